@@ -1,0 +1,78 @@
+//! The whole pipeline in one call.
+
+use crate::findings::{self, Context, Finding};
+use crate::flow::{FlowTable, FlowTableBuilder};
+use crate::graph::{self, AccessGraph};
+use crate::ingest::{self, Intake, Source};
+use crate::inventory::{Gates, Group, Inventory};
+use crate::replay::{self, Exposure, Replay};
+use crate::resolve::{self, Connection};
+use crate::suggest::{self, RuleSet, Status};
+
+/// Everything a run found out.
+#[derive(Debug)]
+pub struct Audit {
+    /// The snapshot.
+    pub inventory: Inventory,
+    /// The account of what was read.
+    pub intake: Intake,
+    /// The folded logs.
+    pub table: FlowTable,
+    /// Every connection with its verdict, in id order.
+    pub connections: Vec<Connection>,
+    /// What is open and what is suspicious, the worst first.
+    pub findings: Vec<Finding>,
+    /// The change.
+    pub rules: RuleSet,
+    /// What becomes of every connection after it.
+    pub replay: Replay,
+    /// How much is open, before and after.
+    pub exposure: Exposure,
+    /// Who talks to whom.
+    pub graph: AccessGraph,
+}
+
+impl Audit {
+    /// How many groups let everything out today.
+    pub fn open_groups(&self) -> usize {
+        let open = |group: &&Group| group.rules.iter().any(suggest::is_open_egress);
+        self.inventory.groups().iter().filter(open).count()
+    }
+
+    /// How many rules have to be made.
+    pub fn additions(&self) -> usize {
+        self.rules.rules.iter().filter(|rule| rule.status == Status::Add).count()
+    }
+}
+
+/// Reads the sources into a table; `progress` is told of every chunk's bytes.
+pub fn read(sources: &[Source], settings: &ingest::Settings, progress: impl Fn(u64) + Sync) -> (FlowTable, Intake) {
+    let (builder, intake) = ingest::read(sources, settings, FlowTableBuilder::default, progress);
+    (builder.finish(), intake)
+}
+
+/// Audits what was read.
+pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
+    let gates = Gates::today(&inventory);
+    let mut connections = resolve::resolve(&table, &inventory, &gates);
+    let mut findings = findings::detect(&Context {
+        inventory: &inventory,
+        gates: &gates,
+        table: &table,
+        intake: &intake,
+        connections: &connections,
+    });
+    findings::quarantine(&mut connections, &mut findings);
+    let graph = graph::build(&inventory, &table, &connections);
+    let rules = suggest::rules(&suggest::Evidence {
+        inventory: &inventory,
+        today: &gates,
+        table: &table,
+        connections: &connections,
+    });
+    let after_rules = replay::after(&inventory, &rules);
+    let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
+    let replay = replay::verify(&inventory, &after, &connections);
+    let exposure = replay::exposure(&inventory, &gates, &after, &connections);
+    Audit { inventory, intake, table, connections, findings, rules, replay, exposure, graph }
+}

@@ -1,0 +1,165 @@
+//! What can be typed. What it means is in `settings.rs`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::findings::Severity;
+
+/// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
+///
+/// closegate only reads: it never changes anything in AWS.
+#[derive(Debug, Parser)]
+#[command(name = "closegate", version, max_term_width = 100, arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read flow logs and an inventory; write findings, rules and a report
+    Audit(AuditArgs),
+    /// Audit the sample data that is compiled in
+    Demo(DemoArgs),
+    /// Is this allowed by the current rules, and by which rule on which side?
+    Can(CanArgs),
+    /// Print the JSON Schema of a file closegate writes
+    Schema(SchemaArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct AuditArgs {
+    /// Flow logs: files, directories, quoted globs, or - for standard input
+    #[arg(long, required = true, num_args = 1.., value_name = "SRC")]
+    pub(super) flows: Vec<String>,
+
+    /// Directory with the JSON that `aws ec2 describe-*` prints
+    #[arg(long, value_name = "DIR")]
+    pub(super) inventory: PathBuf,
+
+    /// Directory to write; an earlier run there is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+
+    /// Format of logs without a header, as the flow log was made: '${version} ${account-id} …'
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<String>,
+
+    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+
+    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+
+    /// Exit with 1 if a finding of this severity or worse stands
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) fail_on: Option<SeverityArg>,
+
+    /// Threads to read with [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArgs {
+    /// Directory to write the run to; without it only the summary is shown
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+
+    /// Which of the two sample logs to read
+    #[arg(long, value_name = "FORMAT", default_value = "custom")]
+    pub(super) format: SampleArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CanArgs {
+    /// Directory with the JSON that `aws ec2 describe-*` prints
+    #[arg(long, value_name = "DIR")]
+    pub(super) inventory: PathBuf,
+
+    /// Who asks: an address, eni-, sg- or i- id
+    pub(super) from: String,
+
+    /// Who is asked: an address, eni-, sg- or i- id
+    pub(super) to: String,
+
+    /// tcp/443, udp/53, icmp, icmp/8/0, or a protocol number
+    #[arg(value_name = "PROTO/PORT")]
+    pub(super) service: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SchemaArgs {
+    /// Which file's schema
+    pub(super) name: SchemaArg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SeverityArg {
+    Critical,
+    High,
+    Medium,
+    Low,
+    Info,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(arg: SeverityArg) -> Self {
+        match arg {
+            SeverityArg::Critical => Self::Critical,
+            SeverityArg::High => Self::High,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Info => Self::Info,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SampleArg {
+    /// Version 5 fields, with a header
+    Custom,
+    /// The default format, version 2
+    Default,
+}
+
+/// The names that `emit::SCHEMAS` lists.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SchemaArg {
+    Audit,
+    Graph,
+    Rules,
+}
+
+impl SchemaArg {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Graph => "graph",
+            Self::Rules => "rules",
+        }
+    }
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands; \
+2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; \
+130 interrupted.";

@@ -1,0 +1,68 @@
+//! `closegate audit`.
+
+use std::path::Path;
+
+use crate::audit::{self, Audit};
+use crate::cli::args::AuditArgs;
+use crate::cli::exit::{self, Exit, Failure};
+use crate::cli::output::RunDir;
+use crate::cli::{progress, settings, summary};
+use crate::emit;
+use crate::findings::Severity;
+use crate::ingest::{Intake, Settings, Source};
+use crate::inventory::Inventory;
+use crate::net::visible;
+
+pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
+    let settings::Audit { sources, inventory, reading, out, fail_on } = settings::Audit::resolve(args)?;
+    let audit = audit(&sources, inventory, &reading, Some(&out))?;
+    Ok(if stands(&audit, fail_on) { Exit::Stands } else { Exit::Done })
+}
+
+/// Reads, audits, writes the run if it has a place, and prints the summary.
+pub(super) fn audit(
+    sources: &[Source],
+    inventory: Inventory,
+    reading: &Settings,
+    out: Option<&Path>,
+) -> Result<Audit, Failure> {
+    let run = out.map(RunDir::prepare).transpose()?;
+    let bar = progress::reading(sources.iter().map(|s| s.size).sum());
+    let (table, intake) = audit::read(sources, reading, |bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    if intake.records_read() == 0 {
+        return Err(nothing_read(&intake));
+    }
+    let audit = audit::audit(inventory, table, intake);
+    if let Some(run) = run {
+        let files = emit::files(&audit).map_err(|error| Failure::Output(error.into()))?;
+        run.write(&files)?;
+    }
+    exit::print(summary::render(&audit, out))?;
+    Ok(audit)
+}
+
+fn stands(audit: &Audit, fail_on: Option<Severity>) -> bool {
+    fail_on.is_some_and(|limit| audit.findings.iter().any(|f| f.kind.severity <= limit))
+}
+
+/// What was wrong with the sources, in one sentence.
+fn nothing_read(intake: &Intake) -> Failure {
+    Failure::NothingRead(match intake.samples.first() {
+        Some(sample) => format!(
+            "nothing usable could be read from the flow sources: {}{}: {}{}",
+            visible(&sample.source, 200),
+            if sample.line == 0 { String::new() } else { format!(", line {}", sample.line) },
+            sample.reason,
+            match intake.malformed {
+                0 | 1 => String::new(),
+                more => format!(" (and {} lines more)", more - 1),
+            },
+        ),
+        None if intake.outside_window > 0 => format!(
+            "nothing usable could be read from the flow sources: all {} records lie outside --since and --until",
+            intake.outside_window
+        ),
+        None => "nothing usable could be read from the flow sources: they are empty; check that they are the files the flow log delivered".to_owned(),
+    })
+}

@@ -1,0 +1,110 @@
+//! `closegate can`.
+
+use std::fmt::Write as _;
+
+use anyhow::anyhow;
+use serde_json::{Value, json};
+
+use crate::cli::args::CanArgs;
+use crate::cli::exit::{Exit, Failure, print};
+use crate::inventory::{Answer, Gates, Inventory, Packet, Rule, RulePorts, SideAnswer, Target};
+use crate::net::{Protocol, Service, visible};
+
+pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
+    let CanArgs { inventory, from, to, service, json } = args;
+    let packet = packet(service).map_err(Failure::usage)?;
+    let inventory = Inventory::load(inventory).map_err(Failure::usage)?;
+    let sender = inventory.party(from).map_err(Failure::usage)?;
+    let receiver = inventory.party(to).map_err(Failure::usage)?;
+    let answer = inventory.can(&Gates::today(&inventory), &sender, &receiver, packet);
+    if answer.egress.is_none() && answer.ingress.is_none() {
+        return Err(Failure::usage(anyhow!(
+            "neither `{from}` nor `{to}` is in the inventory, so no group judges between them; name at least one end of yours"
+        )));
+    }
+    print(if *json { as_json(&inventory, &answer) } else { as_text(&inventory, &answer) })?;
+    Ok(if answer.allowed { Exit::Done } else { Exit::Stands })
+}
+
+/// `tcp/443`, `icmp`, `icmp/8`, `icmp/8/0`, `50`.
+fn packet(text: &str) -> anyhow::Result<Packet> {
+    let wrong = || anyhow!("`{text}` is not a protocol and port; write tcp/443, udp/53, icmp, icmp/8/0 or a protocol number");
+    let mut parts = text.split('/');
+    let protocol = parts.next().and_then(Protocol::parse).ok_or_else(wrong)?;
+    let rest: Vec<&str> = parts.collect();
+    match rest.as_slice() {
+        [port] if protocol.has_ports() => Ok(Service::new(protocol, port.parse().map_err(|_| wrong())?).into()),
+        [] if !protocol.has_ports() => Ok(Service::new(protocol, 0).into()),
+        [kind, code @ ..] if protocol.is_icmp() && code.len() < 2 => {
+            let number = |text: &str| text.parse::<u8>().map_err(|_| wrong());
+            let icmp = (number(kind)?, code.first().map_or(Ok(0), |code| number(code))?);
+            Ok(Packet { service: Service::new(protocol, 0), icmp: Some(icmp) })
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn as_json(inventory: &Inventory, answer: &Answer) -> String {
+    let side = |side: &Option<SideAnswer>| -> Value {
+        let Some(side) = side else { return Value::Null };
+        let rules: Vec<Value> = side
+            .rules
+            .iter()
+            .map(|&(group, position)| {
+                let group = inventory.group(group);
+                let rule = &group.rules[position];
+                json!({
+                    "group_id": group.id,
+                    "group_name": group.name,
+                    "security_group_rule_id": rule.rule_id,
+                    "direction": rule.direction.as_str(),
+                    "protocol": rule.protocol.to_string(),
+                    "from_port": rule.port_pair().map(|p| p.0),
+                    "to_port": rule.port_pair().map(|p| p.1),
+                    "target": target(rule),
+                })
+            })
+            .collect();
+        json!({"allowed": side.allowed, "ungated": side.ungated, "rules": rules})
+    };
+    let document = json!({
+        "schema_version": crate::emit::SCHEMA_VERSION,
+        "allowed": answer.allowed,
+        "egress": side(&answer.egress),
+        "ingress": side(&answer.ingress),
+    });
+    format!("{document:#}\n")
+}
+
+fn as_text(inventory: &Inventory, answer: &Answer) -> String {
+    let mut text = format!("{}\n", if answer.allowed { "allowed" } else { "not allowed" });
+    for (name, side) in [("egress", &answer.egress), ("ingress", &answer.ingress)] {
+        let verdict = match side {
+            None => "outside the inventory",
+            Some(side) if side.ungated => "no group judges it",
+            Some(side) if side.allowed => "allowed by",
+            Some(_) => "no rule allows it",
+        };
+        writeln!(text, "  {name:<8} {verdict}").expect("writing to a string does not fail");
+        for &(group, position) in side.iter().flat_map(|side| &side.rules) {
+            let group = inventory.group(group);
+            let rule = &group.rules[position];
+            let ports = match rule.ports {
+                RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
+                RulePorts::Any | RulePorts::Icmp { .. } if rule.every_port() => "everything".to_owned(),
+                RulePorts::Any | RulePorts::Icmp { .. } => rule.protocol.to_string(),
+            };
+            let id = rule.rule_id.as_deref().unwrap_or("no sgr- id in the inventory");
+            let line = format!("    {} ({}): {ports}, {} [{id}]", group.name, group.id, target(rule));
+            writeln!(text, "{}", visible(&line, 200)).expect("writing to a string does not fail");
+        }
+    }
+    text
+}
+
+fn target(rule: &Rule) -> String {
+    match &rule.target {
+        Target::Cidr(net) => net.to_string(),
+        Target::PrefixList(id) | Target::Group(id) => id.clone(),
+    }
+}

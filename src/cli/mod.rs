@@ -1,0 +1,39 @@
+//! Stage 10, and the only one that knows arguments, terminals, the clock and the
+//! file system on the way out.
+
+mod args;
+mod commands;
+mod exit;
+mod interrupt;
+mod output;
+mod progress;
+mod settings;
+mod summary;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// Runs the program with the given arguments, the program's name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(help_or_error) => return exit::clap(&help_or_error),
+    };
+    interrupt::install();
+    let done = match args.command {
+        Command::Audit(args) => commands::audit::run(args),
+        Command::Demo(args) => commands::demo::run(args),
+        Command::Can(args) => commands::can::run(&args),
+        Command::Schema(args) => commands::print::schema(args),
+        Command::Completions(args) => commands::print::completions(&args),
+        Command::Man => commands::print::man(),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => exit::report(&failure),
+    }
+}

@@ -1,0 +1,22 @@
+//! How far the reading has come, on standard error and only on a terminal.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar over the bytes of all sources; a spinner where their size is unknown.
+pub(super) fn reading(total: u64) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let (length, template) = if total == 0 {
+        (None, "{spinner} reading {bytes} ({bytes_per_sec})")
+    } else {
+        (Some(total), "reading {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta})")
+    };
+    let bar = ProgressBar::with_draw_target(length, target);
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant"));
+    bar
+}

@@ -1,0 +1,100 @@
+//! What was typed → what it means.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use jiff::{SignedDuration, Timestamp};
+
+use super::args::AuditArgs;
+use super::exit::Failure;
+use crate::findings::Severity;
+use crate::ingest::{self, Format, Source};
+use crate::inventory::Inventory;
+
+/// An audit, ready to run.
+pub(super) struct Audit {
+    pub(super) sources: Vec<Source>,
+    pub(super) inventory: Inventory,
+    pub(super) reading: ingest::Settings,
+    pub(super) out: PathBuf,
+    pub(super) fail_on: Option<Severity>,
+}
+
+impl Audit {
+    /// Checks everything that can be checked before the long work starts.
+    pub(super) fn resolve(args: AuditArgs) -> Result<Self, Failure> {
+        let AuditArgs { flows, inventory, out, log_format, since, until, fail_on, threads } = args;
+        let now = now();
+        let bound = |name: &str, text: Option<String>| {
+            text.map(|text| time(&text, now).with_context(|| format!("--{name} `{text}`")))
+                .transpose()
+                .map_err(Failure::usage)
+        };
+        let (since, until) = (bound("since", since)?, bound("until", until)?);
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            return Err(Failure::usage(anyhow!("--since lies at or after --until; swap them")));
+        }
+        let format = log_format
+            .map(|text| Format::parse(&text).context("--log-format"))
+            .transpose()
+            .map_err(Failure::usage)?;
+        let inventory = Inventory::load(&inventory).map_err(Failure::usage)?;
+        if let Some(threads) = threads {
+            use_threads(threads)?;
+        }
+        Ok(Self {
+            sources: ingest::find(&flows).map_err(Failure::usage)?,
+            reading: ingest::Settings { format, known_formats: known_formats(&inventory), since, until },
+            inventory,
+            out,
+            fail_on: fail_on.map(Severity::from),
+        })
+    }
+}
+
+/// The formats of the inventory's flow logs that this program can use.
+pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, Format)> {
+    inventory
+        .log_formats()
+        .iter()
+        .filter_map(|(id, text)| Some((id.clone(), Format::parse(text).ok()?)))
+        .collect()
+}
+
+fn use_threads(threads: usize) -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .with_context(|| format!("{threads} threads can't be started; give a smaller --threads"))
+        .map_err(Failure::usage)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// RFC 3339, or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.
+fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
+    let stamp = match age(text) {
+        Some(age) => now.checked_sub(age).context("lies before all time")?,
+        None => text
+            .parse::<Timestamp>()
+            .map_err(|_| anyhow!("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d"))?,
+    };
+    u64::try_from(stamp.as_second()).context("lies before 1970")
+}
+
+fn age(text: &str) -> Option<SignedDuration> {
+    let unit = match text.chars().last()? {
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 604_800,
+        _ => return None,
+    };
+    let count: i64 = text[..text.len() - 1].parse().ok()?;
+    Some(SignedDuration::from_secs(count.checked_mul(unit)?))
+}

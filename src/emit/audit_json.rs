@@ -1,0 +1,276 @@
+//! `audit.json`: everything a run found out.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::SCHEMA_VERSION;
+use super::targets::{RevocationRow, RuleRow};
+use crate::audit::Audit;
+use crate::findings::Finding;
+use crate::graph::verdict_word;
+use crate::resolve::{Connection, End, Place, Verdict, aws_service};
+
+/// The document. Times are Unix seconds; connections are referred to by id.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Document {
+    schema_version: u32,
+    tool: Tool,
+    window: Window,
+    input: Input,
+    /// What the inventory lacks, and what that costs.
+    notes: Vec<String>,
+    connections: Vec<ConnectionRow>,
+    findings: Vec<FindingRow>,
+    rules: Vec<RuleRow>,
+    revocations: Vec<RevocationRow>,
+    replay: ReplayRow,
+    exposure: ExposureRow,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// Unix seconds of the evidence read; both 0 when nothing was.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Window {
+    start: u64,
+    end: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Input {
+    /// Distinct rows that parsed: connection rows + no_data + skip_data.
+    records_read: u64,
+    records_no_data: u64,
+    records_skip_data: u64,
+    records_duplicate: u64,
+    records_malformed: u64,
+    /// Rows outside `--since` and `--until`.
+    records_outside_window: u64,
+    /// Before decompression.
+    bytes_read: u64,
+    sources: Vec<SourceRow>,
+    malformed_samples: Vec<MalformedRow>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct SourceRow {
+    name: String,
+    format: String,
+    records: u64,
+    malformed: u64,
+}
+
+/// `line` is 0 when the source as a whole could not be read.
+#[derive(Debug, Serialize, JsonSchema)]
+struct MalformedRow {
+    source: String,
+    line: u64,
+    reason: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConnectionRow {
+    id: String,
+    initiator: EndRow,
+    responder: EndRow,
+    protocol: String,
+    /// The responder's port; null where the protocol has none.
+    port: Option<u16>,
+    verdict: &'static str,
+    /// Why it is quarantined or not attributed.
+    reason: Option<&'static str>,
+    direction_confidence: &'static str,
+    /// What the direction rests on.
+    direction_basis: &'static str,
+    records: u64,
+    /// At one end, both directions.
+    bytes: u64,
+    packets: u64,
+    first_seen: u64,
+    last_seen: u64,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct EndRow {
+    interface_id: Option<String>,
+    address: String,
+    groups: Vec<String>,
+    aws_service: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct FindingRow {
+    id: String,
+    kind: &'static str,
+    severity: &'static str,
+    confidence: &'static str,
+    title: &'static str,
+    detail: String,
+    remediation: &'static str,
+    group_id: Option<String>,
+    interface_id: Option<String>,
+    local: Option<String>,
+    remote: Option<String>,
+    protocol: Option<String>,
+    port: Option<u16>,
+    first_seen: u64,
+    last_seen: u64,
+    records: u64,
+    bytes: u64,
+    quarantined: bool,
+    evidence: Vec<String>,
+}
+
+/// The five outcomes add up to `connections`.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ReplayRow {
+    connections: u64,
+    permitted: u64,
+    quarantined: u64,
+    refused: u64,
+    unattributed: u64,
+    lost: u64,
+    lost_connections: Vec<String>,
+}
+
+/// Allowed (initiator interface, responder interface, protocol, port) tuples over
+/// the services of accepted connections.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ExposureRow {
+    before: u64,
+    after: u64,
+    ideal: u64,
+}
+
+pub(super) fn document(audit: &Audit) -> Document {
+    let intake = &audit.intake;
+    let (start, end) = intake.window.unwrap_or_default();
+    let ids = |positions: &[usize]| positions.iter().map(|&p| audit.connections[p].id.clone()).collect();
+    Document {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        window: Window { start, end },
+        input: input(audit),
+        notes: audit.inventory.notes().iter().map(|note| note.0.clone()).collect(),
+        connections: audit.connections.iter().map(|c| connection(audit, c)).collect(),
+        findings: audit.findings.iter().map(|f| finding(audit, f)).collect(),
+        rules: audit.rules.rules.iter().map(|r| RuleRow::new(audit, r)).collect(),
+        revocations: audit.rules.revocations.iter().map(|r| RevocationRow::new(audit, r)).collect(),
+        replay: ReplayRow {
+            connections: audit.replay.connections,
+            permitted: audit.replay.permitted,
+            quarantined: audit.replay.quarantined,
+            refused: audit.replay.refused,
+            unattributed: audit.replay.unattributed,
+            lost: audit.replay.lost.len() as u64,
+            lost_connections: ids(&audit.replay.lost),
+        },
+        exposure: ExposureRow {
+            before: audit.exposure.before,
+            after: audit.exposure.after,
+            ideal: audit.exposure.ideal,
+        },
+    }
+}
+
+fn input(audit: &Audit) -> Input {
+    let intake = &audit.intake;
+    let sources = intake.sources.iter().map(|s| SourceRow {
+        name: s.name.clone(),
+        format: s.format.clone(),
+        records: s.records,
+        malformed: s.malformed,
+    });
+    let samples = intake.samples.iter().map(|s| MalformedRow {
+        source: s.source.clone(),
+        line: s.line,
+        reason: s.reason.clone(),
+    });
+    Input {
+        records_read: intake.records_read(),
+        records_no_data: intake.no_data,
+        records_skip_data: intake.skip_data,
+        records_duplicate: intake.duplicates,
+        records_malformed: intake.malformed,
+        records_outside_window: intake.outside_window,
+        bytes_read: intake.bytes,
+        sources: sources.collect(),
+        malformed_samples: samples.collect(),
+    }
+}
+
+fn connection(audit: &Audit, c: &Connection) -> ConnectionRow {
+    ConnectionRow {
+        id: c.id.clone(),
+        initiator: end(audit, c.initiator),
+        responder: end(audit, c.responder),
+        protocol: c.service.protocol.to_string(),
+        port: c.service.port(),
+        verdict: verdict_word(c.verdict),
+        reason: reason(c.verdict),
+        direction_confidence: c.confidence.as_str(),
+        direction_basis: c.basis.as_str(),
+        records: c.totals.records,
+        bytes: c.totals.bytes,
+        packets: c.totals.packets,
+        first_seen: c.totals.first,
+        last_seen: c.totals.last,
+    }
+}
+
+/// Why a connection is not simply accepted.
+pub(super) const fn reason(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Accepted | Verdict::Refused => None,
+        Verdict::Quarantined(why) => Some(why.as_str()),
+        Verdict::Unattributed(why) => Some(why.as_str()),
+    }
+}
+
+fn end(audit: &Audit, end: End) -> EndRow {
+    let groups = end.interface().map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
+    EndRow {
+        interface_id: interface_id(audit, end),
+        address: end.address.to_string(),
+        groups: groups.iter().map(|&g| audit.inventory.group(g).id.clone()).collect(),
+        aws_service: aws_service(&audit.inventory, &audit.table, end).map(ToOwned::to_owned),
+    }
+}
+
+/// `eni-…`, whether or not the inventory has it.
+pub(super) fn interface_id(audit: &Audit, end: End) -> Option<String> {
+    match end.place {
+        Place::Local(ix) => Some(audit.inventory.interface(ix).id.clone()),
+        Place::Unlisted(ix) => Some(audit.table.observers[ix.index()].clone()),
+        Place::Outside => None,
+    }
+}
+
+fn finding(audit: &Audit, f: &Finding) -> FindingRow {
+    let found = &f.found;
+    FindingRow {
+        id: f.id.clone(),
+        kind: f.kind.id,
+        severity: f.kind.severity.as_str(),
+        confidence: f.confidence.as_str(),
+        title: f.kind.title,
+        detail: found.detail.clone(),
+        remediation: f.kind.remediation,
+        group_id: found.group.map(|g| audit.inventory.group(g).id.clone()),
+        interface_id: found.interface.clone(),
+        local: found.local.map(|a| a.to_string()),
+        remote: found.remote.map(|a| a.to_string()),
+        protocol: found.service.map(|s| s.protocol.to_string()),
+        port: found.service.and_then(crate::net::Service::port),
+        first_seen: f.first,
+        last_seen: f.last,
+        records: f.records,
+        bytes: f.bytes,
+        quarantined: f.quarantined,
+        evidence: f.evidence.iter().map(|&p| audit.connections[p].id.clone()).collect(),
+    }
+}

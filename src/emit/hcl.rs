@@ -1,0 +1,74 @@
+//! HCL in the layout of `terraform fmt`: two spaces, and the `=` of neighbouring
+//! lines in one column. Escaping is hcl-edit's.
+
+use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue, ObjectValueTerminator};
+use hcl_edit::structure::{Attribute, Block, Body, Structure};
+use hcl_edit::{Decorate, Decorated, Ident};
+
+/// Lines of `key = value`, in order.
+pub(super) type Lines = Vec<(String, Expression)>;
+
+/// A line.
+pub(super) fn line(key: &str, value: impl Into<Expression>) -> (String, Expression) {
+    (key.to_owned(), value.into())
+}
+
+/// A block at the top level: kind, labels, and sections of lines with an empty
+/// line between them. Keys must be identifiers.
+pub(super) fn block(kind: &str, labels: &[&str], sections: Vec<Lines>) -> Block {
+    let mut builder = Block::builder(Ident::new(kind));
+    for label in labels {
+        builder = builder.label(*label);
+    }
+    for (section, lines) in sections.into_iter().enumerate() {
+        let width = width(&lines);
+        for (row, (key, value)) in lines.into_iter().enumerate() {
+            let gap = if section > 0 && row == 0 { "\n  " } else { "  " };
+            let suffix = " ".repeat(width - key.len() + 1);
+            let key = Decorated::new(Ident::new(key)).decorated(("", suffix.as_str()));
+            let mut attribute = Attribute::new(key, value);
+            attribute.decor_mut().set_prefix(gap);
+            builder = builder.attribute(attribute);
+        }
+    }
+    builder.build()
+}
+
+/// An object, its lines indented by `depth` steps.
+pub(super) fn object(depth: usize, lines: Lines) -> Expression {
+    let indent = "  ".repeat(depth);
+    // Objects inside stand alone; only one-line neighbours share a column.
+    let width = if lines.iter().any(|(_, value)| matches!(value, Expression::Object(_))) { 0 } else { width(&lines) };
+    let mut object = Object::new();
+    for (position, (key, value)) in lines.into_iter().enumerate() {
+        let prefix = if position == 0 { format!("\n{indent}") } else { indent.clone() };
+        let suffix = " ".repeat(width.saturating_sub(key.len()) + 1);
+        let key = Decorated::new(Ident::new(key)).decorated((prefix, suffix));
+        let mut value = ObjectValue::new(value);
+        value.set_terminator(ObjectValueTerminator::Newline);
+        object.insert(ObjectKey::Ident(key), value);
+    }
+    object.set_trailing("  ".repeat(depth - 1));
+    Expression::Object(object)
+}
+
+/// A reference such as `module.rules.resource.this["key"]`, parsed.
+pub(super) fn reference(text: &str) -> Expression {
+    text.parse().expect("references are made of identifiers and quoted keys of ours")
+}
+
+/// A file: a comment, and blocks with an empty line between them.
+pub(super) fn file(comment: &str, blocks: Vec<Block>) -> String {
+    let mut body = Body::new();
+    for block in blocks {
+        let mut block = Structure::Block(block);
+        block.decor_mut().set_prefix("\n");
+        body.push(block);
+    }
+    let comment: String = comment.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    comment + &body.to_string()
+}
+
+fn width(lines: &Lines) -> usize {
+    lines.iter().map(|(key, _)| key.len()).max().unwrap_or_default()
+}

@@ -1,0 +1,237 @@
+//! `report.md`: the run for a ticket or a review.
+
+use askama::Template;
+
+use super::graph_files;
+use super::targets::rating;
+use crate::audit::Audit;
+use crate::findings::{Finding, Severity};
+use crate::graph::Node;
+use crate::inventory::{Rule, RulePorts, Target};
+use crate::net::visible;
+use crate::suggest::{KeptBecause, Status};
+
+#[derive(Template)]
+#[template(path = "report.md", escape = "none")]
+struct Report<'a> {
+    audit: &'a Audit,
+    window: String,
+    severities: Vec<(&'static str, Vec<&'a Finding>)>,
+    rules: Vec<RuleLine>,
+    revocations: Vec<RevocationLine>,
+    kept_open: Vec<(String, &'static str)>,
+    held_back: Vec<HeldBack>,
+    talkers: Vec<Talker>,
+}
+
+struct RuleLine {
+    status: &'static str,
+    group: String,
+    direction: &'static str,
+    service: String,
+    target: String,
+    confidence: &'static str,
+    connections: usize,
+    id: String,
+}
+
+struct RevocationLine {
+    group: String,
+    service: String,
+    target: String,
+    rule_id: String,
+    command: String,
+}
+
+struct HeldBack {
+    from: String,
+    to: String,
+    service: String,
+    reason: &'static str,
+    id: String,
+}
+
+struct Talker {
+    from: String,
+    to: String,
+    service: String,
+    verdict: &'static str,
+    connections: usize,
+    records: u64,
+}
+
+pub(super) fn render(audit: &Audit) -> String {
+    let severities = Severity::ALL
+        .into_iter()
+        .map(|s| (s.as_str(), audit.findings.iter().filter(|f| f.kind.severity == s).collect()))
+        .filter(|(_, findings): &(_, Vec<&Finding>)| !findings.is_empty());
+    let kept_open = audit.rules.kept_open.iter().map(|kept| (group(audit, kept.group), because(kept.because)));
+    let report = Report {
+        audit,
+        window: window(audit),
+        severities: severities.collect(),
+        rules: rules(audit),
+        revocations: revocations(audit),
+        kept_open: kept_open.collect(),
+        held_back: held_back(audit),
+        talkers: talkers(audit),
+    };
+    report.render().expect("the template only formats values")
+}
+
+fn because(kept: KeptBecause) -> &'static str {
+    match kept {
+        KeptBecause::Unused => "no interface carries it, so nothing leaves by it",
+        KeptBecause::Unseen => "none of its interfaces is in the logs, so closing it would be a guess",
+    }
+}
+
+/// Longer names are cut: a table cell has room for so much.
+const CELL: usize = 80;
+
+/// Text for a Markdown table cell or paragraph. Whatever Markdown or HTML could
+/// take for markup is escaped, and nothing invisible or multi-line is left.
+fn md(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text, CELL * 8).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '$' | '@' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    // Viewers turn bare addresses of the web into links.
+    out.replace("://", ":\u{2060}//").replace("www.", "www\u{2060}.")
+}
+
+fn group(audit: &Audit, ix: crate::inventory::GroupIx) -> String {
+    let group = audit.inventory.group(ix);
+    format!("{} ({})", md(&visible(&group.name, CELL)), md(&group.id))
+}
+
+fn window(audit: &Audit) -> String {
+    let Some((start, end)) = audit.intake.window else { return "nothing".to_owned() };
+    let time = |seconds: u64| {
+        i64::try_from(seconds)
+            .ok()
+            .and_then(|s| jiff::Timestamp::from_second(s).ok())
+            .map_or_else(|| seconds.to_string(), |t| t.to_string())
+    };
+    format!("{} to {} ({})", time(start), time(end), super::duration(end - start))
+}
+
+fn rules(audit: &Audit) -> Vec<RuleLine> {
+    audit
+        .rules
+        .rules
+        .iter()
+        .map(|suggested| RuleLine {
+            status: match suggested.status {
+                Status::Add => "add",
+                Status::Keep => "keep",
+            },
+            group: group(audit, suggested.group),
+            direction: suggested.rule.direction.as_str(),
+            service: service(&suggested.rule),
+            target: target(audit, &suggested.rule.target),
+            confidence: rating(suggested.confidence),
+            connections: suggested.evidence.len(),
+            id: suggested.id.clone(),
+        })
+        .collect()
+}
+
+fn service(rule: &Rule) -> String {
+    match rule.ports {
+        RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
+        RulePorts::Any if rule.every_port() => "everything".to_owned(),
+        RulePorts::Any | RulePorts::Icmp { .. } => rule.protocol.to_string(),
+    }
+}
+
+fn target(audit: &Audit, target: &Target) -> String {
+    match target {
+        Target::Cidr(net) => net.to_string(),
+        Target::PrefixList(id) => match audit.inventory.prefix_list(id) {
+            Some(list) => format!("{} ({})", md(&visible(&list.name, CELL)), md(id)),
+            None => md(id),
+        },
+        Target::Group(id) => audit.inventory.group_by_id(id).map_or_else(|| md(id), |ix| group(audit, ix)),
+    }
+}
+
+fn revocations(audit: &Audit) -> Vec<RevocationLine> {
+    audit
+        .rules
+        .revocations
+        .iter()
+        .map(|revocation| {
+            let group_id = &audit.inventory.group(revocation.group).id;
+            let rule_id = revocation.rule.rule_id.clone().unwrap_or_default();
+            RevocationLine {
+                group: group(audit, revocation.group),
+                service: service(&revocation.rule),
+                target: target(audit, &revocation.rule.target),
+                command: revoke_command(group_id, &rule_id),
+                rule_id,
+            }
+        })
+        .collect()
+}
+
+/// The command that revokes a rule, if both ids are what ids look like; anything
+/// else does not belong in a shell.
+fn revoke_command(group: &str, rule: &str) -> String {
+    let is_id = |text: &str, prefix: &str| {
+        text.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()))
+    };
+    if is_id(group, "sg-") && is_id(rule, "sgr-") {
+        format!("aws ec2 revoke-security-group-egress --group-id {group} --security-group-rule-ids {rule}")
+    } else {
+        String::new()
+    }
+}
+
+fn held_back(audit: &Audit) -> Vec<HeldBack> {
+    audit
+        .connections
+        .iter()
+        .filter_map(|c| {
+            let reason = super::audit_json::reason(c.verdict)?;
+            Some(HeldBack {
+                from: c.initiator.address.to_string(),
+                to: c.responder.address.to_string(),
+                service: c.service.to_string(),
+                reason,
+                id: c.id.clone(),
+            })
+        })
+        .collect()
+}
+
+fn talkers(audit: &Audit) -> Vec<Talker> {
+    let label = |node: &Node| md(&visible(&graph_files::label(audit, node), CELL));
+    let graph = &audit.graph;
+    let mut talkers: Vec<Talker> = graph
+        .edge_indices()
+        .filter_map(|edge| {
+            let (from, to) = graph.edge_endpoints(edge)?;
+            let weight = &graph[edge];
+            Some(Talker {
+                from: label(&graph[from]),
+                to: label(&graph[to]),
+                service: weight.service.to_string(),
+                verdict: weight.verdict,
+                connections: weight.connections.len(),
+                records: weight.records,
+            })
+        })
+        .collect();
+    talkers.sort_by_key(|t| std::cmp::Reverse(t.records));
+    talkers
+}

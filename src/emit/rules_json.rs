@@ -1,0 +1,25 @@
+//! `rules/rules.json`: the change alone.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::SCHEMA_VERSION;
+use super::targets::{RevocationRow, RuleRow};
+use crate::audit::Audit;
+
+/// After the change a group's rules are: today's − `revocations` + `rules` with
+/// status `add`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Document {
+    schema_version: u32,
+    rules: Vec<RuleRow>,
+    revocations: Vec<RevocationRow>,
+}
+
+pub(super) fn document(audit: &Audit) -> Document {
+    Document {
+        schema_version: SCHEMA_VERSION,
+        rules: audit.rules.rules.iter().map(|r| RuleRow::new(audit, r)).collect(),
+        revocations: audit.rules.revocations.iter().map(|r| RevocationRow::new(audit, r)).collect(),
+    }
+}

@@ -1,0 +1,22 @@
+//! JSON Schemas, made from the types that are written.
+
+use schemars::{Schema, schema_for};
+
+use super::{audit_json, graph_files, rules_json};
+
+/// What `closegate schema` can print: name, and the file it describes.
+pub const SCHEMAS: &[(&str, &str)] = &[
+    ("audit", "audit.json"),
+    ("graph", "graph.json"),
+    ("rules", "rules/rules.json"),
+];
+
+/// The schema of one kind of file.
+pub fn schema(name: &str) -> Option<Schema> {
+    match name {
+        "audit" => Some(schema_for!(audit_json::Document)),
+        "graph" => Some(schema_for!(graph_files::Document)),
+        "rules" => Some(schema_for!(rules_json::Document)),
+        _ => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! Rules and their targets as the JSON files spell them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::audit::Audit;
+use crate::inventory::{Rule, Target};
+use crate::resolve::Confidence;
+use crate::suggest::{Revocation, Status, SuggestedRule};
+
+/// A rule that should stand after the change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RuleRow {
+    id: String,
+    direction: &'static str,
+    group_id: String,
+    /// The group's name, for people.
+    group_name: String,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, a number, or `-1` for all (only on kept rules).
+    protocol: String,
+    /// Null where the protocol has no ports.
+    from_port: Option<u16>,
+    to_port: Option<u16>,
+    target: TargetRow,
+    status: &'static str,
+    /// The rule's id in AWS, where it stands today and the snapshot names it.
+    security_group_rule_id: Option<String>,
+    /// The other half of the mutual pair.
+    pair: Option<String>,
+    description: String,
+    confidence: &'static str,
+    /// Connections that need it.
+    evidence: Vec<String>,
+}
+
+/// A rule of today that goes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RevocationRow {
+    group_id: String,
+    group_name: String,
+    direction: &'static str,
+    security_group_rule_id: Option<String>,
+    protocol: String,
+    from_port: Option<u16>,
+    to_port: Option<u16>,
+    target: TargetRow,
+    reason: &'static str,
+}
+
+/// Exactly one target.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TargetRow {
+    SecurityGroup(String),
+    CidrIpv4(String),
+    CidrIpv6(String),
+    PrefixList(String),
+}
+
+impl TargetRow {
+    pub(super) fn new(target: &Target) -> Self {
+        match target {
+            Target::Group(id) => Self::SecurityGroup(id.clone()),
+            Target::PrefixList(id) => Self::PrefixList(id.clone()),
+            Target::Cidr(net) if net.addr().is_ipv4() => Self::CidrIpv4(net.to_string()),
+            Target::Cidr(net) => Self::CidrIpv6(net.to_string()),
+        }
+    }
+}
+
+impl RuleRow {
+    pub(super) fn new(audit: &Audit, suggested: &SuggestedRule) -> Self {
+        let group = audit.inventory.group(suggested.group);
+        let (from_port, to_port) = ports(&suggested.rule);
+        Self {
+            id: suggested.id.clone(),
+            direction: suggested.rule.direction.as_str(),
+            group_id: group.id.clone(),
+            group_name: group.name.clone(),
+            protocol: suggested.rule.protocol.to_string(),
+            from_port,
+            to_port,
+            target: TargetRow::new(&suggested.rule.target),
+            status: match suggested.status {
+                Status::Add => "add",
+                Status::Keep => "keep",
+            },
+            security_group_rule_id: suggested.rule.rule_id.clone(),
+            pair: suggested.pair.clone(),
+            description: suggested.rule.description.clone(),
+            confidence: rating(suggested.confidence),
+            evidence: suggested.evidence.iter().map(|&c| audit.connections[c].id.clone()).collect(),
+        }
+    }
+}
+
+impl RevocationRow {
+    pub(super) fn new(audit: &Audit, revocation: &Revocation) -> Self {
+        let group = audit.inventory.group(revocation.group);
+        let (from_port, to_port) = ports(&revocation.rule);
+        Self {
+            group_id: group.id.clone(),
+            group_name: group.name.clone(),
+            direction: revocation.rule.direction.as_str(),
+            security_group_rule_id: revocation.rule.rule_id.clone(),
+            protocol: revocation.rule.protocol.to_string(),
+            from_port,
+            to_port,
+            target: TargetRow::new(&revocation.rule.target),
+            reason: "open-egress",
+        }
+    }
+}
+
+fn ports(rule: &Rule) -> (Option<u16>, Option<u16>) {
+    rule.port_pair().unzip()
+}
+
+/// A rule is as sure as the direction of its best connection.
+pub(super) const fn rating(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "high",
+        Confidence::Likely => "medium",
+        Confidence::Guessed => "low",
+    }
+}

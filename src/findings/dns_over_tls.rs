@@ -1,0 +1,19 @@
+//! `dns-over-tls`: encrypted DNS to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// UDP 853 is DNS over QUIC.
+const PORTS: &[(u8, u16, u16)] = &[(6, 853, 853), (17, 853, 853)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "dns-over-tls",
+    family: Family::Destination,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Encrypted DNS to a stranger",
+    remediation: "Point the host at the VPC's own resolver; encrypted DNS hides which names it asks for.",
+    sources: &["GuardDuty: UnusualDoTActivity", "IANA: domain-s 853"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,213 @@
+//! The types of this stage.
+
+use std::net::IpAddr;
+
+use crate::flow::FlowTable;
+use crate::ingest::Intake;
+use crate::inventory::{Gates, GroupIx, Inventory};
+use crate::net::Service;
+use crate::resolve::{Connection, stable_id};
+
+/// How bad it is if it is so; ordered worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Act now.
+    Critical,
+    /// Act today.
+    High,
+    /// Plan it.
+    Medium,
+    /// Look at it.
+    Low,
+    /// Know it.
+    Info,
+}
+
+impl Severity {
+    /// All, worst first.
+    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Info];
+
+    /// As `audit.json` spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// How sure a finding is; ordered least sure first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rating {
+    /// A hint.
+    Low,
+    /// Probably.
+    Medium,
+    /// As good as the logs are.
+    High,
+}
+
+impl Rating {
+    /// As `audit.json` spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
+/// Families of kinds, as the contract lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// What the groups allow.
+    Posture,
+    /// Where connections go.
+    Destination,
+    /// How good the evidence is.
+    Evidence,
+}
+
+/// A kind of finding.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name everywhere: file, `audit.json`, docs heading, test and fixture.
+    pub id: &'static str,
+    /// Its family.
+    pub family: Family,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure, at best.
+    pub confidence: Rating,
+    /// Whether connections it rests on are kept out of the rules.
+    pub quarantine: bool,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// What to do.
+    pub remediation: &'static str,
+    /// Where the signal comes from.
+    pub sources: &'static [&'static str],
+    /// How it is recognised.
+    pub signal: Signal,
+}
+
+/// How a kind is recognised.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    /// By where an outgoing connection goes.
+    Destination(super::destination::Test),
+    /// By a function of its own.
+    Function(fn(&Context<'_>) -> Vec<Found>),
+}
+
+/// What detections see.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The snapshot.
+    pub inventory: &'a Inventory,
+    /// Today's gates.
+    pub gates: &'a Gates,
+    /// The folded logs.
+    pub table: &'a FlowTable,
+    /// The account of what was read.
+    pub intake: &'a Intake,
+    /// Every connection.
+    pub connections: &'a [Connection],
+}
+
+/// What a detection found, before it gets a kind's severity and an id.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What makes this finding different from others of its kind, besides the fields below.
+    pub subject: String,
+    /// One sentence or two for a person.
+    pub detail: String,
+    /// The group concerned.
+    pub group: Option<GroupIx>,
+    /// The interface concerned, as an id: it may not be in the inventory.
+    pub interface: Option<String>,
+    /// The address on our side.
+    pub local: Option<IpAddr>,
+    /// The address on the other side.
+    pub remote: Option<IpAddr>,
+    /// The service concerned.
+    pub service: Option<Service>,
+    /// Ports, where a finding is about a rule.
+    pub rule_ports: Option<String>,
+    /// Confidence, when lower than the kind's.
+    pub at_most: Option<Rating>,
+    /// Positions of connections, or none.
+    pub evidence: Vec<usize>,
+    /// First and last time, and rows, where no connection carries them.
+    pub when: Option<(u64, u64, u64)>,
+}
+
+/// A finding.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// `f-` and 16 hexadecimal digits.
+    pub id: String,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// How sure.
+    pub confidence: Rating,
+    /// What was found.
+    pub found: Found,
+    /// First evidence, Unix seconds.
+    pub first: u64,
+    /// Last evidence, Unix seconds.
+    pub last: u64,
+    /// Rows.
+    pub records: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Whether its connections are kept out of the rules.
+    pub quarantined: bool,
+    /// Positions of its connections.
+    pub evidence: Vec<usize>,
+}
+
+impl Finding {
+    pub(super) fn new(kind: &'static Kind, mut found: Found, context: &Context<'_>) -> Self {
+        let text = |address: Option<IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+        let group = found.group.map(|g| context.inventory.group(g).id.as_str()).unwrap_or_default();
+        let service = found.service.map(|s| s.to_string()).unwrap_or_default();
+        let id = stable_id(
+            "f",
+            &[
+                kind.id,
+                group,
+                found.interface.as_deref().unwrap_or_default(),
+                &text(found.local),
+                &text(found.remote),
+                &service,
+                &found.subject,
+            ],
+        );
+        let evidence = std::mem::take(&mut found.evidence);
+        let connections = || evidence.iter().map(|&position| &context.connections[position]);
+        let (first, last, records) = found.when.unwrap_or_else(|| {
+            (
+                connections().map(|c| c.totals.first).min().unwrap_or_default(),
+                connections().map(|c| c.totals.last).max().unwrap_or_default(),
+                connections().map(|c| c.totals.records).sum(),
+            )
+        });
+        Self {
+            id,
+            kind,
+            confidence: found.at_most.map_or(kind.confidence, |limit| limit.min(kind.confidence)),
+            first,
+            last,
+            records,
+            bytes: connections().fold(0, |sum, c| sum.saturating_add(c.totals.bytes)),
+            quarantined: false,
+            evidence,
+            found,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! `ftp`: FTP to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// FTP to a stranger.
+const PORTS: &[(u8, u16, u16)] = &[(6, 21, 21)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "ftp",
+    family: Family::Destination,
+    severity: Severity::Low,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "FTP to a stranger",
+    remediation: "Replace it by something encrypted; passwords and files cross the internet in the clear.",
+    sources: &["elastic/detection-rules: FTP activity", "IANA: ftp 21"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

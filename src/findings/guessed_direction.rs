@@ -1,0 +1,45 @@
+//! `guessed-direction`: nobody can tell who opened a connection.
+
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::resolve::{Place, Quarantine, Verdict};
+
+pub(super) const KIND: Kind = Kind {
+    id: "guessed-direction",
+    family: Family::Evidence,
+    severity: Severity::Low,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Who opened this connection is a guess, and a rule would open a client's port",
+    remediation: "Add tcp-flags to the flow log's format, or look at the two hosts and write the rule by hand.",
+    sources: &["flow-log-records.html: tcp-flags"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per connection that is kept out of the rules for this reason.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    context
+        .connections
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.verdict == Verdict::Quarantined(Quarantine::GuessedPort))
+        .map(|(position, c)| Found {
+            detail: format!(
+                "{} and {} talk on {}; taking the first for the client is a guess from {}.",
+                c.initiator.address,
+                c.responder.address,
+                c.service,
+                c.basis.as_str()
+            ),
+            interface: match c.initiator.place {
+                Place::Local(ix) => Some(context.inventory.interface(ix).id.clone()),
+                Place::Unlisted(_) | Place::Outside => None,
+            },
+            local: Some(c.initiator.address),
+            remote: Some(c.responder.address),
+            service: Some(c.service),
+            evidence: vec![position],
+            ..Found::default()
+        })
+        .collect()
+}

@@ -1,0 +1,19 @@
+//! `mail-submission`: mail submission to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// Mail submission to a stranger.
+const PORTS: &[(u8, u16, u16)] = &[(6, 465, 465), (6, 587, 587)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "mail-submission",
+    family: Family::Destination,
+    severity: Severity::Low,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "Mail submission to a stranger",
+    remediation: "Check that this mail provider is yours.",
+    sources: &["elastic/detection-rules: SMTP to the internet"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,99 @@
+//! Stage 5: what is open and what is suspicious.
+//!
+//! A kind of finding is data plus, where data does not say it, a function: one
+//! file, one entry in [`KINDS`], one card in `docs/findings.md`, one test and one
+//! fixture, all of one name. Detections produce; [`detect`] alone orders them and
+//! decides what is quarantined. No finding without evidence of who opened the
+//! connection: a server's reply to a client that happens to use port 6667 is not IRC.
+
+mod destination;
+mod finding;
+mod public_resolvers;
+
+mod crypto_mining;
+mod database_out;
+mod dns_over_https;
+mod dns_over_tls;
+mod ftp;
+mod guessed_direction;
+mod irc;
+mod mail_submission;
+mod open_egress;
+mod open_egress_port;
+mod proxy_out;
+mod rdp_out;
+mod rpc;
+mod skipped_records;
+mod smb;
+mod smtp;
+mod ssh_out;
+mod telnet;
+mod third_party_dns;
+mod tor;
+mod unresolved_interface;
+mod unusual_protocol;
+mod vnc_out;
+mod winrm_out;
+
+pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal};
+
+use crate::resolve::{Connection, Quarantine, Verdict};
+
+/// Every kind, in the order of the contract: posture, quarantined destinations,
+/// reported destinations, evidence.
+pub const KINDS: &[&Kind] = &[
+    &open_egress::KIND,
+    &open_egress_port::KIND,
+    &irc::KIND,
+    &third_party_dns::KIND,
+    &dns_over_tls::KIND,
+    &dns_over_https::KIND,
+    &tor::KIND,
+    &smtp::KIND,
+    &crypto_mining::KIND,
+    &smb::KIND,
+    &rpc::KIND,
+    &telnet::KIND,
+    &rdp_out::KIND,
+    &winrm_out::KIND,
+    &vnc_out::KIND,
+    &ssh_out::KIND,
+    &ftp::KIND,
+    &mail_submission::KIND,
+    &database_out::KIND,
+    &proxy_out::KIND,
+    &unusual_protocol::KIND,
+    &skipped_records::KIND,
+    &unresolved_interface::KIND,
+    &guessed_direction::KIND,
+];
+
+/// Finds everything there is to find; the worst first, then by kind and id.
+pub fn detect(context: &Context<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = KINDS
+        .iter()
+        .flat_map(|kind| {
+            let found = match kind.signal {
+                Signal::Destination(test) => destination::find(context, kind, test),
+                Signal::Function(find) => find(context),
+            };
+            found.into_iter().map(|found| Finding::new(kind, found, context))
+        })
+        .collect();
+    findings.sort_by(|a, b| (a.kind.severity, a.kind.id, &a.id).cmp(&(b.kind.severity, b.kind.id, &b.id)));
+    findings
+}
+
+/// Takes the connections that suspicious destinations rest on out of the rules,
+/// and says so in the findings: what was refused anyway is not quarantined.
+pub fn quarantine(connections: &mut [Connection], findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|f| f.kind.quarantine) {
+        for &position in &finding.evidence {
+            let verdict = &mut connections[position].verdict;
+            if *verdict == Verdict::Accepted {
+                *verdict = Verdict::Quarantined(Quarantine::Finding(finding.kind.id));
+            }
+            finding.quarantined |= matches!(*verdict, Verdict::Quarantined(_));
+        }
+    }
+}

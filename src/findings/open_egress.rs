@@ -1,0 +1,77 @@
+//! `open-egress`: a group lets everything out.
+
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::inventory::{Direction, GroupIx, Packet, Peer, Rule, Target};
+use crate::resolve::visible_groups;
+
+pub(super) const KIND: Kind = Kind {
+    id: "open-egress",
+    family: Family::Posture,
+    severity: Severity::High,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "Every port is open to the whole internet",
+    remediation: "Add the suggested rules, then revoke the open one: one compromised host can otherwise send anything anywhere.",
+    sources: &["vpc-security-groups.html: a new group lets all traffic out", "AWS FSBP and CIS: restrict egress"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per group with at least one such rule.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let open = |rule: &Rule| rule.direction == Direction::Egress && rule.every_port() && rule.to_everyone();
+    context
+        .inventory
+        .group_indexes()
+        .filter_map(|group| {
+            let rules: Vec<&Rule> = context.inventory.group(group).rules.iter().filter(|r| open(r)).collect();
+            if rules.is_empty() {
+                return None;
+            }
+            let targets: Vec<String> = rules.iter().map(|rule| target(rule)).collect();
+            let members = context.inventory.group(group).members.len();
+            Some(Found {
+                detail: format!(
+                    "Group {} lets everything out to {}; {members} interface{} it.",
+                    context.inventory.group(group).id,
+                    targets.join(" and "),
+                    if members == 1 { " carries" } else { "s carry" },
+                ),
+                group: Some(group),
+                evidence: leaving_by(context, group, |rule| open(rule)),
+                ..Found::default()
+            })
+        })
+        .collect()
+}
+
+fn target(rule: &Rule) -> String {
+    match &rule.target {
+        Target::Cidr(net) => net.to_string(),
+        Target::PrefixList(id) | Target::Group(id) => id.clone(),
+    }
+}
+
+/// Connections of the group's members that one of these rules lets out.
+pub(super) fn leaving_by(context: &Context<'_>, group: GroupIx, wanted: impl Fn(&Rule) -> bool) -> Vec<usize> {
+    let inventory = context.inventory;
+    let rules = &inventory.group(group).rules;
+    let leaves = |position: &usize| {
+        let connection = &context.connections[*position];
+        let Some(ix) = connection.initiator.interface() else { return false };
+        if !inventory.interface(ix).groups.contains(&group) {
+            return false;
+        }
+        let peer = Peer {
+            address: connection.responder.address,
+            groups: visible_groups(inventory, connection.initiator, connection.responder),
+        };
+        let packet = Packet::from(connection.service);
+        connection.is_accepted()
+            && context
+                .gates
+                .admitting(&[group], Direction::Egress, peer, packet)
+                .any(|(_, rule)| wanted(&rules[rule]))
+    };
+    (0..context.connections.len()).filter(leaves).collect()
+}

@@ -1,0 +1,51 @@
+//! `open-egress-port`: a group lets some ports out to everybody.
+
+use super::finding::{Context, Found};
+use super::open_egress::leaving_by;
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::inventory::{Direction, Rule, RulePorts};
+
+pub(super) const KIND: Kind = Kind {
+    id: "open-egress-port",
+    family: Family::Posture,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "A port is open to the whole internet",
+    remediation: "Name the destinations: a prefix list for an AWS service, an endpoint, a proxy, or addresses. One open port is enough to carry data out.",
+    sources: &["vpc-security-groups.html"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per rule. ICMP carries no ports and is left out.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let open = |rule: &Rule| {
+        rule.direction == Direction::Egress
+            && rule.to_everyone()
+            && !rule.every_port()
+            && !matches!(rule.ports, RulePorts::Icmp { .. })
+    };
+    let mut found = Vec::new();
+    for group in context.inventory.group_indexes() {
+        let rules = &context.inventory.group(group).rules;
+        for rule in rules.iter().filter(|rule| open(rule)) {
+            let ports = match rule.ports {
+                RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
+                RulePorts::Any | RulePorts::Icmp { .. } => format!("protocol {}", rule.protocol),
+            };
+            let family = match &rule.target {
+                crate::inventory::Target::Cidr(net) => net.to_string(),
+                other => format!("{other:?}"),
+            };
+            found.push(Found {
+                subject: format!("{ports} {family}"),
+                detail: format!("Group {} lets {ports} out to {family}.", context.inventory.group(group).id),
+                group: Some(group),
+                rule_ports: Some(ports),
+                evidence: leaving_by(context, group, |r| r.same_permission(rule)),
+                ..Found::default()
+            });
+        }
+    }
+    found
+}

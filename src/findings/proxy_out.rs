@@ -1,0 +1,19 @@
+//! `proxy-out`: a stranger's proxy.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// SOCKS, Squid and the usual alternative for HTTP.
+const PORTS: &[(u8, u16, u16)] = &[(6, 1080, 1080), (6, 3128, 3128), (6, 8080, 8080)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "proxy-out",
+    family: Family::Destination,
+    severity: Severity::Low,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "A stranger's proxy",
+    remediation: "Check whose proxy this is: traffic through it escapes every rule by destination.",
+    sources: &["elastic/detection-rules: proxy port activity"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

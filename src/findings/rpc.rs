@@ -1,0 +1,19 @@
+//! `rpc`: remote procedure calls to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// 135 is Microsoft's endpoint mapper, 111 the portmapper.
+const PORTS: &[(u8, u16, u16)] = &[(6, 135, 135), (6, 111, 111)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "rpc",
+    family: Family::Destination,
+    severity: Severity::High,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Remote procedure calls to a stranger",
+    remediation: "Isolate the host: RPC endpoint mappers are not meant to be reached over the internet.",
+    sources: &["elastic/detection-rules: RPC to the internet"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,19 @@
+//! `smtp`: mail sent straight to a stranger's server.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// 26 is a common second choice where 25 is blocked.
+const PORTS: &[(u8, u16, u16)] = &[(6, 25, 26)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "smtp",
+    family: Family::Destination,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Mail sent straight to a stranger's server",
+    remediation: "Send mail through Amazon SES or a relay of your own, and approve that; a host that speaks SMTP to strangers is usually a spam bot.",
+    sources: &["GuardDuty: Spambot", "elastic/detection-rules: SMTP on port 26"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,19 @@
+//! `ssh-out`: SSH to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// SSH to a stranger.
+const PORTS: &[(u8, u16, u16)] = &[(6, 22, 22)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "ssh-out",
+    family: Family::Destination,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "SSH to a stranger",
+    remediation: "Check that somebody means to; a bastion, deployment or Git host usually explains it.",
+    sources: &["turbot tailpipe"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,19 @@
+//! `third-party-dns`: name resolution by a stranger's DNS server.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// Amazon's resolver never appears in a flow log, so every row to port 53 is another resolver; internal ones are ordinary connections.
+const PORTS: &[(u8, u16, u16)] = &[(6, 53, 53), (17, 53, 53)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "third-party-dns",
+    family: Family::Destination,
+    severity: Severity::High,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Name resolution by a stranger's DNS server",
+    remediation: "Point the host at the VPC's own resolver, or approve this resolver for the group that needs it. Traffic to Amazon's resolver is never logged, so whatever is logged is another one.",
+    sources: &["GuardDuty: UnusualDNSResolver", "flow-logs-limitations.html", "panther-analysis: AWS.VPCFlow"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,51 @@
+//! `unresolved-interface`: rows of an interface that the snapshot lacks.
+
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::resolve::Place;
+
+pub(super) const KIND: Kind = Kind {
+    id: "unresolved-interface",
+    family: Family::Evidence,
+    severity: Severity::Info,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "An interface in the logs is not in the inventory",
+    remediation: "Add the snapshot of its account, or one from the time it existed: its groups are unknown, so no rule is written for its side.",
+    sources: &["requester-managed-eni.html"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per such interface.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let table = context.table;
+    let mut by_observer: Vec<Vec<usize>> = vec![Vec::new(); table.observers.len()];
+    for (position, connection) in context.connections.iter().enumerate() {
+        for end in [connection.initiator, connection.responder] {
+            if let Place::Unlisted(observer) = end.place {
+                by_observer[observer.index()].push(position);
+            }
+        }
+    }
+    table
+        .observers
+        .iter()
+        .zip(by_observer)
+        .zip(&table.coverage)
+        .filter(|((observer, _), _)| {
+            observer.starts_with("eni-") && context.inventory.interface_by_id(observer).is_none()
+        })
+        .map(|((observer, mut evidence), coverage)| {
+            evidence.dedup();
+            let (start, end) = context.intake.window.unwrap_or_default();
+            let when = evidence.is_empty().then_some((start, end, coverage.rows));
+            Found {
+                detail: format!("{observer} recorded {} rows and is not in the inventory.", coverage.rows),
+                interface: Some(observer.clone()),
+                evidence,
+                when,
+                ..Found::default()
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,19 @@
+//! `unusual-protocol`: neither TCP, UDP nor ICMP.
+
+use super::destination::{Services, Test};
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// ICMP, TCP, UDP, ICMPv6.
+const ORDINARY: &[u8] = &[1, 6, 17, 58];
+
+pub(super) const KIND: Kind = Kind {
+    id: "unusual-protocol",
+    family: Family::Destination,
+    severity: Severity::Low,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "A protocol other than TCP, UDP or ICMP to a stranger",
+    remediation: "Check that a tunnel is meant: 47 is GRE, 50 and 51 are IPsec.",
+    sources: &["turbot tailpipe", "GuardDuty: DenialOfService.UnusualProtocol"],
+    signal: Signal::Destination(Test { services: Services::ProtocolsOtherThan(ORDINARY), only_resolvers: false }),
+};

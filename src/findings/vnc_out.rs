@@ -1,0 +1,19 @@
+//! `vnc-out`: VNC to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// VNC to a stranger.
+const PORTS: &[(u8, u16, u16)] = &[(6, 5800, 5810), (6, 5900, 5910)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "vnc-out",
+    family: Family::Destination,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "VNC to a stranger",
+    remediation: "Find out who works on this host; if the session is legitimate, approve the destination for its group.",
+    sources: &["elastic/detection-rules: VNC to the internet"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

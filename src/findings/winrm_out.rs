@@ -1,0 +1,19 @@
+//! `winrm-out`: windows remote management to a stranger.
+
+use super::destination::Test;
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// Windows remote management to a stranger.
+const PORTS: &[(u8, u16, u16)] = &[(6, 5985, 5986)];
+
+pub(super) const KIND: Kind = Kind {
+    id: "winrm-out",
+    family: Family::Destination,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Windows remote management to a stranger",
+    remediation: "Find out what manages hosts outside; if it is legitimate, approve the destination for its group.",
+    sources: &["turbot tailpipe"],
+    signal: Signal::Destination(Test::ports(PORTS)),
+};

@@ -1,0 +1,11 @@
+//! Stage 3: rows folded by what they have in common.
+//!
+//! One [`Flow`] per interface, direction of packets, 5-tuple and action, with
+//! counters that merge associatively. Nothing is decided here: who opened a
+//! connection is a question for the whole window, see [`crate::resolve`].
+
+mod coverage;
+mod table;
+
+pub use coverage::Coverage;
+pub use table::{Counters, Flow, FlowKey, FlowTable, FlowTableBuilder, ObserverIx};

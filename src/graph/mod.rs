@@ -1,0 +1,114 @@
+//! Stage 6: who talks to whom, as a graph of groups and of what lies outside.
+
+mod attribute;
+
+use std::net::IpAddr;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::flow::FlowTable;
+use crate::inventory::{GroupIx, InterfaceIx, Inventory};
+use crate::net::{HashMap, Service, is_public};
+use crate::resolve::{Connection, End, Place, Verdict, aws_service};
+use attribute::Attribution;
+
+/// The graph: an edge per pair of nodes, service and verdict.
+pub type AccessGraph = DiGraph<Node, Edge>;
+
+/// Someone who talks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Node {
+    /// A group: the one of its interface that fits best.
+    Group(GroupIx),
+    /// An interface without groups.
+    Interface(InterfaceIx),
+    /// An interface that is not in the inventory, by id.
+    Unlisted(String),
+    /// Addresses of a prefix list, by its name.
+    PrefixList(String),
+    /// Addresses of an AWS service, by its code.
+    AwsService(String),
+    /// Private addresses that no interface of the inventory holds.
+    PrivateNetwork,
+    /// Public addresses that nothing is held against.
+    Internet,
+    /// One address outside that a finding is about.
+    Address(IpAddr),
+}
+
+/// What they talk about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Protocol and port.
+    pub service: Service,
+    /// What is to be done with these connections.
+    pub verdict: &'static str,
+    /// Positions of the connections.
+    pub connections: Vec<usize>,
+    /// Their rows.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The verdict as `audit.json` and the graph spell it.
+pub const fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        // What cannot be attributed was let through all the same.
+        Verdict::Accepted | Verdict::Unattributed(_) => "accepted",
+        Verdict::Refused => "refused",
+        Verdict::Quarantined(_) => "quarantined",
+    }
+}
+
+/// Builds the graph; nodes and edges are in a fixed order.
+pub fn build(inventory: &Inventory, table: &FlowTable, connections: &[Connection]) -> AccessGraph {
+    let attribution = Attribution::new(inventory, connections);
+    let mut triples: Vec<(Node, Node, Service, &'static str, usize)> = connections
+        .iter()
+        .enumerate()
+        .map(|(position, c)| {
+            let singled_out = matches!(c.verdict, Verdict::Quarantined(_));
+            let node = |end: End, initiates: bool| match end.place {
+                Place::Local(ix) => attribution.group(ix, c.service, initiates).map_or(Node::Interface(ix), Node::Group),
+                Place::Unlisted(ix) => Node::Unlisted(table.observers[ix.index()].clone()),
+                Place::Outside => outside(inventory, table, end, singled_out),
+            };
+            (node(c.initiator, true), node(c.responder, false), c.service, verdict_word(c.verdict), position)
+        })
+        .collect();
+    triples.sort();
+    let mut graph = AccessGraph::new();
+    let mut nodes: Vec<&Node> = triples.iter().flat_map(|(from, to, ..)| [from, to]).collect();
+    nodes.sort();
+    nodes.dedup();
+    let index: HashMap<&Node, NodeIndex> = nodes.into_iter().map(|node| (node, graph.add_node(node.clone()))).collect();
+    for same in triples.chunk_by(|a, b| (&a.0, &a.1, a.2, a.3) == (&b.0, &b.1, b.2, b.3)) {
+        let (from, to, service, verdict, _) = &same[0];
+        let positions: Vec<usize> = same.iter().map(|t| t.4).collect();
+        let totals = || positions.iter().map(|&p| connections[p].totals);
+        let edge = Edge {
+            service: *service,
+            verdict,
+            records: totals().map(|t| t.records).sum(),
+            bytes: totals().fold(0, |sum, t| sum.saturating_add(t.bytes)),
+            connections: positions,
+        };
+        graph.add_edge(index[from], index[to], edge);
+    }
+    graph
+}
+
+fn outside(inventory: &Inventory, table: &FlowTable, end: End, singled_out: bool) -> Node {
+    if singled_out {
+        return Node::Address(end.address);
+    }
+    if let Some(list) = inventory.prefix_lists().iter().find(|list| list.addresses.contains(end.address)) {
+        return Node::PrefixList(list.name.clone());
+    }
+    match aws_service(inventory, table, end) {
+        Some(service) if service != "EC2" => Node::AwsService(service.to_owned()),
+        _ if is_public(end.address) => Node::Internet,
+        _ => Node::PrivateNetwork,
+    }
+}

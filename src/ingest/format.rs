@@ -1,0 +1,134 @@
+//! Which column of a line is which field: compiled once, used for every line.
+
+use super::fields::{self, COLUMNS, Column};
+
+/// A line format, compiled: the position of every used column, and how many
+/// values a line must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Format {
+    names: Vec<String>,
+    /// By position in the line: the index of a [`Column`], or `SKIP`.
+    plan: Vec<u8>,
+    present: [bool; COLUMNS],
+}
+
+pub(super) const SKIP: u8 = u8::MAX;
+
+/// Why a list of fields cannot be used as a format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// A Transit Gateway flow log.
+    #[error(
+        "this is a Transit Gateway flow log: it records no ACCEPT or REJECT and no interface, so it proves nothing about security groups; give the VPC flow logs of the attached VPCs instead"
+    )]
+    TransitGateway,
+    /// A field that connections cannot do without.
+    #[error("the format has no `{0}`, without which a connection can't be told; add it to the flow log's format")]
+    Missing(&'static str),
+    /// A name that no version of the documentation has.
+    #[error("`{0}` is not a flow log field; write the format as `${{version}} ${{account-id}} …`, with the names of the AWS documentation")]
+    UnknownField(String),
+    /// One field twice.
+    #[error("the format names `{0}` twice; name each field once")]
+    Twice(String),
+}
+
+/// What a connection cannot be told without: one of each pair.
+const NEEDED: &[(Column, Column, &str)] = &[
+    (Column::SrcAddr, Column::PktSrcAddr, "srcaddr"),
+    (Column::DstAddr, Column::PktDstAddr, "dstaddr"),
+    (Column::SrcPort, Column::SrcPort, "srcport"),
+    (Column::DstPort, Column::DstPort, "dstport"),
+    (Column::Protocol, Column::Protocol, "protocol"),
+    (Column::Action, Column::Action, "action"),
+    (Column::Start, Column::Start, "start"),
+];
+
+impl Format {
+    /// The default format.
+    pub fn default_v2() -> Self {
+        Self::from_names(fields::DEFAULT.split(' '), true).expect("the default format is complete")
+    }
+
+    /// A format as `--log-format` and `LogFormat` write it: `${version} ${account-id} …`.
+    /// Bare names are taken too. Unknown names are errors: a person typed this.
+    pub fn parse(text: &str) -> Result<Self, FormatError> {
+        let names = text
+            .split_ascii_whitespace()
+            .map(|token| token.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(token));
+        Self::from_names(names, true)
+    }
+
+    /// A format from a header line; fields newer than this program are skipped.
+    pub fn from_header(line: &str) -> Result<Self, FormatError> {
+        Self::from_names(line.split_ascii_whitespace(), false)
+    }
+
+    fn from_names<'a>(names: impl Iterator<Item = &'a str>, strict: bool) -> Result<Self, FormatError> {
+        let mut format = Self { names: Vec::new(), plan: Vec::new(), present: [false; COLUMNS] };
+        for name in names {
+            if name.replace('_', "-") == fields::TRANSIT_GATEWAY_MARK {
+                return Err(FormatError::TransitGateway);
+            }
+            let field = fields::field(name);
+            if field.is_none() && strict && !name.starts_with("tgw") {
+                return Err(FormatError::UnknownField(name.to_owned()));
+            }
+            let column = field.and_then(|f| f.column);
+            if let Some(column) = column {
+                if format.present[column as usize] {
+                    return Err(FormatError::Twice(name.to_owned()));
+                }
+                format.present[column as usize] = true;
+            }
+            format.plan.push(column.map_or(SKIP, |c| c as u8));
+            format.names.push(field.map_or_else(|| name.to_owned(), |f| f.name.to_owned()));
+        }
+        for &(a, b, name) in NEEDED {
+            if !format.present[a as usize] && !format.present[b as usize] {
+                return Err(FormatError::Missing(name));
+            }
+        }
+        Ok(format)
+    }
+
+    /// Whether a line is a header rather than a row: at least half of its words,
+    /// and the first, are field names. No row can look so: values are numbers,
+    /// addresses, ids and upper-case words, and a tag is one value of many.
+    pub fn is_header(line: &[u8]) -> bool {
+        if !line.first().is_some_and(u8::is_ascii_lowercase) {
+            return false;
+        }
+        let Ok(line) = std::str::from_utf8(line) else { return false };
+        let is_name = |token: &str| fields::field(token).is_some() || token.starts_with("tgw-") || token.starts_with("tgw_");
+        let (mut known, mut all) = (0, 0);
+        for (position, token) in line.split_ascii_whitespace().enumerate() {
+            all += 1;
+            if is_name(token) || token == "resource-type" {
+                known += 1;
+            } else if position == 0 {
+                return false;
+            }
+        }
+        all >= 2 && known * 2 >= all
+    }
+
+    /// The field names in order, separated by spaces.
+    pub fn describe(&self) -> String {
+        let names = self.names.join(" ");
+        if names == fields::DEFAULT { "default (version 2)".to_owned() } else { names }
+    }
+
+    /// How many values a line has.
+    pub(super) fn width(&self) -> usize {
+        self.plan.len()
+    }
+
+    pub(super) fn plan(&self) -> &[u8] {
+        &self.plan
+    }
+
+    pub(super) fn has(&self, column: Column) -> bool {
+        self.present[column as usize]
+    }
+}

@@ -1,0 +1,171 @@
+//! From what was typed to the files it means, and from a file to plain text.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::IngestError;
+
+/// One thing to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// What reports call it: the path, `-`, or the name of an embedded file.
+    pub name: String,
+    origin: Origin,
+    /// Its size in bytes, 0 when unknown; for progress only.
+    pub size: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    File(PathBuf),
+    Stdin,
+    Memory(&'static [u8]),
+}
+
+impl Source {
+    /// A file that is compiled into the program.
+    pub fn memory(name: &str, bytes: &'static [u8]) -> Self {
+        Self { name: name.to_owned(), origin: Origin::Memory(bytes), size: bytes.len() as u64 }
+    }
+
+    fn file(path: &Path) -> Self {
+        Self {
+            name: path.display().to_string(),
+            origin: Origin::File(path.to_path_buf()),
+            size: path.metadata().map_or(0, |m| m.len()),
+        }
+    }
+
+    /// The flow log id in an S3 object's name,
+    /// `{acct}_vpcflowlogs_{region}_{fl-id}_{stamp}_{hash}.log.gz` (flow-logs-s3-path.html).
+    pub fn flow_log_id(&self) -> Option<&str> {
+        let name = self.name.rsplit(['/', '\\']).next()?;
+        let mut parts = name.split('_').skip_while(|part| *part != "vpcflowlogs");
+        parts.nth(2).filter(|part| part.starts_with("fl-"))
+    }
+
+    /// Opens the source; `counted` is told of every byte that is read, before
+    /// decompression.
+    pub(super) fn open<'a>(&'a self, counted: impl FnMut(u64) + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        let raw: Box<dyn Read + 'a> = match &self.origin {
+            Origin::File(path) => Box::new(File::open(path)?),
+            Origin::Stdin => Box::new(io::stdin()),
+            Origin::Memory(bytes) => Box::new(Cursor::new(*bytes)),
+        };
+        decoded(Counted { inner: raw, counted })
+    }
+}
+
+/// Plain text out of whatever the first bytes say this is.
+fn decoded<'a>(mut raw: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let mut start = Vec::with_capacity(4);
+    (&mut raw).take(4).read_to_end(&mut start)?;
+    let unsupported = OTHER_CONTAINERS.iter().find(|(magic, _)| start.starts_with(magic));
+    if let Some((_, what)) = unsupported {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            format!("this is {what}, which this version does not read; give it text or gzip"),
+        ));
+    }
+    let gzip = start.starts_with(&[0x1f, 0x8b]);
+    let whole = Cursor::new(start).chain(raw);
+    Ok(if gzip {
+        // Several members follow one another where logs were concatenated.
+        Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole)))
+    } else {
+        Box::new(whole)
+    })
+}
+
+/// Containers that are recognised so that they can be named instead of being
+/// counted as a million unreadable lines.
+const OTHER_CONTAINERS: &[(&[u8], &str)] = &[
+    (b"PAR1", "a Parquet file"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "a zstd file"),
+    (b"BZh", "a bzip2 file"),
+    (b"PK\x03\x04", "a zip archive"),
+];
+
+struct Counted<R, F> {
+    inner: R,
+    counted: F,
+}
+
+impl<R: Read, F: FnMut(u64)> Read for Counted<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        (self.counted)(count as u64);
+        Ok(count)
+    }
+}
+
+/// Finds the files behind each argument: a file, a directory (walked), a glob, or
+/// `-`. The result is sorted and holds each file once, so the order of arguments
+/// makes no difference.
+pub fn find(arguments: &[String]) -> Result<Vec<Source>, IngestError> {
+    let mut sources = Vec::new();
+    for argument in arguments {
+        let path = Path::new(argument);
+        if argument == "-" {
+            sources.push(Source { name: "-".to_owned(), origin: Origin::Stdin, size: 0 });
+        } else if path.is_dir() {
+            let before = sources.len();
+            walk(path, &mut sources)?;
+            if sources.len() == before {
+                return Err(IngestError::EmptyDirectory(argument.clone()));
+            }
+        } else if path.exists() {
+            sources.push(Source::file(path));
+        } else {
+            expand(argument, &mut sources)?;
+        }
+    }
+    sources.sort();
+    sources.dedup_by(|a, b| a.origin == b.origin);
+    Ok(sources)
+}
+
+fn walk(dir: &Path, sources: &mut Vec<Source>) -> Result<(), IngestError> {
+    for entry in walkdir::WalkDir::new(dir).follow_links(true) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => sources.push(Source::file(entry.path())),
+            Ok(_) => {}
+            // A loop of links or a directory that may not be read.
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => {
+                return Err(IngestError::Directory { path: dir.display().to_string(), reason: error.to_string() });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<(), IngestError> {
+    if let Some((scheme, _)) = pattern.split_once(':')
+        && ["s3", "cloudwatch", "insights", "athena"].contains(&scheme)
+    {
+        return Err(IngestError::Remote(pattern.to_owned()));
+    }
+    if !pattern.contains(['*', '?', '[']) {
+        return Err(IngestError::NotFound(pattern.to_owned()));
+    }
+    let paths = glob::glob(pattern).map_err(|error| IngestError::Pattern {
+        pattern: pattern.to_owned(),
+        reason: error.msg,
+    })?;
+    let before = sources.len();
+    for path in paths.filter_map(Result::ok) {
+        if path.is_dir() {
+            walk(&path, sources)?;
+        } else {
+            sources.push(Source::file(&path));
+        }
+    }
+    if sources.len() == before {
+        return Err(IngestError::NoMatch(pattern.to_owned()));
+    }
+    Ok(())
+}

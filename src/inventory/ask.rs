@@ -1,0 +1,163 @@
+//! Is this allowed by today's rules, and by which?
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer};
+
+/// Who a question is about.
+#[derive(Clone, Debug)]
+pub enum Party {
+    /// An address, of an interface or outside.
+    Address(IpAddr),
+    /// One interface.
+    Interface(InterfaceIx),
+    /// An instance: any of its interfaces.
+    Instance(Vec<InterfaceIx>),
+    /// A group: every interface that carries it, by the rules of this group alone.
+    Group(GroupIx),
+}
+
+/// Why a party is unknown.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is neither an address nor an eni-, sg- or i- id of the inventory; check it, or fetch a newer snapshot")]
+pub struct UnknownParty(String);
+
+/// The answer: allowed if no side that is in the inventory refuses.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Whether both gates let it through.
+    pub allowed: bool,
+    /// What the asking side says; `None` when it is outside the inventory.
+    pub egress: Option<SideAnswer>,
+    /// What the asked side says.
+    pub ingress: Option<SideAnswer>,
+}
+
+/// What one side says.
+#[derive(Clone, Debug)]
+pub struct SideAnswer {
+    /// Whether it lets the packet through.
+    pub allowed: bool,
+    /// The rules that do: group, and position among the group's rules.
+    pub rules: Vec<(GroupIx, usize)>,
+    /// No rule is needed: security groups never judge this, or the interface has none.
+    pub ungated: bool,
+}
+
+/// One way to be a party: the groups that judge, and the address that is judged.
+#[derive(Clone, Debug)]
+struct Role {
+    interface: Option<InterfaceIx>,
+    groups: Option<Vec<GroupIx>>,
+    addresses: Vec<IpAddr>,
+}
+
+impl Inventory {
+    /// Reads an address or an id.
+    pub fn party(&self, text: &str) -> Result<Party, UnknownParty> {
+        if let Ok(address) = text.parse() {
+            return Ok(Party::Address(address));
+        }
+        let unknown = || UnknownParty(text.to_owned());
+        if text.starts_with("eni-") {
+            return self.interface_by_id(text).map(Party::Interface).ok_or_else(unknown);
+        }
+        if text.starts_with("sg-") {
+            let known = self.group_by_id(text).filter(|&ix| self.group(ix).known);
+            return known.map(Party::Group).ok_or_else(unknown);
+        }
+        let of_instance = |ix: &InterfaceIx| self.interface(*ix).instance.as_deref() == Some(text);
+        let interfaces: Vec<_> = self.interface_indexes().filter(of_instance).collect();
+        if interfaces.is_empty() { Err(unknown()) } else { Ok(Party::Instance(interfaces)) }
+    }
+
+    /// Answers for a connection from one party to another. Where a party stands
+    /// for several interfaces, an instance is allowed if any of them is, and a
+    /// group only if all of them are.
+    pub fn can(&self, gates: &Gates, from: &Party, to: &Party, packet: Packet) -> Answer {
+        let all = matches!(from, Party::Group(_)) || matches!(to, Party::Group(_));
+        let receivers = self.roles(to, None);
+        let mut last = None;
+        for receiver in &receivers {
+            for sender in self.roles(from, receiver.interface) {
+                let answer = self.can_once(gates, &sender, receiver, packet);
+                if answer.allowed != all {
+                    return answer;
+                }
+                last = Some(answer);
+            }
+        }
+        last.expect("every party has at least one role")
+    }
+
+    fn can_once(&self, gates: &Gates, sender: &Role, receiver: &Role, packet: Packet) -> Answer {
+        let (from, to) = same_family(sender, receiver);
+        let exempt = sender.interface.is_some_and(|ix| self.never_filtered(to, ix, packet.service.port));
+        let side = |role: &Role, other: &Role, address: IpAddr, direction: Direction| {
+            let groups = role.groups.as_ref()?;
+            let named = self.groups_in_view(role, other);
+            let peer = Peer { address, groups: &named };
+            let rules: Vec<_> = gates.admitting(groups, direction, peer, packet).collect();
+            let ungated = exempt || groups.is_empty();
+            Some(SideAnswer { allowed: ungated || !rules.is_empty(), rules, ungated })
+        };
+        let egress = side(sender, receiver, to, Direction::Egress);
+        let ingress = side(receiver, sender, from, Direction::Ingress);
+        let passes = |side: &Option<SideAnswer>| side.as_ref().is_none_or(|side| side.allowed);
+        Answer { allowed: passes(&egress) && passes(&ingress), egress, ingress }
+    }
+
+    fn roles(&self, party: &Party, near: Option<InterfaceIx>) -> Vec<Role> {
+        let vpc = near.map(|ix| self.interface(ix).vpc.as_str());
+        let of_interface = |ix: InterfaceIx| Role {
+            interface: Some(ix),
+            groups: Some(self.interface(ix).groups.clone()),
+            addresses: self.interface(ix).addresses.clone(),
+        };
+        match party {
+            Party::Address(address) => {
+                let interface = self.interface_at(*address, vpc);
+                vec![Role {
+                    interface,
+                    groups: interface.map(|ix| self.interface(ix).groups.clone()),
+                    addresses: vec![*address],
+                }]
+            }
+            Party::Interface(ix) => vec![of_interface(*ix)],
+            Party::Instance(interfaces) => interfaces.iter().map(|&ix| of_interface(ix)).collect(),
+            Party::Group(group) => {
+                let alone = |role: Role| Role { groups: Some(vec![*group]), ..role };
+                let members: Vec<_> = self.group(*group).members.iter().map(|&ix| alone(of_interface(ix))).collect();
+                if members.is_empty() {
+                    vec![Role { interface: None, groups: Some(vec![*group]), addresses: Vec::new() }]
+                } else {
+                    members
+                }
+            }
+        }
+    }
+
+    /// The groups of `other` that rules of `role` may name. A group without
+    /// members is taken to be within reach.
+    fn groups_in_view(&self, role: &Role, other: &Role) -> Vec<GroupIx> {
+        let reachable = match (role.interface, other.interface) {
+            (Some(a), Some(b)) => self.reference_works(self.interface(a), self.interface(b)),
+            _ => true,
+        };
+        if reachable { other.groups.clone().unwrap_or_default() } else { Vec::new() }
+    }
+}
+
+/// An address of each, of one family if there is one. A group without members
+/// has no address, and then only rules for everybody or for the group count.
+fn same_family(sender: &Role, receiver: &Role) -> (IpAddr, IpAddr) {
+    const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let pick = |role: &Role, v4: bool| role.addresses.iter().copied().find(|a| a.is_ipv4() == v4);
+    for v4 in [true, false] {
+        if let (Some(from), Some(to)) = (pick(sender, v4), pick(receiver, v4)) {
+            return (from, to);
+        }
+    }
+    let first = |role: &Role| role.addresses.first().copied().unwrap_or(NOWHERE);
+    (first(sender), first(receiver))
+}

@@ -1,0 +1,198 @@
+//! What a set of rules lets through, as AWS judges it.
+//!
+//! Rules only allow, their order means nothing, and the groups of an interface
+//! are unioned (vpc-security-groups.html). A connection has to pass two gates:
+//! the egress rules of its initiator's interface and the ingress rules of its
+//! responder's. Replies pass whatever the rules say, so nothing here is ever
+//! asked about a reply.
+
+use std::net::IpAddr;
+
+use super::groups::{Direction, Rule, RulePorts, RuleProtocol, Target};
+use super::{GroupIx, Interface, Inventory};
+use crate::net::{AddressSet, Protocol, Service};
+
+/// The rules of every group in a form that is quick to ask. Built from today's
+/// rules or from any other set.
+#[derive(Debug)]
+pub struct Gates {
+    /// By group, then egress and ingress.
+    rules: Vec<[Vec<Compiled>; 2]>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    /// Position in the list this gate was made from.
+    position: usize,
+    protocol: RuleProtocol,
+    ports: RulePorts,
+    target: CompiledTarget,
+}
+
+#[derive(Debug)]
+enum CompiledTarget {
+    Addresses(AddressSet),
+    Group(GroupIx),
+    /// A group or list that the inventory does not hold.
+    Unknown,
+}
+
+/// What a packet that opens a connection says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Protocol and responder's port.
+    pub service: Service,
+    /// ICMP type and code; flow logs do not record them, and then every ICMP
+    /// rule may have been the one.
+    pub icmp: Option<(u8, u8)>,
+}
+
+impl From<Service> for Packet {
+    fn from(service: Service) -> Self {
+        Self { service, icmp: None }
+    }
+}
+
+/// The other end, as a gate sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'a> {
+    /// Its address in the packet.
+    pub address: IpAddr,
+    /// Its groups, where a reference to them works on this path; else empty.
+    pub groups: &'a [GroupIx],
+}
+
+/// What a gate said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The rule at this position of this group lets the packet through; the
+    /// first one in order, of as many as there may be.
+    Allowed(GroupIx, usize),
+    /// No rule does.
+    Refused,
+    /// The interface carries no group at all, so nothing judges it.
+    NoGate,
+    /// One of the interface's groups is not in the inventory.
+    Unknown,
+}
+
+impl Admission {
+    /// Whether the packet passes, as far as anybody can tell.
+    pub const fn passes(self) -> bool {
+        !matches!(self, Self::Refused)
+    }
+}
+
+impl Gates {
+    /// The gates as they stand in the inventory.
+    pub fn today(inventory: &Inventory) -> Self {
+        Self::new(inventory, |group| &inventory.group(group).rules)
+    }
+
+    /// The gates that a given list of rules per group makes.
+    pub fn new<'r>(inventory: &Inventory, rules_of: impl Fn(GroupIx) -> &'r [Rule]) -> Self {
+        let rules = inventory
+            .group_indexes()
+            .map(|group| {
+                let mut sides = [Vec::new(), Vec::new()];
+                for (position, rule) in rules_of(group).iter().enumerate() {
+                    sides[side(rule.direction)].push(Compiled {
+                        position,
+                        protocol: rule.protocol,
+                        ports: rule.ports,
+                        target: compile_target(inventory, &rule.target),
+                    });
+                }
+                sides
+            })
+            .collect();
+        Self { rules }
+    }
+
+    /// Whether `interface` may exchange the packet with `peer`: as its initiator
+    /// for egress, as its responder for ingress.
+    pub fn judge(&self, inventory: &Inventory, interface: &Interface, direction: Direction, peer: Peer<'_>, packet: Packet) -> Admission {
+        if interface.groups.is_empty() {
+            return Admission::NoGate;
+        }
+        if let Some(found) = self.admitting(&interface.groups, direction, peer, packet).next() {
+            return Admission::Allowed(found.0, found.1);
+        }
+        if interface.groups.iter().any(|&g| !inventory.group(g).known) {
+            return Admission::Unknown;
+        }
+        Admission::Refused
+    }
+
+    /// The addresses to which the given groups let the packet through by prefix
+    /// or prefix list, whoever holds them.
+    pub fn open_addresses(&self, groups: &[GroupIx], direction: Direction, packet: Packet) -> AddressSet {
+        let rules = groups.iter().flat_map(|group| &self.rules[group.index()][side(direction)]);
+        rules
+            .filter(|rule| rule.covers(packet))
+            .fold(AddressSet::default(), |open, rule| match &rule.target {
+                CompiledTarget::Addresses(set) => open.union(set),
+                CompiledTarget::Group(_) | CompiledTarget::Unknown => open,
+            })
+    }
+
+    /// Every rule of the given groups that lets the packet through, in order.
+    pub fn admitting<'a>(
+        &'a self,
+        groups: &'a [GroupIx],
+        direction: Direction,
+        peer: Peer<'a>,
+        packet: Packet,
+    ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
+        groups.iter().flat_map(move |&group| {
+            self.rules[group.index()][side(direction)]
+                .iter()
+                .filter(move |rule| rule.covers(packet) && rule.reaches(peer))
+                .map(move |rule| (group, rule.position))
+        })
+    }
+}
+
+const fn side(direction: Direction) -> usize {
+    match direction {
+        Direction::Egress => 0,
+        Direction::Ingress => 1,
+    }
+}
+
+fn compile_target(inventory: &Inventory, target: &Target) -> CompiledTarget {
+    match target {
+        Target::Cidr(net) => CompiledTarget::Addresses(AddressSet::new([net])),
+        Target::PrefixList(id) => inventory.prefix_list(id).map_or(CompiledTarget::Unknown, |list| {
+            CompiledTarget::Addresses(list.addresses.clone())
+        }),
+        Target::Group(id) => inventory
+            .group_by_id(id)
+            .map_or(CompiledTarget::Unknown, CompiledTarget::Group),
+    }
+}
+
+impl Compiled {
+    fn covers(&self, packet: Packet) -> bool {
+        let RuleProtocol::One(protocol) = self.protocol else { return true };
+        protocol == packet.service.protocol
+            && match self.ports {
+                RulePorts::Any => true,
+                RulePorts::Ports(range) => range.contains(packet.service.port),
+                RulePorts::Icmp { kind, code } => covers_icmp(protocol, kind, code, packet.icmp),
+            }
+    }
+
+    fn reaches(&self, peer: Peer<'_>) -> bool {
+        match &self.target {
+            CompiledTarget::Addresses(set) => set.contains(peer.address),
+            CompiledTarget::Group(group) => peer.groups.contains(group),
+            CompiledTarget::Unknown => false,
+        }
+    }
+}
+
+fn covers_icmp(protocol: Protocol, kind: Option<u8>, code: Option<u8>, packet: Option<(u8, u8)>) -> bool {
+    debug_assert!(protocol.is_icmp());
+    packet.is_none_or(|(k, c)| kind.is_none_or(|kind| kind == k) && code.is_none_or(|code| code == c))
+}

@@ -1,0 +1,234 @@
+//! Security groups and their rules, in one form whatever the API printed.
+
+use ipnet::IpNet;
+
+use super::wire::{GroupRule, Permission};
+use super::{GroupIx, InterfaceIx};
+use crate::net::{PortRange, Protocol};
+
+/// A security group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// `sg-…`
+    pub id: String,
+    /// Its name; chosen by a user, so hostile. The id where the snapshot has no name.
+    pub name: String,
+    /// The VPC it was made in; it may be associated with others
+    /// (security-group-assoc.html).
+    pub vpc: String,
+    /// The account that owns it.
+    pub owner: String,
+    /// Its rules of both directions, egress first, in a stable order.
+    pub rules: Vec<Rule>,
+    /// The interfaces that carry it, in order.
+    pub members: Vec<InterfaceIx>,
+    /// False for a group that an interface carries and the snapshot lacks: its
+    /// rules are unknown, and nothing may be concluded from their absence.
+    pub known: bool,
+}
+
+/// Which way a rule's connections go, seen from the group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Connections that members open.
+    Egress,
+    /// Connections that members are asked for.
+    Ingress,
+}
+
+impl Direction {
+    /// `egress` or `ingress`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Egress => "egress",
+            Self::Ingress => "ingress",
+        }
+    }
+}
+
+/// The protocols of a rule: `-1` stands for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RuleProtocol {
+    /// Every protocol and port.
+    All,
+    /// One protocol.
+    One(Protocol),
+}
+
+impl std::fmt::Display for RuleProtocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("-1"),
+            Self::One(protocol) => protocol.fmt(f),
+        }
+    }
+}
+
+/// Ports of a rule, or the ICMP type and code that share the two fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RulePorts {
+    /// The protocol has no ports, or the rule covers all of them.
+    Any,
+    /// TCP and UDP.
+    Ports(PortRange),
+    /// ICMP; `None` means every type or code (API_IpPermission.html: -1).
+    Icmp {
+        /// The ICMP type.
+        kind: Option<u8>,
+        /// The ICMP code.
+        code: Option<u8>,
+    },
+}
+
+/// Who a rule lets in, or where it lets members go: exactly one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A prefix of either family.
+    Cidr(IpNet),
+    /// `pl-…`
+    PrefixList(String),
+    /// `sg-…`: the private addresses of the interfaces that carry it
+    /// (security-group-rules.html).
+    Group(String),
+}
+
+/// One rule: one target, as describe-security-group-rules counts them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// Egress or ingress.
+    pub direction: Direction,
+    /// The protocols.
+    pub protocol: RuleProtocol,
+    /// The ports, or ICMP types.
+    pub ports: RulePorts,
+    /// The one target.
+    pub target: Target,
+    /// `sgr-…`, when the snapshot has it.
+    pub rule_id: Option<String>,
+    /// Its description; hostile.
+    pub description: String,
+}
+
+impl Rule {
+    /// Whether both are the same rule to AWS: protocol, ports and target; the
+    /// description is not part of it.
+    pub fn same_permission(&self, other: &Self) -> bool {
+        self.direction == other.direction
+            && self.protocol == other.protocol
+            && self.ports == other.ports
+            && self.target == other.target
+    }
+
+    /// Whether the rule covers every port of some protocol.
+    pub fn every_port(&self) -> bool {
+        match (self.protocol, self.ports) {
+            (RuleProtocol::All, _) => true,
+            (RuleProtocol::One(protocol), RulePorts::Ports(range)) => {
+                protocol.has_ports() && range.is_all()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the target is the whole of an address family.
+    pub fn to_everyone(&self) -> bool {
+        matches!(&self.target, Target::Cidr(net) if net.prefix_len() == 0)
+    }
+
+    /// `FromPort` and `ToPort` as a person writes them: absent where the protocol
+    /// has no ports.
+    pub fn port_pair(&self) -> Option<(u16, u16)> {
+        match self.ports {
+            RulePorts::Ports(range) => Some((range.from(), range.to())),
+            RulePorts::Any | RulePorts::Icmp { .. } => None,
+        }
+    }
+}
+
+/// The rules of `IpPermissions` (or `IpPermissionsEgress`), one per target.
+/// Entries with a protocol or target that cannot be read are returned as text.
+pub(super) fn flatten(direction: Direction, permissions: &[Permission]) -> (Vec<Rule>, Vec<String>) {
+    let (mut rules, mut unreadable) = (Vec::new(), Vec::new());
+    for p in permissions {
+        let targets = p
+            .ip_ranges
+            .iter()
+            .map(|r| (cidr(&r.cidr_ip), &r.cidr_ip, &r.description))
+            .chain(p.ipv6_ranges.iter().map(|r| (cidr(&r.cidr_ipv6), &r.cidr_ipv6, &r.description)))
+            .chain(p.prefix_list_ids.iter().map(|r| {
+                (Some(Target::PrefixList(r.prefix_list_id.clone())), &r.prefix_list_id, &r.description)
+            }))
+            .chain(p.user_id_group_pairs.iter().map(|r| {
+                (Some(Target::Group(r.group_id.clone())), &r.group_id, &r.description)
+            }));
+        for (target, text, description) in targets {
+            match (protocol_and_ports(&p.ip_protocol, p.from_port, p.to_port), target) {
+                (Some((protocol, ports)), Some(target)) => rules.push(Rule {
+                    direction,
+                    protocol,
+                    ports,
+                    target,
+                    rule_id: None,
+                    description: description.clone(),
+                }),
+                _ => unreadable.push(format!("{} to {text}", p.ip_protocol)),
+            }
+        }
+    }
+    (rules, unreadable)
+}
+
+/// One row of describe-security-group-rules.
+pub(super) fn from_row(row: &GroupRule) -> Option<Rule> {
+    let (protocol, ports) = protocol_and_ports(&row.ip_protocol, row.from_port, row.to_port)?;
+    let target = if let Some(text) = row.cidr_ipv4.as_ref().or(row.cidr_ipv6.as_ref()) {
+        cidr(text)?
+    } else if let Some(list) = &row.prefix_list_id {
+        Target::PrefixList(list.clone())
+    } else {
+        Target::Group(row.referenced_group_info.as_ref()?.group_id.clone())
+    };
+    Some(Rule {
+        direction: if row.is_egress { Direction::Egress } else { Direction::Ingress },
+        protocol,
+        ports,
+        target,
+        rule_id: Some(row.security_group_rule_id.clone()),
+        description: row.description.clone(),
+    })
+}
+
+/// A prefix in canonical form, as AWS stores it (API_IpRange.html).
+fn cidr(text: &str) -> Option<Target> {
+    text.parse::<IpNet>().ok().map(|net| Target::Cidr(net.trunc()))
+}
+
+/// `IpProtocol`, `FromPort` and `ToPort` (API_IpPermission.html). `-1` ignores
+/// ports, and so does every protocol that has none.
+fn protocol_and_ports(name: &str, from: Option<i64>, to: Option<i64>) -> Option<(RuleProtocol, RulePorts)> {
+    if name == "-1" || name.eq_ignore_ascii_case("all") {
+        return Some((RuleProtocol::All, RulePorts::Any));
+    }
+    let protocol = Protocol::parse(name)?;
+    let ports = if protocol.has_ports() {
+        match (from.unwrap_or(-1), to.unwrap_or(-1)) {
+            (-1, _) => RulePorts::Ports(PortRange::ALL),
+            (from, -1) => RulePorts::Ports(PortRange::new(from.try_into().ok()?, u16::MAX)?),
+            (from, to) => RulePorts::Ports(PortRange::new(from.try_into().ok()?, to.try_into().ok()?)?),
+        }
+    } else if protocol.is_icmp() {
+        let byte = |value: Option<i64>| value.and_then(|v| u8::try_from(v).ok());
+        RulePorts::Icmp { kind: byte(from), code: byte(to) }
+    } else {
+        RulePorts::Any
+    };
+    Some((RuleProtocol::One(protocol), ports))
+}
+
+/// The position of a group by id.
+pub(super) fn position(groups: &[Group], id: &str) -> Option<GroupIx> {
+    groups
+        .binary_search_by(|g| g.id.as_str().cmp(id))
+        .ok()
+        .map(GroupIx::new)
+}

@@ -1,0 +1,195 @@
+//! Network interfaces, and which interface an address belongs to.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{GroupIx, InterfaceIx, Note, wire};
+use crate::net::{HashMap, prefix_of};
+
+/// What an interface is, as far as this tool has to know. `InterfaceType` is an
+/// open string (API_DescribeNetworkInterfaces.html); what is not listed is
+/// [`InterfaceKind::Ordinary`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// Instances, load balancers with groups, databases, tasks and the rest.
+    Ordinary,
+    /// Shared by many functions; only ever opens connections
+    /// (lambda/latest/dg/configuration-vpc.html).
+    Lambda,
+    /// Interface endpoint.
+    Endpoint,
+    /// Application, Network or Classic Load Balancer.
+    LoadBalancer,
+    /// Forwards what others sent and never carries groups (vpc-nat-gateway.html).
+    NatGateway,
+    /// Forwards what others sent: transit gateway attachments and Gateway Load
+    /// Balancer (endpoints).
+    Transit,
+}
+
+/// `InterfaceType` → kind, in the spellings of the API page and of the SDK.
+const KINDS: &[(&str, InterfaceKind)] = &[
+    ("lambda", InterfaceKind::Lambda),
+    ("vpc_endpoint", InterfaceKind::Endpoint),
+    ("load_balancer", InterfaceKind::LoadBalancer),
+    ("network_load_balancer", InterfaceKind::LoadBalancer),
+    ("nat_gateway", InterfaceKind::NatGateway),
+    ("natGateway", InterfaceKind::NatGateway),
+    ("regional_nat_gateway", InterfaceKind::NatGateway),
+    ("transit_gateway", InterfaceKind::Transit),
+    ("gateway_load_balancer", InterfaceKind::Transit),
+    ("gateway_load_balancer_endpoint", InterfaceKind::Transit),
+];
+
+impl InterfaceKind {
+    fn of(kind: &str) -> Self {
+        KINDS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(kind))
+            .map_or(Self::Ordinary, |&(_, kind)| kind)
+    }
+
+    /// Whether records taken at such an interface repeat what other interfaces sent.
+    pub const fn forwards(self) -> bool {
+        matches!(self, Self::NatGateway | Self::Transit)
+    }
+}
+
+/// One network interface.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// `eni-…`
+    pub id: String,
+    /// What it is.
+    pub kind: InterfaceKind,
+    /// Its VPC.
+    pub vpc: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its region, from the availability zone; empty when unknown.
+    pub region: String,
+    /// Private addresses of both families, the primary one first.
+    pub addresses: Vec<IpAddr>,
+    /// Delegated prefixes, /28 or /80 (ec2-prefix-eni.html): pods live in them.
+    pub prefixes: Vec<IpNet>,
+    /// Public addresses associated with it.
+    pub public_addresses: Vec<IpAddr>,
+    /// Its groups, in order.
+    pub groups: Vec<GroupIx>,
+    /// The instance it is attached to.
+    pub instance: Option<String>,
+    /// A name for people: the `Name` tag of the interface or its instance, else
+    /// its description; hostile.
+    pub label: String,
+}
+
+impl Interface {
+    pub(super) fn from_wire(wire: &wire::Interface, groups: Vec<GroupIx>, notes: &mut Vec<Note>) -> Self {
+        let mut listed: Vec<&wire::PrivateAddress> = wire.private_ip_addresses.iter().collect();
+        listed.sort_by_key(|a| !a.primary);
+        let texts = wire
+            .private_ip_address
+            .iter()
+            .chain(listed.iter().map(|a| &a.private_ip_address))
+            .chain(wire.ipv6_addresses.iter().map(|a| &a.ipv6_address));
+        let prefixes = wire
+            .ipv4_prefixes
+            .iter()
+            .map(|p| &p.ipv4_prefix)
+            .chain(wire.ipv6_prefixes.iter().map(|p| &p.ipv6_prefix));
+        let public = wire
+            .association
+            .iter()
+            .chain(listed.iter().filter_map(|a| a.association.as_ref()))
+            .filter_map(|a| a.public_ip.as_ref());
+        let zone = &wire.availability_zone;
+        Self {
+            id: wire.network_interface_id.clone(),
+            kind: InterfaceKind::of(&wire.interface_type),
+            vpc: wire.vpc_id.clone(),
+            subnet: wire.subnet_id.clone(),
+            region: zone.trim_end_matches(|c: char| c.is_ascii_lowercase()).to_owned(),
+            addresses: parse_all(texts, &wire.network_interface_id, notes),
+            prefixes: parse_all(prefixes, &wire.network_interface_id, notes),
+            public_addresses: parse_all(public, &wire.network_interface_id, notes),
+            groups,
+            instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
+            label: [wire::name_tag(&wire.tag_set), wire.description.clone()]
+                .into_iter()
+                .find(|text| !text.is_empty())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Whether `address` is one of its private addresses or lies in a delegated prefix.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address) || self.prefixes.iter().any(|p| p.contains(&address))
+    }
+}
+
+/// Parses what parses, once each, and notes the rest.
+fn parse_all<'a, T: std::str::FromStr + PartialEq>(
+    texts: impl Iterator<Item = &'a String>,
+    interface: &str,
+    notes: &mut Vec<Note>,
+) -> Vec<T> {
+    let mut parsed = Vec::new();
+    for text in texts {
+        match text.parse() {
+            Ok(value) if parsed.contains(&value) => {}
+            Ok(value) => parsed.push(value),
+            Err(_) => notes.push(Note::new(format!(
+                "{interface}: `{text}` is not an address or prefix and was left out"
+            ))),
+        }
+    }
+    parsed
+}
+
+/// Private address → interfaces. Several, where VPCs overlap.
+#[derive(Debug, Default)]
+pub(super) struct AddressIndex {
+    exact: HashMap<IpAddr, Vec<InterfaceIx>>,
+    prefixes: HashMap<IpNet, Vec<InterfaceIx>>,
+    lengths: Vec<u8>,
+    public: HashMap<IpAddr, InterfaceIx>,
+}
+
+impl AddressIndex {
+    pub(super) fn new(interfaces: &[Interface]) -> Self {
+        let mut index = Self::default();
+        for (position, interface) in interfaces.iter().enumerate() {
+            let ix = InterfaceIx::new(position);
+            for &address in &interface.addresses {
+                index.exact.entry(address).or_default().push(ix);
+            }
+            for prefix in &interface.prefixes {
+                index.prefixes.entry(prefix.trunc()).or_default().push(ix);
+                if !index.lengths.contains(&prefix.prefix_len()) {
+                    index.lengths.push(prefix.prefix_len());
+                }
+            }
+            for &address in &interface.public_addresses {
+                index.public.entry(address).or_insert(ix);
+            }
+        }
+        index.lengths.sort_unstable_by(|a, b| b.cmp(a));
+        index
+    }
+
+    /// The interfaces that hold `address`, an exact match before a prefix.
+    pub(super) fn holders(&self, address: IpAddr) -> &[InterfaceIx] {
+        if let Some(found) = self.exact.get(&address) {
+            return found;
+        }
+        self.lengths
+            .iter()
+            .find_map(|&length| self.prefixes.get(&prefix_of(address, length)))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn public_holder(&self, address: IpAddr) -> Option<InterfaceIx> {
+        self.public.get(&address).copied()
+    }
+}

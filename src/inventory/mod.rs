@@ -1,0 +1,417 @@
+//! Stage 1: the snapshot of the account's network configuration.
+//!
+//! A directory of `aws ec2 describe-*` JSON in; an [`Inventory`] out, connected
+//! and indexed. A file that cannot be read as JSON is an error that names file
+//! and place; a value inside one that makes no sense costs that value and leaves
+//! a [`Note`].
+
+mod ask;
+mod gates;
+mod groups;
+mod interfaces;
+mod prefix_lists;
+mod ranges;
+mod reach;
+mod snapshot;
+mod wire;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+
+pub use ask::{Answer, Party, SideAnswer, UnknownParty};
+pub use gates::{Admission, Gates, Packet, Peer};
+pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target};
+pub use interfaces::{Interface, InterfaceKind};
+pub use prefix_lists::{Keeper, PrefixList};
+
+use interfaces::AddressIndex;
+use ranges::ServiceRanges;
+use snapshot::Snapshot;
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u32);
+
+        impl $name {
+            fn new(position: usize) -> Self {
+                Self(u32::try_from(position).expect("an inventory has far fewer than 2^32 entries"))
+            }
+
+            /// The position in its list.
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+index! {
+    /// A group of the inventory; positions follow the ids' order.
+    GroupIx
+}
+index! {
+    /// An interface of the inventory; positions follow the ids' order.
+    InterfaceIx
+}
+
+/// Why an inventory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// The path is not a directory.
+    #[error("inventory `{}` is not a directory; name the one that holds the output of `aws ec2 describe-security-groups` and the rest", .0.display())]
+    NotADirectory(PathBuf),
+    /// A file could not be read.
+    #[error("inventory file `{}` can't be read: {source}; make it readable or move it out of the directory", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not the JSON it should be.
+    #[error("inventory file `{}`{} is not what `aws ec2 describe-*` prints: {source}; fetch it again or move it out of the directory",
+            path.display(), key.map(|k| format!(", key `{k}`,")).unwrap_or_default())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The top-level key, when the file as a whole was readable.
+        key: Option<&'static str>,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// No security groups anywhere below the directory.
+    #[error("inventory `{}` holds no security groups; save the output of `aws ec2 describe-security-groups` and `aws ec2 describe-network-interfaces` there", .0.display())]
+    NoGroups(PathBuf),
+    /// No interfaces anywhere below the directory.
+    #[error("inventory `{}` holds no network interfaces; save the output of `aws ec2 describe-network-interfaces` there", .0.display())]
+    NoInterfaces(PathBuf),
+}
+
+/// Something the report says about the inventory: what is missing or odd, and
+/// what it costs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note(pub String);
+
+impl Note {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// What each optional part is good for, said once when it is missing.
+const OPTIONAL: &[(&str, &str)] = &[
+    ("SecurityGroupRules", "rules can't be named by their sgr- id"),
+    ("Vpcs", "the Amazon DNS address of each VPC is unknown"),
+    ("PrefixLists", "S3 and DynamoDB destinations become exact addresses, which change"),
+    ("VpcEndpoints", "gateway endpoints are not recognised"),
+    ("VpcPeeringConnections", "groups in other VPCs are reached by address instead of by reference"),
+];
+
+/// The network configuration, connected.
+#[derive(Debug)]
+pub struct Inventory {
+    groups: Vec<Group>,
+    interfaces: Vec<Interface>,
+    prefix_lists: Vec<PrefixList>,
+    addresses: AddressIndex,
+    peerings: Vec<reach::Peering>,
+    vpc_resolvers: Vec<(String, IpAddr)>,
+    subnet_routers: Vec<(String, IpAddr)>,
+    ranges: ServiceRanges,
+    log_formats: Vec<(String, String)>,
+    notes: Vec<Note>,
+}
+
+impl Inventory {
+    /// Reads every JSON file below `dir`.
+    pub fn load(dir: &Path) -> Result<Self, InventoryError> {
+        Self::connect(Snapshot::read_dir(dir)?, dir)
+    }
+
+    /// Reads files that are already in memory: name and text.
+    pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, InventoryError> {
+        let mut snapshot = Snapshot::default();
+        for (name, bytes) in files {
+            snapshot.read_bytes(Path::new(name), bytes)?;
+        }
+        Self::connect(snapshot, Path::new("in memory"))
+    }
+
+    fn connect(mut snapshot: Snapshot, dir: &Path) -> Result<Self, InventoryError> {
+        let mut notes = std::mem::take(&mut snapshot.notes);
+        if snapshot.groups.is_empty() {
+            return Err(InventoryError::NoGroups(dir.to_path_buf()));
+        }
+        if snapshot.interfaces.is_empty() {
+            return Err(InventoryError::NoInterfaces(dir.to_path_buf()));
+        }
+        for (key, cost) in OPTIONAL {
+            if !snapshot.present.contains(key) {
+                notes.push(Note::new(format!("the inventory has no {key}: {cost}")));
+            }
+        }
+        let mut groups = connect_groups(&snapshot, &mut notes);
+        let interfaces = connect_interfaces(&snapshot, &groups, &mut notes);
+        for (position, interface) in interfaces.iter().enumerate() {
+            for &group in &interface.groups {
+                groups[group.index()].members.push(InterfaceIx::new(position));
+            }
+        }
+        let (vpc_resolvers, subnet_routers) = reserved_addresses(&snapshot);
+        notes.sort();
+        notes.dedup();
+        Ok(Self {
+            addresses: AddressIndex::new(&interfaces),
+            prefix_lists: prefix_lists::join(&snapshot, &mut notes),
+            peerings: reach::active_peerings(&snapshot.peerings),
+            ranges: ServiceRanges::new(&snapshot.ranges),
+            log_formats: log_formats(&snapshot),
+            groups,
+            interfaces,
+            vpc_resolvers,
+            subnet_routers,
+            notes,
+        })
+    }
+
+    /// All groups, by id.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// All interfaces, by id.
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
+    /// Every interface's position.
+    pub fn interface_indexes(&self) -> impl Iterator<Item = InterfaceIx> + use<> {
+        (0..self.interfaces.len()).map(InterfaceIx::new)
+    }
+
+    /// Every group's position.
+    pub fn group_indexes(&self) -> impl Iterator<Item = GroupIx> + use<> {
+        (0..self.groups.len()).map(GroupIx::new)
+    }
+
+    /// One group.
+    pub fn group(&self, ix: GroupIx) -> &Group {
+        &self.groups[ix.index()]
+    }
+
+    /// One interface.
+    pub fn interface(&self, ix: InterfaceIx) -> &Interface {
+        &self.interfaces[ix.index()]
+    }
+
+    /// A group by `sg-…` id.
+    pub fn group_by_id(&self, id: &str) -> Option<GroupIx> {
+        groups::position(&self.groups, id)
+    }
+
+    /// An interface by `eni-…` id.
+    pub fn interface_by_id(&self, id: &str) -> Option<InterfaceIx> {
+        self.interfaces
+            .binary_search_by(|i| i.id.as_str().cmp(id))
+            .ok()
+            .map(InterfaceIx::new)
+    }
+
+    /// Prefix lists, by id.
+    pub fn prefix_lists(&self) -> &[PrefixList] {
+        &self.prefix_lists
+    }
+
+    /// A prefix list by `pl-…` id.
+    pub fn prefix_list(&self, id: &str) -> Option<&PrefixList> {
+        self.prefix_lists.iter().find(|list| list.id == id)
+    }
+
+    /// The interface that holds a private address, seen from `vpc`: that VPC's
+    /// own first, then one in a peered VPC, then the only one anywhere. `None`
+    /// when there is none, or when several are equally likely.
+    pub fn interface_at(&self, address: IpAddr, vpc: Option<&str>) -> Option<InterfaceIx> {
+        let holders = self.addresses.holders(address);
+        let only = |wanted: &dyn Fn(&Interface) -> bool| {
+            let mut found = holders.iter().filter(|&&ix| wanted(self.interface(ix)));
+            match (found.next(), found.next()) {
+                (Some(&ix), None) => Some(ix),
+                _ => None,
+            }
+        };
+        if let Some(vpc) = vpc {
+            if let Some(ix) = only(&|i| i.vpc == vpc) {
+                return Some(ix);
+            }
+            if let Some(ix) = only(&|i| self.peering_between(vpc, &i.vpc).is_some()) {
+                return Some(ix);
+            }
+        }
+        only(&|_| true)
+    }
+
+    /// The interface that a public address is associated with.
+    pub fn interface_with_public(&self, address: IpAddr) -> Option<InterfaceIx> {
+        self.addresses.public_holder(address)
+    }
+
+    /// The AWS service whose published range holds the address
+    /// (aws-ip-syntax.html), if the inventory has an ip-ranges.json.
+    pub fn service_of(&self, address: IpAddr) -> Option<&str> {
+        self.ranges.service_of(address)
+    }
+
+    /// `LogFormat` by flow log id, from describe-flow-logs.
+    pub fn log_formats(&self) -> &[(String, String)] {
+        &self.log_formats
+    }
+
+    /// What is missing or odd in the snapshot, and what it costs.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Whether security groups never judge traffic to this address: link-local
+    /// services, the Amazon DNS address and the router of the interface's own
+    /// network (vpc-security-groups.html, flow-logs-limitations.html).
+    pub fn never_filtered(&self, address: IpAddr, from: InterfaceIx, port: u16) -> bool {
+        let interface = self.interface(from);
+        reach::is_link_local_service(address)
+            || (port == 53 && self.vpc_resolvers.iter().any(|(vpc, a)| *vpc == interface.vpc && *a == address))
+            || self.subnet_routers.iter().any(|(subnet, a)| *subnet == interface.subnet && *a == address)
+    }
+}
+
+fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
+    for wire in &snapshot.groups {
+        let (mut rules, mut unreadable) = groups::flatten(Direction::Egress, &wire.ip_permissions_egress);
+        let (ingress, more) = groups::flatten(Direction::Ingress, &wire.ip_permissions);
+        rules.extend(ingress);
+        unreadable.extend(more);
+        for text in unreadable {
+            notes.push(Note::new(format!("{}: rule `{text}` can't be read and was left out", wire.group_id)));
+        }
+        let name = if wire.group_name.is_empty() { &wire.group_id } else { &wire.group_name };
+        groups.push(Group {
+            id: wire.group_id.clone(),
+            name: name.clone(),
+            vpc: wire.vpc_id.clone(),
+            owner: wire.owner_id.clone(),
+            rules,
+            members: Vec::new(),
+            known: true,
+        });
+    }
+    for (id, name) in carried_but_unlisted(snapshot) {
+        notes.push(Note::new(format!(
+            "{id}: an interface carries this group, but the inventory doesn't hold it; nothing is concluded about its rules"
+        )));
+        groups.push(Group { id, name, vpc: String::new(), owner: String::new(), rules: Vec::new(), members: Vec::new(), known: false });
+    }
+    // Pages and accounts may overlap; the first in path order stands.
+    groups.sort_by(|a, b| a.id.cmp(&b.id));
+    groups.dedup_by(|later, first| later.id == first.id);
+    for row in &snapshot.rules {
+        let Some(group) = groups::position(&groups, &row.group_id) else { continue };
+        let Some(rule) = groups::from_row(row) else { continue };
+        let known = &mut groups[group.index()].rules;
+        if let Some(same) = known.iter_mut().find(|r| r.same_permission(&rule)) {
+            same.rule_id = rule.rule_id;
+        }
+    }
+    for group in &mut groups {
+        group.rules.sort();
+        group.rules.dedup_by(|a, b| a.same_permission(b));
+    }
+    groups
+}
+
+fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let mut listed: Vec<&str> = snapshot.groups.iter().map(|g| g.group_id.as_str()).collect();
+    listed.sort_unstable();
+    let mut unlisted: Vec<(String, String)> = snapshot
+        .interfaces
+        .iter()
+        .flat_map(|i| &i.groups)
+        .filter(|g| listed.binary_search(&g.group_id.as_str()).is_err())
+        .map(|g| (g.group_id.clone(), g.group_name.clone()))
+        .collect();
+    unlisted.sort();
+    unlisted.dedup_by(|a, b| a.0 == b.0);
+    unlisted
+}
+
+fn connect_interfaces(snapshot: &Snapshot, groups: &[Group], notes: &mut Vec<Note>) -> Vec<Interface> {
+    let mut instance_names: Vec<(&str, String)> = snapshot
+        .reservations
+        .iter()
+        .flat_map(|r| &r.instances)
+        .map(|i| (i.instance_id.as_str(), wire::name_tag(&i.tags)))
+        .collect();
+    instance_names.sort();
+    let mut interfaces: Vec<Interface> = snapshot
+        .interfaces
+        .iter()
+        .map(|wire| {
+            let mut carried: Vec<GroupIx> = wire
+                .groups
+                .iter()
+                .filter_map(|g| groups::position(groups, &g.group_id))
+                .collect();
+            carried.sort_unstable();
+            carried.dedup();
+            let mut interface = Interface::from_wire(wire, carried, notes);
+            let instance = interface.instance.as_deref().unwrap_or_default();
+            if let Ok(found) = instance_names.binary_search_by(|(id, _)| (*id).cmp(instance))
+                && wire::name_tag(&wire.tag_set).is_empty()
+                && !instance_names[found].1.is_empty()
+            {
+                interface.label.clone_from(&instance_names[found].1);
+            }
+            interface
+        })
+        .collect();
+    interfaces.sort_by(|a, b| a.id.cmp(&b.id));
+    interfaces.dedup_by(|later, first| later.id == first.id);
+    interfaces
+}
+
+/// The Amazon DNS address of each VPC (base + 2 of each of its IPv4 blocks) and
+/// the router of each subnet (base + 1); vpc-dns and subnet-sizing pages.
+#[expect(clippy::type_complexity, reason = "two lists of the same shape, named where they are taken apart")]
+fn reserved_addresses(snapshot: &Snapshot) -> (Vec<(String, IpAddr)>, Vec<(String, IpAddr)>) {
+    let nth = |block: &Option<String>, n: u32| match block.as_ref()?.parse().ok()? {
+        IpNet::V4(net) => Some(IpAddr::from((net.network().to_bits() + n).to_be_bytes())),
+        IpNet::V6(_) => None,
+    };
+    let mut resolvers = Vec::new();
+    for vpc in &snapshot.vpcs {
+        let blocks = vpc.cidr_block_association_set.iter().map(|b| &b.cidr_block);
+        for block in std::iter::once(&vpc.cidr_block).chain(blocks) {
+            resolvers.extend(nth(block, 2).map(|address| (vpc.vpc_id.clone(), address)));
+        }
+    }
+    let routers = snapshot
+        .subnets
+        .iter()
+        .filter_map(|s| Some((s.subnet_id.clone(), nth(&s.cidr_block, 1)?)))
+        .collect();
+    (resolvers, routers)
+}
+
+fn log_formats(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let mut formats: Vec<(String, String)> = snapshot
+        .flow_logs
+        .iter()
+        .filter(|log| !log.log_format.is_empty())
+        .map(|log| (log.flow_log_id.clone(), log.log_format.clone()))
+        .collect();
+    formats.sort();
+    formats.dedup();
+    formats
+}

@@ -1,0 +1,42 @@
+//! closegate reads VPC Flow Logs and an account's security groups, works out
+//! which group really talks to which, and writes the mutual rules that close
+//! open egress, with proof.
+//!
+//! The modules are the pipeline, in order; each imports only from those above it:
+//!
+//! 1. [`net`]: leaf types.
+//! 2. [`inventory`]: `aws ec2 describe-*` JSON → groups, interfaces, gates.
+//! 3. [`ingest`]: log files → rows, and an account of every line.
+//! 4. [`flow`]: rows → folded flows, nothing decided.
+//! 5. [`resolve`]: flows → connections with an initiator and a responder.
+//! 6. [`findings`]: what is open and what is suspicious.
+//! 7. [`graph`]: connections → the graph of who talks to whom.
+//! 8. [`suggest`]: the mutual rules and the revocations.
+//! 9. [`replay`]: every connection against the rules as they would be.
+//! 10. [`audit`]: the stages above in one call.
+//! 11. [`emit`]: the files of a run, each a pure function.
+//! 12. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
+
+pub mod net;
+
+pub mod inventory;
+
+pub mod ingest;
+
+pub mod flow;
+
+pub mod resolve;
+
+pub mod findings;
+
+pub mod graph;
+
+pub mod suggest;
+
+pub mod replay;
+
+pub mod audit;
+
+pub mod emit;
+
+pub mod cli;

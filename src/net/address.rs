@@ -1,0 +1,106 @@
+//! Address sets, and which addresses belong to the public internet.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::IntervalSet;
+
+/// A set of addresses of both families. The families never mix: `::/0` does not
+/// hold an IPv4 address, as in a security group (security-group-rules.html).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddressSet {
+    v4: IntervalSet,
+    v6: IntervalSet,
+}
+
+impl AddressSet {
+    /// The addresses of the given prefixes.
+    pub fn new<'a>(prefixes: impl IntoIterator<Item = &'a IpNet>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for prefix in prefixes {
+            match prefix {
+                IpNet::V4(net) => v4.push((
+                    u128::from(net.network().to_bits()),
+                    u128::from(net.broadcast().to_bits()),
+                )),
+                IpNet::V6(net) => v6.push((net.network().to_bits(), net.broadcast().to_bits())),
+            }
+        }
+        Self {
+            v4: IntervalSet::new(v4),
+            v6: IntervalSet::new(v6),
+        }
+    }
+
+    /// Whether `address` is in the set.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(a) => self.v4.contains(u128::from(a.to_bits())),
+            IpAddr::V6(a) => self.v6.contains(a.to_bits()),
+        }
+    }
+
+    /// Whether every address of `other` is in this set.
+    pub fn contains_set(&self, other: &Self) -> bool {
+        self.v4.contains_set(&other.v4) && self.v6.contains_set(&other.v6)
+    }
+
+    /// The addresses in either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self {
+            v4: self.v4.union(&other.v4),
+            v6: self.v6.union(&other.v6),
+        }
+    }
+
+    /// How many addresses are in the set, of both families.
+    pub fn count(&self) -> u128 {
+        self.v4.count().saturating_add(self.v6.count())
+    }
+}
+
+/// The prefix of length `length` that holds `address`; a length past the
+/// family's width means the address alone.
+pub fn prefix_of(address: IpAddr, length: u8) -> IpNet {
+    match address {
+        IpAddr::V4(a) => Ipv4Net::new_assert(a, length.min(32)).trunc().into(),
+        IpAddr::V6(a) => Ipv6Net::new_assert(a, length.min(128)).trunc().into(),
+    }
+}
+
+/// Prefixes that are not the public internet, from the IANA special-purpose
+/// address registries (RFC 6890 and its updates). Documentation prefixes are not
+/// listed: logs that were made public often carry them where the real
+/// destination stood, and on a real network they are as foreign as any other.
+const NOT_PUBLIC: &[(IpAddr, u8)] = &[
+    (v4(0, 0, 0, 0), 8),       // "this network"
+    (v4(10, 0, 0, 0), 8),      // RFC 1918
+    (v4(100, 64, 0, 0), 10),   // shared address space, RFC 6598
+    (v4(127, 0, 0, 0), 8),     // loopback
+    (v4(169, 254, 0, 0), 16),  // link local
+    (v4(172, 16, 0, 0), 12),   // RFC 1918
+    (v4(192, 168, 0, 0), 16),  // RFC 1918
+    (v4(224, 0, 0, 0), 3),     // multicast, reserved, broadcast
+    (v6(0, 0), 127),           // unspecified and loopback
+    (v6(0xfc00, 0), 7),        // unique local
+    (v6(0xfe80, 0), 10),       // link local
+    (v6(0xff00, 0), 8),        // multicast
+];
+
+const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+const fn v6(first: u16, second: u16) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0))
+}
+
+/// Whether `address` belongs to the public internet rather than to somebody's
+/// own network.
+pub fn is_public(address: IpAddr) -> bool {
+    !NOT_PUBLIC
+        .iter()
+        .any(|&(network, length)| prefix_of(network, length).contains(&address))
+}

@@ -1,0 +1,26 @@
+//! Leaf types: protocols, port ranges, address sets, and text that strangers wrote.
+//!
+//! Everything else imports from here; nothing here imports from the pipeline.
+
+mod address;
+mod interval;
+mod port;
+mod protocol;
+mod text;
+mod well_known;
+
+pub use address::{AddressSet, is_public, prefix_of};
+pub use interval::IntervalSet;
+pub use port::PortRange;
+pub use protocol::{Protocol, Service};
+pub use text::{aws_description, identifier, visible};
+pub use well_known::service_name;
+
+/// The hash map of this crate: seeded, since an attacker chooses addresses,
+/// ports and names.
+#[expect(clippy::disallowed_types, reason = "the alias everybody else uses")]
+pub type HashMap<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The hash set of this crate: seeded, like [`HashMap`].
+#[expect(clippy::disallowed_types, reason = "the alias everybody else uses")]
+pub type HashSet<T> = std::collections::HashSet<T, foldhash::fast::RandomState>;

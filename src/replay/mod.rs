@@ -1,0 +1,80 @@
+//! Stage 8: every connection against the rules as they would be.
+//!
+//! Nothing here knows how the rules were made. Today's rules, minus the
+//! revocations, plus the additions, become gates, and every accepted connection
+//! has to pass both of its own.
+
+mod exposure;
+
+pub use exposure::{Exposure, exposure};
+
+use crate::inventory::{Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Rule};
+use crate::resolve::{Connection, End, Verdict, visible_groups};
+use crate::suggest::{RuleSet, Status};
+
+/// What became of every connection; the five counts add up to their number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// All of them.
+    pub connections: u64,
+    /// Accepted, and permitted by both gates after the change.
+    pub permitted: u64,
+    /// Kept out on purpose.
+    pub quarantined: u64,
+    /// Refused already.
+    pub refused: u64,
+    /// Not tied to any group.
+    pub unattributed: u64,
+    /// Accepted, and refused after the change. Must be none.
+    pub lost: Vec<usize>,
+}
+
+/// The rules of every group after the change: today − revocations + additions.
+pub fn after(inventory: &Inventory, change: &RuleSet) -> Vec<Vec<Rule>> {
+    let mut rules: Vec<Vec<Rule>> = inventory.groups().iter().map(|group| group.rules.clone()).collect();
+    for revocation in &change.revocations {
+        rules[revocation.group.index()].retain(|rule| !rule.same_permission(&revocation.rule));
+    }
+    for added in change.rules.iter().filter(|rule| rule.status == Status::Add) {
+        rules[added.group.index()].push(added.rule.clone());
+    }
+    rules
+}
+
+/// Replays every connection against a set of gates.
+pub fn verify(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Replay {
+    let mut replay = Replay::default();
+    for (position, connection) in connections.iter().enumerate() {
+        replay.connections += 1;
+        match connection.verdict {
+            Verdict::Quarantined(_) => replay.quarantined += 1,
+            Verdict::Refused => replay.refused += 1,
+            Verdict::Unattributed(_) => replay.unattributed += 1,
+            Verdict::Accepted if passes(inventory, gates, connection) => replay.permitted += 1,
+            Verdict::Accepted => replay.lost.push(position),
+        }
+    }
+    replay
+}
+
+/// Whether both gates let the connection through.
+pub fn passes(inventory: &Inventory, gates: &Gates, connection: &Connection) -> bool {
+    let Connection { initiator, responder, service, .. } = connection;
+    let gate = |at: End, peer: End, direction: Direction| {
+        let Some(ix) = at.interface() else { return true };
+        let groups: &[GroupIx] = visible_groups(inventory, at, peer);
+        let peer = Peer { address: peer.address, groups };
+        gates.judge(inventory, inventory.interface(ix), direction, peer, Packet::from(*service)) != Admission::Refused
+    };
+    connection.unfiltered(inventory)
+        || (gate(*initiator, *responder, Direction::Egress) && gate(*responder, *initiator, Direction::Ingress))
+}
+
+/// The interface pairs that accepted connections between two interfaces of the
+/// inventory make, with their service.
+fn observed_pairs<'a>(connections: &'a [Connection]) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, crate::net::Service)> + 'a {
+    connections.iter().filter(|c| c.is_accepted()).filter_map(|c| {
+        let (x, y) = (c.initiator.interface()?, c.responder.interface()?);
+        (x != y).then_some((x, y, c.service))
+    })
+}

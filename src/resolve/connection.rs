@@ -1,0 +1,338 @@
+//! Conversations folded into connections: the client's port is dropped.
+
+use sha2::{Digest, Sha256};
+
+use super::conversation::Conversation;
+use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
+use super::ends::{End, Place, Vantage};
+use super::evidence::Asked;
+use crate::flow::{Counters, FlowTable};
+use crate::inventory::{Admission, Inventory};
+use crate::net::Service;
+
+/// Initiator → responder, protocol and responder's port, over the window.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// `c-` and 16 hexadecimal digits, from the ends and the service.
+    pub id: String,
+    /// Who opened it.
+    pub initiator: End,
+    /// Who was asked.
+    pub responder: End,
+    /// What for.
+    pub service: Service,
+    /// How sure the direction is: of the best of its conversations.
+    pub confidence: Confidence,
+    /// What decided it there.
+    pub basis: Basis,
+    /// What its rows add up to. Rows are counted at every interface that saw
+    /// them, replies included; bytes and packets at one end only.
+    pub totals: Totals,
+    /// What each gate did with the initiator's packets.
+    pub seen: Seen,
+    /// What to do with it.
+    pub verdict: Verdict,
+}
+
+/// Sums over a connection's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Rows, everywhere.
+    pub records: u64,
+    /// Packets of both directions at one end.
+    pub packets: u64,
+    /// Bytes of both directions at one end.
+    pub bytes: u64,
+    /// Earliest start, Unix seconds.
+    pub first: u64,
+    /// Latest end, Unix seconds.
+    pub last: u64,
+}
+
+/// Rows by gate and action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The initiator's packets at its own interface, let out.
+    pub let_out: u64,
+    /// The same, refused.
+    pub refused_out: u64,
+    /// The initiator's packets at the responder's interface, let in.
+    pub let_in: u64,
+    /// The same, refused.
+    pub refused_in: u64,
+    /// The initiator's packets at interfaces in between, accepted.
+    pub passed_between: u64,
+    /// The same, refused.
+    pub refused_between: u64,
+    /// The responder's packets, accepted anywhere.
+    pub answers: u64,
+}
+
+/// What a connection is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Seen, let through, and to be permitted.
+    Accepted,
+    /// One of the two gates refused it, or would have: no rule.
+    Refused,
+    /// Seen and let through, and kept out of the rules.
+    Quarantined(Quarantine),
+    /// Let through, but it cannot be tied to a group.
+    Unattributed(Unattributed),
+}
+
+/// Why an accepted connection is kept out of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quarantine {
+    /// A finding of this kind says so.
+    Finding(&'static str),
+    /// Its direction is a guess, and a rule would open a client's port.
+    GuessedPort,
+    /// Today's rules do not admit it: the snapshot is younger than the traffic,
+    /// and a rule would open what somebody has closed.
+    NotPermittedToday,
+}
+
+/// Why a connection cannot be tied to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unattributed {
+    /// Neither end is an interface of the inventory.
+    NoLocalEnd,
+    /// One end is an interface that only forwards: the real end is hidden, or
+    /// its own interface has the record.
+    Forwarded,
+}
+
+impl Quarantine {
+    /// In words, for `audit.json` and the report.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Finding(kind) => kind,
+            Self::GuessedPort => "guessed-direction",
+            Self::NotPermittedToday => "not-permitted-today",
+        }
+    }
+}
+
+impl Unattributed {
+    /// In words, for `audit.json` and the report.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoLocalEnd => "no-local-end",
+            Self::Forwarded => "forwarding-interface",
+        }
+    }
+}
+
+/// A connection while its conversations are added up.
+pub(super) struct Sum {
+    initiator: End,
+    responder: End,
+    service: Service,
+    confidence: Confidence,
+    basis: Basis,
+    records: u64,
+    seen: Seen,
+    /// At the initiator's interface, the responder's, and elsewhere.
+    by_place: [Option<Counters>; 3],
+}
+
+impl Sum {
+    pub(super) fn new(conversation: &Conversation, decision: Decision, table: &FlowTable) -> Self {
+        let pair = &conversation.pair;
+        let responder = decision.initiator.other();
+        let mut sum = Self {
+            initiator: pair.socket(decision.initiator).end,
+            responder: pair.socket(responder).end,
+            service: pair.service(responder),
+            confidence: decision.confidence,
+            basis: decision.basis,
+            records: 0,
+            seen: Seen::default(),
+            by_place: [None; 3],
+        };
+        for part in &conversation.parts {
+            let flow = &table.flows[part.flow];
+            let asking = part.sender == decision.initiator;
+            let place = match (part.vantage, asking) {
+                (Vantage::Source, true) | (Vantage::Destination, false) => 0,
+                (Vantage::Destination, true) | (Vantage::Source, false) => 1,
+                (Vantage::Between, _) => 2,
+            };
+            sum.records += flow.counters.records;
+            *sum.seen.counter(place, asking, flow.key.accepted) += flow.counters.records;
+            add(&mut sum.by_place[place], &flow.counters);
+        }
+        sum
+    }
+
+    /// What makes two conversations one connection.
+    pub(super) fn key(&self) -> (End, End, Service) {
+        (self.initiator, self.responder, self.service)
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        if (other.confidence, self.basis) > (self.confidence, other.basis) {
+            (self.confidence, self.basis) = (other.confidence, other.basis);
+        }
+        self.records += other.records;
+        self.seen.add(&other.seen);
+        for (mine, theirs) in self.by_place.iter_mut().zip(&other.by_place) {
+            if let Some(theirs) = theirs {
+                add(mine, theirs);
+            }
+        }
+    }
+
+    pub(super) fn finish(self, asked: &Asked<'_>, observers: &[String]) -> Connection {
+        let Self { initiator, responder, service, confidence, basis, records, seen, by_place } = self;
+        let counted = by_place.iter().flatten().next().expect("a conversation has at least one row");
+        let all = by_place.iter().flatten();
+        let totals = Totals {
+            records,
+            packets: counted.packets,
+            bytes: counted.bytes,
+            first: all.clone().map(|c| c.first).min().unwrap_or_default(),
+            last: all.map(|c| c.last).max().unwrap_or_default(),
+        };
+        let mut connection = Connection {
+            id: id(asked.inventory, observers, initiator, responder, service),
+            initiator,
+            responder,
+            service,
+            confidence,
+            basis,
+            totals,
+            seen,
+            verdict: Verdict::Accepted,
+        };
+        connection.verdict = judge(&connection, asked);
+        connection
+    }
+}
+
+fn add(sum: &mut Option<Counters>, more: &Counters) {
+    match sum {
+        Some(sum) => sum.add(more),
+        none => *none = Some(*more),
+    }
+}
+
+impl Seen {
+    fn counter(&mut self, place: usize, asking: bool, accepted: bool) -> &mut u64 {
+        match (place, asking, accepted) {
+            (_, false, true) => &mut self.answers,
+            // A refused answer is a packet that came after the end, or a network
+            // ACL; either way it says nothing of the groups. It counts as a row.
+            (_, false, false) => &mut self.refused_between,
+            (0, true, true) => &mut self.let_out,
+            (0, true, false) => &mut self.refused_out,
+            (1, true, true) => &mut self.let_in,
+            (1, true, false) => &mut self.refused_in,
+            (_, true, true) => &mut self.passed_between,
+            (_, true, false) => &mut self.refused_between,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let Self { let_out, refused_out, let_in, refused_in, passed_between, refused_between, answers } = other;
+        self.let_out += let_out;
+        self.refused_out += refused_out;
+        self.let_in += let_in;
+        self.refused_in += refused_in;
+        self.passed_between += passed_between;
+        self.refused_between += refused_between;
+        self.answers += answers;
+    }
+
+    /// Some gate turned it away and never let it through.
+    const fn was_refused(&self) -> bool {
+        let out = self.refused_out > 0 && self.let_out == 0;
+        let inward = self.refused_in > 0 && self.let_in == 0;
+        let nothing_passed = self.let_out + self.let_in + self.passed_between + self.answers == 0;
+        (out || inward) && self.answers == 0 || nothing_passed
+    }
+
+    /// The responder's gate is known to have let it in: a row there says so, or
+    /// an answer does.
+    const fn reached_responder(&self) -> bool {
+        self.let_in > 0 || self.answers > 0
+    }
+}
+
+fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
+    let Connection { initiator, responder, service, seen, .. } = connection;
+    if seen.was_refused() {
+        return Verdict::Refused;
+    }
+    if initiator.interface().is_none() && responder.interface().is_none() {
+        return Verdict::Unattributed(Unattributed::NoLocalEnd);
+    }
+    let forwards = |end: &End| end.interface().is_some_and(|ix| asked.inventory.interface(ix).kind.forwards());
+    if forwards(initiator) || forwards(responder) {
+        return Verdict::Unattributed(Unattributed::Forwarded);
+    }
+    if connection.unfiltered(asked.inventory) {
+        return Verdict::Accepted;
+    }
+    // A service known by its port below the ephemeral range may be guessed; a
+    // rule on a port that a client may have picked may not.
+    if connection.confidence == Confidence::Guessed && service.port >= EPHEMERAL_FROM {
+        return Verdict::Quarantined(Quarantine::GuessedPort);
+    }
+    let opening = asked.judge(*initiator, *responder, *service);
+    match (opening.egress, opening.ingress) {
+        (Admission::Refused, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),
+        (_, Admission::Refused) if seen.reached_responder() => Verdict::Quarantined(Quarantine::NotPermittedToday),
+        // Let out, not seen to arrive, and today's rules would not let it in.
+        (_, Admission::Refused) => Verdict::Refused,
+        _ => Verdict::Accepted,
+    }
+}
+
+impl Connection {
+    /// Whether security groups never judge it, so that it needs no rule.
+    pub fn unfiltered(&self, inventory: &Inventory) -> bool {
+        self.initiator
+            .interface()
+            .is_some_and(|ix| inventory.never_filtered(self.responder.address, ix, self.service.port))
+    }
+
+    /// Whether rules have to permit it.
+    pub fn is_accepted(&self) -> bool {
+        self.verdict == Verdict::Accepted
+    }
+}
+
+fn id(inventory: &Inventory, observers: &[String], initiator: End, responder: End, service: Service) -> String {
+    let name = |end: End| match end.place {
+        Place::Local(ix) => inventory.interface(ix).id.as_str(),
+        Place::Unlisted(ix) => observers[ix.index()].as_str(),
+        Place::Outside => "-",
+    };
+    stable_id(
+        "c",
+        &[
+            name(initiator),
+            &initiator.address.to_string(),
+            name(responder),
+            &responder.address.to_string(),
+            &service.to_string(),
+        ],
+    )
+}
+
+/// An id that depends on nothing but its parts: the same in every run.
+pub fn stable_id(prefix: &str, parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let digest = hasher.finalize();
+    let mut id = format!("{prefix}-");
+    for byte in &digest[..8] {
+        id.push_str(&format!("{byte:02x}"));
+    }
+    id
+}

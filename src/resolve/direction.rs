@@ -1,0 +1,251 @@
+//! Who opened a conversation: all evidence of the window, strongest first.
+
+use super::conversation::{Conversation, Pair, Side, Socket};
+use super::evidence::Evidence;
+use crate::net::{HashMap, HashSet, Protocol};
+
+/// How sure the direction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// Heuristics only.
+    Guessed,
+    /// Several agreeing signs.
+    Likely,
+    /// TCP flags, or logic on today's rules.
+    Certain,
+}
+
+impl Confidence {
+    /// As `audit.json` spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Guessed => "guessed",
+        }
+    }
+}
+
+/// What decided the direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Basis {
+    /// SYN or SYN-ACK in tcp-flags (flow-log-records.html).
+    Flags,
+    /// An accepted packet that no rule of today admits is a reply.
+    Rules,
+    /// A refused packet is not a reply.
+    Refusal,
+    /// One end is of a kind that never listens.
+    Role,
+    /// One end is known to answer on that port from other conversations.
+    Listener,
+    /// Today's rules name one end's port.
+    NamedPort,
+    /// Many peers talk to one port of one end.
+    FanIn,
+    /// A well-known port against a client's port.
+    Ports,
+    /// Only one side ever sent.
+    OneWay,
+    /// One side was seen first.
+    Earlier,
+    /// The lower port; nothing else tells the sides apart.
+    LowerPort,
+}
+
+impl Basis {
+    /// In words, for reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flags => "TCP flags",
+            Self::Rules => "an accepted packet that today's rules admit only as a reply",
+            Self::Refusal => "a refused packet, which can't be a reply",
+            Self::Role => "an interface that never listens",
+            Self::Listener => "a listener known from other conversations",
+            Self::NamedPort => "a port that today's rules name",
+            Self::FanIn => "many peers to one port",
+            Self::Ports => "a well-known port against a client's port",
+            Self::OneWay => "only one side sent",
+            Self::Earlier => "which side was seen first",
+            Self::LowerPort => "the lower port",
+        }
+    }
+}
+
+/// The direction of one conversation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision {
+    pub(super) initiator: Side,
+    pub(super) confidence: Confidence,
+    pub(super) basis: Basis,
+}
+
+/// Ports from here on are a client's own choice on Linux (32768-60999) and on
+/// Windows (49152-65535); NAT gateways, load balancers and Lambda begin at 1024
+/// (vpc-network-acls.html).
+pub(super) const EPHEMERAL_FROM: u16 = 32768;
+
+/// Below this no client picks a port unless it is root and means to.
+const PRIVILEGED_BELOW: u16 = 1024;
+
+/// What is known of listeners: how many conversations end at a socket, and which
+/// sockets are known to answer.
+struct Listeners {
+    fan_in: HashMap<(Socket, Protocol), u32>,
+    known: HashSet<(Socket, Protocol)>,
+}
+
+impl Listeners {
+    fn knows(&self, pair: &Pair, side: Side) -> bool {
+        self.known.contains(&(pair.socket(side), pair.protocol))
+    }
+
+    fn fan_in(&self, pair: &Pair, side: Side) -> u32 {
+        self.fan_in.get(&(pair.socket(side), pair.protocol)).copied().unwrap_or(0)
+    }
+}
+
+/// Rounds of learning listeners from decided conversations: from certain ones
+/// first, then also from likely ones.
+const ROUNDS: [Confidence; 3] = [Confidence::Certain, Confidence::Certain, Confidence::Likely];
+
+/// Decides every conversation; the result runs parallel to the input.
+pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> Vec<Decision> {
+    let mut listeners = Listeners { fan_in: fan_in(conversations, evidence), known: HashSet::default() };
+    let mut decisions = Vec::new();
+    for learn_from in ROUNDS {
+        decisions = conversations
+            .iter()
+            .zip(evidence)
+            .map(|(conversation, evidence)| decide_one(&conversation.pair, evidence, &listeners))
+            .collect();
+        listeners.known = conversations
+            .iter()
+            .zip(&decisions)
+            .filter(|(c, d)| d.confidence >= learn_from && c.pair.protocol.has_ports())
+            .map(|(c, d)| (c.pair.socket(d.initiator.other()), c.pair.protocol))
+            .collect();
+    }
+    decisions
+}
+
+/// How many answered conversations each socket takes part in: a listener has one
+/// port for many, a client many ports for one. A scanner's targets rarely answer.
+fn fan_in(conversations: &[Conversation], evidence: &[Evidence]) -> HashMap<(Socket, Protocol), u32> {
+    let mut counts: HashMap<(Socket, Protocol), u32> = HashMap::default();
+    for (conversation, evidence) in conversations.iter().zip(evidence) {
+        if evidence.two_way() {
+            for side in Side::BOTH {
+                *counts.entry((conversation.pair.socket(side), conversation.pair.protocol)).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decision {
+    let [a, b] = Side::BOTH.map(|side| evidence.of(side));
+    let decided = |initiator, confidence, basis| Decision { initiator, confidence, basis };
+
+    if let Some(side) = only(a.opened, b.opened) {
+        return decided(side, Confidence::Certain, Basis::Flags);
+    }
+    if let Some(side) = only(a.answered_unasked, b.answered_unasked) {
+        return decided(side, confidence_in_rules(pair, evidence, listeners, side), Basis::Rules);
+    }
+    if let Some(side) = refused_opener(pair, evidence, listeners) {
+        return decided(side, Confidence::Likely, Basis::Refusal);
+    }
+    if let Some(side) = only(a.never_listens, b.never_listens) {
+        return decided(side, Confidence::Likely, Basis::Role);
+    }
+    if pair.protocol.has_ports() {
+        // In each of these the sign marks the responder.
+        let responder = |a, b| only(a, b).map(Side::other);
+        if let Some(side) = responder(listeners.knows(pair, Side::A), listeners.knows(pair, Side::B)) {
+            return decided(side, Confidence::Likely, Basis::Listener);
+        }
+        if let Some(side) = only(a.peer_port_named, b.peer_port_named) {
+            return decided(side, Confidence::Likely, Basis::NamedPort);
+        }
+        if let Some(side) = by_fan_in(pair, listeners) {
+            return decided(side, Confidence::Likely, Basis::FanIn);
+        }
+        if let Some(side) = responder(well_known(pair, Side::A), well_known(pair, Side::B)) {
+            return decided(side, Confidence::Likely, Basis::Ports);
+        }
+    }
+    if let Some(side) = only(a.accepted || a.rejected, b.accepted || b.rejected) {
+        let confidence = if pair.protocol == Protocol::TCP { Confidence::Guessed } else { Confidence::Likely };
+        return decided(side, confidence, Basis::OneWay);
+    }
+    let ephemeral = |side| pair.socket(side).port >= EPHEMERAL_FROM;
+    if let Some(side) = only(ephemeral(Side::A), ephemeral(Side::B)) {
+        return decided(side, Confidence::Guessed, Basis::Ports);
+    }
+    match (a.first, b.first) {
+        (Some(first), Some(second)) if first != second => {
+            let side = if first < second { Side::A } else { Side::B };
+            decided(side, Confidence::Guessed, Basis::Earlier)
+        }
+        _ => {
+            let side = if pair.a.port < pair.b.port { Side::B } else { Side::A };
+            decided(side, Confidence::Guessed, Basis::LowerPort)
+        }
+    }
+}
+
+/// The side for which alone something holds.
+const fn only(a: bool, b: bool) -> Option<Side> {
+    match (a, b) {
+        (true, false) => Some(Side::A),
+        (false, true) => Some(Side::B),
+        _ => None,
+    }
+}
+
+/// Logic on today's rules is only as good as the snapshot: a rule that was
+/// removed since the traffic makes a listener look like a client. That would put
+/// a service's port on the initiator and a client's on the responder, so there
+/// the proof counts as a guess.
+fn confidence_in_rules(pair: &Pair, evidence: &Evidence, listeners: &Listeners, initiator: Side) -> Confidence {
+    let responder = initiator.other();
+    let backwards = pair.protocol.has_ports()
+        && pair.socket(responder).port >= EPHEMERAL_FROM
+        && pair.socket(initiator).port < EPHEMERAL_FROM
+        && !listeners.knows(pair, responder);
+    if backwards {
+        Confidence::Guessed
+    } else if evidence.of(initiator).may_open {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    }
+}
+
+/// A refused packet is no reply, for replies always pass. But a packet that
+/// arrives after the connection was closed is refused too: so this holds only
+/// where the other side never got anything through, and where the sender is not
+/// known to be the one who answers.
+fn refused_opener(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Option<Side> {
+    let tried = |side: Side| {
+        evidence.of(side).rejected && !evidence.of(side.other()).accepted && !listeners.knows(pair, side)
+            && !(well_known(pair, side) && !well_known(pair, side.other()))
+    };
+    only(tried(Side::A), tried(Side::B))
+}
+
+fn by_fan_in(pair: &Pair, listeners: &Listeners) -> Option<Side> {
+    /// Fewer conversations than this are no crowd.
+    const CROWD: u32 = 3;
+    let [a, b] = Side::BOTH.map(|side| listeners.fan_in(pair, side));
+    if a.max(b) < CROWD || a.max(b) < a.min(b) * 2 {
+        return None;
+    }
+    Some(if a > b { Side::B } else { Side::A })
+}
+
+/// A port that needs privileges, against one that a client could have picked.
+fn well_known(pair: &Pair, side: Side) -> bool {
+    pair.socket(side).port < PRIVILEGED_BELOW && pair.socket(side.other()).port >= PRIVILEGED_BELOW
+}

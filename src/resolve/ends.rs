@@ -1,0 +1,178 @@
+//! Which interface each end of a flow is.
+
+use std::net::IpAddr;
+
+use crate::flow::{Flow, FlowTable, ObserverIx};
+use crate::inventory::{InterfaceIx, Inventory};
+use crate::net::HashMap;
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct End {
+    /// Where it is.
+    pub place: Place,
+    /// Its address in the packets.
+    pub address: IpAddr,
+}
+
+/// Where an end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// An interface of the inventory.
+    Local(InterfaceIx),
+    /// An interface that recorded rows and that the inventory lacks: deleted
+    /// since, or of another account.
+    Unlisted(ObserverIx),
+    /// Anywhere else.
+    Outside,
+}
+
+impl End {
+    /// The interface, if the inventory has it.
+    pub const fn interface(self) -> Option<InterfaceIx> {
+        match self.place {
+            Place::Local(ix) => Some(ix),
+            Place::Unlisted(_) | Place::Outside => None,
+        }
+    }
+}
+
+/// Where along a flow's path its rows were recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vantage {
+    /// At the sender's interface: its egress gate.
+    Source,
+    /// At the receiver's interface: its ingress gate.
+    Destination,
+    /// At an interface that only forwards, or one that cannot be placed.
+    Between,
+}
+
+/// The ends of one flow and where it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The sender.
+    pub src: End,
+    /// The receiver.
+    pub dst: End,
+    /// Where.
+    pub vantage: Vantage,
+}
+
+/// Places flows: interface-id is trusted for the recording side, the address
+/// index for the other.
+pub(super) struct Placer<'a> {
+    inventory: &'a Inventory,
+    observers: Vec<Option<InterfaceIx>>,
+    /// The own address of observers that the inventory lacks.
+    unlisted: Vec<Option<IpAddr>>,
+    unlisted_at: HashMap<IpAddr, ObserverIx>,
+}
+
+impl<'a> Placer<'a> {
+    pub(super) fn new(table: &FlowTable, inventory: &'a Inventory) -> Self {
+        let observers: Vec<_> = table.observers.iter().map(|name| inventory.interface_by_id(name)).collect();
+        let unlisted = own_addresses(table, &observers);
+        let mut unlisted_at = HashMap::default();
+        for flow in &table.flows {
+            let observer = flow.key.observer;
+            if let Some(address) = unlisted[observer.index()] {
+                unlisted_at.entry(address).or_insert(observer);
+            }
+        }
+        Self { inventory, observers, unlisted, unlisted_at }
+    }
+
+    pub(super) fn place(&self, flow: &Flow) -> Placed {
+        let key = &flow.key;
+        let listed = self.observers[key.observer.index()];
+        let vantage = match listed {
+            Some(ix) => self.listed_vantage(flow, ix),
+            None => self.unlisted_vantage(flow),
+        };
+        let recorder = listed.map_or(Place::Unlisted(key.observer), Place::Local);
+        let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_str());
+        let far = |address| self.far_end(address, vpc);
+        let own = |address| End { place: recorder, address };
+        let (src, dst) = match vantage {
+            Vantage::Source => (own(key.src), far(key.dst)),
+            Vantage::Destination => (far(key.src), own(key.dst)),
+            Vantage::Between => (far(key.src), far(key.dst)),
+        };
+        Placed { src, dst, vantage }
+    }
+
+    fn listed_vantage(&self, flow: &Flow, ix: InterfaceIx) -> Vantage {
+        let interface = self.inventory.interface(ix);
+        let (key, counters) = (&flow.key, &flow.counters);
+        if interface.kind.forwards() {
+            return Vantage::Between;
+        }
+        match (interface.holds(key.src), interface.holds(key.dst)) {
+            (true, false) => Vantage::Source,
+            (false, true) => Vantage::Destination,
+            (true, true) => if counters.ingress && !counters.egress { Vantage::Destination } else { Vantage::Source },
+            // Behind the primary address, and nobody else's: a pod or a secondary
+            // address that the interface had at the time. Somebody else's address
+            // there means that this interface routes for others.
+            (false, false) => match (counters.src_rewritten, counters.dst_rewritten) {
+                (true, false) if !self.is_held(key.src) => Vantage::Source,
+                (false, true) if !self.is_held(key.dst) => Vantage::Destination,
+                _ => Vantage::Between,
+            },
+        }
+    }
+
+    fn unlisted_vantage(&self, flow: &Flow) -> Vantage {
+        let (key, counters) = (&flow.key, &flow.counters);
+        match (counters.egress, counters.ingress) {
+            (true, false) => return Vantage::Source,
+            (false, true) => return Vantage::Destination,
+            _ => {}
+        }
+        match self.unlisted[key.observer.index()] {
+            Some(own) if own == key.src => Vantage::Source,
+            Some(own) if own == key.dst => Vantage::Destination,
+            _ => Vantage::Between,
+        }
+    }
+
+    fn is_held(&self, address: IpAddr) -> bool {
+        self.inventory.interface_at(address, None).is_some()
+    }
+
+    fn far_end(&self, address: IpAddr, vpc: Option<&str>) -> End {
+        let place = self
+            .inventory
+            .interface_at(address, vpc)
+            .map(Place::Local)
+            .or_else(|| self.unlisted_at.get(&address).copied().map(Place::Unlisted))
+            .unwrap_or(Place::Outside);
+        End { place, address }
+    }
+}
+
+/// The own address of each observer that the inventory lacks: the one that every
+/// row of it shares. With a single pair of addresses both would do, so neither does.
+fn own_addresses(table: &FlowTable, observers: &[Option<InterfaceIx>]) -> Vec<Option<IpAddr>> {
+    let mut candidates: Vec<Option<Vec<IpAddr>>> = vec![None; observers.len()];
+    for flow in &table.flows {
+        let observer = flow.key.observer.index();
+        // `-` stands for a regional NAT gateway, which is many places at once.
+        if observers[observer].is_some() || !table.observers[observer].starts_with("eni-") {
+            continue;
+        }
+        let ends = [flow.key.src, flow.key.dst];
+        match &mut candidates[observer] {
+            Some(left) => left.retain(|address| ends.contains(address)),
+            none => *none = Some(ends.to_vec()),
+        }
+    }
+    candidates
+        .into_iter()
+        .map(|left| match left.as_deref() {
+            Some([only]) => Some(*only),
+            _ => None,
+        })
+        .collect()
+}

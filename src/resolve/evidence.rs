@@ -1,0 +1,150 @@
+//! What a conversation's rows say about who opened it.
+
+use super::conversation::{Conversation, Pair, Side};
+use super::ends::{End, Vantage};
+use crate::flow::FlowTable;
+use crate::inventory::{Admission, Direction, Gates, GroupIx, InterfaceKind, Inventory, Packet, Peer};
+use crate::net::{PortRange, Service};
+
+/// Evidence for one side being the initiator. All of it is about the packets
+/// that this side sent, or could have sent.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent pieces of evidence, weighed in direction.rs")]
+pub(super) struct Sent {
+    /// Its flags say SYN without ACK, or the other side's say SYN-ACK.
+    pub(super) opened: bool,
+    /// An accepted packet of the *other* side that no rule of today admits, so
+    /// that it can only have been a reply.
+    pub(super) answered_unasked: bool,
+    /// Today's rules let it open the conversation.
+    pub(super) may_open: bool,
+    /// The other side has an ingress rule that names its port and admits this side.
+    pub(super) peer_port_named: bool,
+    /// Accepted rows of its packets.
+    pub(super) accepted: bool,
+    /// Rejected rows of its packets.
+    pub(super) rejected: bool,
+    /// Its first row, Unix seconds.
+    pub(super) first: Option<u64>,
+    /// It is an interface that never listens.
+    pub(super) never_listens: bool,
+}
+
+/// Evidence by side.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Evidence {
+    by_side: [Sent; 2],
+}
+
+impl Evidence {
+    pub(super) const fn of(&self, side: Side) -> &Sent {
+        &self.by_side[side.index()]
+    }
+
+    /// Both directions were let through.
+    pub(super) const fn two_way(&self) -> bool {
+        self.by_side[0].accepted && self.by_side[1].accepted
+    }
+
+    /// Collects what the rows, today's rules and the interfaces say.
+    pub(super) fn collect(conversation: &Conversation, table: &FlowTable, asked: &Asked<'_>) -> Self {
+        let mut evidence = Self::default();
+        let pair = &conversation.pair;
+        let admissions = Side::BOTH.map(|side| asked.opening(pair, side));
+        for side in Side::BOTH {
+            let opening = &admissions[side.index()];
+            let sent = &mut evidence.by_side[side.index()];
+            sent.may_open = opening.egress.passes() && opening.ingress.passes();
+            sent.peer_port_named = opening.port_named;
+            sent.never_listens = asked.never_listens(pair.socket(side).end);
+        }
+        for part in &conversation.parts {
+            let flow = &table.flows[part.flow];
+            let (counters, accepted) = (&flow.counters, flow.key.accepted);
+            let (sender, receiver) = (part.sender, part.sender.other());
+            let sent = &mut evidence.by_side[sender.index()];
+            sent.accepted |= accepted;
+            sent.rejected |= !accepted;
+            sent.first = Some(sent.first.map_or(counters.first, |first| first.min(counters.first)));
+            sent.opened |= counters.syn;
+            evidence.by_side[receiver.index()].opened |= counters.syn_ack;
+            let opening = &admissions[sender.index()];
+            let judged = match part.vantage {
+                Vantage::Source => opening.egress,
+                Vantage::Destination => opening.ingress,
+                Vantage::Between => Admission::NoGate,
+            };
+            if accepted && judged == Admission::Refused {
+                evidence.by_side[receiver.index()].answered_unasked = true;
+            }
+        }
+        evidence
+    }
+}
+
+/// Today's rules, asked about the opening of a conversation.
+pub(super) struct Asked<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) gates: &'a Gates,
+}
+
+/// What both gates say to a first packet from one side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub(super) egress: Admission,
+    pub(super) ingress: Admission,
+    /// The ingress rule names the port instead of admitting every port.
+    port_named: bool,
+}
+
+impl Asked<'_> {
+    /// What both gates say when `side` opens the conversation.
+    pub(super) fn opening(&self, pair: &Pair, side: Side) -> Opening {
+        self.judge(pair.socket(side).end, pair.socket(side.other()).end, pair.service(side.other()))
+    }
+
+    /// What both gates say to a connection.
+    pub(super) fn judge(&self, initiator: End, responder: End, service: Service) -> Opening {
+        let egress = self.gate(initiator, responder, Direction::Egress, service);
+        let ingress = self.gate(responder, initiator, Direction::Ingress, service);
+        let port_named = match ingress {
+            Admission::Allowed(group, rule) => self.names_port(group, rule),
+            _ => false,
+        };
+        Opening { egress, ingress, port_named }
+    }
+
+    fn gate(&self, at: End, peer: End, direction: Direction, service: Service) -> Admission {
+        let Some(ix) = at.interface() else { return Admission::NoGate };
+        let interface = self.inventory.interface(ix);
+        let peer = Peer { address: peer.address, groups: visible_groups(self.inventory, at, peer) };
+        self.gates.judge(self.inventory, interface, direction, peer, Packet::from(service))
+    }
+
+    fn names_port(&self, group: GroupIx, rule: usize) -> bool {
+        /// A rule for more ports than this admits a client's port as well as a listener's.
+        const NAMES_AT_MOST: u32 = 1024;
+        self.inventory.group(group).rules[rule]
+            .port_pair()
+            .and_then(|(from, to)| PortRange::new(from, to))
+            .is_some_and(|range| range.count() <= NAMES_AT_MOST)
+    }
+
+    fn never_listens(&self, end: End) -> bool {
+        end.interface().is_some_and(|ix| {
+            matches!(self.inventory.interface(ix).kind, InterfaceKind::Lambda | InterfaceKind::NatGateway)
+        })
+    }
+}
+
+/// The groups of `peer` that rules on `at` can name: those of its interface, if
+/// references work between the two.
+pub fn visible_groups(inventory: &Inventory, at: End, peer: End) -> &[GroupIx] {
+    match (at.interface(), peer.interface()) {
+        (Some(a), Some(b)) => {
+            let (a, b) = (inventory.interface(a), inventory.interface(b));
+            if inventory.reference_works(a, b) { &b.groups } else { &[] }
+        }
+        _ => &[],
+    }
+}

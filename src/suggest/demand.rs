@@ -1,0 +1,74 @@
+//! What has to be permitted, service by service.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Evidence;
+use crate::inventory::{GroupIx, InterfaceIx, Inventory};
+use crate::net::Service;
+use crate::resolve::{Connection, visible_groups};
+
+/// Accepted connections of one service.
+pub(super) struct Demand {
+    pub(super) service: Service,
+    pub(super) wanted: Vec<Wanted>,
+}
+
+/// One accepted connection: what each side's gate has to permit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Position among the connections.
+    pub(super) connection: usize,
+    /// The initiator, if a gate of known groups judges it.
+    pub(super) initiator: Option<InterfaceIx>,
+    /// The responder, likewise.
+    pub(super) responder: Option<InterfaceIx>,
+    pub(super) initiator_address: IpAddr,
+    pub(super) responder_address: IpAddr,
+    /// Rules on either side can name the other side's groups.
+    pub(super) by_reference: bool,
+}
+
+impl Demand {
+    /// Every accepted connection that some gate has to permit.
+    pub(super) fn by_service(evidence: &Evidence<'_>) -> Vec<Self> {
+        let inventory = evidence.inventory;
+        let mut by_service: BTreeMap<Service, Vec<Wanted>> = BTreeMap::new();
+        for (position, connection) in evidence.connections.iter().enumerate() {
+            if !connection.is_accepted() || connection.unfiltered(inventory) {
+                continue;
+            }
+            let wanted = Wanted {
+                connection: position,
+                initiator: gated(inventory, connection.initiator.interface()),
+                responder: gated(inventory, connection.responder.interface()),
+                initiator_address: connection.initiator.address,
+                responder_address: connection.responder.address,
+                by_reference: by_reference(inventory, connection),
+            };
+            if wanted.initiator.is_some() || wanted.responder.is_some() {
+                by_service.entry(connection.service).or_default().push(wanted);
+            }
+        }
+        by_service.into_iter().map(|(service, wanted)| Self { service, wanted }).collect()
+    }
+}
+
+/// The interface, if it carries groups and all of them are in the inventory.
+fn gated(inventory: &Inventory, interface: Option<InterfaceIx>) -> Option<InterfaceIx> {
+    interface.filter(|&ix| {
+        let groups = &inventory.interface(ix).groups;
+        !groups.is_empty() && groups.iter().all(|&g| inventory.group(g).known)
+    })
+}
+
+fn by_reference(inventory: &Inventory, connection: &Connection) -> bool {
+    let Connection { initiator, responder, .. } = connection;
+    !visible_groups(inventory, *initiator, *responder).is_empty()
+        && !visible_groups(inventory, *responder, *initiator).is_empty()
+}
+
+/// The groups of an interface.
+pub(super) fn groups_of(inventory: &Inventory, interface: InterfaceIx) -> &[GroupIx] {
+    &inventory.interface(interface).groups
+}

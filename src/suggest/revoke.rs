@@ -1,0 +1,59 @@
+//! Which open egress rules go.
+
+use super::{Evidence, Revocation};
+use crate::inventory::{Direction, GroupIx, Inventory, Rule};
+
+/// A group whose open egress stays.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The group.
+    pub group: GroupIx,
+    /// Why.
+    pub because: KeptBecause,
+}
+
+/// Why open egress stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptBecause {
+    /// No interface carries the group: nothing leaves by it, and nothing is known.
+    Unused,
+    /// No interface that carries it recorded anything, not even that it was idle.
+    Unseen,
+}
+
+/// Open egress goes where the logs show the group's traffic, or that there was
+/// none. Where they show nothing at all, closing it would be a guess.
+pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept>) {
+    let inventory = evidence.inventory;
+    let (mut revocations, mut kept) = (Vec::new(), Vec::new());
+    for group in inventory.group_indexes() {
+        let open: Vec<&Rule> = inventory.group(group).rules.iter().filter(|rule| is_open_egress(rule)).collect();
+        if open.is_empty() {
+            continue;
+        }
+        let members = &inventory.group(group).members;
+        let seen = |ix: &_| {
+            let id = &inventory.interface(*ix).id;
+            evidence.table.observers.binary_search(id).is_ok()
+        };
+        if members.is_empty() {
+            kept.push(Kept { group, because: KeptBecause::Unused });
+        } else if !members.iter().any(seen) {
+            kept.push(Kept { group, because: KeptBecause::Unseen });
+        } else {
+            revocations.extend(open.into_iter().map(|rule| Revocation { group, rule: rule.clone() }));
+        }
+    }
+    (revocations, kept)
+}
+
+/// Every port of some protocol to the whole of an address family.
+pub fn is_open_egress(rule: &Rule) -> bool {
+    rule.direction == Direction::Egress && rule.every_port() && rule.to_everyone()
+}
+
+/// Today's rules of a group without those that go.
+pub(super) fn remaining(inventory: &Inventory, group: GroupIx, revocations: &[Revocation]) -> Vec<Rule> {
+    let gone = |rule: &Rule| revocations.iter().any(|r| r.group == group && r.rule.same_permission(rule));
+    inventory.group(group).rules.iter().filter(|rule| !gone(rule)).cloned().collect()
+}

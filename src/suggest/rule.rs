@@ -1,0 +1,168 @@
+//! Suggested rules, and the draft they are collected in.
+
+use std::collections::BTreeMap;
+
+use crate::inventory::{Direction, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target};
+use crate::net::{PortRange, Service, aws_description, service_name};
+use crate::resolve::{Confidence, Connection, stable_id};
+
+use super::revoke::Kept;
+
+/// A rule that should stand after the change.
+#[derive(Clone, Debug)]
+pub struct SuggestedRule {
+    /// `r-` and 16 hexadecimal digits, from what the rule says.
+    pub id: String,
+    /// The group it belongs to.
+    pub group: GroupIx,
+    /// What it says.
+    pub rule: Rule,
+    /// Whether it has to be made.
+    pub status: Status,
+    /// The other half of a mutual pair.
+    pub pair: Option<String>,
+    /// The best of its evidence.
+    pub confidence: Confidence,
+    /// Positions of the connections that need it.
+    pub evidence: Vec<usize>,
+}
+
+/// Whether a rule has to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It has to be made.
+    Add,
+    /// It stands today and stays.
+    Keep,
+}
+
+/// A rule of today that goes.
+#[derive(Clone, Debug)]
+pub struct Revocation {
+    /// The group it belongs to.
+    pub group: GroupIx,
+    /// The rule as it stands.
+    pub rule: Rule,
+}
+
+/// The change: today's rules − revocations + rules to add.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// Rules to make, and those of today that the evidence needs.
+    pub rules: Vec<SuggestedRule>,
+    /// Rules that go.
+    pub revocations: Vec<Revocation>,
+    /// Open egress that stays, and why.
+    pub kept_open: Vec<Kept>,
+}
+
+/// What tells rules of one group apart.
+type Permission = (GroupIx, Direction, RuleProtocol, RulePorts, Target);
+
+/// Rules while they are collected: each permission once, evidence added up.
+pub(super) struct Draft<'a> {
+    inventory: &'a Inventory,
+    /// Today's rules that are not revoked, by group.
+    remaining: &'a [Vec<Rule>],
+    connections: &'a [Connection],
+    rules: BTreeMap<Permission, Entry>,
+}
+
+struct Entry {
+    rule: Rule,
+    status: Status,
+    mutual: Option<Permission>,
+    evidence: Vec<usize>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(inventory: &'a Inventory, remaining: &'a [Vec<Rule>], connections: &'a [Connection]) -> Self {
+        Self { inventory, remaining, connections, rules: BTreeMap::new() }
+    }
+
+    /// Both halves of a connection between two groups.
+    pub(super) fn mutual(&mut self, initiators: GroupIx, responders: GroupIx, service: Service, evidence: &[usize]) {
+        let (from, to) = (self.inventory.group(initiators), self.inventory.group(responders));
+        let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
+        let egress = rule_for(Direction::Egress, service, Target::Group(to.id.clone()), &format!("to {}: {what}", to.name));
+        let ingress = rule_for(Direction::Ingress, service, Target::Group(from.id.clone()), &format!("from {}: {what}", from.name));
+        let (out, into) = (permission(initiators, &egress), permission(responders, &ingress));
+        self.put(initiators, egress, Some(into), evidence);
+        self.put(responders, ingress, Some(out), evidence);
+    }
+
+    /// An egress rule without a mutual half of its own.
+    pub(super) fn egress(&mut self, group: GroupIx, service: Service, target: Target, to: &str, evidence: &[usize]) {
+        let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
+        let rule = rule_for(Direction::Egress, service, target, &format!("to {to}: {what}"));
+        self.put(group, rule, None, evidence);
+    }
+
+    /// A rule of today that the evidence needs; `position` among those that remain.
+    pub(super) fn keep(&mut self, group: GroupIx, position: usize, evidence: &[usize]) {
+        let rule = self.remaining[group.index()][position].clone();
+        self.put(group, rule, None, evidence);
+    }
+
+    fn put(&mut self, group: GroupIx, rule: Rule, mutual: Option<Permission>, evidence: &[usize]) {
+        let standing = self.remaining[group.index()].iter().find(|r| r.same_permission(&rule));
+        let entry = self.rules.entry(permission(group, &rule)).or_insert_with(|| match standing {
+            Some(standing) => Entry { rule: standing.clone(), status: Status::Keep, mutual: None, evidence: Vec::new() },
+            None => Entry { rule, status: Status::Add, mutual: None, evidence: Vec::new() },
+        });
+        entry.mutual = entry.mutual.take().or(mutual);
+        entry.evidence.extend_from_slice(evidence);
+    }
+
+    /// The rules in order: by group, direction, protocol, ports, target.
+    pub(super) fn finish(self, revocations: Vec<Revocation>, kept_open: Vec<Kept>) -> RuleSet {
+        let id = |p: &Permission| {
+            let (group, direction, protocol, ports, target) = p;
+            let group = &self.inventory.group(*group).id;
+            stable_id("r", &[group, direction.as_str(), &protocol.to_string(), &format!("{ports:?}"), &format!("{target:?}")])
+        };
+        let rules = self
+            .rules
+            .iter()
+            .map(|(key, entry)| {
+                let mut evidence = entry.evidence.clone();
+                evidence.sort_unstable();
+                evidence.dedup();
+                SuggestedRule {
+                    id: id(key),
+                    group: key.0,
+                    rule: entry.rule.clone(),
+                    status: entry.status,
+                    pair: entry.mutual.as_ref().map(&id),
+                    confidence: evidence
+                        .iter()
+                        .map(|&c| self.connections[c].confidence)
+                        .max()
+                        .unwrap_or(Confidence::Guessed),
+                    evidence,
+                }
+            })
+            .collect();
+        RuleSet { rules, revocations, kept_open }
+    }
+}
+
+fn permission(group: GroupIx, rule: &Rule) -> Permission {
+    (group, rule.direction, rule.protocol, rule.ports, rule.target.clone())
+}
+
+fn rule_for(direction: Direction, service: Service, target: Target, description: &str) -> Rule {
+    let ports = match service.port() {
+        Some(port) => RulePorts::Ports(PortRange::single(port)),
+        None if service.protocol.is_icmp() => RulePorts::Icmp { kind: None, code: None },
+        None => RulePorts::Any,
+    };
+    Rule {
+        direction,
+        protocol: RuleProtocol::One(service.protocol),
+        ports,
+        target,
+        rule_id: None,
+        description: aws_description(description),
+    }
+}

@@ -1,0 +1,199 @@
+//! Rules on one side alone: outside destinations, paths on which a group cannot
+//! be named, and rules of today that go on serving.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::candidates::Candidates;
+use super::cover::{Choice, cover};
+use super::demand::{Demand, Wanted, groups_of};
+use super::pairs;
+use super::rule::Draft;
+use crate::inventory::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, Peer, PrefixList, Target};
+use crate::net::{Service, prefix_of};
+
+/// Writes what the pairs left over: `alone` are positions in the demand.
+pub(super) fn write(
+    demand: &Demand,
+    alone: &[usize],
+    candidates: &Candidates<'_>,
+    surviving: &Gates,
+    draft: &mut Draft<'_>,
+) {
+    let service = demand.service;
+    let mut closed: Vec<(usize, &Wanted)> = Vec::new();
+    for &position in alone {
+        let wanted = &demand.wanted[position];
+        keep_ingress(wanted, service, candidates.inventory, surviving, draft);
+        if !keep_egress(wanted, service, candidates.inventory, surviving, draft) {
+            closed.push((position, wanted));
+        }
+    }
+    let outside = by_reference(&closed, service, candidates, draft);
+    by_address(&outside, service, candidates, draft);
+}
+
+/// No ingress rule is ever revoked, so whatever let the connection in goes on
+/// doing so.
+fn keep_ingress(wanted: &Wanted, service: Service, inventory: &Inventory, surviving: &Gates, draft: &mut Draft<'_>) {
+    let Some(at) = wanted.responder else { return };
+    let groups = peer_groups(wanted, inventory, wanted.initiator);
+    let peer = Peer { address: wanted.initiator_address, groups };
+    let mut admitting = surviving.admitting(groups_of(inventory, at), Direction::Ingress, peer, Packet::from(service));
+    if let Some((group, position)) = admitting.next() {
+        draft.keep(group, position, &[wanted.connection]);
+    }
+}
+
+/// Whether a rule that stays lets the connection out, or no gate judges it.
+fn keep_egress(wanted: &Wanted, service: Service, inventory: &Inventory, surviving: &Gates, draft: &mut Draft<'_>) -> bool {
+    let Some(at) = wanted.initiator else { return true };
+    let groups = peer_groups(wanted, inventory, wanted.responder);
+    let peer = Peer { address: wanted.responder_address, groups };
+    let mut admitting = surviving.admitting(groups_of(inventory, at), Direction::Egress, peer, Packet::from(service));
+    let Some((group, position)) = admitting.next() else { return false };
+    draft.keep(group, position, &[wanted.connection]);
+    true
+}
+
+fn peer_groups<'a>(wanted: &Wanted, inventory: &'a Inventory, peer: Option<InterfaceIx>) -> &'a [GroupIx] {
+    match peer {
+        Some(ix) if wanted.by_reference => groups_of(inventory, ix),
+        _ => &[],
+    }
+}
+
+/// Egress that can name the responder's group although the mutual ingress rule
+/// would widen what its members accept: the ingress rule of today stays alone.
+/// Returns what is left.
+fn by_reference<'a>(
+    closed: &[(usize, &'a Wanted)],
+    service: Service,
+    candidates: &Candidates<'_>,
+    draft: &mut Draft<'_>,
+) -> Vec<&'a Wanted> {
+    let (eligible, mut rest): (Vec<_>, Vec<_>) =
+        closed.iter().partition(|(_, w)| w.by_reference && w.responder.is_some());
+    let choices = pairs::choices(&eligible, candidates, |(a, b)| candidates.egress_is_open(a, b, service));
+    let (chosen, uncovered) = cover(eligible.len(), choices);
+    for (a, b) in chosen {
+        let covered = eligible.iter().filter(|(_, w)| pairs::in_pair(candidates, w, (a, b)));
+        let evidence: Vec<usize> = covered.map(|(_, w)| w.connection).collect();
+        let responders = candidates.inventory.group(b);
+        draft.egress(a, service, Target::Group(responders.id.clone()), &responders.name, &evidence);
+    }
+    rest.extend(uncovered.into_iter().map(|item| eligible[item]));
+    rest.into_iter().map(|(_, wanted)| wanted).collect()
+}
+
+/// Where a connection goes, as far as a rule can say it by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Destination {
+    List(usize),
+    Address(IpAddr),
+}
+
+fn by_address(outside: &[&Wanted], service: Service, candidates: &Candidates<'_>, draft: &mut Draft<'_>) {
+    let inventory = candidates.inventory;
+    let mut destinations: BTreeMap<Destination, Vec<&Wanted>> = BTreeMap::new();
+    for wanted in outside {
+        let destination = list_for(inventory, wanted).map_or(Destination::Address(wanted.responder_address), Destination::List);
+        destinations.entry(destination).or_default().push(wanted);
+    }
+    // Lists first: what no group may reach as a whole falls back to addresses.
+    let mut exact: BTreeMap<GroupIx, BTreeMap<IpAddr, Vec<usize>>> = BTreeMap::new();
+    let mut addresses: BTreeMap<IpAddr, Vec<&Wanted>> = BTreeMap::new();
+    for (destination, wanted) in destinations {
+        match destination {
+            Destination::Address(address) => addresses.entry(address).or_default().extend(wanted),
+            Destination::List(position) => {
+                let list = &inventory.prefix_lists()[position];
+                let valid = |group| candidates.addresses_are_open(group, &list.addresses, service);
+                let (groups, uncovered) = assign(&wanted, candidates, valid);
+                for (group, evidence) in groups {
+                    draft.egress(group, service, Target::PrefixList(list.id.clone()), &list.name, &evidence);
+                }
+                for item in uncovered {
+                    addresses.entry(wanted[item].responder_address).or_default().push(wanted[item]);
+                }
+            }
+        }
+    }
+    for (address, wanted) in addresses {
+        let valid = |group| candidates.address_is_open(group, address, service);
+        let (groups, _) = assign(&wanted, candidates, valid);
+        for (group, evidence) in groups {
+            exact.entry(group).or_default().entry(address).or_default().extend(evidence);
+        }
+    }
+    for (group, addresses) in exact {
+        for prefix in exact_prefixes(addresses.keys().copied()) {
+            let within = addresses.iter().filter(|(address, _)| prefix.contains(*address));
+            let evidence: Vec<usize> = within.flat_map(|(_, connections)| connections).copied().collect();
+            draft.egress(group, service, Target::Cidr(prefix), &prefix.to_string(), &evidence);
+        }
+    }
+}
+
+/// Which groups get a rule for a destination that these connections share.
+fn assign(
+    wanted: &[&Wanted],
+    candidates: &Candidates<'_>,
+    valid: impl Fn(GroupIx) -> bool,
+) -> (Vec<(GroupIx, Vec<usize>)>, Vec<usize>) {
+    let initiators: Vec<InterfaceIx> = wanted.iter().filter_map(|w| w.initiator).collect();
+    let mut covers: BTreeMap<GroupIx, Vec<usize>> = BTreeMap::new();
+    for (item, initiator) in initiators.iter().enumerate() {
+        for &group in groups_of(candidates.inventory, *initiator) {
+            covers.entry(group).or_default().push(item);
+        }
+    }
+    let choices: Vec<Choice<GroupIx>> = covers
+        .iter()
+        .filter(|(group, _)| valid(**group))
+        .map(|(&key, covers)| Choice { key, covers: covers.clone(), cost: candidates.unseen_members(key, &initiators) })
+        .collect();
+    let (chosen, uncovered) = cover(initiators.len(), choices);
+    let assigned = chosen
+        .into_iter()
+        .map(|group| (group, covers[&group].iter().map(|&item| wanted[item].connection).collect()))
+        .collect();
+    (assigned, uncovered)
+}
+
+/// The prefix list that stands for a destination outside: of a gateway endpoint
+/// first, then one that AWS keeps, then the customer's; the smallest of several.
+fn list_for(inventory: &Inventory, wanted: &Wanted) -> Option<usize> {
+    /// A customer's list with this many addresses says nothing about a destination.
+    const TOO_WIDE: u128 = 1 << 24;
+    if wanted.responder.is_some() {
+        return None;
+    }
+    let covers = |list: &PrefixList| {
+        list.addresses.contains(wanted.responder_address)
+            && (list.keeper != Keeper::Customer || list.addresses.count() < TOO_WIDE)
+    };
+    inventory
+        .prefix_lists()
+        .iter()
+        .enumerate()
+        .filter(|(_, list)| covers(list))
+        .min_by_key(|(_, list)| (list.keeper, list.addresses.count(), &list.id))
+        .map(|(position, _)| position)
+}
+
+/// The fewest prefixes that hold exactly these addresses.
+fn exact_prefixes(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpNet> {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for address in addresses {
+        match prefix_of(address, u8::MAX) {
+            IpNet::V4(net) => v4.push(net),
+            IpNet::V6(net) => v6.push(net),
+        }
+    }
+    let v4 = Ipv4Net::aggregate(&v4).into_iter().map(IpNet::from);
+    let v6 = Ipv6Net::aggregate(&v6).into_iter().map(IpNet::from);
+    v4.chain(v6).collect()
+}

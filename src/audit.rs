@@ -41,12 +41,20 @@ impl Audit {
 
     /// How many rules have to be made.
     pub fn additions(&self) -> usize {
-        self.rules.rules.iter().filter(|rule| rule.status == Status::Add).count()
+        self.rules
+            .rules
+            .iter()
+            .filter(|rule| rule.status == Status::Add)
+            .count()
     }
 }
 
 /// Reads the sources into a table; `progress` is told of every chunk's bytes.
-pub fn read(sources: &[Source], settings: &ingest::Settings, progress: impl Fn(u64) + Sync) -> (FlowTable, Intake) {
+pub fn read(
+    sources: &[Source],
+    settings: &ingest::Settings,
+    progress: impl Fn(u64) + Sync,
+) -> (FlowTable, Intake) {
     let (builder, intake) = ingest::read(sources, settings, FlowTableBuilder::default, progress);
     (builder.finish(), intake)
 }
@@ -63,16 +71,26 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
         connections: &connections,
     });
     findings::quarantine(&mut connections, &mut findings);
-    let graph = graph::build(&inventory, &table, &connections);
     let rules = suggest::rules(&suggest::Evidence {
         inventory: &inventory,
         today: &gates,
         table: &table,
         connections: &connections,
     });
+    let graph = graph::build(&inventory, &table, &connections, &rules);
     let after_rules = replay::after(&inventory, &rules);
     let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
     let replay = replay::verify(&inventory, &after, &connections);
     let exposure = replay::exposure(&inventory, &gates, &after, &connections);
-    Audit { inventory, intake, table, connections, findings, rules, replay, exposure, graph }
+    Audit {
+        inventory,
+        intake,
+        table,
+        connections,
+        findings,
+        rules,
+        replay,
+        exposure,
+        graph,
+    }
 }

@@ -10,8 +10,8 @@
 //! 4. [`flow`]: rows → folded flows, nothing decided.
 //! 5. [`resolve`]: flows → connections with an initiator and a responder.
 //! 6. [`findings`]: what is open and what is suspicious.
-//! 7. [`graph`]: connections → the graph of who talks to whom.
-//! 8. [`suggest`]: the mutual rules and the revocations.
+//! 7. [`suggest`]: the mutual rules and the revocations.
+//! 8. [`graph`]: connections → the graph of who talks to whom.
 //! 9. [`replay`]: every connection against the rules as they would be.
 //! 10. [`audit`]: the stages above in one call.
 //! 11. [`emit`]: the files of a run, each a pure function.
@@ -29,9 +29,9 @@ pub mod resolve;
 
 pub mod findings;
 
-pub mod graph;
-
 pub mod suggest;
+
+pub mod graph;
 
 pub mod replay;
 

@@ -31,12 +31,22 @@ pub fn files() -> Vec<(String, String)> {
         .map(|(name, value)| (format!("inventory/{name}.json"), format!("{value:#}\n")))
         .collect();
     for day in 0..DAYS {
-        let of_day = records.iter().filter(|r| (START + day * DAY..START + (day + 1) * DAY).contains(&r.start));
+        let of_day = records
+            .iter()
+            .filter(|r| (START + day * DAY..START + (day + 1) * DAY).contains(&r.start));
         let rows: Vec<&recorder::Record> = of_day.collect();
-        let custom = std::iter::once(recorder::CUSTOM.to_owned()).chain(rows.iter().map(|r| r.custom(&network)));
-        let default = std::iter::once(recorder::DEFAULT.to_owned()).chain(rows.iter().map(|r| r.default_v2()));
-        files.push((format!("flows/custom/day-{}.log.gz", day + 1), lines(custom)));
-        files.push((format!("flows/default/day-{}.log.gz", day + 1), lines(default)));
+        let custom = std::iter::once(recorder::CUSTOM.to_owned())
+            .chain(rows.iter().map(|r| r.custom(&network)));
+        let default = std::iter::once(recorder::DEFAULT.to_owned())
+            .chain(rows.iter().map(|r| r.default_v2()));
+        files.push((
+            format!("flows/custom/day-{}.log.gz", day + 1),
+            lines(custom),
+        ));
+        files.push((
+            format!("flows/default/day-{}.log.gz", day + 1),
+            lines(default),
+        ));
     }
     files.push(("truth.json".to_owned(), format!("{:#}\n", truth(&story))));
     files

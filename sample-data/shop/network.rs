@@ -30,12 +30,22 @@ const OPEN: &[Rule] = &[("-1", -1, -1, "0.0.0.0/0")];
 
 /// The groups as a team would have left them: careful ingress, egress as AWS made it.
 const GROUPS: &[Group] = &[
-    Group { name: "load-balancer", vpc: SHOP, description: "Public entrance", ingress: &[("tcp", 443, 443, "0.0.0.0/0")], egress: OPEN },
+    Group {
+        name: "load-balancer",
+        vpc: SHOP,
+        description: "Public entrance",
+        ingress: &[("tcp", 443, 443, "0.0.0.0/0")],
+        egress: OPEN,
+    },
     Group {
         name: "web",
         vpc: SHOP,
         description: "Web servers",
-        ingress: &[("tcp", 80, 80, "load-balancer"), ("tcp", 22, 22, "bastion"), ("icmp", -1, -1, "bastion")],
+        ingress: &[
+            ("tcp", 80, 80, "load-balancer"),
+            ("tcp", 22, 22, "bastion"),
+            ("icmp", -1, -1, "bastion"),
+        ],
         egress: OPEN,
     },
     Group {
@@ -50,15 +60,69 @@ const GROUPS: &[Group] = &[
         ],
         egress: OPEN,
     },
-    Group { name: "cache", vpc: SHOP, description: "Redis", ingress: &[("tcp", 6379, 6379, "10.20.10.0/23")], egress: OPEN },
-    Group { name: "bastion", vpc: SHOP, description: "SSH from the office", ingress: &[("tcp", 22, 22, "198.51.100.0/28")], egress: OPEN },
-    Group { name: "order-mailer", vpc: SHOP, description: "Lambda: mails receipts", ingress: &[], egress: OPEN },
-    Group { name: "reports", vpc: SHOP, description: "Nightly reports", ingress: &[("tcp", 50051, 50051, "web")], egress: OPEN },
-    Group { name: "endpoints", vpc: SHOP, description: "Interface endpoints", ingress: &[("tcp", 443, 443, "10.20.0.0/16")], egress: &[] },
-    Group { name: "base", vpc: SHOP, description: "On every instance", ingress: &[("tcp", 9100, 9100, "monitoring")], egress: OPEN },
-    Group { name: "monitoring", vpc: ANALYTICS, description: "Prometheus and StatsD", ingress: &[("udp", 8125, 8125, "10.20.0.0/16")], egress: OPEN },
-    Group { name: "warehouse", vpc: ANALYTICS, description: "PostgreSQL", ingress: &[("tcp", 5432, 5432, "10.20.10.0/23")], egress: &[] },
-    Group { name: "old-admin", vpc: SHOP, description: "Nobody remembers", ingress: &[("tcp", 22, 22, "10.0.0.0/8")], egress: OPEN },
+    Group {
+        name: "cache",
+        vpc: SHOP,
+        description: "Redis",
+        ingress: &[("tcp", 6379, 6379, "10.20.10.0/23")],
+        egress: OPEN,
+    },
+    Group {
+        name: "bastion",
+        vpc: SHOP,
+        description: "SSH from the office",
+        ingress: &[("tcp", 22, 22, "198.51.100.0/28")],
+        egress: OPEN,
+    },
+    Group {
+        name: "order-mailer",
+        vpc: SHOP,
+        description: "Lambda: mails receipts",
+        ingress: &[],
+        egress: OPEN,
+    },
+    Group {
+        name: "reports",
+        vpc: SHOP,
+        description: "Nightly reports",
+        ingress: &[("tcp", 50051, 50051, "web")],
+        egress: OPEN,
+    },
+    Group {
+        name: "endpoints",
+        vpc: SHOP,
+        description: "Interface endpoints",
+        ingress: &[("tcp", 443, 443, "10.20.0.0/16")],
+        egress: &[],
+    },
+    Group {
+        name: "base",
+        vpc: SHOP,
+        description: "On every instance",
+        ingress: &[("tcp", 9100, 9100, "monitoring")],
+        egress: OPEN,
+    },
+    Group {
+        name: "monitoring",
+        vpc: ANALYTICS,
+        description: "Prometheus and StatsD",
+        ingress: &[("udp", 8125, 8125, "10.20.0.0/16")],
+        egress: OPEN,
+    },
+    Group {
+        name: "warehouse",
+        vpc: ANALYTICS,
+        description: "PostgreSQL",
+        ingress: &[("tcp", 5432, 5432, "10.20.10.0/23")],
+        egress: &[],
+    },
+    Group {
+        name: "old-admin",
+        vpc: SHOP,
+        description: "Nobody remembers",
+        ingress: &[("tcp", 22, 22, "10.0.0.0/8")],
+        egress: OPEN,
+    },
 ];
 
 /// One network interface.
@@ -76,24 +140,136 @@ pub struct Interface {
 
 /// Name, address, public address, kind, description, groups. Instances are those
 /// that carry `base`, and the one that watches them.
-type Row = (&'static str, [u8; 4], Option<[u8; 4]>, &'static str, &'static str, &'static [&'static str]);
+type Row = (
+    &'static str,
+    [u8; 4],
+    Option<[u8; 4]>,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 const INTERFACES: &[Row] = &[
-    ("lb-a", [10, 20, 0, 10], Some([203, 0, 113, 10]), "interface", "ELB app/shop/50dc6c495c0c9188", &["load-balancer"]),
-    ("lb-b", [10, 20, 1, 10], Some([203, 0, 113, 11]), "interface", "ELB app/shop/50dc6c495c0c9188", &["load-balancer"]),
-    ("web-1", [10, 20, 10, 11], None, "interface", "", &["web", "base"]),
-    ("web-2", [10, 20, 10, 12], None, "interface", "", &["web", "base"]),
-    ("web-3", [10, 20, 11, 13], None, "interface", "", &["web", "base"]),
-    ("db-1", [10, 20, 20, 21], None, "interface", "RDSNetworkInterface", &["db"]),
-    ("db-2", [10, 20, 21, 22], None, "interface", "RDSNetworkInterface", &["db"]),
-    ("cache-1", [10, 20, 20, 31], None, "interface", "ElastiCache shop-cache", &["cache"]),
-    ("bastion", [10, 20, 0, 5], Some([203, 0, 113, 5]), "interface", "", &["bastion", "base"]),
-    ("reports", [10, 20, 10, 41], None, "interface", "", &["reports", "base"]),
-    ("mailer", [10, 20, 20, 61], None, "lambda", "AWS Lambda VPC ENI-order-mailer-7b0c2d4e", &["order-mailer"]),
-    ("ssm", [10, 20, 10, 71], None, "vpc_endpoint", "VPC Endpoint Interface vpce-0a1b2c3d4e5f60010", &["endpoints"]),
-    ("nat", [10, 20, 0, 99], Some([203, 0, 113, 99]), "nat_gateway", "Interface for NAT Gateway nat-0a1b2c3d4e5f60020", &[]),
-    ("prometheus", [10, 30, 0, 11], None, "interface", "", &["monitoring"]),
-    ("warehouse", [10, 30, 0, 21], None, "interface", "RDSNetworkInterface", &["warehouse"]),
+    (
+        "lb-a",
+        [10, 20, 0, 10],
+        Some([203, 0, 113, 10]),
+        "interface",
+        "ELB app/shop/50dc6c495c0c9188",
+        &["load-balancer"],
+    ),
+    (
+        "lb-b",
+        [10, 20, 1, 10],
+        Some([203, 0, 113, 11]),
+        "interface",
+        "ELB app/shop/50dc6c495c0c9188",
+        &["load-balancer"],
+    ),
+    (
+        "web-1",
+        [10, 20, 10, 11],
+        None,
+        "interface",
+        "",
+        &["web", "base"],
+    ),
+    (
+        "web-2",
+        [10, 20, 10, 12],
+        None,
+        "interface",
+        "",
+        &["web", "base"],
+    ),
+    (
+        "web-3",
+        [10, 20, 11, 13],
+        None,
+        "interface",
+        "",
+        &["web", "base"],
+    ),
+    (
+        "db-1",
+        [10, 20, 20, 21],
+        None,
+        "interface",
+        "RDSNetworkInterface",
+        &["db"],
+    ),
+    (
+        "db-2",
+        [10, 20, 21, 22],
+        None,
+        "interface",
+        "RDSNetworkInterface",
+        &["db"],
+    ),
+    (
+        "cache-1",
+        [10, 20, 20, 31],
+        None,
+        "interface",
+        "ElastiCache shop-cache",
+        &["cache"],
+    ),
+    (
+        "bastion",
+        [10, 20, 0, 5],
+        Some([203, 0, 113, 5]),
+        "interface",
+        "",
+        &["bastion", "base"],
+    ),
+    (
+        "reports",
+        [10, 20, 10, 41],
+        None,
+        "interface",
+        "",
+        &["reports", "base"],
+    ),
+    (
+        "mailer",
+        [10, 20, 20, 61],
+        None,
+        "lambda",
+        "AWS Lambda VPC ENI-order-mailer-7b0c2d4e",
+        &["order-mailer"],
+    ),
+    (
+        "ssm",
+        [10, 20, 10, 71],
+        None,
+        "vpc_endpoint",
+        "VPC Endpoint Interface vpce-0a1b2c3d4e5f60010",
+        &["endpoints"],
+    ),
+    (
+        "nat",
+        [10, 20, 0, 99],
+        Some([203, 0, 113, 99]),
+        "nat_gateway",
+        "Interface for NAT Gateway nat-0a1b2c3d4e5f60020",
+        &[],
+    ),
+    (
+        "prometheus",
+        [10, 30, 0, 11],
+        None,
+        "interface",
+        "",
+        &["monitoring"],
+    ),
+    (
+        "warehouse",
+        [10, 30, 0, 21],
+        None,
+        "interface",
+        "RDSNetworkInterface",
+        &["warehouse"],
+    ),
 ];
 
 /// Everything the account has.
@@ -103,61 +279,104 @@ pub struct Network {
 
 impl Network {
     pub fn shop() -> Self {
-        let interfaces = (1..).zip(INTERFACES).map(|(number, &(name, address, public, kind, description, groups))| {
-            let address = Ipv4Addr::from(address);
-            let is_instance = groups.contains(&"base") || groups.contains(&"monitoring");
-            Interface {
-                name,
-                id: format!("eni-0a1b2c3d4e5f7{number:04}"),
-                address,
-                public: public.map(Ipv4Addr::from),
-                vpc: if address.octets()[1] == 20 { SHOP } else { ANALYTICS },
-                kind,
-                description,
-                groups,
-                instance: is_instance.then(|| format!("i-0a1b2c3d4e5f8{number:04}")),
-            }
-        });
-        Self { interfaces: interfaces.collect() }
+        let interfaces = (1..).zip(INTERFACES).map(
+            |(number, &(name, address, public, kind, description, groups))| {
+                let address = Ipv4Addr::from(address);
+                let is_instance = groups.contains(&"base") || groups.contains(&"monitoring");
+                Interface {
+                    name,
+                    id: format!("eni-0a1b2c3d4e5f7{number:04}"),
+                    address,
+                    public: public.map(Ipv4Addr::from),
+                    vpc: if address.octets()[1] == 20 {
+                        SHOP
+                    } else {
+                        ANALYTICS
+                    },
+                    kind,
+                    description,
+                    groups,
+                    instance: is_instance.then(|| format!("i-0a1b2c3d4e5f8{number:04}")),
+                }
+            },
+        );
+        Self {
+            interfaces: interfaces.collect(),
+        }
     }
 
     pub fn interface(&self, name: &str) -> &Interface {
-        self.interfaces.iter().find(|i| i.name == name).expect("the story names interfaces of this list")
+        self.interfaces
+            .iter()
+            .find(|i| i.name == name)
+            .expect("the story names interfaces of this list")
     }
 
     pub fn at(&self, address: IpAddr) -> Option<&Interface> {
-        self.interfaces.iter().find(|i| IpAddr::V4(i.address) == address)
+        self.interfaces
+            .iter()
+            .find(|i| IpAddr::V4(i.address) == address)
     }
 
     /// The files of `aws ec2 describe-*`, by name.
     pub fn inventory(&self) -> Vec<(&'static str, Value)> {
         vec![
-            ("security-groups", json!({"SecurityGroups": GROUPS.iter().map(group).collect::<Vec<_>>()})),
-            ("security-group-rules", json!({"SecurityGroupRules": rules()})),
-            ("network-interfaces", json!({"NetworkInterfaces": self.interfaces.iter().map(interface).collect::<Vec<_>>()})),
-            ("vpcs", json!({"Vpcs": [vpc(SHOP, "10.20.0.0/16"), vpc(ANALYTICS, "10.30.0.0/16")]})),
+            (
+                "security-groups",
+                json!({"SecurityGroups": GROUPS.iter().map(group).collect::<Vec<_>>()}),
+            ),
+            (
+                "security-group-rules",
+                json!({"SecurityGroupRules": rules()}),
+            ),
+            (
+                "network-interfaces",
+                json!({"NetworkInterfaces": self.interfaces.iter().map(interface).collect::<Vec<_>>()}),
+            ),
+            (
+                "vpcs",
+                json!({"Vpcs": [vpc(SHOP, "10.20.0.0/16"), vpc(ANALYTICS, "10.30.0.0/16")]}),
+            ),
             ("subnets", json!({"Subnets": subnets()})),
-            ("prefix-lists", json!({"PrefixLists": [{"PrefixListId": S3_LIST, "PrefixListName": S3_NAME, "Cidrs": S3_PREFIXES}]})),
+            (
+                "prefix-lists",
+                json!({"PrefixLists": [{"PrefixListId": S3_LIST, "PrefixListName": S3_NAME, "Cidrs": S3_PREFIXES}]}),
+            ),
             ("vpc-endpoints", endpoints()),
             ("vpc-peering-connections", peering()),
-            ("nat-gateways", json!({"NatGateways": [{"NatGatewayId": "nat-0a1b2c3d4e5f60020", "State": "available", "ConnectivityType": "public",
-                "VpcId": SHOP, "NatGatewayAddresses": [{"NetworkInterfaceId": self.interface("nat").id, "PrivateIp": "10.20.0.99", "PublicIp": "203.0.113.99"}]}]})),
-            ("instances", json!({"Reservations": [{"Instances": self.interfaces.iter().filter_map(instance).collect::<Vec<_>>()}]})),
-            ("flow-logs", json!({"FlowLogs": [
-                {"FlowLogId": "fl-0a1b2c3d4e5f60030", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogFormat": braced(super::recorder::CUSTOM)},
-                {"FlowLogId": "fl-0a1b2c3d4e5f60031", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogFormat": braced(super::recorder::DEFAULT)},
-            ]})),
+            (
+                "nat-gateways",
+                json!({"NatGateways": [{"NatGatewayId": "nat-0a1b2c3d4e5f60020", "State": "available", "ConnectivityType": "public",
+                "VpcId": SHOP, "NatGatewayAddresses": [{"NetworkInterfaceId": self.interface("nat").id, "PrivateIp": "10.20.0.99", "PublicIp": "203.0.113.99"}]}]}),
+            ),
+            (
+                "instances",
+                json!({"Reservations": [{"Instances": self.interfaces.iter().filter_map(instance).collect::<Vec<_>>()}]}),
+            ),
+            (
+                "flow-logs",
+                json!({"FlowLogs": [
+                    {"FlowLogId": "fl-0a1b2c3d4e5f60030", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogFormat": braced(super::recorder::CUSTOM)},
+                    {"FlowLogId": "fl-0a1b2c3d4e5f60031", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogFormat": braced(super::recorder::DEFAULT)},
+                ]}),
+            ),
         ]
     }
 }
 
 fn braced(format: &str) -> String {
-    let fields: Vec<String> = format.split(' ').map(|field| format!("${{{field}}}")).collect();
+    let fields: Vec<String> = format
+        .split(' ')
+        .map(|field| format!("${{{field}}}"))
+        .collect();
     fields.join(" ")
 }
 
 pub fn group_id(name: &str) -> String {
-    let number = GROUPS.iter().position(|g| g.name == name).expect("rules name groups of this list");
+    let number = GROUPS
+        .iter()
+        .position(|g| g.name == name)
+        .expect("rules name groups of this list");
     format!("sg-0a1b2c3d4e5f9{:04}", number + 1)
 }
 
@@ -198,7 +417,8 @@ fn rules() -> Vec<Value> {
                 if target.contains('/') {
                     row["CidrIpv4"] = target.into();
                 } else {
-                    row["ReferencedGroupInfo"] = json!({"GroupId": group_id(target), "UserId": ACCOUNT});
+                    row["ReferencedGroupInfo"] =
+                        json!({"GroupId": group_id(target), "UserId": ACCOUNT});
                 }
                 rows.push(row);
             }
@@ -208,19 +428,26 @@ fn rules() -> Vec<Value> {
 }
 
 fn interface(interface: &Interface) -> Value {
-    let association = interface.public.map(|public| json!({"PublicIp": public.to_string(), "IpOwnerId": "amazon"}));
+    let association = interface
+        .public
+        .map(|public| json!({"PublicIp": public.to_string(), "IpOwnerId": "amazon"}));
     let mut address = json!({"PrivateIpAddress": interface.address.to_string(), "Primary": true});
     if let Some(association) = association {
         address["Association"] = association;
     }
-    let groups: Vec<Value> = interface.groups.iter().map(|name| json!({"GroupId": group_id(name), "GroupName": name})).collect();
+    let groups: Vec<Value> = interface
+        .groups
+        .iter()
+        .map(|name| json!({"GroupId": group_id(name), "GroupName": name}))
+        .collect();
     let mut value = json!({
         "NetworkInterfaceId": interface.id, "InterfaceType": interface.kind, "Description": interface.description, "Status": "in-use",
         "OwnerId": ACCOUNT, "RequesterManaged": interface.instance.is_none(), "VpcId": interface.vpc, "SubnetId": interface.subnet(),
         "AvailabilityZone": "us-east-1a", "PrivateIpAddress": interface.address.to_string(), "PrivateIpAddresses": [address], "Groups": groups, "TagSet": [],
     });
     if let Some(instance) = &interface.instance {
-        value["Attachment"] = json!({"InstanceId": instance, "DeviceIndex": 0, "Status": "attached"});
+        value["Attachment"] =
+            json!({"InstanceId": instance, "DeviceIndex": 0, "Status": "attached"});
     }
     value
 }
@@ -234,7 +461,9 @@ impl Interface {
 
 fn instance(interface: &Interface) -> Option<Value> {
     let id = interface.instance.as_ref()?;
-    Some(json!({"InstanceId": id, "VpcId": interface.vpc, "State": {"Name": "running"}, "Tags": [{"Key": "Name", "Value": interface.name}]}))
+    Some(
+        json!({"InstanceId": id, "VpcId": interface.vpc, "State": {"Name": "running"}, "Tags": [{"Key": "Name", "Value": interface.name}]}),
+    )
 }
 
 fn vpc(id: &str, block: &str) -> Value {

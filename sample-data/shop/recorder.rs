@@ -39,14 +39,30 @@ pub struct Record {
 
 /// Every record, in the order of their start.
 pub fn record(network: &Network, story: &Story) -> Vec<Record> {
-    let mut records: Vec<Record> = story.acts.iter().flat_map(|act| of_act(network, act)).collect();
+    let mut records: Vec<Record> = story
+        .acts
+        .iter()
+        .flat_map(|act| of_act(network, act))
+        .collect();
     // The standby database has nothing to do; one interface was too busy once.
     let standby = network.interface("db-2");
     for hour in (0..DAYS * 24).step_by(6) {
         records.push(idle(standby, START + hour * 3600, "NODATA"));
     }
-    records.push(idle(network.interface("web-3"), START + DAY + 7200, "SKIPDATA"));
-    records.sort_by(|a, b| (a.start, &a.interface, a.packet, a.ports, a.egress).cmp(&(b.start, &b.interface, b.packet, b.ports, b.egress)));
+    records.push(idle(
+        network.interface("web-3"),
+        START + DAY + 7200,
+        "SKIPDATA",
+    ));
+    records.sort_by(|a, b| {
+        (a.start, &a.interface, a.packet, a.ports, a.egress).cmp(&(
+            b.start,
+            &b.interface,
+            b.packet,
+            b.ports,
+            b.egress,
+        ))
+    });
     records
 }
 
@@ -70,13 +86,29 @@ const SYN: u8 = 2;
 const SYN_ACK: u8 = 18;
 const FIN: u8 = 1;
 
-fn interval(network: &Network, act: &Act, when: (u64, u64), (first, last): (bool, bool), records: &mut Vec<Record>) {
+fn interval(
+    network: &Network,
+    act: &Act,
+    when: (u64, u64),
+    (first, last): (bool, bool),
+    records: &mut Vec<Record>,
+) {
     let tcp = |opening: u8| match act.protocol {
         6 => (if first { opening } else { 0 }) | if last && act.answered { FIN } else { 0 },
         _ => 0,
     };
-    let ask = Leg { from: (act.initiator, act.client_port), to: (act.responder, act.port), flags: tcp(SYN), bytes: act.packets * 80 };
-    let answer = Leg { from: (act.responder, act.port), to: (act.initiator, act.client_port), flags: tcp(SYN_ACK), bytes: act.packets * 900 };
+    let ask = Leg {
+        from: (act.initiator, act.client_port),
+        to: (act.responder, act.port),
+        flags: tcp(SYN),
+        bytes: act.packets * 80,
+    };
+    let answer = Leg {
+        from: (act.responder, act.port),
+        to: (act.initiator, act.client_port),
+        flags: tcp(SYN_ACK),
+        bytes: act.packets * 900,
+    };
     let refused = act.truth == Truth::Refused;
     let mut put = |at: &Interface, leg: &Leg, shown: (IpAddr, IpAddr), accepted: bool| {
         // An answer begins a moment after the question; both fit into seconds.
@@ -103,8 +135,14 @@ fn interval(network: &Network, act: &Act, when: (u64, u64), (first, last): (bool
         put(nat, &answer, (inside, act.initiator), true);
         // Outside: it stands for the client, in the packet too, on a port of its own.
         let port = 1024 + act.client_port % 60_000;
-        let ask = Leg { from: (inside, port), ..ask };
-        let answer = Leg { to: (inside, port), ..answer };
+        let ask = Leg {
+            from: (inside, port),
+            ..ask
+        };
+        let answer = Leg {
+            to: (inside, port),
+            ..answer
+        };
         put(nat, &ask, (inside, outside), true);
         put(nat, &answer, (outside, inside), true);
     }
@@ -113,7 +151,9 @@ fn interval(network: &Network, act: &Act, when: (u64, u64), (first, last): (bool
 /// Private hosts reach the world through the NAT gateway, but for S3, to which
 /// the gateway endpoint is a shorter way.
 fn through_nat(network: &Network, act: &Act) -> bool {
-    network.at(act.initiator).is_some_and(|i| i.public.is_none())
+    network
+        .at(act.initiator)
+        .is_some_and(|i| i.public.is_none())
         && network.at(act.responder).is_none()
         && service(act.responder) != "S3"
 }
@@ -128,7 +168,14 @@ struct Leg {
 }
 
 impl Leg {
-    fn at(&self, at: &Interface, act: &Act, shown: (IpAddr, IpAddr), when: (u64, u64), accepted: bool) -> Record {
+    fn at(
+        &self,
+        at: &Interface,
+        act: &Act,
+        shown: (IpAddr, IpAddr),
+        when: (u64, u64),
+        accepted: bool,
+    ) -> Record {
         let sends = shown.0 == IpAddr::V4(at.address);
         Record {
             interface: at.id.clone(),
@@ -190,10 +237,22 @@ impl Record {
 
     /// In the default format.
     pub fn default_v2(&self) -> String {
-        let Self { interface, shown, ports, protocol, packets, bytes, start, end, .. } = self;
+        let Self {
+            interface,
+            shown,
+            ports,
+            protocol,
+            packets,
+            bytes,
+            start,
+            end,
+            ..
+        } = self;
         let (action, status) = (self.action(), self.idle.unwrap_or("OK"));
         if self.idle.is_some() {
-            return format!("2 {ACCOUNT} {interface} - - - - - - - {start} {end} {action} {status}");
+            return format!(
+                "2 {ACCOUNT} {interface} - - - - - - - {start} {end} {action} {status}"
+            );
         }
         format!(
             "2 {ACCOUNT} {interface} {} {} {} {} {protocol} {packets} {bytes} {start} {end} {action} {status}",
@@ -203,11 +262,26 @@ impl Record {
 
     /// In the custom format.
     pub fn custom(&self, network: &Network) -> String {
-        let Self { interface, vpc, shown, packet, ports, protocol, flags, packets, bytes, start, end, .. } = self;
+        let Self {
+            interface,
+            vpc,
+            shown,
+            packet,
+            ports,
+            protocol,
+            flags,
+            packets,
+            bytes,
+            start,
+            end,
+            ..
+        } = self;
         let (action, status) = (self.action(), self.idle.unwrap_or("OK"));
         let instance = self.instance.as_deref().unwrap_or("-");
         if self.idle.is_some() {
-            return format!("5 {interface} {vpc} {instance} - - - - - - - - - - - - - {start} {end} {action} {status} - {ACCOUNT}");
+            return format!(
+                "5 {interface} {vpc} {instance} - - - - - - - - - - - - - {start} {end} {action} {status} - {ACCOUNT}"
+            );
         }
         let direction = if self.egress { "egress" } else { "ingress" };
         let path = match (self.egress, network.at(packet.1)) {
@@ -219,7 +293,14 @@ impl Record {
         };
         format!(
             "5 {interface} {vpc} {instance} {direction} {} {} {} {} {protocol} {flags} {} {} {} {} {packets} {bytes} {start} {end} {action} {status} {path} {ACCOUNT}",
-            shown.0, shown.1, ports.0, ports.1, packet.0, packet.1, service(packet.0), service(packet.1)
+            shown.0,
+            shown.1,
+            ports.0,
+            ports.1,
+            packet.0,
+            packet.1,
+            service(packet.0),
+            service(packet.1)
         )
     }
 }

@@ -104,19 +104,110 @@ const WATCHED: &[&str] = &["web-1", "web-2", "web-3", "bastion", "reports"];
 
 /// Connections inside the account.
 const HABITS: &[Habit] = &[
-    Habit { from: &["lb-a", "lb-b"], to: WEBS, service: (6, 80), client_ports: MANAGED, per_day: 8, longest: 300 },
-    Habit { from: WEBS, to: &["db-1"], service: MYSQL, client_ports: LINUX, per_day: 8, longest: 2400 },
-    Habit { from: WEBS, to: &["cache-1"], service: (6, 6379), client_ports: LINUX, per_day: 8, longest: 2400 },
-    Habit { from: WEBS, to: &["ssm"], service: HTTPS, client_ports: LINUX, per_day: 4, longest: 60 },
-    Habit { from: WEBS, to: &["reports"], service: (6, 50051), client_ports: LINUX, per_day: 4, longest: 600 },
-    Habit { from: &["mailer"], to: &["db-1"], service: MYSQL, client_ports: MANAGED, per_day: 12, longest: 60 },
-    Habit { from: &["bastion"], to: WEBS, service: SSH, client_ports: LINUX, per_day: 1, longest: 1800 },
-    Habit { from: &["bastion"], to: &["db-1"], service: MYSQL, client_ports: LINUX, per_day: 1, longest: 900 },
-    Habit { from: &["bastion"], to: &["web-1"], service: (1, 0), client_ports: (0, 0), per_day: 1, longest: 30 },
-    Habit { from: &["reports"], to: &["db-1"], service: MYSQL, client_ports: LINUX, per_day: 2, longest: 1800 },
-    Habit { from: &["reports"], to: &["warehouse"], service: (6, 5432), client_ports: LINUX, per_day: 2, longest: 1800 },
-    Habit { from: &["prometheus"], to: WATCHED, service: (6, 9100), client_ports: LINUX, per_day: 6, longest: 30 },
-    Habit { from: WEBS, to: &["prometheus"], service: (17, 8125), client_ports: LINUX, per_day: 6, longest: 600 },
+    Habit {
+        from: &["lb-a", "lb-b"],
+        to: WEBS,
+        service: (6, 80),
+        client_ports: MANAGED,
+        per_day: 8,
+        longest: 300,
+    },
+    Habit {
+        from: WEBS,
+        to: &["db-1"],
+        service: MYSQL,
+        client_ports: LINUX,
+        per_day: 8,
+        longest: 2400,
+    },
+    Habit {
+        from: WEBS,
+        to: &["cache-1"],
+        service: (6, 6379),
+        client_ports: LINUX,
+        per_day: 8,
+        longest: 2400,
+    },
+    Habit {
+        from: WEBS,
+        to: &["ssm"],
+        service: HTTPS,
+        client_ports: LINUX,
+        per_day: 4,
+        longest: 60,
+    },
+    Habit {
+        from: WEBS,
+        to: &["reports"],
+        service: (6, 50051),
+        client_ports: LINUX,
+        per_day: 4,
+        longest: 600,
+    },
+    Habit {
+        from: &["mailer"],
+        to: &["db-1"],
+        service: MYSQL,
+        client_ports: MANAGED,
+        per_day: 12,
+        longest: 60,
+    },
+    Habit {
+        from: &["bastion"],
+        to: WEBS,
+        service: SSH,
+        client_ports: LINUX,
+        per_day: 1,
+        longest: 1800,
+    },
+    Habit {
+        from: &["bastion"],
+        to: &["db-1"],
+        service: MYSQL,
+        client_ports: LINUX,
+        per_day: 1,
+        longest: 900,
+    },
+    Habit {
+        from: &["bastion"],
+        to: &["web-1"],
+        service: (1, 0),
+        client_ports: (0, 0),
+        per_day: 1,
+        longest: 30,
+    },
+    Habit {
+        from: &["reports"],
+        to: &["db-1"],
+        service: MYSQL,
+        client_ports: LINUX,
+        per_day: 2,
+        longest: 1800,
+    },
+    Habit {
+        from: &["reports"],
+        to: &["warehouse"],
+        service: (6, 5432),
+        client_ports: LINUX,
+        per_day: 2,
+        longest: 1800,
+    },
+    Habit {
+        from: &["prometheus"],
+        to: WATCHED,
+        service: (6, 9100),
+        client_ports: LINUX,
+        per_day: 6,
+        longest: 30,
+    },
+    Habit {
+        from: WEBS,
+        to: &["prometheus"],
+        service: (17, 8125),
+        client_ports: LINUX,
+        per_day: 6,
+        longest: 600,
+    },
 ];
 
 /// Connections to the world: from, to, service, per day.
@@ -140,12 +231,17 @@ const RESOLVER: ([u8; 4], (u8, u16)) = ([198, 51, 100, 53], (17, 53));
 
 impl Story {
     pub fn tell(network: &Network) -> Self {
-        let mut story = Self { acts: Vec::new(), dice: Dice(20_261_102) };
+        let mut story = Self {
+            acts: Vec::new(),
+            dice: Dice(20_261_102),
+        };
         story.ordinary(network);
         story.visitors(network);
         story.refusals(network);
         story.incident(network);
-        story.acts.sort_by_key(|act| (act.start, act.initiator, act.responder, act.client_port));
+        story
+            .acts
+            .sort_by_key(|act| (act.start, act.initiator, act.responder, act.client_port));
         story
     }
 
@@ -155,7 +251,14 @@ impl Story {
             for from in habit.from {
                 for to in habit.to {
                     for _ in 0..habit.per_day * DAYS {
-                        self.act(address(from), address(to), habit.service, habit.client_ports, habit.longest, Truth::Legitimate);
+                        self.act(
+                            address(from),
+                            address(to),
+                            habit.service,
+                            habit.client_ports,
+                            habit.longest,
+                            Truth::Legitimate,
+                        );
                     }
                 }
             }
@@ -163,7 +266,14 @@ impl Story {
         for &(from, to, service, per_day) in ABROAD {
             let ports = if from == "mailer" { MANAGED } else { LINUX };
             for _ in 0..per_day * DAYS {
-                self.act(address(from), Ipv4Addr::from(to).into(), service, ports, 120, Truth::Legitimate);
+                self.act(
+                    address(from),
+                    Ipv4Addr::from(to).into(),
+                    service,
+                    ports,
+                    120,
+                    Truth::Legitimate,
+                );
             }
         }
         // A pooled connection that is older than the window: no handshake to see.
@@ -187,13 +297,43 @@ impl Story {
     fn visitors(&mut self, network: &Network) {
         let address = |name: &str| IpAddr::V4(network.interface(name).address);
         for _ in 0..40 * DAYS {
-            let customer = Ipv4Addr::new(198, 51, 100, u8::try_from(self.dice.between(100, 250)).expect("a byte"));
-            let entrance = if self.dice.between(0, 1) == 0 { "lb-a" } else { "lb-b" };
-            self.act(customer.into(), address(entrance), HTTPS, MANAGED, 120, Truth::Legitimate);
+            let customer = Ipv4Addr::new(
+                198,
+                51,
+                100,
+                u8::try_from(self.dice.between(100, 250)).expect("a byte"),
+            );
+            let entrance = if self.dice.between(0, 1) == 0 {
+                "lb-a"
+            } else {
+                "lb-b"
+            };
+            self.act(
+                customer.into(),
+                address(entrance),
+                HTTPS,
+                MANAGED,
+                120,
+                Truth::Legitimate,
+            );
         }
-        self.act(Ipv4Addr::new(198, 51, 100, 77).into(), address("lb-a"), HTTPS, (6667, 6667), 60, Truth::Legitimate);
+        self.act(
+            Ipv4Addr::new(198, 51, 100, 77).into(),
+            address("lb-a"),
+            HTTPS,
+            (6667, 6667),
+            60,
+            Truth::Legitimate,
+        );
         for _ in 0..2 * DAYS {
-            self.act(Ipv4Addr::new(198, 51, 100, 3).into(), address("bastion"), SSH, LINUX, 1800, Truth::Legitimate);
+            self.act(
+                Ipv4Addr::new(198, 51, 100, 3).into(),
+                address("bastion"),
+                SSH,
+                LINUX,
+                1800,
+                Truth::Legitimate,
+            );
         }
     }
 
@@ -202,27 +342,63 @@ impl Story {
     fn refusals(&mut self, network: &Network) {
         let address = |name: &str| IpAddr::V4(network.interface(name).address);
         for _ in 0..2 * DAYS {
-            self.act(address("mailer"), address("cache-1"), (6, 6379), MANAGED, 20, Truth::Refused);
+            self.act(
+                address("mailer"),
+                address("cache-1"),
+                (6, 6379),
+                MANAGED,
+                20,
+                Truth::Refused,
+            );
         }
         for knock in 0..20 * DAYS {
             let scanner = Ipv4Addr::new(192, 0, 2, 200);
             let door = if knock % 2 == 0 { "lb-b" } else { "bastion" };
             let port = [23, 3389, 5900, 8080, 22][usize::try_from(knock % 5).expect("small")];
-            self.act(scanner.into(), address(door), (6, port), MANAGED, 5, Truth::Refused);
+            self.act(
+                scanner.into(),
+                address(door),
+                (6, port),
+                MANAGED,
+                5,
+                Truth::Refused,
+            );
         }
     }
 
     fn incident(&mut self, network: &Network) {
         let host = IpAddr::V4(network.interface("web-2").address);
         for _ in 0..3 * DAYS {
-            self.act(host, Ipv4Addr::from(IRC.0).into(), IRC.1, LINUX, 1200, Truth::Hostile);
+            self.act(
+                host,
+                Ipv4Addr::from(IRC.0).into(),
+                IRC.1,
+                LINUX,
+                1200,
+                Truth::Hostile,
+            );
         }
         for _ in 0..10 * DAYS {
-            self.act(host, Ipv4Addr::from(RESOLVER.0).into(), RESOLVER.1, LINUX, 5, Truth::Hostile);
+            self.act(
+                host,
+                Ipv4Addr::from(RESOLVER.0).into(),
+                RESOLVER.1,
+                LINUX,
+                5,
+                Truth::Hostile,
+            );
         }
     }
 
-    fn act(&mut self, initiator: IpAddr, responder: IpAddr, service: (u8, u16), ports: (u16, u16), longest: u64, truth: Truth) {
+    fn act(
+        &mut self,
+        initiator: IpAddr,
+        responder: IpAddr,
+        service: (u8, u16),
+        ports: (u16, u16),
+        longest: u64,
+        truth: Truth,
+    ) {
         let (protocol, port) = service;
         let seconds = self.dice.between(1, longest);
         let start = START + self.dice.between(60, DAYS * DAY - longest - 60);

@@ -11,7 +11,12 @@ use crate::findings::Severity;
 ///
 /// closegate only reads: it never changes anything in AWS.
 #[derive(Debug, Parser)]
-#[command(name = "closegate", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "closegate",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,

@@ -59,12 +59,20 @@ impl fmt::Display for Failure {
 /// Says what went wrong; a closed pipe is nobody's fault and ends quietly.
 pub(super) fn report(failure: &Failure) -> ExitCode {
     if let Failure::Output(error) = failure
-        && error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(is_broken_pipe))
+        && error.chain().any(|cause| {
+            cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(is_broken_pipe)
+        })
     {
         return ExitCode::SUCCESS;
     }
     // Nothing is left to do if standard error is gone as well.
-    let _ = writeln!(anstream::stderr(), "error: {}", crate::net::visible(&failure.to_string(), 2000));
+    let _ = writeln!(
+        anstream::stderr(),
+        "error: {}",
+        crate::net::visible(&failure.to_string(), 2000)
+    );
     ExitCode::from(failure.code())
 }
 
@@ -80,7 +88,9 @@ pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_ref())
         .and_then(|()| out.flush())
-        .map_err(|error| Failure::Output(anyhow::Error::new(error).context("standard output can't be written")))
+        .map_err(|error| {
+            Failure::Output(anyhow::Error::new(error).context("standard output can't be written"))
+        })
 }
 
 fn is_broken_pipe(error: &io::Error) -> bool {

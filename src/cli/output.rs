@@ -31,12 +31,24 @@ impl RunDir {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent)
-            .and_then(|()| tempfile::Builder::new().prefix(".closegate-").tempdir_in(parent))
+            .and_then(|()| {
+                tempfile::Builder::new()
+                    .prefix(".closegate-")
+                    .tempdir_in(parent)
+            })
             .map(|scratch| {
                 interrupt::guard(Some(scratch.path()));
-                Self { place: place.to_path_buf(), scratch }
+                Self {
+                    place: place.to_path_buf(),
+                    scratch,
+                }
             })
-            .with_context(|| format!("output directory `{}` can't be made; name one that can be written", place.display()))
+            .with_context(|| {
+                format!(
+                    "output directory `{}` can't be made; name one that can be written",
+                    place.display()
+                )
+            })
             .map_err(Failure::usage)
     }
 
@@ -70,7 +82,11 @@ impl Drop for RunDir {
 
 /// Whether a directory is empty or an earlier run.
 fn may_be_replaced(place: &Path) -> anyhow::Result<bool> {
-    let mut entries = fs::read_dir(place)
-        .with_context(|| format!("output `{}` is not a directory; name a directory", place.display()))?;
+    let mut entries = fs::read_dir(place).with_context(|| {
+        format!(
+            "output `{}` is not a directory; name a directory",
+            place.display()
+        )
+    })?;
     Ok(place.join("audit.json").is_file() || entries.next().is_none())
 }

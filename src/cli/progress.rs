@@ -14,7 +14,10 @@ pub(super) fn reading(total: u64) -> ProgressBar {
     let (length, template) = if total == 0 {
         (None, "{spinner} reading {bytes} ({bytes_per_sec})")
     } else {
-        (Some(total), "reading {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta})")
+        (
+            Some(total),
+            "reading {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta})",
+        )
     };
     let bar = ProgressBar::with_draw_target(length, target);
     bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant"));

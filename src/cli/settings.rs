@@ -23,7 +23,16 @@ pub(super) struct Audit {
 impl Audit {
     /// Checks everything that can be checked before the long work starts.
     pub(super) fn resolve(args: AuditArgs) -> Result<Self, Failure> {
-        let AuditArgs { flows, inventory, out, log_format, since, until, fail_on, threads } = args;
+        let AuditArgs {
+            flows,
+            inventory,
+            out,
+            log_format,
+            since,
+            until,
+            fail_on,
+            threads,
+        } = args;
         let now = now();
         let bound = |name: &str, text: Option<String>| {
             text.map(|text| time(&text, now).with_context(|| format!("--{name} `{text}`")))
@@ -34,7 +43,9 @@ impl Audit {
         if let (Some(since), Some(until)) = (since, until)
             && since >= until
         {
-            return Err(Failure::usage(anyhow!("--since lies at or after --until; swap them")));
+            return Err(Failure::usage(anyhow!(
+                "--since lies at or after --until; swap them"
+            )));
         }
         let format = log_format
             .map(|text| Format::parse(&text).context("--log-format"))
@@ -46,7 +57,12 @@ impl Audit {
         }
         Ok(Self {
             sources: ingest::find(&flows).map_err(Failure::usage)?,
-            reading: ingest::Settings { format, known_formats: known_formats(&inventory), since, until },
+            reading: ingest::Settings {
+                format,
+                known_formats: known_formats(&inventory),
+                since,
+                until,
+            },
             inventory,
             out,
             fail_on: fail_on.map(Severity::from),
@@ -71,7 +87,10 @@ fn use_threads(threads: usize) -> Result<(), Failure> {
         .map_err(Failure::usage)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock"
+)]
 fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -80,9 +99,9 @@ fn now() -> Timestamp {
 fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
     let stamp = match age(text) {
         Some(age) => now.checked_sub(age).context("lies before all time")?,
-        None => text
-            .parse::<Timestamp>()
-            .map_err(|_| anyhow!("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d"))?,
+        None => text.parse::<Timestamp>().map_err(|_| {
+            anyhow!("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d")
+        })?,
     };
     u64::try_from(stamp.as_second()).context("lies before 1970")
 }

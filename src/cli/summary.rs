@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use crate::audit::Audit;
 use crate::emit::duration;
-use crate::findings::{Family, Finding, Severity};
+use crate::findings::{Family, Finding};
 use crate::net::visible;
 use crate::suggest::{Status, is_open_egress};
 
@@ -24,7 +24,8 @@ const LISTED: usize = 12;
 pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
-        writeln!(text, "{BOLD}{label:<11}{BOLD:#} {content}").expect("writing to a string does not fail");
+        writeln!(text, "{BOLD}{label:<11}{BOLD:#} {content}")
+            .expect("writing to a string does not fail");
     };
     line("read", read(audit));
     if let Some(unread) = unread(audit) {
@@ -42,7 +43,12 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     }
     if let Some(out) = out {
         let report = out.join("report.md");
-        write!(text, "\nReport: {}\n", visible(&report.display().to_string(), 300)).expect("writing to a string does not fail");
+        write!(
+            text,
+            "\nReport: {}\n",
+            visible(&report.display().to_string(), 300)
+        )
+        .expect("writing to a string does not fail");
     }
     text
 }
@@ -61,15 +67,23 @@ fn read(audit: &Audit) -> String {
 fn unread(audit: &Audit) -> Option<String> {
     let intake = &audit.intake;
     let parts = [
-        (intake.malformed, "malformed lines"),
-        (intake.skip_data, "intervals with dropped records"),
-        (intake.duplicates, "duplicates"),
-        (intake.outside_window, "outside the window"),
+        (intake.malformed, "malformed line", "malformed lines"),
+        (intake.duplicates, "duplicate", "duplicates"),
+        (
+            intake.outside_window,
+            "record outside the window",
+            "records outside the window",
+        ),
+        (
+            intake.skip_data,
+            "gap where AWS dropped records",
+            "gaps where AWS dropped records",
+        ),
     ];
     let said: Vec<String> = parts
         .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", thousands(*count)))
+        .filter(|(number, ..)| *number > 0)
+        .map(|&(number, one, many)| count(number, one, many))
         .collect();
     (!said.is_empty()).then(|| format!("not counted: {}", said.join(", ")))
 }
@@ -82,7 +96,11 @@ fn open(audit: &Audit) -> String {
         .map(|group| visible(&group.name, 20))
         .collect();
     let style = if open.is_empty() { GOOD } else { BAD };
-    let mut text = format!("{style}{} of {} groups{style:#} let everything out", open.len(), groups.len());
+    let mut text = format!(
+        "{style}{} of {} groups{style:#} let everything out",
+        open.len(),
+        groups.len()
+    );
     if !open.is_empty() {
         let (shown, rest) = open.split_at(open.len().min(6));
         write!(text, "\n{:12}{}", "", shown.join(", ")).expect("writing to a string does not fail");
@@ -94,18 +112,34 @@ fn open(audit: &Audit) -> String {
 }
 
 fn suspicious(audit: &Audit) -> String {
-    let destinations = audit.findings.iter().filter(|f| f.kind.family == Family::Destination).count();
-    let quarantined = audit.replay.quarantined;
-    let style = if destinations + audit.replay.lost.len() == 0 { GOOD } else { BAD };
+    let destinations = audit
+        .findings
+        .iter()
+        .filter(|f| f.kind.family == Family::Destination)
+        .count();
+    let style = if destinations + audit.replay.lost.len() == 0 {
+        GOOD
+    } else {
+        BAD
+    };
     format!(
         "{style}{}{style:#}; {} kept out of the rules",
-        count(destinations, "suspicious destination"),
-        count(usize::try_from(quarantined).unwrap_or(usize::MAX), "connection"),
+        count(
+            destinations as u64,
+            "suspicious destination",
+            "suspicious destinations"
+        ),
+        count(audit.replay.quarantined, "connection", "connections"),
     )
 }
 
 fn rules(audit: &Audit) -> String {
-    let kept = audit.rules.rules.iter().filter(|rule| rule.status == Status::Keep).count();
+    let kept = audit
+        .rules
+        .rules
+        .iter()
+        .filter(|rule| rule.status == Status::Keep)
+        .count();
     format!(
         "{} to add, {kept} of today's in use, {} open ones to revoke",
         audit.additions(),
@@ -135,35 +169,60 @@ fn exposure(audit: &Audit) -> String {
 
 /// The suspicious destinations, the worst first.
 fn destinations(audit: &Audit) -> String {
-    let findings: Vec<&Finding> = audit.findings.iter().filter(|f| f.kind.family == Family::Destination).collect();
+    let findings: Vec<&Finding> = audit
+        .findings
+        .iter()
+        .filter(|f| f.kind.family == Family::Destination)
+        .collect();
     if findings.is_empty() {
         return String::new();
     }
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
     for finding in findings.iter().take(LISTED) {
-        let address = |address: Option<std::net::IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+        let address =
+            |address: Option<std::net::IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         table.add_row([
-            severity(finding.kind.severity).to_owned(),
+            finding.kind.severity.as_str().to_owned(),
             finding.kind.id.to_owned(),
-            format!("{} to {}", address(finding.found.local), address(finding.found.remote)),
-            finding.found.service.map(|s| s.to_string()).unwrap_or_default(),
-            if finding.quarantined { "quarantined" } else { "rule written" }.to_owned(),
+            format!(
+                "{} to {}",
+                address(finding.found.local),
+                address(finding.found.remote)
+            ),
+            finding
+                .found
+                .service
+                .map(|s| s.to_string())
+                .unwrap_or_default(),
+            if finding.quarantined {
+                "quarantined"
+            } else {
+                "rule written"
+            }
+            .to_owned(),
         ]);
     }
-    let mut text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    let mut text: String = table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect();
     if findings.len() > LISTED {
-        writeln!(text, " and {} more", findings.len() - LISTED).expect("writing to a string does not fail");
+        writeln!(text, " and {} more", findings.len() - LISTED)
+            .expect("writing to a string does not fail");
     }
     text
 }
 
-const fn severity(severity: Severity) -> &'static str {
-    severity.as_str()
-}
-
-fn count(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        thousands(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 fn thousands(number: u64) -> String {

@@ -149,17 +149,44 @@ struct ExposureRow {
 pub(super) fn document(audit: &Audit) -> Document {
     let intake = &audit.intake;
     let (start, end) = intake.window.unwrap_or_default();
-    let ids = |positions: &[usize]| positions.iter().map(|&p| audit.connections[p].id.clone()).collect();
+    let ids = |positions: &[usize]| {
+        positions
+            .iter()
+            .map(|&p| audit.connections[p].id.clone())
+            .collect()
+    };
     Document {
         schema_version: SCHEMA_VERSION,
-        tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+        },
         window: Window { start, end },
         input: input(audit),
-        notes: audit.inventory.notes().iter().map(|note| note.0.clone()).collect(),
-        connections: audit.connections.iter().map(|c| connection(audit, c)).collect(),
+        notes: audit
+            .inventory
+            .notes()
+            .iter()
+            .map(|note| note.0.clone())
+            .collect(),
+        connections: audit
+            .connections
+            .iter()
+            .map(|c| connection(audit, c))
+            .collect(),
         findings: audit.findings.iter().map(|f| finding(audit, f)).collect(),
-        rules: audit.rules.rules.iter().map(|r| RuleRow::new(audit, r)).collect(),
-        revocations: audit.rules.revocations.iter().map(|r| RevocationRow::new(audit, r)).collect(),
+        rules: audit
+            .rules
+            .rules
+            .iter()
+            .map(|r| RuleRow::new(audit, r))
+            .collect(),
+        revocations: audit
+            .rules
+            .revocations
+            .iter()
+            .map(|r| RevocationRow::new(audit, r))
+            .collect(),
         replay: ReplayRow {
             connections: audit.replay.connections,
             permitted: audit.replay.permitted,
@@ -232,11 +259,16 @@ pub(super) const fn reason(verdict: Verdict) -> Option<&'static str> {
 }
 
 fn end(audit: &Audit, end: End) -> EndRow {
-    let groups = end.interface().map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
+    let groups = end
+        .interface()
+        .map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
     EndRow {
         interface_id: interface_id(audit, end),
         address: end.address.to_string(),
-        groups: groups.iter().map(|&g| audit.inventory.group(g).id.clone()).collect(),
+        groups: groups
+            .iter()
+            .map(|&g| audit.inventory.group(g).id.clone())
+            .collect(),
         aws_service: aws_service(&audit.inventory, &audit.table, end).map(ToOwned::to_owned),
     }
 }
@@ -271,6 +303,10 @@ fn finding(audit: &Audit, f: &Finding) -> FindingRow {
         records: f.records,
         bytes: f.bytes,
         quarantined: f.quarantined,
-        evidence: f.evidence.iter().map(|&p| audit.connections[p].id.clone()).collect(),
+        evidence: f
+            .evidence
+            .iter()
+            .map(|&p| audit.connections[p].id.clone())
+            .collect(),
     }
 }

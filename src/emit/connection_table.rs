@@ -1,6 +1,8 @@
 //! `connections.parquet`: the connection table, for whatever reads Parquet.
 
-use polars::prelude::{Column, DataFrame, NamedFrom, ParquetCompression, ParquetWriter, PolarsError, Series};
+use polars::prelude::{
+    Column, DataFrame, NamedFrom, ParquetCompression, ParquetWriter, PolarsError, Series,
+};
 
 use super::audit_json::{interface_id, reason};
 use crate::audit::Audit;
@@ -11,7 +13,9 @@ use crate::resolve::{Connection, End, aws_service};
 #[derive(Debug, thiserror::Error)]
 pub enum EmitError {
     /// Polars refused.
-    #[error("the connection table can't be written as Parquet: {0}; please report this with the audit.json of the run")]
+    #[error(
+        "the connection table can't be written as Parquet: {0}; please report this with the audit.json of the run"
+    )]
     Parquet(#[from] PolarsError),
 }
 
@@ -29,23 +33,39 @@ pub fn connection_table(audit: &Audit) -> Result<Vec<u8>, EmitError> {
 fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
     let connections = &audit.connections;
     let text = |name: &str, of: &dyn Fn(&Connection) -> String| {
-        Column::from(Series::new(name.into(), connections.iter().map(of).collect::<Vec<String>>()))
+        Column::from(Series::new(
+            name.into(),
+            connections.iter().map(of).collect::<Vec<String>>(),
+        ))
     };
     let optional = |name: &str, of: &dyn Fn(&Connection) -> Option<String>| {
-        Column::from(Series::new(name.into(), connections.iter().map(of).collect::<Vec<Option<String>>>()))
+        Column::from(Series::new(
+            name.into(),
+            connections.iter().map(of).collect::<Vec<Option<String>>>(),
+        ))
     };
     let number = |name: &str, of: &dyn Fn(&Connection) -> u64| {
-        Column::from(Series::new(name.into(), connections.iter().map(of).collect::<Vec<u64>>()))
+        Column::from(Series::new(
+            name.into(),
+            connections.iter().map(of).collect::<Vec<u64>>(),
+        ))
     };
-    let ports: Vec<Option<u32>> = connections.iter().map(|c| c.service.port().map(u32::from)).collect();
+    let ports: Vec<Option<u32>> = connections
+        .iter()
+        .map(|c| c.service.port().map(u32::from))
+        .collect();
     DataFrame::new(
         connections.len(),
         vec![
             text("id", &|c| c.id.clone()),
-            optional("initiator_interface_id", &|c| interface_id(audit, c.initiator)),
+            optional("initiator_interface_id", &|c| {
+                interface_id(audit, c.initiator)
+            }),
             text("initiator_address", &|c| c.initiator.address.to_string()),
             text("initiator_groups", &|c| groups(audit, c.initiator)),
-            optional("responder_interface_id", &|c| interface_id(audit, c.responder)),
+            optional("responder_interface_id", &|c| {
+                interface_id(audit, c.responder)
+            }),
             text("responder_address", &|c| c.responder.address.to_string()),
             text("responder_groups", &|c| groups(audit, c.responder)),
             optional("responder_aws_service", &|c| {
@@ -55,7 +75,9 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
             Column::from(Series::new("port".into(), ports)),
             text("verdict", &|c| verdict_word(c.verdict).to_owned()),
             optional("reason", &|c| reason(c.verdict).map(ToOwned::to_owned)),
-            text("direction_confidence", &|c| c.confidence.as_str().to_owned()),
+            text("direction_confidence", &|c| {
+                c.confidence.as_str().to_owned()
+            }),
             number("records", &|c| c.totals.records),
             number("bytes", &|c| c.totals.bytes),
             number("packets", &|c| c.totals.packets),
@@ -66,7 +88,12 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
 }
 
 fn groups(audit: &Audit, end: End) -> String {
-    let groups = end.interface().map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
-    let ids: Vec<&str> = groups.iter().map(|&g| audit.inventory.group(g).id.as_str()).collect();
+    let groups = end
+        .interface()
+        .map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
+    let ids: Vec<&str> = groups
+        .iter()
+        .map(|&g| audit.inventory.group(g).id.as_str())
+        .collect();
     ids.join(" ")
 }

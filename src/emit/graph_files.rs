@@ -62,7 +62,11 @@ pub(super) fn document(audit: &Audit) -> Document {
                     verdict: weight.verdict,
                     records: weight.records,
                     bytes: weight.bytes,
-                    connections: weight.connections.iter().map(|&p| audit.connections[p].id.clone()).collect(),
+                    connections: weight
+                        .connections
+                        .iter()
+                        .map(|&p| audit.connections[p].id.clone())
+                        .collect(),
                 }
             })
             .collect(),
@@ -71,7 +75,13 @@ pub(super) fn document(audit: &Audit) -> Document {
 
 fn row(audit: &Audit, node: &Node) -> NodeRow {
     let inventory = &audit.inventory;
-    let plain = |kind, id: String, label: String| NodeRow { id, kind, label, group_id: None, open_egress: false };
+    let plain = |kind, id: String, label: String| NodeRow {
+        id,
+        kind,
+        label,
+        group_id: None,
+        open_egress: false,
+    };
     match node {
         Node::Group(ix) => {
             let group = inventory.group(*ix);
@@ -85,13 +95,21 @@ fn row(audit: &Audit, node: &Node) -> NodeRow {
         }
         Node::Interface(ix) => {
             let interface = inventory.interface(*ix);
-            let label = if interface.label.is_empty() { &interface.id } else { &interface.label };
+            let label = if interface.label.is_empty() {
+                &interface.id
+            } else {
+                &interface.label
+            };
             plain("interface", interface.id.clone(), label.clone())
         }
         Node::Unlisted(id) => plain("unlisted-interface", id.clone(), id.clone()),
         Node::PrefixList(name) => plain("prefix-list", format!("prefix-list {name}"), name.clone()),
         Node::AwsService(code) => plain("aws-service", format!("aws {code}"), code.clone()),
-        Node::PrivateNetwork => plain("private-network", "private".to_owned(), "private network".to_owned()),
+        Node::PrivateNetwork => plain(
+            "private-network",
+            "private".to_owned(),
+            "private network".to_owned(),
+        ),
         Node::Internet => plain("internet", "internet".to_owned(), "internet".to_owned()),
         Node::Address(address) => plain("address", address.to_string(), address.to_string()),
     }
@@ -117,16 +135,17 @@ pub(super) fn dot(audit: &Audit) -> String {
         };
         format!("label=\"{}\"{style}", edge.weight().service)
     };
-    let node_attributes = |_, (_, node): <&crate::graph::AccessGraph as IntoNodeReferences>::NodeRef| {
-        let row = row(audit, node);
-        let style = match (row.kind, row.open_egress) {
-            ("group", true) => ", color=\"#c1121f\", penwidth=2",
-            ("group", false) => "",
-            ("address", _) => ", shape=octagon, color=\"#c1121f\"",
-            _ => ", shape=ellipse",
+    let node_attributes =
+        |_, (_, node): <&crate::graph::AccessGraph as IntoNodeReferences>::NodeRef| {
+            let row = row(audit, node);
+            let style = match (row.kind, row.open_egress) {
+                ("group", true) => ", color=\"#c1121f\", penwidth=2",
+                ("group", false) => "",
+                ("address", _) => ", shape=octagon, color=\"#c1121f\"",
+                _ => ", shape=ellipse",
+            };
+            format!("label={}{style}", quoted(&row.label))
         };
-        format!("label={}{style}", quoted(&row.label))
-    };
     let config = [Config::NodeNoLabel, Config::EdgeNoLabel];
     let body = Dot::with_attr_getters(graph, &config, &edge_attributes, &node_attributes);
     let mut out = String::new();
@@ -137,6 +156,8 @@ pub(super) fn dot(audit: &Audit) -> String {
 
 /// A DOT string: quotes and backslashes escaped, and nothing invisible in it.
 fn quoted(text: &str) -> String {
-    let text = visible(text, LABEL_LIMIT).replace('\\', "\\\\").replace('"', "\\\"");
+    let text = visible(text, LABEL_LIMIT)
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
     format!("\"{text}\"")
 }

@@ -23,7 +23,11 @@ pub(super) fn block(kind: &str, labels: &[&str], sections: Vec<Lines>) -> Block 
     for (section, lines) in sections.into_iter().enumerate() {
         let width = width(&lines);
         for (row, (key, value)) in lines.into_iter().enumerate() {
-            let gap = if section > 0 && row == 0 { "\n  " } else { "  " };
+            let gap = if section > 0 && row == 0 {
+                "\n  "
+            } else {
+                "  "
+            };
             let suffix = " ".repeat(width - key.len() + 1);
             let key = Decorated::new(Ident::new(key)).decorated(("", suffix.as_str()));
             let mut attribute = Attribute::new(key, value);
@@ -38,10 +42,21 @@ pub(super) fn block(kind: &str, labels: &[&str], sections: Vec<Lines>) -> Block 
 pub(super) fn object(depth: usize, lines: Lines) -> Expression {
     let indent = "  ".repeat(depth);
     // Objects inside stand alone; only one-line neighbours share a column.
-    let width = if lines.iter().any(|(_, value)| matches!(value, Expression::Object(_))) { 0 } else { width(&lines) };
+    let width = if lines
+        .iter()
+        .any(|(_, value)| matches!(value, Expression::Object(_)))
+    {
+        0
+    } else {
+        width(&lines)
+    };
     let mut object = Object::new();
     for (position, (key, value)) in lines.into_iter().enumerate() {
-        let prefix = if position == 0 { format!("\n{indent}") } else { indent.clone() };
+        let prefix = if position == 0 {
+            format!("\n{indent}")
+        } else {
+            indent.clone()
+        };
         let suffix = " ".repeat(width.saturating_sub(key.len()) + 1);
         let key = Decorated::new(Ident::new(key)).decorated((prefix, suffix));
         let mut value = ObjectValue::new(value);
@@ -54,7 +69,8 @@ pub(super) fn object(depth: usize, lines: Lines) -> Expression {
 
 /// A reference such as `module.rules.resource.this["key"]`, parsed.
 pub(super) fn reference(text: &str) -> Expression {
-    text.parse().expect("references are made of identifiers and quoted keys of ours")
+    text.parse()
+        .expect("references are made of identifiers and quoted keys of ours")
 }
 
 /// A file: a comment, and blocks with an empty line between them.
@@ -65,10 +81,17 @@ pub(super) fn file(comment: &str, blocks: Vec<Block>) -> String {
         block.decor_mut().set_prefix("\n");
         body.push(block);
     }
-    let comment: String = comment.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    let comment: String = comment
+        .lines()
+        .map(|line| format!("# {line}").trim_end().to_owned() + "\n")
+        .collect();
     comment + &body.to_string()
 }
 
 fn width(lines: &Lines) -> usize {
-    lines.iter().map(|(key, _)| key.len()).max().unwrap_or_default()
+    lines
+        .iter()
+        .map(|(key, _)| key.len())
+        .max()
+        .unwrap_or_default()
 }

@@ -31,15 +31,22 @@ pub fn files(audit: &Audit) -> Result<Vec<(&'static str, Vec<u8>)>, EmitError> {
         ("graph.dot", graph_files::dot(audit).into_bytes()),
         ("graph.json", json(&graph_files::document(audit))),
         ("report.md", report_md::render(audit).into_bytes()),
-        ("rules/mutual.tf", terraform::mutual(audit, &names).into_bytes()),
-        ("rules/other.tf", terraform::other(audit, &names).into_bytes()),
+        (
+            "rules/mutual.tf",
+            terraform::mutual(audit, &names).into_bytes(),
+        ),
+        (
+            "rules/other.tf",
+            terraform::other(audit, &names).into_bytes(),
+        ),
         ("rules/rules.json", json(&rules_json::document(audit))),
     ])
 }
 
 /// JSON as a person can read it and `diff` can compare it.
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(value).expect("our own types have string keys and finite numbers");
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .expect("our own types have string keys and finite numbers");
     bytes.push(b'\n');
     bytes
 }

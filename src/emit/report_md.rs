@@ -63,9 +63,22 @@ struct Talker {
 pub(super) fn render(audit: &Audit) -> String {
     let severities = Severity::ALL
         .into_iter()
-        .map(|s| (s.as_str(), audit.findings.iter().filter(|f| f.kind.severity == s).collect()))
+        .map(|s| {
+            (
+                s.as_str(),
+                audit
+                    .findings
+                    .iter()
+                    .filter(|f| f.kind.severity == s)
+                    .collect(),
+            )
+        })
         .filter(|(_, findings): &(_, Vec<&Finding>)| !findings.is_empty());
-    let kept_open = audit.rules.kept_open.iter().map(|kept| (group(audit, kept.group), because(kept.because)));
+    let kept_open = audit
+        .rules
+        .kept_open
+        .iter()
+        .map(|kept| (group(audit, kept.group), because(kept.because)));
     let report = Report {
         audit,
         window: window(audit),
@@ -82,7 +95,9 @@ pub(super) fn render(audit: &Audit) -> String {
 fn because(kept: KeptBecause) -> &'static str {
     match kept {
         KeptBecause::Unused => "no interface carries it, so nothing leaves by it",
-        KeptBecause::Unseen => "none of its interfaces is in the logs, so closing it would be a guess",
+        KeptBecause::Unseen => {
+            "none of its interfaces is in the logs, so closing it would be a guess"
+        }
     }
 }
 
@@ -106,7 +121,8 @@ fn md(text: &str) -> String {
         }
     }
     // Viewers turn bare addresses of the web into links.
-    out.replace("://", ":\u{2060}//").replace("www.", "www\u{2060}.")
+    out.replace("://", ":\u{2060}//")
+        .replace("www.", "www\u{2060}.")
 }
 
 fn group(audit: &Audit, ix: crate::inventory::GroupIx) -> String {
@@ -115,14 +131,21 @@ fn group(audit: &Audit, ix: crate::inventory::GroupIx) -> String {
 }
 
 fn window(audit: &Audit) -> String {
-    let Some((start, end)) = audit.intake.window else { return "nothing".to_owned() };
+    let Some((start, end)) = audit.intake.window else {
+        return "nothing".to_owned();
+    };
     let time = |seconds: u64| {
         i64::try_from(seconds)
             .ok()
             .and_then(|s| jiff::Timestamp::from_second(s).ok())
             .map_or_else(|| seconds.to_string(), |t| t.to_string())
     };
-    format!("{} to {} ({})", time(start), time(end), super::duration(end - start))
+    format!(
+        "{} to {} ({})",
+        time(start),
+        time(end),
+        super::duration(end - start)
+    )
 }
 
 fn rules(audit: &Audit) -> Vec<RuleLine> {
@@ -161,7 +184,10 @@ fn target(audit: &Audit, target: &Target) -> String {
             Some(list) => format!("{} ({})", md(&visible(&list.name, CELL)), md(id)),
             None => md(id),
         },
-        Target::Group(id) => audit.inventory.group_by_id(id).map_or_else(|| md(id), |ix| group(audit, ix)),
+        Target::Group(id) => audit
+            .inventory
+            .group_by_id(id)
+            .map_or_else(|| md(id), |ix| group(audit, ix)),
     }
 }
 
@@ -188,10 +214,13 @@ fn revocations(audit: &Audit) -> Vec<RevocationLine> {
 /// else does not belong in a shell.
 fn revoke_command(group: &str, rule: &str) -> String {
     let is_id = |text: &str, prefix: &str| {
-        text.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()))
+        text.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()))
     };
     if is_id(group, "sg-") && is_id(rule, "sgr-") {
-        format!("aws ec2 revoke-security-group-egress --group-id {group} --security-group-rule-ids {rule}")
+        format!(
+            "aws ec2 revoke-security-group-egress --group-id {group} --security-group-rule-ids {rule}"
+        )
     } else {
         String::new()
     }

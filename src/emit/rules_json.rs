@@ -19,7 +19,17 @@ pub(super) struct Document {
 pub(super) fn document(audit: &Audit) -> Document {
     Document {
         schema_version: SCHEMA_VERSION,
-        rules: audit.rules.rules.iter().map(|r| RuleRow::new(audit, r)).collect(),
-        revocations: audit.rules.revocations.iter().map(|r| RevocationRow::new(audit, r)).collect(),
+        rules: audit
+            .rules
+            .rules
+            .iter()
+            .map(|r| RuleRow::new(audit, r))
+            .collect(),
+        revocations: audit
+            .rules
+            .revocations
+            .iter()
+            .map(|r| RevocationRow::new(audit, r))
+            .collect(),
     }
 }

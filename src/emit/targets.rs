@@ -89,7 +89,11 @@ impl RuleRow {
             pair: suggested.pair.clone(),
             description: suggested.rule.description.clone(),
             confidence: rating(suggested.confidence),
-            evidence: suggested.evidence.iter().map(|&c| audit.connections[c].id.clone()).collect(),
+            evidence: suggested
+                .evidence
+                .iter()
+                .map(|&c| audit.connections[c].id.clone())
+                .collect(),
         }
     }
 }

@@ -29,11 +29,17 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     pub(super) fn new(audit: &'a Audit) -> Self {
         let rules = &audit.rules.rules;
-        let by_id: HashMap<&str, &SuggestedRule> = rules.iter().map(|r| (r.id.as_str(), r)).collect();
+        let by_id: HashMap<&str, &SuggestedRule> =
+            rules.iter().map(|r| (r.id.as_str(), r)).collect();
         let mut in_module: HashSet<&str> = HashSet::default();
         let mut pairs = Vec::new();
-        for egress in rules.iter().filter(|r| r.rule.direction == Direction::Egress) {
-            let Some(ingress) = egress.pair.as_deref().and_then(|id| by_id.get(id)) else { continue };
+        for egress in rules
+            .iter()
+            .filter(|r| r.rule.direction == Direction::Egress)
+        {
+            let Some(ingress) = egress.pair.as_deref().and_then(|id| by_id.get(id)) else {
+                continue;
+            };
             let new = egress.status == Status::Add || ingress.status == Status::Add;
             if new && fits_module(audit, egress, ingress) {
                 in_module.extend([egress.id.as_str(), ingress.id.as_str()]);
@@ -55,7 +61,8 @@ impl<'a> Names<'a> {
 /// ICMP, and an id for whatever stands already.
 fn fits_module(audit: &Audit, egress: &SuggestedRule, ingress: &SuggestedRule) -> bool {
     let owner = |group: GroupIx| audit.inventory.group(group).owner.as_str();
-    let importable = |rule: &SuggestedRule| rule.status == Status::Add || rule.rule.rule_id.is_some();
+    let importable =
+        |rule: &SuggestedRule| rule.status == Status::Add || rule.rule.rule_id.is_some();
     owner(egress.group) == owner(ingress.group)
         && importable(egress)
         && importable(ingress)
@@ -82,11 +89,17 @@ fn name(audit: &Audit, rule: &SuggestedRule, separator: &str) -> String {
 fn target_name(audit: &Audit, target: &Target) -> String {
     match target {
         Target::Group(id) => {
-            let group = audit.inventory.group_by_id(id).map(|ix| audit.inventory.group(ix).name.as_str());
+            let group = audit
+                .inventory
+                .group_by_id(id)
+                .map(|ix| audit.inventory.group(ix).name.as_str());
             identifier(group.unwrap_or(id))
         }
         Target::PrefixList(id) => {
-            let list = audit.inventory.prefix_list(id).map(|list| list.name.as_str());
+            let list = audit
+                .inventory
+                .prefix_list(id)
+                .map(|list| list.name.as_str());
             identifier(list.unwrap_or(id).trim_start_matches("com.amazonaws."))
         }
         Target::Cidr(net) => identifier(&format!("net-{net}")).replace('.', "-"),
@@ -130,8 +143,8 @@ pub(super) fn mutual(audit: &Audit, names: &Names<'_>) -> String {
             line("protocol", egress.rule.protocol.to_string()),
             // The module puts description_source on the ingress rule and
             // description_target on the egress rule.
-            line("description_source", description(ingress)),
-            line("description_target", description(egress)),
+            line("description_source", ingress.wording.as_str()),
+            line("description_target", egress.wording.as_str()),
         ];
         (key.clone(), hcl::object(3, entry))
     });
@@ -159,19 +172,25 @@ pub(super) fn mutual(audit: &Audit, names: &Names<'_>) -> String {
 }
 
 fn import(key: &str, rule: &SuggestedRule) -> Option<Block> {
-    let id = rule.rule.rule_id.as_deref().filter(|_| rule.status == Status::Keep)?;
+    let id = rule
+        .rule
+        .rule_id
+        .as_deref()
+        .filter(|_| rule.status == Status::Keep)?;
     let direction = rule.rule.direction.as_str();
     let to = format!("module.{MODULE}.aws_vpc_security_group_{direction}_rule.this[\"{key}\"]");
-    Some(hcl::block("import", &[], vec![vec![line("to", hcl::reference(&to)), line("id", id)]]))
+    Some(hcl::block(
+        "import",
+        &[],
+        vec![vec![line("to", hcl::reference(&to)), line("id", id)]],
+    ))
 }
 
 fn module_ports(rule: &SuggestedRule) -> (i64, i64) {
     // ICMP: every type and code, since flow logs record neither.
-    rule.rule.port_pair().map_or((-1, -1), |(from, to)| (from.into(), to.into()))
-}
-
-fn description(rule: &SuggestedRule) -> &str {
-    if rule.rule.description.is_empty() { "closegate" } else { &rule.rule.description }
+    rule.rule
+        .port_pair()
+        .map_or((-1, -1), |(from, to)| (from.into(), to.into()))
 }
 
 fn group_id<'a>(audit: &'a Audit, rule: &SuggestedRule) -> &'a str {
@@ -181,10 +200,16 @@ fn group_id<'a>(audit: &'a Audit, rule: &SuggestedRule) -> &'a str {
 /// `rules/other.tf`.
 pub(super) fn other(audit: &Audit, names: &Names<'_>) -> String {
     if names.others.is_empty() {
-        return hcl::file("closegate: no rule besides the mutual pairs has to be added.", Vec::new());
+        return hcl::file(
+            "closegate: no rule besides the mutual pairs has to be added.",
+            Vec::new(),
+        );
     }
     let blocks = names.others.iter().map(|(name, rule)| {
-        let kind = format!("aws_vpc_security_group_{}_rule", rule.rule.direction.as_str());
+        let kind = format!(
+            "aws_vpc_security_group_{}_rule",
+            rule.rule.direction.as_str()
+        );
         hcl::block("resource", &[&kind, name], vec![resource(audit, rule)])
     });
     let comment = "closegate: rules that the mutual-security-groups module cannot express.\n\
@@ -196,7 +221,7 @@ fn resource(audit: &Audit, suggested: &SuggestedRule) -> Lines {
     let rule = &suggested.rule;
     let mut lines = vec![
         line("security_group_id", group_id(audit, suggested)),
-        line("description", description(suggested)),
+        line("description", suggested.wording.as_str()),
         line("ip_protocol", rule.protocol.to_string()),
     ];
     match (rule.protocol, rule.ports) {
@@ -214,7 +239,10 @@ fn resource(audit: &Audit, suggested: &SuggestedRule) -> Lines {
         Target::Cidr(net) if net.addr().is_ipv4() => line("cidr_ipv4", net.to_string()),
         Target::Cidr(net) => line("cidr_ipv6", net.to_string()),
         Target::PrefixList(id) => line("prefix_list_id", id.as_str()),
-        Target::Group(id) => line("referenced_security_group_id", referenced(audit, suggested.group, id)),
+        Target::Group(id) => line(
+            "referenced_security_group_id",
+            referenced(audit, suggested.group, id),
+        ),
     });
     lines
 }
@@ -222,7 +250,11 @@ fn resource(audit: &Audit, suggested: &SuggestedRule) -> Lines {
 /// `sg-…`, with the account in front where it is another one.
 fn referenced(audit: &Audit, from: GroupIx, id: &str) -> String {
     let own = &audit.inventory.group(from).owner;
-    match audit.inventory.group_by_id(id).map(|ix| &audit.inventory.group(ix).owner) {
+    match audit
+        .inventory
+        .group_by_id(id)
+        .map(|ix| &audit.inventory.group(ix).owner)
+    {
         Some(owner) if owner != own && !owner.is_empty() => format!("{}/{id}", visible(owner, 12)),
         _ => id.to_owned(),
     }

@@ -4,7 +4,16 @@ use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
 /// SQL Server, Oracle, MySQL, PostgreSQL, Redis, Cassandra, memcached, MongoDB.
-const PORTS: &[(u8, u16, u16)] = &[(6, 1433, 1433), (6, 1521, 1521), (6, 3306, 3306), (6, 5432, 5432), (6, 6379, 6379), (6, 9042, 9042), (6, 11211, 11211), (6, 27017, 27019)];
+const PORTS: &[(u8, u16, u16)] = &[
+    (6, 1433, 1433),
+    (6, 1521, 1521),
+    (6, 3306, 3306),
+    (6, 5432, 5432),
+    (6, 6379, 6379),
+    (6, 9042, 9042),
+    (6, 11211, 11211),
+    (6, 27017, 27019),
+];
 
 pub(super) const KIND: Kind = Kind {
     id: "database-out",
@@ -14,6 +23,9 @@ pub(super) const KIND: Kind = Kind {
     quarantine: false,
     title: "A database on the internet",
     remediation: "Check whose database this is, and reach it by a private path (peering, PrivateLink).",
-    sources: &["elastic/detection-rules: database ports to the internet", "turbot tailpipe"],
+    sources: &[
+        "elastic/detection-rules: database ports to the internet",
+        "turbot tailpipe",
+    ],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -4,7 +4,9 @@ use super::finding::{Context, Found, Kind, Rating};
 use super::public_resolvers;
 use crate::inventory::{Admission, Direction, GroupIx, Packet, Peer};
 use crate::net::{HashSet, Service, service_name};
-use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger, visible_groups};
+use crate::resolve::{
+    Confidence, Connection, Place, Unattributed, Verdict, is_stranger, visible_groups,
+};
 
 /// Services and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +29,10 @@ pub enum Services {
 impl Test {
     /// Any stranger on one of these ports.
     pub const fn ports(ports: &'static [(u8, u16, u16)]) -> Self {
-        Self { services: Services::Ports(ports), only_resolvers: false }
+        Self {
+            services: Services::Ports(ports),
+            only_resolvers: false,
+        }
     }
 
     fn matches(self, connection: &Connection) -> bool {
@@ -38,7 +43,9 @@ impl Test {
                 .any(|&(number, from, to)| number == protocol.0 && from <= port && port <= to),
             Services::ProtocolsOtherThan(ordinary) => !ordinary.contains(&protocol.0),
         };
-        service && (!self.only_resolvers || public_resolvers::operator(connection.responder.address).is_some())
+        service
+            && (!self.only_resolvers
+                || public_resolvers::operator(connection.responder.address).is_some())
     }
 }
 
@@ -65,7 +72,9 @@ pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found>
         .collect();
     suspicious
         .into_iter()
-        .filter(|(_, c)| !is_forwarded(c) || !seen_directly.contains(&(c.responder.address, c.service)))
+        .filter(|(_, c)| {
+            !is_forwarded(c) || !seen_directly.contains(&(c.responder.address, c.service))
+        })
         .map(|(position, c)| found(context, kind, position, c))
         .collect()
 }
@@ -80,14 +89,24 @@ fn is_forwarded(connection: &Connection) -> bool {
 }
 
 fn found(context: &Context<'_>, kind: &Kind, position: usize, connection: &Connection) -> Found {
-    let Connection { initiator, responder, service, totals, .. } = connection;
+    let Connection {
+        initiator,
+        responder,
+        service,
+        totals,
+        ..
+    } = connection;
     let interface = match initiator.place {
         Place::Local(ix) => Some(context.inventory.interface(ix).id.clone()),
         Place::Unlisted(ix) => Some(context.table.observers[ix.index()].clone()),
         Place::Outside => None,
     };
-    let whom = public_resolvers::operator(responder.address).map(|name| format!(" ({name})")).unwrap_or_default();
-    let named = service_name(*service).map(|name| format!(" ({name})")).unwrap_or_default();
+    let whom = public_resolvers::operator(responder.address)
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
+    let named = service_name(*service)
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
     let through = if is_forwarded(connection) {
         " The client is behind a NAT gateway and was not seen itself."
     } else {
@@ -120,13 +139,25 @@ fn found(context: &Context<'_>, kind: &Kind, position: usize, connection: &Conne
 
 /// The group whose rule lets the connection out today.
 fn letting_out(context: &Context<'_>, connection: &Connection) -> Option<GroupIx> {
-    let interface = context.inventory.interface(connection.initiator.interface()?);
+    let interface = context
+        .inventory
+        .interface(connection.initiator.interface()?);
     let peer = Peer {
         address: connection.responder.address,
-        groups: visible_groups(context.inventory, connection.initiator, connection.responder),
+        groups: visible_groups(
+            context.inventory,
+            connection.initiator,
+            connection.responder,
+        ),
     };
     let packet = Packet::from(connection.service);
-    match context.gates.judge(context.inventory, interface, Direction::Egress, peer, packet) {
+    match context.gates.judge(
+        context.inventory,
+        interface,
+        Direction::Egress,
+        peer,
+        packet,
+    ) {
         Admission::Allowed(group, _) => Some(group),
         _ => interface.groups.first().copied(),
     }

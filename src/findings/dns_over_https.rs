@@ -15,6 +15,12 @@ pub(super) const KIND: Kind = Kind {
     quarantine: true,
     title: "HTTPS to a public DNS resolver",
     remediation: "Point the host at the VPC's own resolver; DNS over HTTPS hides which names it asks for and looks like any other HTTPS.",
-    sources: &["GuardDuty: UnusualDoHActivity", "panther-analysis: AWS.VPCFlow"],
-    signal: Signal::Destination(Test { services: Services::Ports(PORTS), only_resolvers: true }),
+    sources: &[
+        "GuardDuty: UnusualDoHActivity",
+        "panther-analysis: AWS.VPCFlow",
+    ],
+    signal: Signal::Destination(Test {
+        services: Services::Ports(PORTS),
+        only_resolvers: true,
+    }),
 };

@@ -25,7 +25,13 @@ pub enum Severity {
 
 impl Severity {
     /// All, worst first.
-    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Info];
+    pub const ALL: [Self; 5] = [
+        Self::Critical,
+        Self::High,
+        Self::Medium,
+        Self::Low,
+        Self::Info,
+    ];
 
     /// As `audit.json` spells it.
     pub const fn as_str(self) -> &'static str {
@@ -174,7 +180,10 @@ pub struct Finding {
 impl Finding {
     pub(super) fn new(kind: &'static Kind, mut found: Found, context: &Context<'_>) -> Self {
         let text = |address: Option<IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
-        let group = found.group.map(|g| context.inventory.group(g).id.as_str()).unwrap_or_default();
+        let group = found
+            .group
+            .map(|g| context.inventory.group(g).id.as_str())
+            .unwrap_or_default();
         let service = found.service.map(|s| s.to_string()).unwrap_or_default();
         let id = stable_id(
             "f",
@@ -189,18 +198,30 @@ impl Finding {
             ],
         );
         let evidence = std::mem::take(&mut found.evidence);
-        let connections = || evidence.iter().map(|&position| &context.connections[position]);
+        let connections = || {
+            evidence
+                .iter()
+                .map(|&position| &context.connections[position])
+        };
         let (first, last, records) = found.when.unwrap_or_else(|| {
             (
-                connections().map(|c| c.totals.first).min().unwrap_or_default(),
-                connections().map(|c| c.totals.last).max().unwrap_or_default(),
+                connections()
+                    .map(|c| c.totals.first)
+                    .min()
+                    .unwrap_or_default(),
+                connections()
+                    .map(|c| c.totals.last)
+                    .max()
+                    .unwrap_or_default(),
                 connections().map(|c| c.totals.records).sum(),
             )
         });
         Self {
             id,
             kind,
-            confidence: found.at_most.map_or(kind.confidence, |limit| limit.min(kind.confidence)),
+            confidence: found
+                .at_most
+                .map_or(kind.confidence, |limit| limit.min(kind.confidence)),
             first,
             last,
             records,

@@ -14,6 +14,9 @@ pub(super) const KIND: Kind = Kind {
     quarantine: true,
     title: "Connection to an IRC server",
     remediation: "Isolate the host and look for the program that opened it: IRC is a classic command channel, and servers have no use for it.",
-    sources: &["elastic/detection-rules: IRC protocol activity", "IANA: ircd 6665-6669, ircs-u 6697"],
+    sources: &[
+        "elastic/detection-rules: IRC protocol activity",
+        "IANA: ircd 6665-6669, ircs-u 6697",
+    ],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

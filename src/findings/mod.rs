@@ -77,10 +77,14 @@ pub fn detect(context: &Context<'_>) -> Vec<Finding> {
                 Signal::Destination(test) => destination::find(context, kind, test),
                 Signal::Function(find) => find(context),
             };
-            found.into_iter().map(|found| Finding::new(kind, found, context))
+            found
+                .into_iter()
+                .map(|found| Finding::new(kind, found, context))
         })
         .collect();
-    findings.sort_by(|a, b| (a.kind.severity, a.kind.id, &a.id).cmp(&(b.kind.severity, b.kind.id, &b.id)));
+    findings.sort_by(|a, b| {
+        (a.kind.severity, a.kind.id, &a.id).cmp(&(b.kind.severity, b.kind.id, &b.id))
+    });
     findings
 }
 

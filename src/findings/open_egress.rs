@@ -2,7 +2,8 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::inventory::{Direction, GroupIx, Packet, Peer, Rule, Target};
+use crate::inventory::{Direction, GroupIx, Packet, Peer, Rule};
+use crate::net::visible;
 use crate::resolve::visible_groups;
 
 pub(super) const KIND: Kind = Kind {
@@ -13,26 +14,38 @@ pub(super) const KIND: Kind = Kind {
     quarantine: false,
     title: "Every port is open to the whole internet",
     remediation: "Add the suggested rules, then revoke the open one: one compromised host can otherwise send anything anywhere.",
-    sources: &["vpc-security-groups.html: a new group lets all traffic out", "AWS FSBP and CIS: restrict egress"],
+    sources: &[
+        "vpc-security-groups.html: a new group lets all traffic out",
+        "AWS FSBP and CIS: restrict egress",
+    ],
     signal: Signal::Function(find),
 };
 
 /// One finding per group with at least one such rule.
 fn find(context: &Context<'_>) -> Vec<Found> {
-    let open = |rule: &Rule| rule.direction == Direction::Egress && rule.every_port() && rule.to_everyone();
+    let open = |rule: &Rule| {
+        rule.direction == Direction::Egress && rule.every_port() && rule.to_everyone()
+    };
     context
         .inventory
         .group_indexes()
         .filter_map(|group| {
-            let rules: Vec<&Rule> = context.inventory.group(group).rules.iter().filter(|r| open(r)).collect();
+            let rules: Vec<&Rule> = context
+                .inventory
+                .group(group)
+                .rules
+                .iter()
+                .filter(|r| open(r))
+                .collect();
             if rules.is_empty() {
                 return None;
             }
-            let targets: Vec<String> = rules.iter().map(|rule| target(rule)).collect();
+            let targets: Vec<String> = rules.iter().map(|rule| rule.target.to_string()).collect();
             let members = context.inventory.group(group).members.len();
             Some(Found {
                 detail: format!(
-                    "Group {} lets everything out to {}; {members} interface{} it.",
+                    "Group {} ({}) lets everything out to {}; {members} interface{} it.",
+                    visible(&context.inventory.group(group).name, 80),
                     context.inventory.group(group).id,
                     targets.join(" and "),
                     if members == 1 { " carries" } else { "s carry" },
@@ -45,20 +58,19 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .collect()
 }
 
-fn target(rule: &Rule) -> String {
-    match &rule.target {
-        Target::Cidr(net) => net.to_string(),
-        Target::PrefixList(id) | Target::Group(id) => id.clone(),
-    }
-}
-
 /// Connections of the group's members that one of these rules lets out.
-pub(super) fn leaving_by(context: &Context<'_>, group: GroupIx, wanted: impl Fn(&Rule) -> bool) -> Vec<usize> {
+pub(super) fn leaving_by(
+    context: &Context<'_>,
+    group: GroupIx,
+    wanted: impl Fn(&Rule) -> bool,
+) -> Vec<usize> {
     let inventory = context.inventory;
     let rules = &inventory.group(group).rules;
     let leaves = |position: &usize| {
         let connection = &context.connections[*position];
-        let Some(ix) = connection.initiator.interface() else { return false };
+        let Some(ix) = connection.initiator.interface() else {
+            return false;
+        };
         if !inventory.interface(ix).groups.contains(&group) {
             return false;
         }

@@ -4,6 +4,7 @@ use super::finding::{Context, Found};
 use super::open_egress::leaving_by;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{Direction, Rule, RulePorts};
+use crate::net::visible;
 
 pub(super) const KIND: Kind = Kind {
     id: "open-egress-port",
@@ -33,13 +34,14 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
                 RulePorts::Any | RulePorts::Icmp { .. } => format!("protocol {}", rule.protocol),
             };
-            let family = match &rule.target {
-                crate::inventory::Target::Cidr(net) => net.to_string(),
-                other => format!("{other:?}"),
-            };
+            let family = rule.target.to_string();
             found.push(Found {
                 subject: format!("{ports} {family}"),
-                detail: format!("Group {} lets {ports} out to {family}.", context.inventory.group(group).id),
+                detail: format!(
+                    "Group {} ({}) lets {ports} out to {family}.",
+                    visible(&context.inventory.group(group).name, 80),
+                    context.inventory.group(group).id
+                ),
                 group: Some(group),
                 rule_ports: Some(ports),
                 evidence: leaving_by(context, group, |r| r.same_permission(rule)),

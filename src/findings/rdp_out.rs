@@ -14,6 +14,9 @@ pub(super) const KIND: Kind = Kind {
     quarantine: true,
     title: "Remote desktop to a stranger",
     remediation: "Find out who works on this host; if the session is legitimate, approve the destination for its group.",
-    sources: &["elastic/detection-rules: RDP to the internet", "turbot tailpipe"],
+    sources: &[
+        "elastic/detection-rules: RDP to the internet",
+        "turbot tailpipe",
+    ],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -24,9 +24,17 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .zip(&table.coverage)
         .filter_map(|(observer, coverage)| {
             let (first, last) = coverage.skipped?;
-            let intervals = if coverage.skip_data == 1 { "an interval" } else { "intervals" };
+            let intervals = if coverage.skip_data == 1 {
+                "an interval"
+            } else {
+                "intervals"
+            };
             Some(Found {
-                detail: format!("AWS dropped records of {observer} in {} {intervals}.", coverage.skip_data).replace("1 an", "an"),
+                detail: format!(
+                    "AWS dropped records of {observer} in {} {intervals}.",
+                    coverage.skip_data
+                )
+                .replace("1 an", "an"),
                 interface: Some(observer.clone()),
                 when: Some((first, last, coverage.skip_data)),
                 ..Found::default()

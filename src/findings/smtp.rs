@@ -14,6 +14,9 @@ pub(super) const KIND: Kind = Kind {
     quarantine: true,
     title: "Mail sent straight to a stranger's server",
     remediation: "Send mail through Amazon SES or a relay of your own, and approve that; a host that speaks SMTP to strangers is usually a spam bot.",
-    sources: &["GuardDuty: Spambot", "elastic/detection-rules: SMTP on port 26"],
+    sources: &[
+        "GuardDuty: Spambot",
+        "elastic/detection-rules: SMTP on port 26",
+    ],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -14,6 +14,10 @@ pub(super) const KIND: Kind = Kind {
     quarantine: true,
     title: "Name resolution by a stranger's DNS server",
     remediation: "Point the host at the VPC's own resolver, or approve this resolver for the group that needs it. Traffic to Amazon's resolver is never logged, so whatever is logged is another one.",
-    sources: &["GuardDuty: UnusualDNSResolver", "flow-logs-limitations.html", "panther-analysis: AWS.VPCFlow"],
+    sources: &[
+        "GuardDuty: UnusualDNSResolver",
+        "flow-logs-limitations.html",
+        "panther-analysis: AWS.VPCFlow",
+    ],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -14,6 +14,9 @@ pub(super) const KIND: Kind = Kind {
     quarantine: true,
     title: "Ports that Tor relays use",
     remediation: "Look for a Tor client on the host. Without a relay list this is a hint, not a proof.",
-    sources: &["GuardDuty: TorClient, TorRelay", "elastic/detection-rules: Tor activity"],
+    sources: &[
+        "GuardDuty: TorClient, TorRelay",
+        "elastic/detection-rules: Tor activity",
+    ],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -40,7 +40,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let (start, end) = context.intake.window.unwrap_or_default();
             let when = evidence.is_empty().then_some((start, end, coverage.rows));
             Found {
-                detail: format!("{observer} recorded {} rows and is not in the inventory.", coverage.rows),
+                detail: format!(
+                    "{observer} recorded {} rows and is not in the inventory.",
+                    coverage.rows
+                ),
                 interface: Some(observer.clone()),
                 evidence,
                 when,

@@ -14,6 +14,12 @@ pub(super) const KIND: Kind = Kind {
     quarantine: false,
     title: "A protocol other than TCP, UDP or ICMP to a stranger",
     remediation: "Check that a tunnel is meant: 47 is GRE, 50 and 51 are IPsec.",
-    sources: &["turbot tailpipe", "GuardDuty: DenialOfService.UnusualProtocol"],
-    signal: Signal::Destination(Test { services: Services::ProtocolsOtherThan(ORDINARY), only_resolvers: false }),
+    sources: &[
+        "turbot tailpipe",
+        "GuardDuty: DenialOfService.UnusualProtocol",
+    ],
+    signal: Signal::Destination(Test {
+        services: Services::ProtocolsOtherThan(ORDINARY),
+        only_resolvers: false,
+    }),
 };

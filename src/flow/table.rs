@@ -41,7 +41,10 @@ pub struct FlowKey {
 /// What rows of one flow add up to. Sums, minima, maxima and bit-ors only, so
 /// that any order of merging gives the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is or-ed over rows on its own, like the flags it comes from")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is or-ed over rows on its own, like the flags it comes from"
+)]
 pub struct Counters {
     /// Rows.
     pub records: u64,
@@ -149,7 +152,9 @@ impl FlowTableBuilder {
         let ix = match self.names.get(name) {
             Some(&ix) => ix,
             None => {
-                let ix = ObserverIx(u32::try_from(self.coverage.len()).expect("fewer than 2^32 interfaces"));
+                let ix = ObserverIx(
+                    u32::try_from(self.coverage.len()).expect("fewer than 2^32 interfaces"),
+                );
                 self.names.insert(name.into(), ix);
                 self.coverage.push(Coverage::default());
                 ix
@@ -179,14 +184,23 @@ impl FlowTableBuilder {
             .flows
             .into_iter()
             .map(|(key, counters)| Flow {
-                key: FlowKey { observer: renumbered[key.observer.index()], ..key },
+                key: FlowKey {
+                    observer: renumbered[key.observer.index()],
+                    ..key
+                },
                 counters,
             })
             .collect();
         flows.sort_unstable_by_key(|flow| flow.key);
         FlowTable {
-            coverage: named.iter().map(|(_, old)| self.coverage[old.index()]).collect(),
-            observers: named.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect(),
+            coverage: named
+                .iter()
+                .map(|(_, old)| self.coverage[old.index()])
+                .collect(),
+            observers: named
+                .iter()
+                .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+                .collect(),
             flows,
             services: self.services,
         }
@@ -248,7 +262,10 @@ impl Sink for FlowTableBuilder {
         }
         #[expect(clippy::iter_over_hash_type, reason = "addition is commutative")]
         for (key, counters) in other.flows {
-            let key = FlowKey { observer: renumbered[key.observer.index()], ..key };
+            let key = FlowKey {
+                observer: renumbered[key.observer.index()],
+                ..key
+            };
             self.flows
                 .entry(key)
                 .and_modify(|known| known.add(&counters))

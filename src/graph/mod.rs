@@ -1,16 +1,14 @@
-//! Stage 6: who talks to whom, as a graph of groups and of what lies outside.
-
-mod attribute;
+//! Stage 7: who talks to whom, as a graph of groups and of what lies outside.
 
 use std::net::IpAddr;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::flow::FlowTable;
-use crate::inventory::{GroupIx, InterfaceIx, Inventory};
+use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory, Target};
 use crate::net::{HashMap, Service, is_public};
 use crate::resolve::{Connection, End, Place, Verdict, aws_service};
-use attribute::Attribution;
+use crate::suggest::RuleSet;
 
 /// The graph: an edge per pair of nodes, service and verdict.
 pub type AccessGraph = DiGraph<Node, Edge>;
@@ -18,7 +16,8 @@ pub type AccessGraph = DiGraph<Node, Edge>;
 /// Someone who talks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
-    /// A group: the one of its interface that fits best.
+    /// A group: the one whose rule permits the connection, else the most specific
+    /// one of its interface.
     Group(GroupIx),
     /// An interface without groups.
     Interface(InterfaceIx),
@@ -62,27 +61,46 @@ pub const fn verdict_word(verdict: Verdict) -> &'static str {
 }
 
 /// Builds the graph; nodes and edges are in a fixed order.
-pub fn build(inventory: &Inventory, table: &FlowTable, connections: &[Connection]) -> AccessGraph {
-    let attribution = Attribution::new(inventory, connections);
+pub fn build(
+    inventory: &Inventory,
+    table: &FlowTable,
+    connections: &[Connection],
+    rules: &RuleSet,
+) -> AccessGraph {
+    let by_rule = attributed(inventory, connections.len(), rules);
     let mut triples: Vec<(Node, Node, Service, &'static str, usize)> = connections
         .iter()
         .enumerate()
         .map(|(position, c)| {
             let singled_out = matches!(c.verdict, Verdict::Quarantined(_));
             let node = |end: End, initiates: bool| match end.place {
-                Place::Local(ix) => attribution.group(ix, c.service, initiates).map_or(Node::Interface(ix), Node::Group),
+                Place::Local(ix) => by_rule[position][usize::from(!initiates)]
+                    .or_else(|| most_specific(inventory, ix))
+                    .map_or(Node::Interface(ix), Node::Group),
                 Place::Unlisted(ix) => Node::Unlisted(table.observers[ix.index()].clone()),
                 Place::Outside => outside(inventory, table, end, singled_out),
             };
-            (node(c.initiator, true), node(c.responder, false), c.service, verdict_word(c.verdict), position)
+            (
+                node(c.initiator, true),
+                node(c.responder, false),
+                c.service,
+                verdict_word(c.verdict),
+                position,
+            )
         })
         .collect();
     triples.sort();
     let mut graph = AccessGraph::new();
-    let mut nodes: Vec<&Node> = triples.iter().flat_map(|(from, to, ..)| [from, to]).collect();
+    let mut nodes: Vec<&Node> = triples
+        .iter()
+        .flat_map(|(from, to, ..)| [from, to])
+        .collect();
     nodes.sort();
     nodes.dedup();
-    let index: HashMap<&Node, NodeIndex> = nodes.into_iter().map(|node| (node, graph.add_node(node.clone()))).collect();
+    let index: HashMap<&Node, NodeIndex> = nodes
+        .into_iter()
+        .map(|node| (node, graph.add_node(node.clone())))
+        .collect();
     for same in triples.chunk_by(|a, b| (&a.0, &a.1, a.2, a.3) == (&b.0, &b.1, b.2, b.3)) {
         let (from, to, service, verdict, _) = &same[0];
         let positions: Vec<usize> = same.iter().map(|t| t.4).collect();
@@ -99,11 +117,46 @@ pub fn build(inventory: &Inventory, table: &FlowTable, connections: &[Connection
     graph
 }
 
+/// By connection: the groups of initiator and responder that its rules name.
+fn attributed(
+    inventory: &Inventory,
+    connections: usize,
+    rules: &RuleSet,
+) -> Vec<[Option<GroupIx>; 2]> {
+    let mut groups = vec![[None; 2]; connections];
+    for suggested in &rules.rules {
+        let other = match &suggested.rule.target {
+            Target::Group(id) => inventory.group_by_id(id),
+            Target::Cidr(_) | Target::PrefixList(_) => None,
+        };
+        let [initiator, responder] = match suggested.rule.direction {
+            Direction::Egress => [Some(suggested.group), other],
+            Direction::Ingress => [other, Some(suggested.group)],
+        };
+        for &connection in &suggested.evidence {
+            let known = &mut groups[connection];
+            known[0] = known[0].or(initiator);
+            known[1] = known[1].or(responder);
+        }
+    }
+    groups
+}
+
+/// The group that fewest interfaces carry.
+fn most_specific(inventory: &Inventory, interface: InterfaceIx) -> Option<GroupIx> {
+    let groups = inventory.interface(interface).groups.iter().copied();
+    groups.min_by_key(|&group| (inventory.group(group).members.len(), group))
+}
+
 fn outside(inventory: &Inventory, table: &FlowTable, end: End, singled_out: bool) -> Node {
     if singled_out {
         return Node::Address(end.address);
     }
-    if let Some(list) = inventory.prefix_lists().iter().find(|list| list.addresses.contains(end.address)) {
+    if let Some(list) = inventory
+        .prefix_lists()
+        .iter()
+        .find(|list| list.addresses.contains(end.address))
+    {
         return Node::PrefixList(list.name.clone());
     }
     match aws_service(inventory, table, end) {

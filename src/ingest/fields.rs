@@ -61,11 +61,19 @@ pub struct Field {
 }
 
 const fn used(version: u8, name: &'static str, column: Column) -> Field {
-    Field { version, name, column: Some(column) }
+    Field {
+        version,
+        name,
+        column: Some(column),
+    }
 }
 
 const fn skipped(version: u8, name: &'static str) -> Field {
-    Field { version, name, column: None }
+    Field {
+        version,
+        name,
+        column: None,
+    }
 }
 
 /// The table.

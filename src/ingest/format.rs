@@ -23,10 +23,14 @@ pub enum FormatError {
     )]
     TransitGateway,
     /// A field that connections cannot do without.
-    #[error("the format has no `{0}`, without which a connection can't be told; add it to the flow log's format")]
+    #[error(
+        "the format has no `{0}`, without which a connection can't be told; add it to the flow log's format"
+    )]
     Missing(&'static str),
     /// A name that no version of the documentation has.
-    #[error("`{0}` is not a flow log field; write the format as `${{version}} ${{account-id}} …`, with the names of the AWS documentation")]
+    #[error(
+        "`{0}` is not a flow log field; write the format as `${{version}} ${{account-id}} …`, with the names of the AWS documentation"
+    )]
     UnknownField(String),
     /// One field twice.
     #[error("the format names `{0}` twice; name each field once")]
@@ -53,9 +57,12 @@ impl Format {
     /// A format as `--log-format` and `LogFormat` write it: `${version} ${account-id} …`.
     /// Bare names are taken too. Unknown names are errors: a person typed this.
     pub fn parse(text: &str) -> Result<Self, FormatError> {
-        let names = text
-            .split_ascii_whitespace()
-            .map(|token| token.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(token));
+        let names = text.split_ascii_whitespace().map(|token| {
+            token
+                .strip_prefix("${")
+                .and_then(|t| t.strip_suffix('}'))
+                .unwrap_or(token)
+        });
         Self::from_names(names, true)
     }
 
@@ -64,8 +71,15 @@ impl Format {
         Self::from_names(line.split_ascii_whitespace(), false)
     }
 
-    fn from_names<'a>(names: impl Iterator<Item = &'a str>, strict: bool) -> Result<Self, FormatError> {
-        let mut format = Self { names: Vec::new(), plan: Vec::new(), present: [false; COLUMNS] };
+    fn from_names<'a>(
+        names: impl Iterator<Item = &'a str>,
+        strict: bool,
+    ) -> Result<Self, FormatError> {
+        let mut format = Self {
+            names: Vec::new(),
+            plan: Vec::new(),
+            present: [false; COLUMNS],
+        };
         for name in names {
             if name.replace('_', "-") == fields::TRANSIT_GATEWAY_MARK {
                 return Err(FormatError::TransitGateway);
@@ -82,7 +96,9 @@ impl Format {
                 format.present[column as usize] = true;
             }
             format.plan.push(column.map_or(SKIP, |c| c as u8));
-            format.names.push(field.map_or_else(|| name.to_owned(), |f| f.name.to_owned()));
+            format
+                .names
+                .push(field.map_or_else(|| name.to_owned(), |f| f.name.to_owned()));
         }
         for &(a, b, name) in NEEDED {
             if !format.present[a as usize] && !format.present[b as usize] {
@@ -99,8 +115,12 @@ impl Format {
         if !line.first().is_some_and(u8::is_ascii_lowercase) {
             return false;
         }
-        let Ok(line) = std::str::from_utf8(line) else { return false };
-        let is_name = |token: &str| fields::field(token).is_some() || token.starts_with("tgw-") || token.starts_with("tgw_");
+        let Ok(line) = std::str::from_utf8(line) else {
+            return false;
+        };
+        let is_name = |token: &str| {
+            fields::field(token).is_some() || token.starts_with("tgw-") || token.starts_with("tgw_")
+        };
         let (mut known, mut all) = (0, 0);
         for (position, token) in line.split_ascii_whitespace().enumerate() {
             all += 1;
@@ -116,7 +136,11 @@ impl Format {
     /// The field names in order, separated by spaces.
     pub fn describe(&self) -> String {
         let names = self.names.join(" ");
-        if names == fields::DEFAULT { "default (version 2)".to_owned() } else { names }
+        if names == fields::DEFAULT {
+            "default (version 2)".to_owned()
+        } else {
+            names
+        }
     }
 
     /// How many values a line has.

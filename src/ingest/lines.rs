@@ -29,7 +29,14 @@ pub(super) enum Found<'a> {
 
 impl<R: Read> Lines<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, buffer: vec![0; CHUNK], start: 0, end: 0, skipping: false, done: false }
+        Self {
+            reader,
+            buffer: vec![0; CHUNK],
+            start: 0,
+            end: 0,
+            skipping: false,
+            done: false,
+        }
     }
 
     /// The next line without its end, or `None` at the end of the input.

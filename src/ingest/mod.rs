@@ -35,13 +35,19 @@ pub trait Sink: Send {
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// No such file.
-    #[error("flow source `{0}` does not exist; name a file, a directory, a quoted glob, or - for standard input")]
+    #[error(
+        "flow source `{0}` does not exist; name a file, a directory, a quoted glob, or - for standard input"
+    )]
     NotFound(String),
     /// A glob without a match.
-    #[error("flow source `{0}` matches no file; check the pattern, and quote it so that the shell leaves it alone")]
+    #[error(
+        "flow source `{0}` matches no file; check the pattern, and quote it so that the shell leaves it alone"
+    )]
     NoMatch(String),
     /// A glob that is none.
-    #[error("flow source `{pattern}` is not a glob: {reason}; quote special characters with [brackets]")]
+    #[error(
+        "flow source `{pattern}` is not a glob: {reason}; quote special characters with [brackets]"
+    )]
     Pattern {
         /// What was typed.
         pattern: String,
@@ -60,6 +66,8 @@ pub enum IngestError {
         reason: String,
     },
     /// A source in AWS.
-    #[error("flow source `{0}` is in AWS, and this version reads local files only; copy it first, for example with `aws s3 sync`")]
+    #[error(
+        "flow source `{0}` is in AWS, and this version reads local files only; copy it first, for example with `aws s3 sync`"
+    )]
     Remote(String),
 }

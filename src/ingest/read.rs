@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::Sink;
 use super::format::{Format, FormatError};
 use super::lines::{Found, Lines};
 use super::row::{BadLine, Line, parse_line};
 use super::seen::Seen;
 use super::source::Source;
-use super::Sink;
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +127,9 @@ pub fn read<S: Sink>(
         })
         .reduce(
             || (sink(), Intake::default()),
-            |(sink_a, intake_a), (sink_b, intake_b)| (sink_a.merge(sink_b), intake_a.merge(intake_b)),
+            |(sink_a, intake_a), (sink_b, intake_b)| {
+                (sink_a.merge(sink_b), intake_a.merge(intake_b))
+            },
         )
 }
 
@@ -211,7 +213,9 @@ impl<S: Sink> Reading<'_, S> {
         }
         let format = match self.format.take() {
             Some(format) => format,
-            None if line.starts_with(TRANSIT_GATEWAY_ROW) => return Err(FormatError::TransitGateway),
+            None if line.starts_with(TRANSIT_GATEWAY_ROW) => {
+                return Err(FormatError::TransitGateway);
+            }
             None => match self.format_without_header(line) {
                 Some(format) => format,
                 None => {
@@ -232,7 +236,10 @@ impl<S: Sink> Reading<'_, S> {
     /// the default format if the line can be nothing else.
     fn format_without_header(&self, line: &[u8]) -> Option<Format> {
         let known = &self.settings.known_formats;
-        let by_id = self.source.flow_log_id().map(|id| known.iter().filter(move |(known, _)| known == id));
+        let by_id = self
+            .source
+            .flow_log_id()
+            .map(|id| known.iter().filter(move |(known, _)| known == id));
         let from_inventory = match by_id {
             Some(mut found) => found.next(),
             None if known.windows(2).all(|pair| pair[0].1 == pair[1].1) => known.first(),
@@ -284,7 +291,11 @@ impl<S: Sink> Reading<'_, S> {
     fn reject(&mut self, reason: String) {
         self.malformed += 1;
         if self.intake.samples.len() < SAMPLES {
-            self.intake.samples.push(MalformedSample { source: self.source.name.clone(), line: self.line, reason });
+            self.intake.samples.push(MalformedSample {
+                source: self.source.name.clone(),
+                line: self.line,
+                reason,
+            });
         }
     }
 
@@ -293,7 +304,9 @@ impl<S: Sink> Reading<'_, S> {
         intake.malformed = self.malformed;
         intake.sources.push(SourceIntake {
             name: self.source.name.clone(),
-            format: self.format.map_or_else(|| "unreadable".to_owned(), |f| f.describe()),
+            format: self
+                .format
+                .map_or_else(|| "unreadable".to_owned(), |f| f.describe()),
             records: self.records,
             malformed: self.malformed,
         });
@@ -309,12 +322,15 @@ const NO_FORMAT: &str = "no header and no known format; give --log-format, or ad
 /// Whether a line can only be the default format: not by its number of values
 /// alone, but because each of them is what that format has at its place.
 fn is_default_v2(line: &[u8]) -> bool {
-    let mut values = line.split(|b| b.is_ascii_whitespace()).filter(|v| !v.is_empty());
+    let mut values = line
+        .split(|b| b.is_ascii_whitespace())
+        .filter(|v| !v.is_empty());
     let version = values.next() == Some(b"2");
     let account = values
         .next()
         .is_some_and(|a| a == b"unknown" || a == b"-" || a.iter().all(u8::is_ascii_digit));
-    let interface = values.next().is_some_and(|i| i == b"-" || i.starts_with(b"eni-"));
+    let interface = values
+        .next()
+        .is_some_and(|i| i == b"-" || i.starts_with(b"eni-"));
     version && account && interface && parse_line(&Format::default_v2(), line).is_ok()
 }
-

@@ -9,7 +9,10 @@ use crate::net::Protocol;
 /// One direction of one 5-tuple at one interface in one aggregation interval
 /// (flow-log-records.html). Text is borrowed from the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a row is a record of yes and no")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row is a record of yes and no"
+)]
 pub struct Row<'a> {
     /// The recording interface; `-` for a regional NAT gateway, and when the
     /// format does not carry it.
@@ -122,8 +125,13 @@ pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLi
     let mut values: [&[u8]; COLUMNS] = [NONE; COLUMNS];
     let mut count = 0;
     let plan = format.plan();
-    for value in line.split(|b| matches!(b, b' ' | b'\t')).filter(|v| !v.is_empty()) {
-        let Some(&column) = plan.get(count) else { return Err(BadLine::TooMany) };
+    for value in line
+        .split(|b| matches!(b, b' ' | b'\t'))
+        .filter(|v| !v.is_empty())
+    {
+        let Some(&column) = plan.get(count) else {
+            return Err(BadLine::TooMany);
+        };
         if column != SKIP {
             values[column as usize] = value;
         }
@@ -135,7 +143,11 @@ pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLi
     let get = |column: Column| values[column as usize];
 
     let start = time(get(Column::Start))?;
-    let end = if get(Column::End) == NONE { start } else { time(get(Column::End))? };
+    let end = if get(Column::End) == NONE {
+        start
+    } else {
+        time(get(Column::End))?
+    };
     if end < start {
         return Err(BadLine::Time);
     }
@@ -144,17 +156,34 @@ pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLi
     let (dst, pkt_dst) = (get(Column::DstAddr), get(Column::PktDstAddr));
     let idle = src == NONE && dst == NONE && pkt_src == NONE && pkt_dst == NONE;
     match get(Column::LogStatus) {
-        b"NODATA" => return Ok(Line::NoData(Interval { interface, start, end })),
-        b"SKIPDATA" => return Ok(Line::SkipData(Interval { interface, start, end })),
+        b"NODATA" => {
+            return Ok(Line::NoData(Interval {
+                interface,
+                start,
+                end,
+            }));
+        }
+        b"SKIPDATA" => {
+            return Ok(Line::SkipData(Interval {
+                interface,
+                start,
+                end,
+            }));
+        }
         NONE if idle && !format.has(Column::LogStatus) => {
-            return Ok(Line::NoData(Interval { interface, start, end }));
+            return Ok(Line::NoData(Interval {
+                interface,
+                start,
+                end,
+            }));
         }
         b"OK" => {}
         NONE if !format.has(Column::LogStatus) => {}
         _ => return Err(BadLine::Status),
     }
     let packet_addresses = pkt_src != NONE && pkt_dst != NONE;
-    let rewritten = |shown: &[u8], packet: &[u8]| shown != NONE && packet != NONE && shown != packet;
+    let rewritten =
+        |shown: &[u8], packet: &[u8]| shown != NONE && packet != NONE && shown != packet;
     let (src_rewritten, dst_rewritten) = (rewritten(src, pkt_src), rewritten(dst, pkt_dst));
     let (src, dst) = (
         address(if pkt_src == NONE { src } else { pkt_src })?,
@@ -163,7 +192,11 @@ pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLi
     if src.is_ipv4() != dst.is_ipv4() {
         return Err(BadLine::Address);
     }
-    let protocol = Protocol(number(get(Column::Protocol))?.try_into().map_err(out_of_range)?);
+    let protocol = Protocol(
+        number(get(Column::Protocol))?
+            .try_into()
+            .map_err(out_of_range)?,
+    );
     let (src_port, dst_port) = if protocol.has_ports() {
         (port(get(Column::SrcPort))?, port(get(Column::DstPort))?)
     } else {
@@ -204,7 +237,10 @@ pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLi
     }))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a function value in map_err")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "used as a function value in map_err"
+)]
 fn out_of_range(_: std::num::TryFromIntError) -> BadLine {
     BadLine::Number
 }
@@ -232,7 +268,11 @@ fn number(digits: &[u8]) -> Result<u64, BadLine> {
 }
 
 fn optional_number(digits: &[u8]) -> Result<u64, BadLine> {
-    if digits == NONE { Ok(0) } else { number(digits) }
+    if digits == NONE {
+        Ok(0)
+    } else {
+        number(digits)
+    }
 }
 
 fn port(digits: &[u8]) -> Result<u16, BadLine> {
@@ -245,7 +285,11 @@ fn time(digits: &[u8]) -> Result<u64, BadLine> {
     /// The year 5138 in seconds, 1973 in milliseconds.
     const MILLISECONDS_FROM: u64 = 100_000_000_000;
     let value = number(digits)?;
-    Ok(if value >= MILLISECONDS_FROM { value / 1000 } else { value })
+    Ok(if value >= MILLISECONDS_FROM {
+        value / 1000
+    } else {
+        value
+    })
 }
 
 fn address(text: &[u8]) -> Result<IpAddr, BadLine> {

@@ -28,7 +28,11 @@ enum Origin {
 impl Source {
     /// A file that is compiled into the program.
     pub fn memory(name: &str, bytes: &'static [u8]) -> Self {
-        Self { name: name.to_owned(), origin: Origin::Memory(bytes), size: bytes.len() as u64 }
+        Self {
+            name: name.to_owned(),
+            origin: Origin::Memory(bytes),
+            size: bytes.len() as u64,
+        }
     }
 
     fn file(path: &Path) -> Self {
@@ -49,13 +53,19 @@ impl Source {
 
     /// Opens the source; `counted` is told of every byte that is read, before
     /// decompression.
-    pub(super) fn open<'a>(&'a self, counted: impl FnMut(u64) + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    pub(super) fn open<'a>(
+        &'a self,
+        counted: impl FnMut(u64) + 'a,
+    ) -> io::Result<Box<dyn Read + 'a>> {
         let raw: Box<dyn Read + 'a> = match &self.origin {
             Origin::File(path) => Box::new(File::open(path)?),
             Origin::Stdin => Box::new(io::stdin()),
             Origin::Memory(bytes) => Box::new(Cursor::new(*bytes)),
         };
-        decoded(Counted { inner: raw, counted })
+        decoded(Counted {
+            inner: raw,
+            counted,
+        })
     }
 }
 
@@ -63,7 +73,9 @@ impl Source {
 fn decoded<'a>(mut raw: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut start = Vec::with_capacity(4);
     (&mut raw).take(4).read_to_end(&mut start)?;
-    let unsupported = OTHER_CONTAINERS.iter().find(|(magic, _)| start.starts_with(magic));
+    let unsupported = OTHER_CONTAINERS
+        .iter()
+        .find(|(magic, _)| start.starts_with(magic));
     if let Some((_, what)) = unsupported {
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
@@ -74,7 +86,10 @@ fn decoded<'a>(mut raw: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let whole = Cursor::new(start).chain(raw);
     Ok(if gzip {
         // Several members follow one another where logs were concatenated.
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 17, whole)))
+        Box::new(MultiGzDecoder::new(BufReader::with_capacity(
+            1 << 17,
+            whole,
+        )))
     } else {
         Box::new(whole)
     })
@@ -110,7 +125,11 @@ pub fn find(arguments: &[String]) -> Result<Vec<Source>, IngestError> {
     for argument in arguments {
         let path = Path::new(argument);
         if argument == "-" {
-            sources.push(Source { name: "-".to_owned(), origin: Origin::Stdin, size: 0 });
+            sources.push(Source {
+                name: "-".to_owned(),
+                origin: Origin::Stdin,
+                size: 0,
+            });
         } else if path.is_dir() {
             let before = sources.len();
             walk(path, &mut sources)?;
@@ -136,7 +155,10 @@ fn walk(dir: &Path, sources: &mut Vec<Source>) -> Result<(), IngestError> {
             // A loop of links or a directory that may not be read.
             Err(error) if error.loop_ancestor().is_some() => {}
             Err(error) => {
-                return Err(IngestError::Directory { path: dir.display().to_string(), reason: error.to_string() });
+                return Err(IngestError::Directory {
+                    path: dir.display().to_string(),
+                    reason: error.to_string(),
+                });
             }
         }
     }

@@ -19,7 +19,9 @@ pub enum Party {
 
 /// Why a party is unknown.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is neither an address nor an eni-, sg- or i- id of the inventory; check it, or fetch a newer snapshot")]
+#[error(
+    "`{0}` is neither an address nor an eni-, sg- or i- id of the inventory; check it, or fetch a newer snapshot"
+)]
 pub struct UnknownParty(String);
 
 /// The answer: allowed if no side that is in the inventory refuses.
@@ -60,7 +62,10 @@ impl Inventory {
         }
         let unknown = || UnknownParty(text.to_owned());
         if text.starts_with("eni-") {
-            return self.interface_by_id(text).map(Party::Interface).ok_or_else(unknown);
+            return self
+                .interface_by_id(text)
+                .map(Party::Interface)
+                .ok_or_else(unknown);
         }
         if text.starts_with("sg-") {
             let known = self.group_by_id(text).filter(|&ix| self.group(ix).known);
@@ -68,7 +73,11 @@ impl Inventory {
         }
         let of_instance = |ix: &InterfaceIx| self.interface(*ix).instance.as_deref() == Some(text);
         let interfaces: Vec<_> = self.interface_indexes().filter(of_instance).collect();
-        if interfaces.is_empty() { Err(unknown()) } else { Ok(Party::Instance(interfaces)) }
+        if interfaces.is_empty() {
+            Err(unknown())
+        } else {
+            Ok(Party::Instance(interfaces))
+        }
     }
 
     /// Answers for a connection from one party to another. Where a party stands
@@ -92,19 +101,32 @@ impl Inventory {
 
     fn can_once(&self, gates: &Gates, sender: &Role, receiver: &Role, packet: Packet) -> Answer {
         let (from, to) = same_family(sender, receiver);
-        let exempt = sender.interface.is_some_and(|ix| self.never_filtered(to, ix, packet.service.port));
+        let exempt = sender
+            .interface
+            .is_some_and(|ix| self.never_filtered(to, ix, packet.service.port));
         let side = |role: &Role, other: &Role, address: IpAddr, direction: Direction| {
             let groups = role.groups.as_ref()?;
             let named = self.groups_in_view(role, other);
-            let peer = Peer { address, groups: &named };
+            let peer = Peer {
+                address,
+                groups: &named,
+            };
             let rules: Vec<_> = gates.admitting(groups, direction, peer, packet).collect();
             let ungated = exempt || groups.is_empty();
-            Some(SideAnswer { allowed: ungated || !rules.is_empty(), rules, ungated })
+            Some(SideAnswer {
+                allowed: ungated || !rules.is_empty(),
+                rules,
+                ungated,
+            })
         };
         let egress = side(sender, receiver, to, Direction::Egress);
         let ingress = side(receiver, sender, from, Direction::Ingress);
         let passes = |side: &Option<SideAnswer>| side.as_ref().is_none_or(|side| side.allowed);
-        Answer { allowed: passes(&egress) && passes(&ingress), egress, ingress }
+        Answer {
+            allowed: passes(&egress) && passes(&ingress),
+            egress,
+            ingress,
+        }
     }
 
     fn roles(&self, party: &Party, near: Option<InterfaceIx>) -> Vec<Role> {
@@ -126,10 +148,22 @@ impl Inventory {
             Party::Interface(ix) => vec![of_interface(*ix)],
             Party::Instance(interfaces) => interfaces.iter().map(|&ix| of_interface(ix)).collect(),
             Party::Group(group) => {
-                let alone = |role: Role| Role { groups: Some(vec![*group]), ..role };
-                let members: Vec<_> = self.group(*group).members.iter().map(|&ix| alone(of_interface(ix))).collect();
+                let alone = |role: Role| Role {
+                    groups: Some(vec![*group]),
+                    ..role
+                };
+                let members: Vec<_> = self
+                    .group(*group)
+                    .members
+                    .iter()
+                    .map(|&ix| alone(of_interface(ix)))
+                    .collect();
                 if members.is_empty() {
-                    vec![Role { interface: None, groups: Some(vec![*group]), addresses: Vec::new() }]
+                    vec![Role {
+                        interface: None,
+                        groups: Some(vec![*group]),
+                        addresses: Vec::new(),
+                    }]
                 } else {
                     members
                 }
@@ -144,7 +178,11 @@ impl Inventory {
             (Some(a), Some(b)) => self.reference_works(self.interface(a), self.interface(b)),
             _ => true,
         };
-        if reachable { other.groups.clone().unwrap_or_default() } else { Vec::new() }
+        if reachable {
+            other.groups.clone().unwrap_or_default()
+        } else {
+            Vec::new()
+        }
     }
 }
 

@@ -49,7 +49,10 @@ pub struct Packet {
 
 impl From<Service> for Packet {
     fn from(service: Service) -> Self {
-        Self { service, icmp: None }
+        Self {
+            service,
+            icmp: None,
+        }
     }
 }
 
@@ -111,11 +114,21 @@ impl Gates {
 
     /// Whether `interface` may exchange the packet with `peer`: as its initiator
     /// for egress, as its responder for ingress.
-    pub fn judge(&self, inventory: &Inventory, interface: &Interface, direction: Direction, peer: Peer<'_>, packet: Packet) -> Admission {
+    pub fn judge(
+        &self,
+        inventory: &Inventory,
+        interface: &Interface,
+        direction: Direction,
+        peer: Peer<'_>,
+        packet: Packet,
+    ) -> Admission {
         if interface.groups.is_empty() {
             return Admission::NoGate;
         }
-        if let Some(found) = self.admitting(&interface.groups, direction, peer, packet).next() {
+        if let Some(found) = self
+            .admitting(&interface.groups, direction, peer, packet)
+            .next()
+        {
             return Admission::Allowed(found.0, found.1);
         }
         if interface.groups.iter().any(|&g| !inventory.group(g).known) {
@@ -126,8 +139,15 @@ impl Gates {
 
     /// The addresses to which the given groups let the packet through by prefix
     /// or prefix list, whoever holds them.
-    pub fn open_addresses(&self, groups: &[GroupIx], direction: Direction, packet: Packet) -> AddressSet {
-        let rules = groups.iter().flat_map(|group| &self.rules[group.index()][side(direction)]);
+    pub fn open_addresses(
+        &self,
+        groups: &[GroupIx],
+        direction: Direction,
+        packet: Packet,
+    ) -> AddressSet {
+        let rules = groups
+            .iter()
+            .flat_map(|group| &self.rules[group.index()][side(direction)]);
         rules
             .filter(|rule| rule.covers(packet))
             .fold(AddressSet::default(), |open, rule| match &rule.target {
@@ -163,9 +183,11 @@ const fn side(direction: Direction) -> usize {
 fn compile_target(inventory: &Inventory, target: &Target) -> CompiledTarget {
     match target {
         Target::Cidr(net) => CompiledTarget::Addresses(AddressSet::new([net])),
-        Target::PrefixList(id) => inventory.prefix_list(id).map_or(CompiledTarget::Unknown, |list| {
-            CompiledTarget::Addresses(list.addresses.clone())
-        }),
+        Target::PrefixList(id) => inventory
+            .prefix_list(id)
+            .map_or(CompiledTarget::Unknown, |list| {
+                CompiledTarget::Addresses(list.addresses.clone())
+            }),
         Target::Group(id) => inventory
             .group_by_id(id)
             .map_or(CompiledTarget::Unknown, CompiledTarget::Group),
@@ -174,7 +196,9 @@ fn compile_target(inventory: &Inventory, target: &Target) -> CompiledTarget {
 
 impl Compiled {
     fn covers(&self, packet: Packet) -> bool {
-        let RuleProtocol::One(protocol) = self.protocol else { return true };
+        let RuleProtocol::One(protocol) = self.protocol else {
+            return true;
+        };
         protocol == packet.service.protocol
             && match self.ports {
                 RulePorts::Any => true,
@@ -192,7 +216,13 @@ impl Compiled {
     }
 }
 
-fn covers_icmp(protocol: Protocol, kind: Option<u8>, code: Option<u8>, packet: Option<(u8, u8)>) -> bool {
+fn covers_icmp(
+    protocol: Protocol,
+    kind: Option<u8>,
+    code: Option<u8>,
+    packet: Option<(u8, u8)>,
+) -> bool {
     debug_assert!(protocol.is_icmp());
-    packet.is_none_or(|(k, c)| kind.is_none_or(|kind| kind == k) && code.is_none_or(|code| code == c))
+    packet
+        .is_none_or(|(k, c)| kind.is_none_or(|kind| kind == k) && code.is_none_or(|code| code == c))
 }

@@ -92,6 +92,15 @@ pub enum Target {
     Group(String),
 }
 
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cidr(net) => net.fmt(f),
+            Self::PrefixList(id) | Self::Group(id) => f.write_str(id),
+        }
+    }
+}
+
 /// One rule: one target, as describe-security-group-rules counts them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
@@ -147,22 +156,40 @@ impl Rule {
 
 /// The rules of `IpPermissions` (or `IpPermissionsEgress`), one per target.
 /// Entries with a protocol or target that cannot be read are returned as text.
-pub(super) fn flatten(direction: Direction, permissions: &[Permission]) -> (Vec<Rule>, Vec<String>) {
+pub(super) fn flatten(
+    direction: Direction,
+    permissions: &[Permission],
+) -> (Vec<Rule>, Vec<String>) {
     let (mut rules, mut unreadable) = (Vec::new(), Vec::new());
     for p in permissions {
         let targets = p
             .ip_ranges
             .iter()
             .map(|r| (cidr(&r.cidr_ip), &r.cidr_ip, &r.description))
-            .chain(p.ipv6_ranges.iter().map(|r| (cidr(&r.cidr_ipv6), &r.cidr_ipv6, &r.description)))
+            .chain(
+                p.ipv6_ranges
+                    .iter()
+                    .map(|r| (cidr(&r.cidr_ipv6), &r.cidr_ipv6, &r.description)),
+            )
             .chain(p.prefix_list_ids.iter().map(|r| {
-                (Some(Target::PrefixList(r.prefix_list_id.clone())), &r.prefix_list_id, &r.description)
+                (
+                    Some(Target::PrefixList(r.prefix_list_id.clone())),
+                    &r.prefix_list_id,
+                    &r.description,
+                )
             }))
             .chain(p.user_id_group_pairs.iter().map(|r| {
-                (Some(Target::Group(r.group_id.clone())), &r.group_id, &r.description)
+                (
+                    Some(Target::Group(r.group_id.clone())),
+                    &r.group_id,
+                    &r.description,
+                )
             }));
         for (target, text, description) in targets {
-            match (protocol_and_ports(&p.ip_protocol, p.from_port, p.to_port), target) {
+            match (
+                protocol_and_ports(&p.ip_protocol, p.from_port, p.to_port),
+                target,
+            ) {
                 (Some((protocol, ports)), Some(target)) => rules.push(Rule {
                     direction,
                     protocol,
@@ -189,7 +216,11 @@ pub(super) fn from_row(row: &GroupRule) -> Option<Rule> {
         Target::Group(row.referenced_group_info.as_ref()?.group_id.clone())
     };
     Some(Rule {
-        direction: if row.is_egress { Direction::Egress } else { Direction::Ingress },
+        direction: if row.is_egress {
+            Direction::Egress
+        } else {
+            Direction::Ingress
+        },
         protocol,
         ports,
         target,
@@ -200,12 +231,18 @@ pub(super) fn from_row(row: &GroupRule) -> Option<Rule> {
 
 /// A prefix in canonical form, as AWS stores it (API_IpRange.html).
 fn cidr(text: &str) -> Option<Target> {
-    text.parse::<IpNet>().ok().map(|net| Target::Cidr(net.trunc()))
+    text.parse::<IpNet>()
+        .ok()
+        .map(|net| Target::Cidr(net.trunc()))
 }
 
 /// `IpProtocol`, `FromPort` and `ToPort` (API_IpPermission.html). `-1` ignores
 /// ports, and so does every protocol that has none.
-fn protocol_and_ports(name: &str, from: Option<i64>, to: Option<i64>) -> Option<(RuleProtocol, RulePorts)> {
+fn protocol_and_ports(
+    name: &str,
+    from: Option<i64>,
+    to: Option<i64>,
+) -> Option<(RuleProtocol, RulePorts)> {
     if name == "-1" || name.eq_ignore_ascii_case("all") {
         return Some((RuleProtocol::All, RulePorts::Any));
     }
@@ -214,11 +251,16 @@ fn protocol_and_ports(name: &str, from: Option<i64>, to: Option<i64>) -> Option<
         match (from.unwrap_or(-1), to.unwrap_or(-1)) {
             (-1, _) => RulePorts::Ports(PortRange::ALL),
             (from, -1) => RulePorts::Ports(PortRange::new(from.try_into().ok()?, u16::MAX)?),
-            (from, to) => RulePorts::Ports(PortRange::new(from.try_into().ok()?, to.try_into().ok()?)?),
+            (from, to) => {
+                RulePorts::Ports(PortRange::new(from.try_into().ok()?, to.try_into().ok()?)?)
+            }
         }
     } else if protocol.is_icmp() {
         let byte = |value: Option<i64>| value.and_then(|v| u8::try_from(v).ok());
-        RulePorts::Icmp { kind: byte(from), code: byte(to) }
+        RulePorts::Icmp {
+            kind: byte(from),
+            code: byte(to),
+        }
     } else {
         RulePorts::Any
     };

@@ -85,7 +85,11 @@ pub struct Interface {
 }
 
 impl Interface {
-    pub(super) fn from_wire(wire: &wire::Interface, groups: Vec<GroupIx>, notes: &mut Vec<Note>) -> Self {
+    pub(super) fn from_wire(
+        wire: &wire::Interface,
+        groups: Vec<GroupIx>,
+        notes: &mut Vec<Note>,
+    ) -> Self {
         let mut listed: Vec<&wire::PrivateAddress> = wire.private_ip_addresses.iter().collect();
         listed.sort_by_key(|a| !a.primary);
         let texts = wire
@@ -109,7 +113,9 @@ impl Interface {
             kind: InterfaceKind::of(&wire.interface_type),
             vpc: wire.vpc_id.clone(),
             subnet: wire.subnet_id.clone(),
-            region: zone.trim_end_matches(|c: char| c.is_ascii_lowercase()).to_owned(),
+            region: zone
+                .trim_end_matches(|c: char| c.is_ascii_lowercase())
+                .to_owned(),
             addresses: parse_all(texts, &wire.network_interface_id, notes),
             prefixes: parse_all(prefixes, &wire.network_interface_id, notes),
             public_addresses: parse_all(public, &wire.network_interface_id, notes),

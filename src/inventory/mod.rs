@@ -104,11 +104,20 @@ impl Note {
 
 /// What each optional part is good for, said once when it is missing.
 const OPTIONAL: &[(&str, &str)] = &[
-    ("SecurityGroupRules", "rules can't be named by their sgr- id"),
+    (
+        "SecurityGroupRules",
+        "rules can't be named by their sgr- id",
+    ),
     ("Vpcs", "the Amazon DNS address of each VPC is unknown"),
-    ("PrefixLists", "S3 and DynamoDB destinations become exact addresses, which change"),
+    (
+        "PrefixLists",
+        "S3 and DynamoDB destinations become exact addresses, which change",
+    ),
     ("VpcEndpoints", "gateway endpoints are not recognised"),
-    ("VpcPeeringConnections", "groups in other VPCs are reached by address instead of by reference"),
+    (
+        "VpcPeeringConnections",
+        "groups in other VPCs are reached by address instead of by reference",
+    ),
 ];
 
 /// The network configuration, connected.
@@ -133,7 +142,9 @@ impl Inventory {
     }
 
     /// Reads files that are already in memory: name and text.
-    pub fn from_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, InventoryError> {
+    pub fn from_files<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, InventoryError> {
         let mut snapshot = Snapshot::default();
         for (name, bytes) in files {
             snapshot.read_bytes(Path::new(name), bytes)?;
@@ -158,7 +169,9 @@ impl Inventory {
         let interfaces = connect_interfaces(&snapshot, &groups, &mut notes);
         for (position, interface) in interfaces.iter().enumerate() {
             for &group in &interface.groups {
-                groups[group.index()].members.push(InterfaceIx::new(position));
+                groups[group.index()]
+                    .members
+                    .push(InterfaceIx::new(position));
             }
         }
         let (vpc_resolvers, subnet_routers) = reserved_addresses(&snapshot);
@@ -281,22 +294,37 @@ impl Inventory {
     pub fn never_filtered(&self, address: IpAddr, from: InterfaceIx, port: u16) -> bool {
         let interface = self.interface(from);
         reach::is_link_local_service(address)
-            || (port == 53 && self.vpc_resolvers.iter().any(|(vpc, a)| *vpc == interface.vpc && *a == address))
-            || self.subnet_routers.iter().any(|(subnet, a)| *subnet == interface.subnet && *a == address)
+            || (port == 53
+                && self
+                    .vpc_resolvers
+                    .iter()
+                    .any(|(vpc, a)| *vpc == interface.vpc && *a == address))
+            || self
+                .subnet_routers
+                .iter()
+                .any(|(subnet, a)| *subnet == interface.subnet && *a == address)
     }
 }
 
 fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
     for wire in &snapshot.groups {
-        let (mut rules, mut unreadable) = groups::flatten(Direction::Egress, &wire.ip_permissions_egress);
+        let (mut rules, mut unreadable) =
+            groups::flatten(Direction::Egress, &wire.ip_permissions_egress);
         let (ingress, more) = groups::flatten(Direction::Ingress, &wire.ip_permissions);
         rules.extend(ingress);
         unreadable.extend(more);
         for text in unreadable {
-            notes.push(Note::new(format!("{}: rule `{text}` can't be read and was left out", wire.group_id)));
+            notes.push(Note::new(format!(
+                "{}: rule `{text}` can't be read and was left out",
+                wire.group_id
+            )));
         }
-        let name = if wire.group_name.is_empty() { &wire.group_id } else { &wire.group_name };
+        let name = if wire.group_name.is_empty() {
+            &wire.group_id
+        } else {
+            &wire.group_name
+        };
         groups.push(Group {
             id: wire.group_id.clone(),
             name: name.clone(),
@@ -311,14 +339,26 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
         notes.push(Note::new(format!(
             "{id}: an interface carries this group, but the inventory doesn't hold it; nothing is concluded about its rules"
         )));
-        groups.push(Group { id, name, vpc: String::new(), owner: String::new(), rules: Vec::new(), members: Vec::new(), known: false });
+        groups.push(Group {
+            id,
+            name,
+            vpc: String::new(),
+            owner: String::new(),
+            rules: Vec::new(),
+            members: Vec::new(),
+            known: false,
+        });
     }
     // Pages and accounts may overlap; the first in path order stands.
     groups.sort_by(|a, b| a.id.cmp(&b.id));
     groups.dedup_by(|later, first| later.id == first.id);
     for row in &snapshot.rules {
-        let Some(group) = groups::position(&groups, &row.group_id) else { continue };
-        let Some(rule) = groups::from_row(row) else { continue };
+        let Some(group) = groups::position(&groups, &row.group_id) else {
+            continue;
+        };
+        let Some(rule) = groups::from_row(row) else {
+            continue;
+        };
         let known = &mut groups[group.index()].rules;
         if let Some(same) = known.iter_mut().find(|r| r.same_permission(&rule)) {
             same.rule_id = rule.rule_id;
@@ -332,7 +372,11 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
 }
 
 fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
-    let mut listed: Vec<&str> = snapshot.groups.iter().map(|g| g.group_id.as_str()).collect();
+    let mut listed: Vec<&str> = snapshot
+        .groups
+        .iter()
+        .map(|g| g.group_id.as_str())
+        .collect();
     listed.sort_unstable();
     let mut unlisted: Vec<(String, String)> = snapshot
         .interfaces
@@ -346,7 +390,11 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
     unlisted
 }
 
-fn connect_interfaces(snapshot: &Snapshot, groups: &[Group], notes: &mut Vec<Note>) -> Vec<Interface> {
+fn connect_interfaces(
+    snapshot: &Snapshot,
+    groups: &[Group],
+    notes: &mut Vec<Note>,
+) -> Vec<Interface> {
     let mut instance_names: Vec<(&str, String)> = snapshot
         .reservations
         .iter()
@@ -383,7 +431,10 @@ fn connect_interfaces(snapshot: &Snapshot, groups: &[Group], notes: &mut Vec<Not
 
 /// The Amazon DNS address of each VPC (base + 2 of each of its IPv4 blocks) and
 /// the router of each subnet (base + 1); vpc-dns and subnet-sizing pages.
-#[expect(clippy::type_complexity, reason = "two lists of the same shape, named where they are taken apart")]
+#[expect(
+    clippy::type_complexity,
+    reason = "two lists of the same shape, named where they are taken apart"
+)]
 fn reserved_addresses(snapshot: &Snapshot) -> (Vec<(String, IpAddr)>, Vec<(String, IpAddr)>) {
     let nth = |block: &Option<String>, n: u32| match block.as_ref()?.parse().ok()? {
         IpNet::V4(net) => Some(IpAddr::from((net.network().to_bits() + n).to_be_bytes())),

@@ -35,11 +35,17 @@ pub struct PrefixList {
 /// through the service: `ServiceName` = `PrefixListName`.
 pub(super) fn join(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<PrefixList> {
     let mut lists: Vec<&super::wire::PrefixList> = snapshot.prefix_lists.iter().collect();
-    lists.sort_by(|a, b| (&a.prefix_list_id, &a.prefix_list_name).cmp(&(&b.prefix_list_id, &b.prefix_list_name)));
+    lists.sort_by(|a, b| {
+        (&a.prefix_list_id, &a.prefix_list_name).cmp(&(&b.prefix_list_id, &b.prefix_list_name))
+    });
     let mut joined: Vec<PrefixList> = Vec::new();
     for group in lists.chunk_by(|a, b| a.prefix_list_id == b.prefix_list_id) {
         let id = &group[0].prefix_list_id;
-        let name = group.iter().map(|l| &l.prefix_list_name).max().expect("a chunk is never empty");
+        let name = group
+            .iter()
+            .map(|l| &l.prefix_list_name)
+            .max()
+            .expect("a chunk is never empty");
         let entries = snapshot.entries.iter().filter(|(list, _)| list == id);
         let texts = group
             .iter()
@@ -49,11 +55,14 @@ pub(super) fn join(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<PrefixList
         for text in texts {
             match text.parse() {
                 Ok(prefix) => prefixes.push(prefix),
-                Err(_) => notes.push(Note::new(format!("{id}: `{text}` is not a prefix and was left out"))),
+                Err(_) => notes.push(Note::new(format!(
+                    "{id}: `{text}` is not a prefix and was left out"
+                ))),
             }
         }
         let endpoint_vpcs = gateway_vpcs(snapshot, name);
-        let aws_owned = group.iter().any(|l| l.owner_id == "AWS") || name.starts_with("com.amazonaws.");
+        let aws_owned =
+            group.iter().any(|l| l.owner_id == "AWS") || name.starts_with("com.amazonaws.");
         joined.push(PrefixList {
             id: id.clone(),
             name: name.clone(),

@@ -30,7 +30,9 @@ impl ServiceRanges {
     pub(super) fn new(prefixes: &[ServicePrefix]) -> Self {
         let mut ranges = Self::default();
         for prefix in prefixes {
-            let Ok(net) = prefix.ip_prefix.parse::<IpNet>() else { continue };
+            let Ok(net) = prefix.ip_prefix.parse::<IpNet>() else {
+                continue;
+            };
             let service = ranges.services.entry(net.trunc()).or_default();
             if service.is_empty() || specificity(service) < specificity(&prefix.service) {
                 service.clone_from(&prefix.service);

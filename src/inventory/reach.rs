@@ -18,7 +18,10 @@ pub(super) fn active_peerings(wire: &[wire::Peering]) -> Vec<Peering> {
     wire.iter()
         .filter(|p| p.status.code.eq_ignore_ascii_case("active"))
         .map(|p| Peering {
-            vpcs: [p.requester_vpc_info.vpc_id.clone(), p.accepter_vpc_info.vpc_id.clone()],
+            vpcs: [
+                p.requester_vpc_info.vpc_id.clone(),
+                p.accepter_vpc_info.vpc_id.clone(),
+            ],
             // Older output has no Region; such peerings could only be made inside one.
             same_region: match (&p.requester_vpc_info.region, &p.accepter_vpc_info.region) {
                 (Some(a), Some(b)) => a == b,
@@ -48,7 +51,9 @@ impl Inventory {
     pub fn reference_works(&self, a: &Interface, b: &Interface) -> bool {
         !a.vpc.is_empty()
             && (a.vpc == b.vpc
-                || self.peering_between(&a.vpc, &b.vpc).is_some_and(|p| p.same_region))
+                || self
+                    .peering_between(&a.vpc, &b.vpc)
+                    .is_some_and(|p| p.same_region))
     }
 }
 

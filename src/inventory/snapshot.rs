@@ -61,12 +61,16 @@ impl Snapshot {
             return Err(InventoryError::NotADirectory(dir.to_path_buf()));
         }
         let mut snapshot = Self::default();
-        let walk = walkdir::WalkDir::new(dir).follow_links(true).sort_by_file_name();
+        let walk = walkdir::WalkDir::new(dir)
+            .follow_links(true)
+            .sort_by_file_name();
         for entry in walk {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    snapshot.notes.push(Note::new(format!("inventory: {error}")));
+                    snapshot
+                        .notes
+                        .push(Note::new(format!("inventory: {error}")));
                     continue;
                 }
             };
@@ -78,7 +82,9 @@ impl Snapshot {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), InventoryError> {
-        let named_json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let named_json = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"));
         let bytes = fs::read(path).map_err(|source| InventoryError::Unreadable {
             path: path.to_path_buf(),
             source,
@@ -106,15 +112,23 @@ impl Snapshot {
         Ok(())
     }
 
-    fn read_page(&mut self, path: &Path, mut page: Map<String, Value>) -> Result<(), InventoryError> {
+    fn read_page(
+        &mut self,
+        path: &Path,
+        mut page: Map<String, Value>,
+    ) -> Result<(), InventoryError> {
         for &(key, read) in KEYS {
-            let Some(value) = page.remove(key) else { continue };
+            let Some(value) = page.remove(key) else {
+                continue;
+            };
             if !self.present.contains(&key) {
                 self.present.push(key);
             }
             read(self, value).map_err(|source| json_error(path, key, source))?;
         }
-        let Some(entries) = page.remove("Entries") else { return Ok(()) };
+        let Some(entries) = page.remove("Entries") else {
+            return Ok(());
+        };
         let mut found: Vec<wire::Entry> = Vec::new();
         extend(&mut found, entries).map_err(|source| json_error(path, "Entries", source))?;
         let list = page

@@ -24,8 +24,8 @@ macro_rules! wire {
 
 wire! {
     /// describe-security-groups
-    Group { group_id: String, group_name: String, description: String, owner_id: String, vpc_id: String,
-            security_group_arn: String, tags: Vec<Tag>, ip_permissions: Vec<Permission>, ip_permissions_egress: Vec<Permission> }
+    Group { group_id: String, group_name: String, owner_id: String, vpc_id: String,
+            ip_permissions: Vec<Permission>, ip_permissions_egress: Vec<Permission> }
     Tag { key: String, value: String }
     /// One entry of IpPermissions: `-1` has no ports here, and has -1/-1 in describe-security-group-rules.
     Permission { ip_protocol: String, from_port: Option<i64>, to_port: Option<i64>, ip_ranges: Vec<IpRange>, ipv6_ranges: Vec<Ipv6Range>,
@@ -33,12 +33,12 @@ wire! {
     IpRange { cidr_ip: String, description: String }
     Ipv6Range { cidr_ipv6: String, description: String }
     PrefixListRef { prefix_list_id: String, description: String }
-    GroupPair { group_id: String, user_id: String, description: String }
+    GroupPair { group_id: String, description: String }
     /// describe-security-group-rules
     GroupRule { security_group_rule_id: String, group_id: String, is_egress: bool, ip_protocol: String, from_port: Option<i64>, to_port: Option<i64>,
                 cidr_ipv4: Option<String>, cidr_ipv6: Option<String>, prefix_list_id: Option<String>, referenced_group_info: Option<GroupPair>, description: String }
     /// describe-network-interfaces; tags are in `TagSet` here and nowhere else
-    Interface { network_interface_id: String, interface_type: String, description: String, owner_id: String, vpc_id: String, subnet_id: String,
+    Interface { network_interface_id: String, interface_type: String, description: String, vpc_id: String, subnet_id: String,
                 availability_zone: String, private_ip_address: Option<String>, private_ip_addresses: Vec<PrivateAddress>, ipv4_prefixes: Vec<Ipv4Prefix>,
                 ipv6_addresses: Vec<Ipv6Address>, ipv6_prefixes: Vec<Ipv6Prefix>, groups: Vec<GroupRef>, attachment: Option<Attachment>, tag_set: Vec<Tag> = "Tags",
                 association: Option<Association> }
@@ -50,8 +50,8 @@ wire! {
     GroupRef { group_id: String, group_name: String }
     Attachment { instance_id: Option<String> }
     /// describe-vpcs
-    Vpc { vpc_id: String, cidr_block: Option<String>, cidr_block_association_set: Vec<CidrBlock>, ipv6_cidr_block_association_set: Vec<CidrBlock>, owner_id: String, tags: Vec<Tag> }
-    CidrBlock { cidr_block: Option<String> = "Ipv6CidrBlock" }
+    Vpc { vpc_id: String, cidr_block: Option<String>, cidr_block_association_set: Vec<CidrBlock> }
+    CidrBlock { cidr_block: Option<String> }
     /// describe-subnets
     Subnet { subnet_id: String, cidr_block: Option<String> }
     /// describe-managed-prefix-lists, and describe-prefix-lists with the CIDRs inline
@@ -59,9 +59,9 @@ wire! {
     /// get-managed-prefix-list-entries
     Entry { cidr: String }
     /// describe-vpc-endpoints; the casing of State varies
-    Endpoint { vpc_endpoint_id: String, vpc_endpoint_type: String, vpc_id: String, service_name: String, state: String }
+    Endpoint { vpc_endpoint_type: String, vpc_id: String, service_name: String, state: String }
     /// describe-vpc-peering-connections
-    Peering { vpc_peering_connection_id: String, status: PeeringStatus, requester_vpc_info: PeeringSide, accepter_vpc_info: PeeringSide }
+    Peering { status: PeeringStatus, requester_vpc_info: PeeringSide, accepter_vpc_info: PeeringSide }
     PeeringStatus { code: String }
     PeeringSide { vpc_id: String, region: Option<String> }
     /// describe-flow-logs

@@ -75,18 +75,18 @@ pub fn prefix_of(address: IpAddr, length: u8) -> IpNet {
 /// listed: logs that were made public often carry them where the real
 /// destination stood, and on a real network they are as foreign as any other.
 const NOT_PUBLIC: &[(IpAddr, u8)] = &[
-    (v4(0, 0, 0, 0), 8),       // "this network"
-    (v4(10, 0, 0, 0), 8),      // RFC 1918
-    (v4(100, 64, 0, 0), 10),   // shared address space, RFC 6598
-    (v4(127, 0, 0, 0), 8),     // loopback
-    (v4(169, 254, 0, 0), 16),  // link local
-    (v4(172, 16, 0, 0), 12),   // RFC 1918
-    (v4(192, 168, 0, 0), 16),  // RFC 1918
-    (v4(224, 0, 0, 0), 3),     // multicast, reserved, broadcast
-    (v6(0, 0), 127),           // unspecified and loopback
-    (v6(0xfc00, 0), 7),        // unique local
-    (v6(0xfe80, 0), 10),       // link local
-    (v6(0xff00, 0), 8),        // multicast
+    (v4(0, 0, 0, 0), 8),      // "this network"
+    (v4(10, 0, 0, 0), 8),     // RFC 1918
+    (v4(100, 64, 0, 0), 10),  // shared address space, RFC 6598
+    (v4(127, 0, 0, 0), 8),    // loopback
+    (v4(169, 254, 0, 0), 16), // link local
+    (v4(172, 16, 0, 0), 12),  // RFC 1918
+    (v4(192, 168, 0, 0), 16), // RFC 1918
+    (v4(224, 0, 0, 0), 3),    // multicast, reserved, broadcast
+    (v6(0, 0), 127),          // unspecified and loopback
+    (v6(0xfc00, 0), 7),       // unique local
+    (v6(0xfe80, 0), 10),      // link local
+    (v6(0xff00, 0), 8),       // multicast
 ];
 
 const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {

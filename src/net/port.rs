@@ -11,16 +11,26 @@ pub struct PortRange {
 
 impl PortRange {
     /// Every port.
-    pub const ALL: Self = Self { from: 0, to: u16::MAX };
+    pub const ALL: Self = Self {
+        from: 0,
+        to: u16::MAX,
+    };
 
     /// `from..=to`, or `None` when that is empty.
     pub const fn new(from: u16, to: u16) -> Option<Self> {
-        if from <= to { Some(Self { from, to }) } else { None }
+        if from <= to {
+            Some(Self { from, to })
+        } else {
+            None
+        }
     }
 
     /// One port.
     pub const fn single(port: u16) -> Self {
-        Self { from: port, to: port }
+        Self {
+            from: port,
+            to: port,
+        }
     }
 
     /// The first port.

@@ -31,24 +31,48 @@ struct Class {
 
 /// Measures exposure under two sets of gates. Only interfaces with known groups
 /// count, and only pairs with a path between them: one VPC, or a peering.
-pub fn exposure(inventory: &Inventory, before: &Gates, after: &Gates, connections: &[Connection]) -> Exposure {
+pub fn exposure(
+    inventory: &Inventory,
+    before: &Gates,
+    after: &Gates,
+    connections: &[Connection],
+) -> Exposure {
     let classes = classes(inventory);
-    let services: HashSet<Service> = connections.iter().filter(|c| c.is_accepted()).map(|c| c.service).collect();
+    let services: HashSet<Service> = connections
+        .iter()
+        .filter(|c| c.is_accepted())
+        .map(|c| c.service)
+        .collect();
     let mut services: Vec<Service> = services.into_iter().collect();
     services.sort_unstable();
-    let total = |gates: &Gates| services.iter().map(|&s| allowed(inventory, gates, &classes, s)).sum();
-    let known = |ix: InterfaceIx| classes.iter().any(|class| class.members.contains(ix.index()));
+    let total = |gates: &Gates| {
+        services
+            .iter()
+            .map(|&s| allowed(inventory, gates, &classes, s))
+            .sum()
+    };
+    let known = |ix: InterfaceIx| {
+        classes
+            .iter()
+            .any(|class| class.members.contains(ix.index()))
+    };
     let observed: HashSet<_> = observed_pairs(connections)
         .filter(|&(x, y, _)| known(x) && known(y) && path(inventory, x, y))
         .collect();
-    Exposure { before: total(before), after: total(after), ideal: observed.len() as u64 }
+    Exposure {
+        before: total(before),
+        after: total(after),
+        ideal: observed.len() as u64,
+    }
 }
 
 fn classes(inventory: &Inventory) -> Vec<Class> {
     let mut by_key: BTreeMap<(&str, &[GroupIx]), Class> = BTreeMap::new();
     for ix in inventory.interface_indexes() {
         let interface = inventory.interface(ix);
-        if interface.groups.is_empty() || interface.groups.iter().any(|&g| !inventory.group(g).known) {
+        if interface.groups.is_empty()
+            || interface.groups.iter().any(|&g| !inventory.group(g).known)
+        {
             continue;
         }
         by_key
@@ -69,7 +93,10 @@ fn classes(inventory: &Inventory) -> Vec<Class> {
 /// the other end, so pairs are counted class by class.
 fn allowed(inventory: &Inventory, gates: &Gates, classes: &[Class], service: Service) -> u64 {
     let reach = |direction| -> Vec<FixedBitSet> {
-        classes.iter().map(|class| admitted(inventory, gates, class, direction, service)).collect()
+        classes
+            .iter()
+            .map(|class| admitted(inventory, gates, class, direction, service))
+            .collect()
     };
     let (out, inward) = (reach(Direction::Egress), reach(Direction::Ingress));
     let mut count = 0;
@@ -81,7 +108,10 @@ fn allowed(inventory: &Inventory, gates: &Gates, classes: &[Class], service: Ser
             let senders = from.members.intersection_count(&inward[d]) as u64;
             let receivers = to.members.intersection_count(&out[c]) as u64;
             let itself = if c == d {
-                from.members.ones().filter(|&x| inward[d].contains(x) && out[c].contains(x)).count() as u64
+                from.members
+                    .ones()
+                    .filter(|&x| inward[d].contains(x) && out[c].contains(x))
+                    .count() as u64
             } else {
                 0
             };
@@ -92,15 +122,28 @@ fn allowed(inventory: &Inventory, gates: &Gates, classes: &[Class], service: Ser
 }
 
 /// The interfaces that a class's gate admits under any of their addresses.
-fn admitted(inventory: &Inventory, gates: &Gates, class: &Class, direction: Direction, service: Service) -> FixedBitSet {
+fn admitted(
+    inventory: &Inventory,
+    gates: &Gates,
+    class: &Class,
+    direction: Direction,
+    service: Service,
+) -> FixedBitSet {
     let mut set = FixedBitSet::with_capacity(inventory.interfaces().len());
     let at = inventory.interface(class.example);
     for ix in inventory.interface_indexes() {
         let peer = inventory.interface(ix);
-        let groups: &[GroupIx] = if inventory.reference_works(at, peer) { &peer.groups } else { &[] };
+        let groups: &[GroupIx] = if inventory.reference_works(at, peer) {
+            &peer.groups
+        } else {
+            &[]
+        };
         let admits = |&address: &std::net::IpAddr| {
             let peer = Peer { address, groups };
-            gates.admitting(&class.groups, direction, peer, Packet::from(service)).next().is_some()
+            gates
+                .admitting(&class.groups, direction, peer, Packet::from(service))
+                .next()
+                .is_some()
         };
         if peer.addresses.iter().any(admits) {
             set.insert(ix.index());

@@ -8,7 +8,9 @@ mod exposure;
 
 pub use exposure::{Exposure, exposure};
 
-use crate::inventory::{Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Rule};
+use crate::inventory::{
+    Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Rule,
+};
 use crate::resolve::{Connection, End, Verdict, visible_groups};
 use crate::suggest::{RuleSet, Status};
 
@@ -31,11 +33,19 @@ pub struct Replay {
 
 /// The rules of every group after the change: today − revocations + additions.
 pub fn after(inventory: &Inventory, change: &RuleSet) -> Vec<Vec<Rule>> {
-    let mut rules: Vec<Vec<Rule>> = inventory.groups().iter().map(|group| group.rules.clone()).collect();
+    let mut rules: Vec<Vec<Rule>> = inventory
+        .groups()
+        .iter()
+        .map(|group| group.rules.clone())
+        .collect();
     for revocation in &change.revocations {
         rules[revocation.group.index()].retain(|rule| !rule.same_permission(&revocation.rule));
     }
-    for added in change.rules.iter().filter(|rule| rule.status == Status::Add) {
+    for added in change
+        .rules
+        .iter()
+        .filter(|rule| rule.status == Status::Add)
+    {
         rules[added.group.index()].push(added.rule.clone());
     }
     rules
@@ -59,22 +69,44 @@ pub fn verify(inventory: &Inventory, gates: &Gates, connections: &[Connection]) 
 
 /// Whether both gates let the connection through.
 pub fn passes(inventory: &Inventory, gates: &Gates, connection: &Connection) -> bool {
-    let Connection { initiator, responder, service, .. } = connection;
+    let Connection {
+        initiator,
+        responder,
+        service,
+        ..
+    } = connection;
     let gate = |at: End, peer: End, direction: Direction| {
-        let Some(ix) = at.interface() else { return true };
+        let Some(ix) = at.interface() else {
+            return true;
+        };
         let groups: &[GroupIx] = visible_groups(inventory, at, peer);
-        let peer = Peer { address: peer.address, groups };
-        gates.judge(inventory, inventory.interface(ix), direction, peer, Packet::from(*service)) != Admission::Refused
+        let peer = Peer {
+            address: peer.address,
+            groups,
+        };
+        gates.judge(
+            inventory,
+            inventory.interface(ix),
+            direction,
+            peer,
+            Packet::from(*service),
+        ) != Admission::Refused
     };
     connection.unfiltered(inventory)
-        || (gate(*initiator, *responder, Direction::Egress) && gate(*responder, *initiator, Direction::Ingress))
+        || (gate(*initiator, *responder, Direction::Egress)
+            && gate(*responder, *initiator, Direction::Ingress))
 }
 
 /// The interface pairs that accepted connections between two interfaces of the
 /// inventory make, with their service.
-fn observed_pairs<'a>(connections: &'a [Connection]) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, crate::net::Service)> + 'a {
-    connections.iter().filter(|c| c.is_accepted()).filter_map(|c| {
-        let (x, y) = (c.initiator.interface()?, c.responder.interface()?);
-        (x != y).then_some((x, y, c.service))
-    })
+fn observed_pairs<'a>(
+    connections: &'a [Connection],
+) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, crate::net::Service)> + 'a {
+    connections
+        .iter()
+        .filter(|c| c.is_accepted())
+        .filter_map(|c| {
+            let (x, y) = (c.initiator.interface()?, c.responder.interface()?);
+            (x != y).then_some((x, y, c.service))
+        })
 }

@@ -185,8 +185,21 @@ impl Sum {
     }
 
     pub(super) fn finish(self, asked: &Asked<'_>, observers: &[String]) -> Connection {
-        let Self { initiator, responder, service, confidence, basis, records, seen, by_place } = self;
-        let counted = by_place.iter().flatten().next().expect("a conversation has at least one row");
+        let Self {
+            initiator,
+            responder,
+            service,
+            confidence,
+            basis,
+            records,
+            seen,
+            by_place,
+        } = self;
+        let counted = by_place
+            .iter()
+            .flatten()
+            .next()
+            .expect("a conversation has at least one row");
         let all = by_place.iter().flatten();
         let totals = Totals {
             records,
@@ -235,7 +248,15 @@ impl Seen {
     }
 
     fn add(&mut self, other: &Self) {
-        let Self { let_out, refused_out, let_in, refused_in, passed_between, refused_between, answers } = other;
+        let Self {
+            let_out,
+            refused_out,
+            let_in,
+            refused_in,
+            passed_between,
+            refused_between,
+            answers,
+        } = other;
         self.let_out += let_out;
         self.refused_out += refused_out;
         self.let_in += let_in;
@@ -261,14 +282,23 @@ impl Seen {
 }
 
 fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
-    let Connection { initiator, responder, service, seen, .. } = connection;
+    let Connection {
+        initiator,
+        responder,
+        service,
+        seen,
+        ..
+    } = connection;
     if seen.was_refused() {
         return Verdict::Refused;
     }
     if initiator.interface().is_none() && responder.interface().is_none() {
         return Verdict::Unattributed(Unattributed::NoLocalEnd);
     }
-    let forwards = |end: &End| end.interface().is_some_and(|ix| asked.inventory.interface(ix).kind.forwards());
+    let forwards = |end: &End| {
+        end.interface()
+            .is_some_and(|ix| asked.inventory.interface(ix).kind.forwards())
+    };
     if forwards(initiator) || forwards(responder) {
         return Verdict::Unattributed(Unattributed::Forwarded);
     }
@@ -283,7 +313,9 @@ fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
     let opening = asked.judge(*initiator, *responder, *service);
     match (opening.egress, opening.ingress) {
         (Admission::Refused, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),
-        (_, Admission::Refused) if seen.reached_responder() => Verdict::Quarantined(Quarantine::NotPermittedToday),
+        (_, Admission::Refused) if seen.reached_responder() => {
+            Verdict::Quarantined(Quarantine::NotPermittedToday)
+        }
         // Let out, not seen to arrive, and today's rules would not let it in.
         (_, Admission::Refused) => Verdict::Refused,
         _ => Verdict::Accepted,
@@ -293,9 +325,9 @@ fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
 impl Connection {
     /// Whether security groups never judge it, so that it needs no rule.
     pub fn unfiltered(&self, inventory: &Inventory) -> bool {
-        self.initiator
-            .interface()
-            .is_some_and(|ix| inventory.never_filtered(self.responder.address, ix, self.service.port))
+        self.initiator.interface().is_some_and(|ix| {
+            inventory.never_filtered(self.responder.address, ix, self.service.port)
+        })
     }
 
     /// Whether rules have to permit it.
@@ -304,7 +336,13 @@ impl Connection {
     }
 }
 
-fn id(inventory: &Inventory, observers: &[String], initiator: End, responder: End, service: Service) -> String {
+fn id(
+    inventory: &Inventory,
+    observers: &[String],
+    initiator: End,
+    responder: End,
+    service: Service,
+) -> String {
     let name = |end: End| match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),
         Place::Unlisted(ix) => observers[ix.index()].as_str(),

@@ -80,15 +80,32 @@ pub(super) fn conversations(table: &FlowTable, placer: &Placer<'_>) -> Vec<Conve
         .enumerate()
         .map(|(position, flow)| {
             let Placed { src, dst, vantage } = placer.place(flow);
-            let sender = Socket { end: src, port: flow.key.src_port };
-            let receiver = Socket { end: dst, port: flow.key.dst_port };
+            let sender = Socket {
+                end: src,
+                port: flow.key.src_port,
+            };
+            let receiver = Socket {
+                end: dst,
+                port: flow.key.dst_port,
+            };
             let (a, b, side) = if sender <= receiver {
                 (sender, receiver, Side::A)
             } else {
                 (receiver, sender, Side::B)
             };
-            let pair = Pair { a, b, protocol: flow.key.protocol };
-            (pair, Part { flow: position, sender: side, vantage })
+            let pair = Pair {
+                a,
+                b,
+                protocol: flow.key.protocol,
+            };
+            (
+                pair,
+                Part {
+                    flow: position,
+                    sender: side,
+                    vantage,
+                },
+            )
         })
         .collect();
     parts.sort_unstable_by_key(|(pair, part)| (*pair, part.flow));

@@ -101,7 +101,10 @@ impl Listeners {
     }
 
     fn fan_in(&self, pair: &Pair, side: Side) -> u32 {
-        self.fan_in.get(&(pair.socket(side), pair.protocol)).copied().unwrap_or(0)
+        self.fan_in
+            .get(&(pair.socket(side), pair.protocol))
+            .copied()
+            .unwrap_or(0)
     }
 }
 
@@ -111,7 +114,10 @@ const ROUNDS: [Confidence; 3] = [Confidence::Certain, Confidence::Certain, Confi
 
 /// Decides every conversation; the result runs parallel to the input.
 pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> Vec<Decision> {
-    let mut listeners = Listeners { fan_in: fan_in(conversations, evidence), known: HashSet::default() };
+    let mut listeners = Listeners {
+        fan_in: fan_in(conversations, evidence),
+        known: HashSet::default(),
+    };
     let mut decisions = Vec::new();
     for learn_from in ROUNDS {
         decisions = conversations
@@ -131,12 +137,17 @@ pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> V
 
 /// How many answered conversations each socket takes part in: a listener has one
 /// port for many, a client many ports for one. A scanner's targets rarely answer.
-fn fan_in(conversations: &[Conversation], evidence: &[Evidence]) -> HashMap<(Socket, Protocol), u32> {
+fn fan_in(
+    conversations: &[Conversation],
+    evidence: &[Evidence],
+) -> HashMap<(Socket, Protocol), u32> {
     let mut counts: HashMap<(Socket, Protocol), u32> = HashMap::default();
     for (conversation, evidence) in conversations.iter().zip(evidence) {
         if evidence.two_way() {
             for side in Side::BOTH {
-                *counts.entry((conversation.pair.socket(side), conversation.pair.protocol)).or_default() += 1;
+                *counts
+                    .entry((conversation.pair.socket(side), conversation.pair.protocol))
+                    .or_default() += 1;
             }
         }
     }
@@ -145,13 +156,21 @@ fn fan_in(conversations: &[Conversation], evidence: &[Evidence]) -> HashMap<(Soc
 
 fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decision {
     let [a, b] = Side::BOTH.map(|side| evidence.of(side));
-    let decided = |initiator, confidence, basis| Decision { initiator, confidence, basis };
+    let decided = |initiator, confidence, basis| Decision {
+        initiator,
+        confidence,
+        basis,
+    };
 
     if let Some(side) = only(a.opened, b.opened) {
         return decided(side, Confidence::Certain, Basis::Flags);
     }
     if let Some(side) = only(a.answered_unasked, b.answered_unasked) {
-        return decided(side, confidence_in_rules(pair, evidence, listeners, side), Basis::Rules);
+        return decided(
+            side,
+            confidence_in_rules(pair, evidence, listeners, side),
+            Basis::Rules,
+        );
     }
     if let Some(side) = refused_opener(pair, evidence, listeners) {
         return decided(side, Confidence::Likely, Basis::Refusal);
@@ -162,7 +181,10 @@ fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decisi
     if pair.protocol.has_ports() {
         // In each of these the sign marks the responder.
         let responder = |a, b| only(a, b).map(Side::other);
-        if let Some(side) = responder(listeners.knows(pair, Side::A), listeners.knows(pair, Side::B)) {
+        if let Some(side) = responder(
+            listeners.knows(pair, Side::A),
+            listeners.knows(pair, Side::B),
+        ) {
             return decided(side, Confidence::Likely, Basis::Listener);
         }
         if let Some(side) = only(a.peer_port_named, b.peer_port_named) {
@@ -176,7 +198,11 @@ fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decisi
         }
     }
     if let Some(side) = only(a.accepted || a.rejected, b.accepted || b.rejected) {
-        let confidence = if pair.protocol == Protocol::TCP { Confidence::Guessed } else { Confidence::Likely };
+        let confidence = if pair.protocol == Protocol::TCP {
+            Confidence::Guessed
+        } else {
+            Confidence::Likely
+        };
         return decided(side, confidence, Basis::OneWay);
     }
     let ephemeral = |side| pair.socket(side).port >= EPHEMERAL_FROM;
@@ -189,7 +215,11 @@ fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decisi
             decided(side, Confidence::Guessed, Basis::Earlier)
         }
         _ => {
-            let side = if pair.a.port < pair.b.port { Side::B } else { Side::A };
+            let side = if pair.a.port < pair.b.port {
+                Side::B
+            } else {
+                Side::A
+            };
             decided(side, Confidence::Guessed, Basis::LowerPort)
         }
     }
@@ -208,7 +238,12 @@ const fn only(a: bool, b: bool) -> Option<Side> {
 /// removed since the traffic makes a listener look like a client. That would put
 /// a service's port on the initiator and a client's on the responder, so there
 /// the proof counts as a guess.
-fn confidence_in_rules(pair: &Pair, evidence: &Evidence, listeners: &Listeners, initiator: Side) -> Confidence {
+fn confidence_in_rules(
+    pair: &Pair,
+    evidence: &Evidence,
+    listeners: &Listeners,
+    initiator: Side,
+) -> Confidence {
     let responder = initiator.other();
     let backwards = pair.protocol.has_ports()
         && pair.socket(responder).port >= EPHEMERAL_FROM
@@ -229,7 +264,9 @@ fn confidence_in_rules(pair: &Pair, evidence: &Evidence, listeners: &Listeners, 
 /// known to be the one who answers.
 fn refused_opener(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Option<Side> {
     let tried = |side: Side| {
-        evidence.of(side).rejected && !evidence.of(side.other()).accepted && !listeners.knows(pair, side)
+        evidence.of(side).rejected
+            && !evidence.of(side.other()).accepted
+            && !listeners.knows(pair, side)
             && !(well_known(pair, side) && !well_known(pair, side.other()))
     };
     only(tried(Side::A), tried(Side::B))

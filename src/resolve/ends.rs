@@ -71,7 +71,11 @@ pub(super) struct Placer<'a> {
 
 impl<'a> Placer<'a> {
     pub(super) fn new(table: &FlowTable, inventory: &'a Inventory) -> Self {
-        let observers: Vec<_> = table.observers.iter().map(|name| inventory.interface_by_id(name)).collect();
+        let observers: Vec<_> = table
+            .observers
+            .iter()
+            .map(|name| inventory.interface_by_id(name))
+            .collect();
         let unlisted = own_addresses(table, &observers);
         let mut unlisted_at = HashMap::default();
         for flow in &table.flows {
@@ -80,7 +84,12 @@ impl<'a> Placer<'a> {
                 unlisted_at.entry(address).or_insert(observer);
             }
         }
-        Self { inventory, observers, unlisted, unlisted_at }
+        Self {
+            inventory,
+            observers,
+            unlisted,
+            unlisted_at,
+        }
     }
 
     pub(super) fn place(&self, flow: &Flow) -> Placed {
@@ -93,7 +102,10 @@ impl<'a> Placer<'a> {
         let recorder = listed.map_or(Place::Unlisted(key.observer), Place::Local);
         let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_str());
         let far = |address| self.far_end(address, vpc);
-        let own = |address| End { place: recorder, address };
+        let own = |address| End {
+            place: recorder,
+            address,
+        };
         let (src, dst) = match vantage {
             Vantage::Source => (own(key.src), far(key.dst)),
             Vantage::Destination => (far(key.src), own(key.dst)),
@@ -111,7 +123,13 @@ impl<'a> Placer<'a> {
         match (interface.holds(key.src), interface.holds(key.dst)) {
             (true, false) => Vantage::Source,
             (false, true) => Vantage::Destination,
-            (true, true) => if counters.ingress && !counters.egress { Vantage::Destination } else { Vantage::Source },
+            (true, true) => {
+                if counters.ingress && !counters.egress {
+                    Vantage::Destination
+                } else {
+                    Vantage::Source
+                }
+            }
             // Behind the primary address, and nobody else's: a pod or a secondary
             // address that the interface had at the time. Somebody else's address
             // there means that this interface routes for others.

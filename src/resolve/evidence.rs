@@ -3,13 +3,18 @@
 use super::conversation::{Conversation, Pair, Side};
 use super::ends::{End, Vantage};
 use crate::flow::FlowTable;
-use crate::inventory::{Admission, Direction, Gates, GroupIx, InterfaceKind, Inventory, Packet, Peer};
+use crate::inventory::{
+    Admission, Direction, Gates, GroupIx, InterfaceKind, Inventory, Packet, Peer,
+};
 use crate::net::{PortRange, Service};
 
 /// Evidence for one side being the initiator. All of it is about the packets
 /// that this side sent, or could have sent.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent pieces of evidence, weighed in direction.rs")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent pieces of evidence, weighed in direction.rs"
+)]
 pub(super) struct Sent {
     /// Its flags say SYN without ACK, or the other side's say SYN-ACK.
     pub(super) opened: bool,
@@ -47,7 +52,11 @@ impl Evidence {
     }
 
     /// Collects what the rows, today's rules and the interfaces say.
-    pub(super) fn collect(conversation: &Conversation, table: &FlowTable, asked: &Asked<'_>) -> Self {
+    pub(super) fn collect(
+        conversation: &Conversation,
+        table: &FlowTable,
+        asked: &Asked<'_>,
+    ) -> Self {
         let mut evidence = Self::default();
         let pair = &conversation.pair;
         let admissions = Side::BOTH.map(|side| asked.opening(pair, side));
@@ -65,7 +74,10 @@ impl Evidence {
             let sent = &mut evidence.by_side[sender.index()];
             sent.accepted |= accepted;
             sent.rejected |= !accepted;
-            sent.first = Some(sent.first.map_or(counters.first, |first| first.min(counters.first)));
+            sent.first = Some(
+                sent.first
+                    .map_or(counters.first, |first| first.min(counters.first)),
+            );
             sent.opened |= counters.syn;
             evidence.by_side[receiver.index()].opened |= counters.syn_ack;
             let opening = &admissions[sender.index()];
@@ -100,7 +112,11 @@ pub(super) struct Opening {
 impl Asked<'_> {
     /// What both gates say when `side` opens the conversation.
     pub(super) fn opening(&self, pair: &Pair, side: Side) -> Opening {
-        self.judge(pair.socket(side).end, pair.socket(side.other()).end, pair.service(side.other()))
+        self.judge(
+            pair.socket(side).end,
+            pair.socket(side.other()).end,
+            pair.service(side.other()),
+        )
     }
 
     /// What both gates say to a connection.
@@ -111,14 +127,29 @@ impl Asked<'_> {
             Admission::Allowed(group, rule) => self.names_port(group, rule),
             _ => false,
         };
-        Opening { egress, ingress, port_named }
+        Opening {
+            egress,
+            ingress,
+            port_named,
+        }
     }
 
     fn gate(&self, at: End, peer: End, direction: Direction, service: Service) -> Admission {
-        let Some(ix) = at.interface() else { return Admission::NoGate };
+        let Some(ix) = at.interface() else {
+            return Admission::NoGate;
+        };
         let interface = self.inventory.interface(ix);
-        let peer = Peer { address: peer.address, groups: visible_groups(self.inventory, at, peer) };
-        self.gates.judge(self.inventory, interface, direction, peer, Packet::from(service))
+        let peer = Peer {
+            address: peer.address,
+            groups: visible_groups(self.inventory, at, peer),
+        };
+        self.gates.judge(
+            self.inventory,
+            interface,
+            direction,
+            peer,
+            Packet::from(service),
+        )
     }
 
     fn names_port(&self, group: GroupIx, rule: usize) -> bool {
@@ -131,9 +162,8 @@ impl Asked<'_> {
     }
 
     fn never_listens(&self, end: End) -> bool {
-        end.interface().is_some_and(|ix| {
-            matches!(self.inventory.interface(ix).kind, InterfaceKind::Lambda | InterfaceKind::NatGateway)
-        })
+        end.interface()
+            .is_some_and(|ix| self.inventory.interface(ix).kind == InterfaceKind::Lambda)
     }
 }
 
@@ -143,7 +173,11 @@ pub fn visible_groups(inventory: &Inventory, at: End, peer: End) -> &[GroupIx] {
     match (at.interface(), peer.interface()) {
         (Some(a), Some(b)) => {
             let (a, b) = (inventory.interface(a), inventory.interface(b));
-            if inventory.reference_works(a, b) { &b.groups } else { &[] }
+            if inventory.reference_works(a, b) {
+                &b.groups
+            } else {
+                &[]
+            }
         }
         _ => &[],
     }

@@ -1,8 +1,8 @@
 //! Whether a destination is a stranger.
 
+use super::ends::{End, Place};
 use crate::flow::FlowTable;
 use crate::inventory::Inventory;
-use super::ends::{End, Place};
 
 /// Ranges of these codes hold any customer's machines, or nothing in particular
 /// (aws-ip-syntax.html): an address in them is as foreign as any other.
@@ -10,7 +10,11 @@ const NOBODY_IN_PARTICULAR: &[&str] = &["EC2", "GLOBALACCELERATOR"];
 
 /// The AWS service behind an address: as the rows name it, else from the
 /// inventory's ip-ranges.json.
-pub fn aws_service<'a>(inventory: &'a Inventory, table: &'a FlowTable, end: End) -> Option<&'a str> {
+pub fn aws_service<'a>(
+    inventory: &'a Inventory,
+    table: &'a FlowTable,
+    end: End,
+) -> Option<&'a str> {
     table
         .services
         .get(&end.address)
@@ -23,5 +27,6 @@ pub fn is_stranger(inventory: &Inventory, table: &FlowTable, end: End) -> bool {
     end.place == Place::Outside
         && crate::net::is_public(end.address)
         && inventory.interface_with_public(end.address).is_none()
-        && aws_service(inventory, table, end).is_none_or(|service| NOBODY_IN_PARTICULAR.contains(&service))
+        && aws_service(inventory, table, end)
+            .is_none_or(|service| NOBODY_IN_PARTICULAR.contains(&service))
 }

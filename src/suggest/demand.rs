@@ -47,10 +47,16 @@ impl Demand {
                 by_reference: by_reference(inventory, connection),
             };
             if wanted.initiator.is_some() || wanted.responder.is_some() {
-                by_service.entry(connection.service).or_default().push(wanted);
+                by_service
+                    .entry(connection.service)
+                    .or_default()
+                    .push(wanted);
             }
         }
-        by_service.into_iter().map(|(service, wanted)| Self { service, wanted }).collect()
+        by_service
+            .into_iter()
+            .map(|(service, wanted)| Self { service, wanted })
+            .collect()
     }
 }
 
@@ -63,7 +69,11 @@ fn gated(inventory: &Inventory, interface: Option<InterfaceIx>) -> Option<Interf
 }
 
 fn by_reference(inventory: &Inventory, connection: &Connection) -> bool {
-    let Connection { initiator, responder, .. } = connection;
+    let Connection {
+        initiator,
+        responder,
+        ..
+    } = connection;
     !visible_groups(inventory, *initiator, *responder).is_empty()
         && !visible_groups(inventory, *responder, *initiator).is_empty()
 }

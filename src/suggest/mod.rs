@@ -1,4 +1,4 @@
-//! Stage 7: the rules that permit what was seen, and the open ones they replace.
+//! Stage 6: the rules that permit what was seen, and the open ones they replace.
 //!
 //! Accepted connections in; a [`RuleSet`] out. Nothing quarantined, refused or
 //! unattributed reaches this stage's rules, and no rule it adds lets anything

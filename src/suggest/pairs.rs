@@ -7,21 +7,27 @@ use super::cover::{Choice, cover};
 use super::demand::{Demand, Wanted, groups_of};
 use super::rule::Draft;
 use crate::inventory::{GroupIx, InterfaceIx};
-use crate::net::HashSet;
+use crate::net::{HashSet, Service};
 
 /// A group of initiators and a group of responders.
 type Pair = (GroupIx, GroupIx);
 
 /// Writes pairs for every connection that a valid pair covers; returns the
 /// positions (in the demand) of the rest.
-pub(super) fn write(demand: &Demand, candidates: &Candidates<'_>, draft: &mut Draft<'_>) -> Vec<usize> {
+pub(super) fn write(
+    demand: &Demand,
+    candidates: &Candidates<'_>,
+    draft: &mut Draft<'_>,
+) -> Vec<usize> {
     let eligible: Vec<(usize, &Wanted)> = demand
         .wanted
         .iter()
         .enumerate()
         .filter(|(_, w)| w.by_reference && w.initiator.is_some() && w.responder.is_some())
         .collect();
-    let choices = choices(&eligible, candidates, |(a, b)| candidates.pair_is_open(a, b, demand.service));
+    let choices = choices(&eligible, candidates, demand.service, |(a, b)| {
+        candidates.pair_is_open(a, b, demand.service)
+    });
     let (chosen, _) = cover(eligible.len(), choices);
     let mut covered: HashSet<usize> = HashSet::default();
     for (a, b) in chosen {
@@ -34,7 +40,9 @@ pub(super) fn write(demand: &Demand, candidates: &Candidates<'_>, draft: &mut Dr
         }
         draft.mutual(a, b, demand.service, &evidence);
     }
-    (0..demand.wanted.len()).filter(|position| !covered.contains(position)).collect()
+    (0..demand.wanted.len())
+        .filter(|position| !covered.contains(position))
+        .collect()
 }
 
 /// Every pair of groups that covers some of the connections and is valid, with
@@ -42,13 +50,18 @@ pub(super) fn write(demand: &Demand, candidates: &Candidates<'_>, draft: &mut Dr
 pub(super) fn choices(
     eligible: &[(usize, &Wanted)],
     candidates: &Candidates<'_>,
+    service: Service,
     valid: impl Fn(Pair) -> bool,
 ) -> Vec<Choice<Pair>> {
-    let observed: HashSet<(InterfaceIx, InterfaceIx)> =
-        eligible.iter().filter_map(|(_, w)| Some((w.initiator?, w.responder?))).collect();
+    let observed: HashSet<(InterfaceIx, InterfaceIx)> = eligible
+        .iter()
+        .filter_map(|(_, w)| Some((w.initiator?, w.responder?)))
+        .collect();
     let mut covers: BTreeMap<Pair, Vec<usize>> = BTreeMap::new();
     for (item, (_, wanted)) in eligible.iter().enumerate() {
-        let (Some(x), Some(y)) = (wanted.initiator, wanted.responder) else { continue };
+        let (Some(x), Some(y)) = (wanted.initiator, wanted.responder) else {
+            continue;
+        };
         for &a in groups_of(candidates.inventory, x) {
             for &b in groups_of(candidates.inventory, y) {
                 covers.entry((a, b)).or_default().push(item);
@@ -59,10 +72,23 @@ pub(super) fn choices(
         .into_iter()
         .filter(|(pair, _)| valid(*pair))
         .map(|(pair, covers)| {
-            let (from, to) = (candidates.inventory.group(pair.0), candidates.inventory.group(pair.1));
-            let granted = from.members.iter().flat_map(|x| to.members.iter().map(move |y| (*x, *y)));
-            let cost = granted.filter(|(x, y)| x != y && !observed.contains(&(*x, *y))).count() as u64;
-            Choice { key: pair, covers, cost }
+            let (from, to) = (
+                candidates.inventory.group(pair.0),
+                candidates.inventory.group(pair.1),
+            );
+            let granted = from
+                .members
+                .iter()
+                .flat_map(|x| to.members.iter().map(move |y| (*x, *y)));
+            let cost = granted
+                .filter(|(x, y)| x != y && !observed.contains(&(*x, *y)))
+                .count() as u64;
+            Choice {
+                key: pair,
+                covers,
+                cost,
+                novel: !candidates.is_named(pair.0, pair.1, service),
+            }
         })
         .collect()
 }

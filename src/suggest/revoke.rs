@@ -27,7 +27,12 @@ pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept
     let inventory = evidence.inventory;
     let (mut revocations, mut kept) = (Vec::new(), Vec::new());
     for group in inventory.group_indexes() {
-        let open: Vec<&Rule> = inventory.group(group).rules.iter().filter(|rule| is_open_egress(rule)).collect();
+        let open: Vec<&Rule> = inventory
+            .group(group)
+            .rules
+            .iter()
+            .filter(|rule| is_open_egress(rule))
+            .collect();
         if open.is_empty() {
             continue;
         }
@@ -37,11 +42,20 @@ pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept
             evidence.table.observers.binary_search(id).is_ok()
         };
         if members.is_empty() {
-            kept.push(Kept { group, because: KeptBecause::Unused });
+            kept.push(Kept {
+                group,
+                because: KeptBecause::Unused,
+            });
         } else if !members.iter().any(seen) {
-            kept.push(Kept { group, because: KeptBecause::Unseen });
+            kept.push(Kept {
+                group,
+                because: KeptBecause::Unseen,
+            });
         } else {
-            revocations.extend(open.into_iter().map(|rule| Revocation { group, rule: rule.clone() }));
+            revocations.extend(open.into_iter().map(|rule| Revocation {
+                group,
+                rule: rule.clone(),
+            }));
         }
     }
     (revocations, kept)
@@ -53,7 +67,21 @@ pub fn is_open_egress(rule: &Rule) -> bool {
 }
 
 /// Today's rules of a group without those that go.
-pub(super) fn remaining(inventory: &Inventory, group: GroupIx, revocations: &[Revocation]) -> Vec<Rule> {
-    let gone = |rule: &Rule| revocations.iter().any(|r| r.group == group && r.rule.same_permission(rule));
-    inventory.group(group).rules.iter().filter(|rule| !gone(rule)).cloned().collect()
+pub(super) fn remaining(
+    inventory: &Inventory,
+    group: GroupIx,
+    revocations: &[Revocation],
+) -> Vec<Rule> {
+    let gone = |rule: &Rule| {
+        revocations
+            .iter()
+            .any(|r| r.group == group && r.rule.same_permission(rule))
+    };
+    inventory
+        .group(group)
+        .rules
+        .iter()
+        .filter(|rule| !gone(rule))
+        .cloned()
+        .collect()
 }

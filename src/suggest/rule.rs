@@ -17,6 +17,8 @@ pub struct SuggestedRule {
     pub group: GroupIx,
     /// What it says.
     pub rule: Rule,
+    /// A description for it: today's where it has one, else ours.
+    pub wording: String,
     /// Whether it has to be made.
     pub status: Status,
     /// The other half of a mutual pair.
@@ -70,31 +72,75 @@ pub(super) struct Draft<'a> {
 
 struct Entry {
     rule: Rule,
+    wording: String,
     status: Status,
     mutual: Option<Permission>,
     evidence: Vec<usize>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(inventory: &'a Inventory, remaining: &'a [Vec<Rule>], connections: &'a [Connection]) -> Self {
-        Self { inventory, remaining, connections, rules: BTreeMap::new() }
+    pub(super) fn new(
+        inventory: &'a Inventory,
+        remaining: &'a [Vec<Rule>],
+        connections: &'a [Connection],
+    ) -> Self {
+        Self {
+            inventory,
+            remaining,
+            connections,
+            rules: BTreeMap::new(),
+        }
     }
 
     /// Both halves of a connection between two groups.
-    pub(super) fn mutual(&mut self, initiators: GroupIx, responders: GroupIx, service: Service, evidence: &[usize]) {
-        let (from, to) = (self.inventory.group(initiators), self.inventory.group(responders));
+    pub(super) fn mutual(
+        &mut self,
+        initiators: GroupIx,
+        responders: GroupIx,
+        service: Service,
+        evidence: &[usize],
+    ) {
+        let (from, to) = (
+            self.inventory.group(initiators),
+            self.inventory.group(responders),
+        );
         let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
-        let egress = rule_for(Direction::Egress, service, Target::Group(to.id.clone()), &format!("to {}: {what}", to.name));
-        let ingress = rule_for(Direction::Ingress, service, Target::Group(from.id.clone()), &format!("from {}: {what}", from.name));
-        let (out, into) = (permission(initiators, &egress), permission(responders, &ingress));
+        let egress = rule_for(
+            Direction::Egress,
+            service,
+            Target::Group(to.id.clone()),
+            &format!("to {}: {what}", to.name),
+        );
+        let ingress = rule_for(
+            Direction::Ingress,
+            service,
+            Target::Group(from.id.clone()),
+            &format!("from {}: {what}", from.name),
+        );
+        let (out, into) = (
+            permission(initiators, &egress),
+            permission(responders, &ingress),
+        );
         self.put(initiators, egress, Some(into), evidence);
         self.put(responders, ingress, Some(out), evidence);
     }
 
     /// An egress rule without a mutual half of its own.
-    pub(super) fn egress(&mut self, group: GroupIx, service: Service, target: Target, to: &str, evidence: &[usize]) {
+    pub(super) fn egress(
+        &mut self,
+        group: GroupIx,
+        service: Service,
+        target: Target,
+        to: &str,
+        evidence: &[usize],
+    ) {
         let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
-        let rule = rule_for(Direction::Egress, service, target, &format!("to {to}: {what}"));
+        let rule = rule_for(
+            Direction::Egress,
+            service,
+            target,
+            &format!("to {to}: {what}"),
+        );
         self.put(group, rule, None, evidence);
     }
 
@@ -105,11 +151,30 @@ impl<'a> Draft<'a> {
     }
 
     fn put(&mut self, group: GroupIx, rule: Rule, mutual: Option<Permission>, evidence: &[usize]) {
-        let standing = self.remaining[group.index()].iter().find(|r| r.same_permission(&rule));
-        let entry = self.rules.entry(permission(group, &rule)).or_insert_with(|| match standing {
-            Some(standing) => Entry { rule: standing.clone(), status: Status::Keep, mutual: None, evidence: Vec::new() },
-            None => Entry { rule, status: Status::Add, mutual: None, evidence: Vec::new() },
-        });
+        let standing = self.remaining[group.index()]
+            .iter()
+            .find(|r| r.same_permission(&rule));
+        let entry = self
+            .rules
+            .entry(permission(group, &rule))
+            .or_insert_with(|| {
+                let (rule, status, ours) = match standing {
+                    Some(standing) => (standing.clone(), Status::Keep, rule.description),
+                    None => (rule.clone(), Status::Add, rule.description),
+                };
+                let wording = if rule.description.is_empty() {
+                    ours
+                } else {
+                    aws_description(&rule.description)
+                };
+                Entry {
+                    rule,
+                    wording,
+                    status,
+                    mutual: None,
+                    evidence: Vec::new(),
+                }
+            });
         entry.mutual = entry.mutual.take().or(mutual);
         entry.evidence.extend_from_slice(evidence);
     }
@@ -119,7 +184,16 @@ impl<'a> Draft<'a> {
         let id = |p: &Permission| {
             let (group, direction, protocol, ports, target) = p;
             let group = &self.inventory.group(*group).id;
-            stable_id("r", &[group, direction.as_str(), &protocol.to_string(), &format!("{ports:?}"), &format!("{target:?}")])
+            stable_id(
+                "r",
+                &[
+                    group,
+                    direction.as_str(),
+                    &protocol.to_string(),
+                    &format!("{ports:?}"),
+                    &format!("{target:?}"),
+                ],
+            )
         };
         let rules = self
             .rules
@@ -132,6 +206,7 @@ impl<'a> Draft<'a> {
                     id: id(key),
                     group: key.0,
                     rule: entry.rule.clone(),
+                    wording: entry.wording.clone(),
                     status: entry.status,
                     pair: entry.mutual.as_ref().map(&id),
                     confidence: evidence
@@ -143,18 +218,31 @@ impl<'a> Draft<'a> {
                 }
             })
             .collect();
-        RuleSet { rules, revocations, kept_open }
+        RuleSet {
+            rules,
+            revocations,
+            kept_open,
+        }
     }
 }
 
 fn permission(group: GroupIx, rule: &Rule) -> Permission {
-    (group, rule.direction, rule.protocol, rule.ports, rule.target.clone())
+    (
+        group,
+        rule.direction,
+        rule.protocol,
+        rule.ports,
+        rule.target.clone(),
+    )
 }
 
 fn rule_for(direction: Direction, service: Service, target: Target, description: &str) -> Rule {
     let ports = match service.port() {
         Some(port) => RulePorts::Ports(PortRange::single(port)),
-        None if service.protocol.is_icmp() => RulePorts::Icmp { kind: None, code: None },
+        None if service.protocol.is_icmp() => RulePorts::Icmp {
+            kind: None,
+            code: None,
+        },
         None => RulePorts::Any,
     };
     Rule {

@@ -11,7 +11,9 @@ use super::cover::{Choice, cover};
 use super::demand::{Demand, Wanted, groups_of};
 use super::pairs;
 use super::rule::Draft;
-use crate::inventory::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, Peer, PrefixList, Target};
+use crate::inventory::{
+    Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, Peer, PrefixList, Target,
+};
 use crate::net::{Service, prefix_of};
 
 /// Writes what the pairs left over: `alone` are positions in the demand.
@@ -37,28 +39,64 @@ pub(super) fn write(
 
 /// No ingress rule is ever revoked, so whatever let the connection in goes on
 /// doing so.
-fn keep_ingress(wanted: &Wanted, service: Service, inventory: &Inventory, surviving: &Gates, draft: &mut Draft<'_>) {
+fn keep_ingress(
+    wanted: &Wanted,
+    service: Service,
+    inventory: &Inventory,
+    surviving: &Gates,
+    draft: &mut Draft<'_>,
+) {
     let Some(at) = wanted.responder else { return };
     let groups = peer_groups(wanted, inventory, wanted.initiator);
-    let peer = Peer { address: wanted.initiator_address, groups };
-    let mut admitting = surviving.admitting(groups_of(inventory, at), Direction::Ingress, peer, Packet::from(service));
+    let peer = Peer {
+        address: wanted.initiator_address,
+        groups,
+    };
+    let mut admitting = surviving.admitting(
+        groups_of(inventory, at),
+        Direction::Ingress,
+        peer,
+        Packet::from(service),
+    );
     if let Some((group, position)) = admitting.next() {
         draft.keep(group, position, &[wanted.connection]);
     }
 }
 
 /// Whether a rule that stays lets the connection out, or no gate judges it.
-fn keep_egress(wanted: &Wanted, service: Service, inventory: &Inventory, surviving: &Gates, draft: &mut Draft<'_>) -> bool {
-    let Some(at) = wanted.initiator else { return true };
+fn keep_egress(
+    wanted: &Wanted,
+    service: Service,
+    inventory: &Inventory,
+    surviving: &Gates,
+    draft: &mut Draft<'_>,
+) -> bool {
+    let Some(at) = wanted.initiator else {
+        return true;
+    };
     let groups = peer_groups(wanted, inventory, wanted.responder);
-    let peer = Peer { address: wanted.responder_address, groups };
-    let mut admitting = surviving.admitting(groups_of(inventory, at), Direction::Egress, peer, Packet::from(service));
-    let Some((group, position)) = admitting.next() else { return false };
+    let peer = Peer {
+        address: wanted.responder_address,
+        groups,
+    };
+    let mut admitting = surviving.admitting(
+        groups_of(inventory, at),
+        Direction::Egress,
+        peer,
+        Packet::from(service),
+    );
+    let Some((group, position)) = admitting.next() else {
+        return false;
+    };
     draft.keep(group, position, &[wanted.connection]);
     true
 }
 
-fn peer_groups<'a>(wanted: &Wanted, inventory: &'a Inventory, peer: Option<InterfaceIx>) -> &'a [GroupIx] {
+fn peer_groups<'a>(
+    wanted: &Wanted,
+    inventory: &'a Inventory,
+    peer: Option<InterfaceIx>,
+) -> &'a [GroupIx] {
     match peer {
         Some(ix) if wanted.by_reference => groups_of(inventory, ix),
         _ => &[],
@@ -74,15 +112,26 @@ fn by_reference<'a>(
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) -> Vec<&'a Wanted> {
-    let (eligible, mut rest): (Vec<_>, Vec<_>) =
-        closed.iter().partition(|(_, w)| w.by_reference && w.responder.is_some());
-    let choices = pairs::choices(&eligible, candidates, |(a, b)| candidates.egress_is_open(a, b, service));
+    let (eligible, mut rest): (Vec<_>, Vec<_>) = closed
+        .iter()
+        .partition(|(_, w)| w.by_reference && w.responder.is_some());
+    let choices = pairs::choices(&eligible, candidates, service, |(a, b)| {
+        candidates.egress_is_open(a, b, service)
+    });
     let (chosen, uncovered) = cover(eligible.len(), choices);
     for (a, b) in chosen {
-        let covered = eligible.iter().filter(|(_, w)| pairs::in_pair(candidates, w, (a, b)));
+        let covered = eligible
+            .iter()
+            .filter(|(_, w)| pairs::in_pair(candidates, w, (a, b)));
         let evidence: Vec<usize> = covered.map(|(_, w)| w.connection).collect();
         let responders = candidates.inventory.group(b);
-        draft.egress(a, service, Target::Group(responders.id.clone()), &responders.name, &evidence);
+        draft.egress(
+            a,
+            service,
+            Target::Group(responders.id.clone()),
+            &responders.name,
+            &evidence,
+        );
     }
     rest.extend(uncovered.into_iter().map(|item| eligible[item]));
     rest.into_iter().map(|(_, wanted)| wanted).collect()
@@ -95,11 +144,19 @@ enum Destination {
     Address(IpAddr),
 }
 
-fn by_address(outside: &[&Wanted], service: Service, candidates: &Candidates<'_>, draft: &mut Draft<'_>) {
+fn by_address(
+    outside: &[&Wanted],
+    service: Service,
+    candidates: &Candidates<'_>,
+    draft: &mut Draft<'_>,
+) {
     let inventory = candidates.inventory;
     let mut destinations: BTreeMap<Destination, Vec<&Wanted>> = BTreeMap::new();
     for wanted in outside {
-        let destination = list_for(inventory, wanted).map_or(Destination::Address(wanted.responder_address), Destination::List);
+        let destination = list_for(inventory, wanted).map_or(
+            Destination::Address(wanted.responder_address),
+            Destination::List,
+        );
         destinations.entry(destination).or_default().push(wanted);
     }
     // Lists first: what no group may reach as a whole falls back to addresses.
@@ -113,10 +170,19 @@ fn by_address(outside: &[&Wanted], service: Service, candidates: &Candidates<'_>
                 let valid = |group| candidates.addresses_are_open(group, &list.addresses, service);
                 let (groups, uncovered) = assign(&wanted, candidates, valid);
                 for (group, evidence) in groups {
-                    draft.egress(group, service, Target::PrefixList(list.id.clone()), &list.name, &evidence);
+                    draft.egress(
+                        group,
+                        service,
+                        Target::PrefixList(list.id.clone()),
+                        &list.name,
+                        &evidence,
+                    );
                 }
                 for item in uncovered {
-                    addresses.entry(wanted[item].responder_address).or_default().push(wanted[item]);
+                    addresses
+                        .entry(wanted[item].responder_address)
+                        .or_default()
+                        .push(wanted[item]);
                 }
             }
         }
@@ -125,14 +191,30 @@ fn by_address(outside: &[&Wanted], service: Service, candidates: &Candidates<'_>
         let valid = |group| candidates.address_is_open(group, address, service);
         let (groups, _) = assign(&wanted, candidates, valid);
         for (group, evidence) in groups {
-            exact.entry(group).or_default().entry(address).or_default().extend(evidence);
+            exact
+                .entry(group)
+                .or_default()
+                .entry(address)
+                .or_default()
+                .extend(evidence);
         }
     }
     for (group, addresses) in exact {
         for prefix in exact_prefixes(addresses.keys().copied()) {
-            let within = addresses.iter().filter(|(address, _)| prefix.contains(*address));
-            let evidence: Vec<usize> = within.flat_map(|(_, connections)| connections).copied().collect();
-            draft.egress(group, service, Target::Cidr(prefix), &prefix.to_string(), &evidence);
+            let within = addresses
+                .iter()
+                .filter(|(address, _)| prefix.contains(*address));
+            let evidence: Vec<usize> = within
+                .flat_map(|(_, connections)| connections)
+                .copied()
+                .collect();
+            draft.egress(
+                group,
+                service,
+                Target::Cidr(prefix),
+                &prefix.to_string(),
+                &evidence,
+            );
         }
     }
 }
@@ -153,12 +235,25 @@ fn assign(
     let choices: Vec<Choice<GroupIx>> = covers
         .iter()
         .filter(|(group, _)| valid(**group))
-        .map(|(&key, covers)| Choice { key, covers: covers.clone(), cost: candidates.unseen_members(key, &initiators) })
+        .map(|(&key, covers)| Choice {
+            key,
+            covers: covers.clone(),
+            cost: candidates.unseen_members(key, &initiators),
+            novel: false,
+        })
         .collect();
     let (chosen, uncovered) = cover(initiators.len(), choices);
     let assigned = chosen
         .into_iter()
-        .map(|group| (group, covers[&group].iter().map(|&item| wanted[item].connection).collect()))
+        .map(|group| {
+            (
+                group,
+                covers[&group]
+                    .iter()
+                    .map(|&item| wanted[item].connection)
+                    .collect(),
+            )
+        })
         .collect();
     (assigned, uncovered)
 }

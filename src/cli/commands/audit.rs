@@ -14,9 +14,19 @@ use crate::inventory::Inventory;
 use crate::net::visible;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
-    let settings::Audit { sources, inventory, reading, out, fail_on } = settings::Audit::resolve(args)?;
+    let settings::Audit {
+        sources,
+        inventory,
+        reading,
+        out,
+        fail_on,
+    } = settings::Audit::resolve(args)?;
     let audit = audit(&sources, inventory, &reading, Some(&out))?;
-    Ok(if stands(&audit, fail_on) { Exit::Stands } else { Exit::Done })
+    Ok(if stands(&audit, fail_on) {
+        Exit::Stands
+    } else {
+        Exit::Done
+    })
 }
 
 /// Reads, audits, writes the run if it has a place, and prints the summary.

@@ -7,11 +7,17 @@ use serde_json::{Value, json};
 
 use crate::cli::args::CanArgs;
 use crate::cli::exit::{Exit, Failure, print};
-use crate::inventory::{Answer, Gates, Inventory, Packet, Rule, RulePorts, SideAnswer, Target};
+use crate::inventory::{Answer, Gates, Inventory, Packet, RulePorts, SideAnswer};
 use crate::net::{Protocol, Service, visible};
 
 pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
-    let CanArgs { inventory, from, to, service, json } = args;
+    let CanArgs {
+        inventory,
+        from,
+        to,
+        service,
+        json,
+    } = args;
     let packet = packet(service).map_err(Failure::usage)?;
     let inventory = Inventory::load(inventory).map_err(Failure::usage)?;
     let sender = inventory.party(from).map_err(Failure::usage)?;
@@ -22,23 +28,43 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
             "neither `{from}` nor `{to}` is in the inventory, so no group judges between them; name at least one end of yours"
         )));
     }
-    print(if *json { as_json(&inventory, &answer) } else { as_text(&inventory, &answer) })?;
-    Ok(if answer.allowed { Exit::Done } else { Exit::Stands })
+    print(if *json {
+        as_json(&inventory, &answer)
+    } else {
+        as_text(&inventory, &answer)
+    })?;
+    Ok(if answer.allowed {
+        Exit::Done
+    } else {
+        Exit::Stands
+    })
 }
 
 /// `tcp/443`, `icmp`, `icmp/8`, `icmp/8/0`, `50`.
 fn packet(text: &str) -> anyhow::Result<Packet> {
-    let wrong = || anyhow!("`{text}` is not a protocol and port; write tcp/443, udp/53, icmp, icmp/8/0 or a protocol number");
+    let wrong = || {
+        anyhow!(
+            "`{text}` is not a protocol and port; write tcp/443, udp/53, icmp, icmp/8/0 or a protocol number"
+        )
+    };
     let mut parts = text.split('/');
     let protocol = parts.next().and_then(Protocol::parse).ok_or_else(wrong)?;
     let rest: Vec<&str> = parts.collect();
     match rest.as_slice() {
-        [port] if protocol.has_ports() => Ok(Service::new(protocol, port.parse().map_err(|_| wrong())?).into()),
+        [port] if protocol.has_ports() => {
+            Ok(Service::new(protocol, port.parse().map_err(|_| wrong())?).into())
+        }
         [] if !protocol.has_ports() => Ok(Service::new(protocol, 0).into()),
         [kind, code @ ..] if protocol.is_icmp() && code.len() < 2 => {
             let number = |text: &str| text.parse::<u8>().map_err(|_| wrong());
-            let icmp = (number(kind)?, code.first().map_or(Ok(0), |code| number(code))?);
-            Ok(Packet { service: Service::new(protocol, 0), icmp: Some(icmp) })
+            let icmp = (
+                number(kind)?,
+                code.first().map_or(Ok(0), |code| number(code))?,
+            );
+            Ok(Packet {
+                service: Service::new(protocol, 0),
+                icmp: Some(icmp),
+            })
         }
         _ => Err(wrong()),
     }
@@ -61,7 +87,7 @@ fn as_json(inventory: &Inventory, answer: &Answer) -> String {
                     "protocol": rule.protocol.to_string(),
                     "from_port": rule.port_pair().map(|p| p.0),
                     "to_port": rule.port_pair().map(|p| p.1),
-                    "target": target(rule),
+                    "target": rule.target.to_string(),
                 })
             })
             .collect();
@@ -77,7 +103,14 @@ fn as_json(inventory: &Inventory, answer: &Answer) -> String {
 }
 
 fn as_text(inventory: &Inventory, answer: &Answer) -> String {
-    let mut text = format!("{}\n", if answer.allowed { "allowed" } else { "not allowed" });
+    let mut text = format!(
+        "{}\n",
+        if answer.allowed {
+            "allowed"
+        } else {
+            "not allowed"
+        }
+    );
     for (name, side) in [("egress", &answer.egress), ("ingress", &answer.ingress)] {
         let verdict = match side {
             None => "outside the inventory",
@@ -91,20 +124,23 @@ fn as_text(inventory: &Inventory, answer: &Answer) -> String {
             let rule = &group.rules[position];
             let ports = match rule.ports {
                 RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
-                RulePorts::Any | RulePorts::Icmp { .. } if rule.every_port() => "everything".to_owned(),
+                RulePorts::Any | RulePorts::Icmp { .. } if rule.every_port() => {
+                    "everything".to_owned()
+                }
                 RulePorts::Any | RulePorts::Icmp { .. } => rule.protocol.to_string(),
             };
-            let id = rule.rule_id.as_deref().unwrap_or("no sgr- id in the inventory");
-            let line = format!("    {} ({}): {ports}, {} [{id}]", group.name, group.id, target(rule));
+            let id = rule
+                .rule_id
+                .as_deref()
+                .unwrap_or("no sgr- id in the inventory");
+            let line = format!(
+                "    {} ({}): {ports}, {} [{id}]",
+                group.name,
+                group.id,
+                rule.target.to_string()
+            );
             writeln!(text, "{}", visible(&line, 200)).expect("writing to a string does not fail");
         }
     }
     text
-}
-
-fn target(rule: &Rule) -> String {
-    match &rule.target {
-        Target::Cidr(net) => net.to_string(),
-        Target::PrefixList(id) | Target::Group(id) => id.clone(),
-    }
 }

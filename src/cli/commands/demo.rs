@@ -45,8 +45,14 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         SampleArg::Custom => CUSTOM,
         SampleArg::Default => DEFAULT,
     };
-    let sources: Vec<Source> = files.iter().map(|(name, bytes)| Source::memory(name, bytes)).collect();
-    let reading = Settings { known_formats: known_formats(&inventory), ..Settings::default() };
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(name, bytes)| Source::memory(name, bytes))
+        .collect();
+    let reading = Settings {
+        known_formats: known_formats(&inventory),
+        ..Settings::default()
+    };
     super::audit::audit(&sources, inventory, &reading, out.as_deref())?;
     Ok(Exit::Done)
 }

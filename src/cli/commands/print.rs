@@ -8,8 +8,10 @@ use crate::emit;
 
 pub(in crate::cli) fn schema(args: SchemaArgs) -> Result<Exit, Failure> {
     let SchemaArgs { name } = args;
-    let schema = emit::schema(SchemaArg::name(name)).expect("every name that can be typed has a schema; see the tests");
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| Failure::Output(error.into()))?;
+    let schema = emit::schema(SchemaArg::name(name))
+        .expect("every name that can be typed has a schema; see the tests");
+    let text =
+        serde_json::to_string_pretty(&schema).map_err(|error| Failure::Output(error.into()))?;
     print(text + "\n")?;
     Ok(Exit::Done)
 }

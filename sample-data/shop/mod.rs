@@ -11,17 +11,17 @@ mod story;
 use serde_json::{Value, json};
 
 /// Midnight of 2 November 2026, UTC.
-pub const START: u64 = 1_793_577_600;
+pub(crate) const START: u64 = 1_793_577_600;
 
 /// Days of traffic.
-pub const DAYS: u64 = 3;
+pub(crate) const DAYS: u64 = 3;
 
 /// Length of a day in seconds.
-pub const DAY: u64 = 86_400;
+pub(crate) const DAY: u64 = 86_400;
 
 /// Every file below sample-data/ that is made here; those named `.gz` are text
 /// still to be compressed.
-pub fn files() -> Vec<(String, String)> {
+pub(crate) fn files() -> Vec<(String, String)> {
     let network = network::Network::shop();
     let story = story::Story::tell(&network);
     let records = recorder::record(&network, &story);

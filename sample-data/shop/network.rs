@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value, json};
 
-pub const ACCOUNT: &str = "111122223333";
-pub const SHOP: &str = "vpc-0a1b2c3d4e5f60001";
-pub const ANALYTICS: &str = "vpc-0a1b2c3d4e5f60002";
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const SHOP: &str = "vpc-0a1b2c3d4e5f60001";
+pub(crate) const ANALYTICS: &str = "vpc-0a1b2c3d4e5f60002";
 const PEERING: &str = "pcx-0a1b2c3d4e5f60003";
 const S3_LIST: &str = "pl-63a5400a";
 const S3_NAME: &str = "com.amazonaws.us-east-1.s3";
@@ -18,7 +18,7 @@ const S3_PREFIXES: [&str; 2] = ["52.216.0.0/15", "54.231.0.0/16"];
 type Rule = (&'static str, i64, i64, &'static str);
 
 /// One security group.
-pub struct Group {
+pub(crate) struct Group {
     pub name: &'static str,
     vpc: &'static str,
     description: &'static str,
@@ -126,7 +126,7 @@ const GROUPS: &[Group] = &[
 ];
 
 /// One network interface.
-pub struct Interface {
+pub(crate) struct Interface {
     pub name: &'static str,
     pub id: String,
     pub address: Ipv4Addr,
@@ -273,12 +273,12 @@ const INTERFACES: &[Row] = &[
 ];
 
 /// Everything the account has.
-pub struct Network {
+pub(crate) struct Network {
     pub interfaces: Vec<Interface>,
 }
 
 impl Network {
-    pub fn shop() -> Self {
+    pub(crate) fn shop() -> Self {
         let interfaces = (1..).zip(INTERFACES).map(
             |(number, &(name, address, public, kind, description, groups))| {
                 let address = Ipv4Addr::from(address);
@@ -305,21 +305,21 @@ impl Network {
         }
     }
 
-    pub fn interface(&self, name: &str) -> &Interface {
+    pub(crate) fn interface(&self, name: &str) -> &Interface {
         self.interfaces
             .iter()
             .find(|i| i.name == name)
             .expect("the story names interfaces of this list")
     }
 
-    pub fn at(&self, address: IpAddr) -> Option<&Interface> {
+    pub(crate) fn at(&self, address: IpAddr) -> Option<&Interface> {
         self.interfaces
             .iter()
             .find(|i| IpAddr::V4(i.address) == address)
     }
 
     /// The files of `aws ec2 describe-*`, by name.
-    pub fn inventory(&self) -> Vec<(&'static str, Value)> {
+    pub(crate) fn inventory(&self) -> Vec<(&'static str, Value)> {
         vec![
             (
                 "security-groups",
@@ -372,7 +372,7 @@ fn braced(format: &str) -> String {
     fields.join(" ")
 }
 
-pub fn group_id(name: &str) -> String {
+pub(crate) fn group_id(name: &str) -> String {
     let number = GROUPS
         .iter()
         .position(|g| g.name == name)
@@ -453,7 +453,7 @@ fn interface(interface: &Interface) -> Value {
 }
 
 impl Interface {
-    pub fn subnet(&self) -> String {
+    pub(crate) fn subnet(&self) -> String {
         let [_, b, c, _] = self.address.octets();
         format!("subnet-0a1b2c3d4e5fb{b:02}{c:02}")
     }

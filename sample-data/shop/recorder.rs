@@ -7,16 +7,16 @@ use super::story::{Act, Story, Truth};
 use super::{DAY, DAYS, START};
 
 /// The default format (flow-log-records.html).
-pub const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
+pub(crate) const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
 
 /// A custom format with fields up to version 5, in an order of its own.
-pub const CUSTOM: &str = "version interface-id vpc-id instance-id flow-direction srcaddr dstaddr srcport dstport protocol tcp-flags pkt-srcaddr pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service packets bytes start end action log-status traffic-path account-id";
+pub(crate) const CUSTOM: &str = "version interface-id vpc-id instance-id flow-direction srcaddr dstaddr srcport dstport protocol tcp-flags pkt-srcaddr pkt-dstaddr pkt-src-aws-service pkt-dst-aws-service packets bytes start end action log-status traffic-path account-id";
 
 /// The longest interval over which AWS adds records up.
 const INTERVAL: u64 = 600;
 
 /// One record.
-pub struct Record {
+pub(crate) struct Record {
     interface: String,
     vpc: &'static str,
     instance: Option<String>,
@@ -38,7 +38,7 @@ pub struct Record {
 }
 
 /// Every record, in the order of their start.
-pub fn record(network: &Network, story: &Story) -> Vec<Record> {
+pub(crate) fn record(network: &Network, story: &Story) -> Vec<Record> {
     let mut records: Vec<Record> = story
         .acts
         .iter()
@@ -236,7 +236,7 @@ impl Record {
     }
 
     /// In the default format.
-    pub fn default_v2(&self) -> String {
+    pub(crate) fn default_v2(&self) -> String {
         let Self {
             interface,
             shown,
@@ -261,7 +261,7 @@ impl Record {
     }
 
     /// In the custom format.
-    pub fn custom(&self, network: &Network) -> String {
+    pub(crate) fn custom(&self, network: &Network) -> String {
         let Self {
             interface,
             vpc,

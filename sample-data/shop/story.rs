@@ -7,7 +7,7 @@ use super::{DAY, DAYS, START};
 
 /// The truth about a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Truth {
+pub(crate) enum Truth {
     /// Part of the shop.
     Legitimate,
     /// What the article warns of.
@@ -17,7 +17,7 @@ pub enum Truth {
 }
 
 impl Truth {
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Legitimate => "legitimate",
             Self::Hostile => "hostile",
@@ -27,7 +27,7 @@ impl Truth {
 }
 
 /// One conversation: who opens it, from which port, when, for how long.
-pub struct Act {
+pub(crate) struct Act {
     pub initiator: IpAddr,
     pub responder: IpAddr,
     pub client_port: u16,
@@ -44,7 +44,7 @@ pub struct Act {
 }
 
 impl Act {
-    pub fn protocol_name(&self) -> &'static str {
+    pub(crate) fn protocol_name(&self) -> &'static str {
         match self.protocol {
             1 => "icmp",
             6 => "tcp",
@@ -76,7 +76,7 @@ impl Dice {
 }
 
 /// Everything that happens.
-pub struct Story {
+pub(crate) struct Story {
     pub acts: Vec<Act>,
     dice: Dice,
 }
@@ -210,8 +210,11 @@ const HABITS: &[Habit] = &[
     },
 ];
 
-/// Connections to the world: from, to, service, per day.
-const ABROAD: &[(&str, [u8; 4], (u8, u16), u64)] = &[
+/// From, to, service, times a day.
+type Abroad = (&'static str, [u8; 4], (u8, u16), u64);
+
+/// Connections to the world.
+const ABROAD: &[Abroad] = &[
     // S3, through the gateway endpoint.
     ("web-1", [52, 216, 9, 11], HTTPS, 4),
     ("web-2", [52, 216, 20, 75], HTTPS, 4),
@@ -230,7 +233,7 @@ const IRC: ([u8; 4], (u8, u16)) = ([203, 0, 113, 66], (6, 6667));
 const RESOLVER: ([u8; 4], (u8, u16)) = ([198, 51, 100, 53], (17, 53));
 
 impl Story {
-    pub fn tell(network: &Network) -> Self {
+    pub(crate) fn tell(network: &Network) -> Self {
         let mut story = Self {
             acts: Vec::new(),
             dice: Dice(20_261_102),

@@ -28,7 +28,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args),
         Command::Can(args) => commands::can::run(&args),
-        Command::Schema(args) => commands::print::schema(args),
+        Command::Schema(args) => commands::print::schema(&args),
         Command::Completions(args) => commands::print::completions(&args),
         Command::Man => commands::print::man(),
     };

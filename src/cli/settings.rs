@@ -99,9 +99,9 @@ fn now() -> Timestamp {
 fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
     let stamp = match age(text) {
         Some(age) => now.checked_sub(age).context("lies before all time")?,
-        None => text.parse::<Timestamp>().map_err(|_| {
-            anyhow!("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d")
-        })?,
+        None => text
+            .parse::<Timestamp>()
+            .context("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d")?,
     };
     u64::try_from(stamp.as_second()).context("lies before 1970")
 }

@@ -42,7 +42,7 @@ struct Window {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Input {
-    /// Distinct rows that parsed: connection rows + no_data + skip_data.
+    /// Distinct rows that parsed: connection rows + `no_data` + `skip_data`.
     records_read: u64,
     records_no_data: u64,
     records_skip_data: u64,

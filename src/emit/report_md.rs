@@ -121,8 +121,7 @@ fn md(text: &str) -> String {
         }
     }
     // Viewers turn bare addresses of the web into links.
-    out.replace("://", ":\u{2060}//")
-        .replace("www.", "www\u{2060}.")
+    out.replace("://", "\\://").replace("www.", "www\\.")
 }
 
 fn group(audit: &Audit, ix: crate::inventory::GroupIx) -> String {

@@ -3,7 +3,7 @@
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// SQL Server, Oracle, MySQL, PostgreSQL, Redis, Cassandra, memcached, MongoDB.
+/// SQL Server, Oracle, `MySQL`, `PostgreSQL`, Redis, Cassandra, memcached, `MongoDB`.
 const PORTS: &[(u8, u16, u16)] = &[
     (6, 1433, 1433),
     (6, 1521, 1521),

@@ -149,16 +149,14 @@ impl FlowTableBuilder {
         {
             return *ix;
         }
-        let ix = match self.names.get(name) {
-            Some(&ix) => ix,
-            None => {
-                let ix = ObserverIx(
-                    u32::try_from(self.coverage.len()).expect("fewer than 2^32 interfaces"),
-                );
-                self.names.insert(name.into(), ix);
-                self.coverage.push(Coverage::default());
-                ix
-            }
+        let ix = if let Some(&ix) = self.names.get(name) {
+            ix
+        } else {
+            let ix =
+                ObserverIx(u32::try_from(self.coverage.len()).expect("fewer than 2^32 interfaces"));
+            self.names.insert(name.into(), ix);
+            self.coverage.push(Coverage::default());
+            ix
         };
         self.last = Some((name.into(), ix));
         ix

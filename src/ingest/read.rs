@@ -216,13 +216,14 @@ impl<S: Sink> Reading<'_, S> {
             None if line.starts_with(TRANSIT_GATEWAY_ROW) => {
                 return Err(FormatError::TransitGateway);
             }
-            None => match self.format_without_header(line) {
-                Some(format) => format,
-                None => {
+            None => {
+                if let Some(format) = self.format_without_header(line) {
+                    format
+                } else {
                     self.reject(NO_FORMAT.to_owned());
                     return Ok(());
                 }
-            },
+            }
         };
         match parse_line(&format, line) {
             Ok(parsed) => self.take(parsed),
@@ -323,7 +324,7 @@ const NO_FORMAT: &str = "no header and no known format; give --log-format, or ad
 /// alone, but because each of them is what that format has at its place.
 fn is_default_v2(line: &[u8]) -> bool {
     let mut values = line
-        .split(|b| b.is_ascii_whitespace())
+        .split(u8::is_ascii_whitespace)
         .filter(|v| !v.is_empty());
     let version = values.next() == Some(b"2");
     let account = values

@@ -122,125 +122,133 @@ const NONE: &[u8] = b"-";
 /// Reads one line. Runs of spaces and tabs are one separator: one of AWS's own
 /// examples has a double space.
 pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
-    let mut values: [&[u8]; COLUMNS] = [NONE; COLUMNS];
-    let mut count = 0;
-    let plan = format.plan();
-    for value in line
-        .split(|b| matches!(b, b' ' | b'\t'))
-        .filter(|v| !v.is_empty())
-    {
-        let Some(&column) = plan.get(count) else {
-            return Err(BadLine::TooMany);
-        };
-        if column != SKIP {
-            values[column as usize] = value;
-        }
-        count += 1;
-    }
-    if count < format.width() {
-        return Err(BadLine::TooFew);
-    }
-    let get = |column: Column| values[column as usize];
-
-    let start = time(get(Column::Start))?;
-    let end = if get(Column::End) == NONE {
-        start
-    } else {
-        time(get(Column::End))?
+    let values = Values::split(format, line)?;
+    let start = time(values.get(Column::Start))?;
+    let end = match values.get(Column::End) {
+        NONE => start,
+        end => time(end)?,
     };
     if end < start {
         return Err(BadLine::Time);
     }
-    let interface = get(Column::InterfaceId);
-    let (src, pkt_src) = (get(Column::SrcAddr), get(Column::PktSrcAddr));
-    let (dst, pkt_dst) = (get(Column::DstAddr), get(Column::PktDstAddr));
-    let idle = src == NONE && dst == NONE && pkt_src == NONE && pkt_dst == NONE;
-    match get(Column::LogStatus) {
-        b"NODATA" => {
-            return Ok(Line::NoData(Interval {
-                interface,
-                start,
-                end,
-            }));
-        }
-        b"SKIPDATA" => {
-            return Ok(Line::SkipData(Interval {
-                interface,
-                start,
-                end,
-            }));
-        }
-        NONE if idle && !format.has(Column::LogStatus) => {
-            return Ok(Line::NoData(Interval {
-                interface,
-                start,
-                end,
-            }));
-        }
-        b"OK" => {}
-        NONE if !format.has(Column::LogStatus) => {}
-        _ => return Err(BadLine::Status),
-    }
-    let packet_addresses = pkt_src != NONE && pkt_dst != NONE;
-    let rewritten =
-        |shown: &[u8], packet: &[u8]| shown != NONE && packet != NONE && shown != packet;
-    let (src_rewritten, dst_rewritten) = (rewritten(src, pkt_src), rewritten(dst, pkt_dst));
-    let (src, dst) = (
-        address(if pkt_src == NONE { src } else { pkt_src })?,
-        address(if pkt_dst == NONE { dst } else { pkt_dst })?,
-    );
-    if src.is_ipv4() != dst.is_ipv4() {
-        return Err(BadLine::Address);
-    }
-    let protocol = Protocol(
-        number(get(Column::Protocol))?
-            .try_into()
-            .map_err(out_of_range)?,
-    );
-    let (src_port, dst_port) = if protocol.has_ports() {
-        (port(get(Column::SrcPort))?, port(get(Column::DstPort))?)
-    } else {
-        (0, 0)
-    };
-    Ok(Line::Row(Row {
+    let interface = values.get(Column::InterfaceId);
+    let interval = Interval {
         interface,
-        src,
-        dst,
-        src_port,
-        dst_port,
-        protocol,
-        packets: optional_number(get(Column::Packets))?,
-        bytes: optional_number(get(Column::Bytes))?,
         start,
         end,
-        accepted: match get(Column::Action) {
-            b"ACCEPT" => true,
-            b"REJECT" => false,
-            _ => return Err(BadLine::Action),
-        },
-        // Only TCP has flags; bits past 8 are not documented.
-        tcp_flags: if protocol == Protocol::TCP {
-            (optional_number(get(Column::TcpFlags))? & 0xff) as u8
-        } else {
-            0
-        },
-        way: match get(Column::FlowDirection) {
-            b"egress" => Way::Egress,
-            b"ingress" => Way::Ingress,
-            _ => Way::Unknown,
-        },
-        packet_addresses,
-        src_rewritten,
-        dst_rewritten,
-        src_service: service(get(Column::PktSrcService)),
-        dst_service: service(get(Column::PktDstService)),
-    }))
+    };
+    match values.get(Column::LogStatus) {
+        b"NODATA" => Ok(Line::NoData(interval)),
+        b"SKIPDATA" => Ok(Line::SkipData(interval)),
+        b"OK" => values.row(interval).map(Line::Row),
+        // Without the field, an idle interval shows by having no addresses.
+        NONE if !format.has(Column::LogStatus) && values.is_idle() => Ok(Line::NoData(interval)),
+        NONE if !format.has(Column::LogStatus) => values.row(interval).map(Line::Row),
+        _ => Err(BadLine::Status),
+    }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "used as a function value in map_err"
-)]
+/// The values of one line by column; `-` where the format lacks a column.
+struct Values<'a>([&'a [u8]; COLUMNS]);
+
+impl<'a> Values<'a> {
+    fn split(format: &Format, line: &'a [u8]) -> Result<Self, BadLine> {
+        let mut values: [&[u8]; COLUMNS] = [NONE; COLUMNS];
+        let mut count = 0;
+        let plan = format.plan();
+        for value in line
+            .split(|b| matches!(b, b' ' | b'\t'))
+            .filter(|v| !v.is_empty())
+        {
+            let Some(&column) = plan.get(count) else {
+                return Err(BadLine::TooMany);
+            };
+            if column != SKIP {
+                values[column as usize] = value;
+            }
+            count += 1;
+        }
+        if count < format.width() {
+            return Err(BadLine::TooFew);
+        }
+        Ok(Self(values))
+    }
+
+    fn get(&self, column: Column) -> &'a [u8] {
+        self.0[column as usize]
+    }
+
+    fn is_idle(&self) -> bool {
+        use Column::{DstAddr, PktDstAddr, PktSrcAddr, SrcAddr};
+        [SrcAddr, DstAddr, PktSrcAddr, PktDstAddr]
+            .iter()
+            .all(|&column| self.get(column) == NONE)
+    }
+
+    /// An end's address in the packet, as far as the format tells, and whether
+    /// the interface shows another one.
+    fn end(&self, shown: Column, packet: Column) -> Result<(IpAddr, bool), BadLine> {
+        let (shown, packet) = (self.get(shown), self.get(packet));
+        let rewritten = shown != NONE && packet != NONE && shown != packet;
+        let true_end = if packet == NONE { shown } else { packet };
+        Ok((address(true_end)?, rewritten))
+    }
+
+    fn row(&self, interval: Interval<'a>) -> Result<Row<'a>, BadLine> {
+        let (src, src_rewritten) = self.end(Column::SrcAddr, Column::PktSrcAddr)?;
+        let (dst, dst_rewritten) = self.end(Column::DstAddr, Column::PktDstAddr)?;
+        if src.is_ipv4() != dst.is_ipv4() {
+            return Err(BadLine::Address);
+        }
+        let protocol = number(self.get(Column::Protocol))?;
+        let protocol = Protocol(protocol.try_into().map_err(out_of_range)?);
+        let (src_port, dst_port) = if protocol.has_ports() {
+            let (src, dst) = (self.get(Column::SrcPort), self.get(Column::DstPort));
+            (port(src)?, port(dst)?)
+        } else {
+            (0, 0)
+        };
+        Ok(Row {
+            interface: interval.interface,
+            src,
+            dst,
+            src_port,
+            dst_port,
+            protocol,
+            packets: optional_number(self.get(Column::Packets))?,
+            bytes: optional_number(self.get(Column::Bytes))?,
+            start: interval.start,
+            end: interval.end,
+            accepted: match self.get(Column::Action) {
+                b"ACCEPT" => true,
+                b"REJECT" => false,
+                _ => return Err(BadLine::Action),
+            },
+            tcp_flags: self.tcp_flags(protocol)?,
+            way: match self.get(Column::FlowDirection) {
+                b"egress" => Way::Egress,
+                b"ingress" => Way::Ingress,
+                _ => Way::Unknown,
+            },
+            packet_addresses: self.get(Column::PktSrcAddr) != NONE
+                && self.get(Column::PktDstAddr) != NONE,
+            src_rewritten,
+            dst_rewritten,
+            src_service: service(self.get(Column::PktSrcService)),
+            dst_service: service(self.get(Column::PktDstService)),
+        })
+    }
+
+    /// Only TCP has flags; nothing is documented past eight bits.
+    fn tcp_flags(&self, protocol: Protocol) -> Result<u8, BadLine> {
+        if protocol != Protocol::TCP {
+            return Ok(0);
+        }
+        let flags = optional_number(self.get(Column::TcpFlags))?;
+        u8::try_from(flags & 0xff).map_err(out_of_range)
+    }
+}
+
 fn out_of_range(_: std::num::TryFromIntError) -> BadLine {
     BadLine::Number
 }

@@ -71,7 +71,7 @@ pub enum RulePorts {
     Any,
     /// TCP and UDP.
     Ports(PortRange),
-    /// ICMP; `None` means every type or code (API_IpPermission.html: -1).
+    /// ICMP; `None` means every type or code (`API_IpPermission.html`: -1).
     Icmp {
         /// The ICMP type.
         kind: Option<u8>,
@@ -229,14 +229,14 @@ pub(super) fn from_row(row: &GroupRule) -> Option<Rule> {
     })
 }
 
-/// A prefix in canonical form, as AWS stores it (API_IpRange.html).
+/// A prefix in canonical form, as AWS stores it (`API_IpRange.html`).
 fn cidr(text: &str) -> Option<Target> {
     text.parse::<IpNet>()
         .ok()
         .map(|net| Target::Cidr(net.trunc()))
 }
 
-/// `IpProtocol`, `FromPort` and `ToPort` (API_IpPermission.html). `-1` ignores
+/// `IpProtocol`, `FromPort` and `ToPort` (`API_IpPermission.html`). `-1` ignores
 /// ports, and so does every protocol that has none.
 fn protocol_and_ports(
     name: &str,

@@ -8,7 +8,7 @@ use super::{GroupIx, InterfaceIx, Note, wire};
 use crate::net::{HashMap, prefix_of};
 
 /// What an interface is, as far as this tool has to know. `InterfaceType` is an
-/// open string (API_DescribeNetworkInterfaces.html); what is not listed is
+/// open string (`API_DescribeNetworkInterfaces.html`); what is not listed is
 /// [`InterfaceKind::Ordinary`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterfaceKind {

@@ -4,6 +4,11 @@
 //! same here: every field has a default, and unknown fields are passed over.
 //! Shapes: the AWS CLI reference, one page per command.
 
+#![expect(
+    clippy::struct_field_names,
+    reason = "the API repeats the resource's name in its fields"
+)]
+
 use serde::{Deserialize, Deserializer};
 
 /// Reads `null` as the default, as well as an absent field.
@@ -27,7 +32,7 @@ wire! {
     Group { group_id: String, group_name: String, owner_id: String, vpc_id: String,
             ip_permissions: Vec<Permission>, ip_permissions_egress: Vec<Permission> }
     Tag { key: String, value: String }
-    /// One entry of IpPermissions: `-1` has no ports here, and has -1/-1 in describe-security-group-rules.
+    /// One entry of `IpPermissions`: `-1` has no ports here, and has -1/-1 in describe-security-group-rules.
     Permission { ip_protocol: String, from_port: Option<i64>, to_port: Option<i64>, ip_ranges: Vec<IpRange>, ipv6_ranges: Vec<Ipv6Range>,
                  prefix_list_ids: Vec<PrefixListRef>, user_id_group_pairs: Vec<GroupPair> }
     IpRange { cidr_ip: String, description: String }

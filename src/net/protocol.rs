@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Protocol(pub u8);
 
-/// Names as `IpProtocol` spells them (API_IpPermission.html) and the few more a
+/// Names as `IpProtocol` spells them (`API_IpPermission.html`) and the few more a
 /// person expects to read. Only the first four may be used by name in a rule.
 const NAMES: &[(u8, &str)] = &[(1, "icmp"), (6, "tcp"), (17, "udp"), (58, "icmpv6")];
 

@@ -28,7 +28,7 @@ const fn is_invisible(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Characters a rule description may hold (API_IpRange.html); `&` is left out
+/// Characters a rule description may hold (`API_IpRange.html`); `&` is left out
 /// because the page for group pairs does not list it.
 const DESCRIPTION_EXTRA: &str = " ._-:/()#,@[]+=;{}!$*";
 

@@ -99,9 +99,9 @@ pub fn passes(inventory: &Inventory, gates: &Gates, connection: &Connection) -> 
 
 /// The interface pairs that accepted connections between two interfaces of the
 /// inventory make, with their service.
-fn observed_pairs<'a>(
-    connections: &'a [Connection],
-) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, crate::net::Service)> + 'a {
+fn observed_pairs(
+    connections: &[Connection],
+) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, crate::net::Service)> + '_ {
     connections
         .iter()
         .filter(|c| c.is_accepted())

@@ -368,9 +368,8 @@ pub fn stable_id(prefix: &str, parts: &[&str]) -> String {
         hasher.update(part.as_bytes());
     }
     let digest = hasher.finalize();
-    let mut id = format!("{prefix}-");
-    for byte in &digest[..8] {
-        id.push_str(&format!("{byte:02x}"));
-    }
-    id
+    let number = digest[..8]
+        .iter()
+        .fold(0u64, |n, &byte| n << 8 | u64::from(byte));
+    format!("{prefix}-{number:016x}")
 }

@@ -267,7 +267,7 @@ fn refused_opener(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Op
         evidence.of(side).rejected
             && !evidence.of(side.other()).accepted
             && !listeners.knows(pair, side)
-            && !(well_known(pair, side) && !well_known(pair, side.other()))
+            && !well_known(pair, side)
     };
     only(tried(Side::A), tried(Side::B))
 }

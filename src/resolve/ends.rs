@@ -39,7 +39,7 @@ impl End {
 
 /// Where along a flow's path its rows were recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Vantage {
+pub(super) enum Vantage {
     /// At the sender's interface: its egress gate.
     Source,
     /// At the receiver's interface: its ingress gate.
@@ -50,7 +50,7 @@ pub enum Vantage {
 
 /// The ends of one flow and where it was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub(super) struct Placed {
     /// The sender.
     pub src: End,
     /// The receiver.

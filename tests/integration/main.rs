@@ -1,1 +1,42 @@
+//! The one test binary. Each module says what belongs there.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+// What the tests share.
+mod common;
+
+// The sample data's generator, to compare what it makes with what is checked in.
+#[path = "../../sample-data/shop/mod.rs"]
+mod shop;
+
+// The command line as a user meets it: exit codes, messages, streams.
+mod cli;
+
+// Every way a flow record can be written.
+mod ingest;
+
+// Every way the AWS CLI writes an account down.
+mod inventory;
+
+// Who opened what, and what that is worth.
+mod resolve;
+
+// The rules, and the proof of them.
+mod rules;
+
+// One file per kind of finding.
+mod findings;
+
+// One file per format we write.
+mod emit;
+
+// The sample data from end to end: the generator's truth against the audit's answer.
+mod pipeline;
+
+// Properties over generated input.
+mod properties;
+
+// The files under queries/, run by DuckDB on a run of ours.
+mod queries;
+
+// The project's own rules about itself.
+mod tidy;

@@ -47,16 +47,17 @@ fn packet(text: &str) -> anyhow::Result<Packet> {
             "`{text}` is not a protocol and port; write tcp/443, udp/53, icmp, icmp/8/0 or a protocol number"
         )
     };
+    let because = |error: std::num::ParseIntError| anyhow::Error::new(error).context(wrong());
     let mut parts = text.split('/');
     let protocol = parts.next().and_then(Protocol::parse).ok_or_else(wrong)?;
     let rest: Vec<&str> = parts.collect();
     match rest.as_slice() {
         [port] if protocol.has_ports() => {
-            Ok(Service::new(protocol, port.parse().map_err(|_| wrong())?).into())
+            Ok(Service::new(protocol, port.parse().map_err(because)?).into())
         }
         [] if !protocol.has_ports() => Ok(Service::new(protocol, 0).into()),
         [kind, code @ ..] if protocol.is_icmp() && code.len() < 2 => {
-            let number = |text: &str| text.parse::<u8>().map_err(|_| wrong());
+            let number = |text: &str| text.parse::<u8>().map_err(because);
             let icmp = (
                 number(kind)?,
                 code.first().map_or(Ok(0), |code| number(code))?,
@@ -135,9 +136,7 @@ fn as_text(inventory: &Inventory, answer: &Answer) -> String {
                 .unwrap_or("no sgr- id in the inventory");
             let line = format!(
                 "    {} ({}): {ports}, {} [{id}]",
-                group.name,
-                group.id,
-                rule.target.to_string()
+                group.name, group.id, rule.target
             );
             writeln!(text, "{}", visible(&line, 200)).expect("writing to a string does not fail");
         }

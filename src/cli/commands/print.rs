@@ -2,13 +2,13 @@
 
 use clap::CommandFactory;
 
-use crate::cli::args::{Args, CompletionsArgs, SchemaArg, SchemaArgs};
+use crate::cli::args::{Args, CompletionsArgs, SchemaArgs};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::emit;
 
-pub(in crate::cli) fn schema(args: SchemaArgs) -> Result<Exit, Failure> {
+pub(in crate::cli) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
     let SchemaArgs { name } = args;
-    let schema = emit::schema(SchemaArg::name(name))
+    let schema = emit::schema(name.name())
         .expect("every name that can be typed has a schema; see the tests");
     let text =
         serde_json::to_string_pretty(&schema).map_err(|error| Failure::Output(error.into()))?;

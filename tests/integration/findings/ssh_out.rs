@@ -1,0 +1,15 @@
+//! `ssh-out`
+
+use super::{destinations, near_misses};
+
+const FOUND: &[(&str, &str)] = &[("198.51.100.9", "tcp/22"), ("2a00:dead::9", "tcp/22")];
+
+#[test]
+fn finds_every_service_of_the_kind() {
+    destinations("ssh-out", FOUND, false);
+}
+
+#[test]
+fn passes_over_near_misses() {
+    near_misses("ssh-out");
+}

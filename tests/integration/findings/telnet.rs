@@ -1,0 +1,15 @@
+//! `telnet`
+
+use super::{destinations, near_misses};
+
+const FOUND: &[(&str, &str)] = &[("198.51.100.9", "tcp/23"), ("2a00:dead::9", "tcp/23")];
+
+#[test]
+fn finds_every_service_of_the_kind() {
+    destinations("telnet", FOUND, true);
+}
+
+#[test]
+fn passes_over_near_misses() {
+    near_misses("telnet");
+}

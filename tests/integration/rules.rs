@@ -1,0 +1,383 @@
+//! The rules, and the proof of them.
+
+use closegate::audit::Audit;
+use closegate::inventory::{Direction, Gates, Target};
+use closegate::replay;
+use closegate::suggest::{KeptBecause, Status};
+
+use crate::common::audit_text;
+
+/// An inventory of groups (id, ingress, egress) and interfaces (id, address, groups).
+fn inventory(
+    groups: &[(&str, &str, &str)],
+    interfaces: &[(&str, &str, &[&str])],
+    more: &str,
+) -> tempfile::TempDir {
+    let groups: Vec<String> = groups
+        .iter()
+        .map(|(id, ingress, egress)| {
+            format!(r#"{{"GroupId":"{id}","GroupName":"{}","VpcId":"vpc-1","OwnerId":"1","IpPermissions":[{ingress}],"IpPermissionsEgress":[{egress}]}}"#, id.trim_start_matches("sg-"))
+        })
+        .collect();
+    let interfaces: Vec<String> = interfaces
+        .iter()
+        .map(|(id, address, groups)| {
+            let groups: Vec<String> = groups.iter().map(|g| format!(r#"{{"GroupId":"{g}"}}"#)).collect();
+            let vpc = if address.starts_with("10.9.") { "vpc-9" } else { "vpc-1" };
+            format!(r#"{{"NetworkInterfaceId":"{id}","InterfaceType":"interface","VpcId":"{vpc}","PrivateIpAddress":"{address}","Groups":[{}]}}"#, groups.join(","))
+        })
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "g.json",
+        format!("{{\"SecurityGroups\":[{}]}}", groups.join(",")),
+    );
+    write(
+        "i.json",
+        format!("{{\"NetworkInterfaces\":[{}]}}", interfaces.join(",")),
+    );
+    write("m.json", more.to_owned());
+    dir
+}
+
+const OPEN: &str = r#"{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}"#;
+
+fn tcp(port: u16, from: &str) -> String {
+    let target = if from.contains('/') {
+        format!(r#""IpRanges":[{{"CidrIp":"{from}"}}]"#)
+    } else {
+        format!(r#""UserIdGroupPairs":[{{"GroupId":"{from}"}}]"#)
+    };
+    format!(r#"{{"IpProtocol":"tcp","FromPort":{port},"ToPort":{port},{target}}}"#)
+}
+
+/// Connections with handshakes, recorded at the initiator's interface.
+fn audit(inventory: &tempfile::TempDir, connections: &[(&str, &str, &str, u16)]) -> Audit {
+    let mut log =
+        "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start log-status\n"
+            .to_owned();
+    for (at, from, to, port) in connections {
+        log += &format!(
+            "{at} {from} 40000 {to} {port} 6 ACCEPT 2 1000 OK\n{at} {to} {port} {from} 40000 6 ACCEPT 18 1000 OK\n"
+        );
+    }
+    let audit = audit_text(&log, inventory.path());
+    assert_eq!(audit.replay.lost, Vec::<usize>::new());
+    assert_eq!(audit.replay.permitted as usize, audit.connections.len());
+    never_wider(&audit);
+    audit
+}
+
+/// Whatever the rules permit after the change between two interfaces, on a
+/// service in use, they permit today.
+fn never_wider(audit: &Audit) {
+    let after = replay::after(&audit.inventory, &audit.rules);
+    let (before, after) = (
+        Gates::today(&audit.inventory),
+        Gates::new(&audit.inventory, |g| &after[g.index()]),
+    );
+    for c in &audit.connections {
+        for x in audit.inventory.interface_indexes() {
+            for y in audit.inventory.interface_indexes() {
+                let party = closegate::inventory::Party::Interface;
+                let can = |gates| {
+                    audit
+                        .inventory
+                        .can(gates, &party(x), &party(y), c.service.into())
+                        .allowed
+                };
+                assert!(
+                    !can(&after) || can(&before),
+                    "{:?} → {:?} on {} is new",
+                    x,
+                    y,
+                    c.service
+                );
+            }
+        }
+    }
+}
+
+/// `status direction group target`, in order.
+fn summary(audit: &Audit) -> Vec<String> {
+    let mut lines: Vec<String> = audit
+        .rules
+        .rules
+        .iter()
+        .map(|r| {
+            let status = if r.status == Status::Add {
+                "add"
+            } else {
+                "keep"
+            };
+            let ports = r.rule.port_pair().map_or(String::new(), |(from, to)| {
+                if from == to {
+                    format!(":{from}")
+                } else {
+                    format!(":{from}-{to}")
+                }
+            });
+            format!(
+                "{status} {} {} {}{ports}",
+                r.rule.direction.as_str(),
+                audit.inventory.group(r.group).name,
+                r.rule.target
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_connection_between_groups_is_a_mutual_pair() {
+    let inventory = inventory(
+        &[
+            ("sg-web", "", OPEN),
+            ("sg-db", &tcp(3306, "10.0.0.0/8"), OPEN),
+        ],
+        &[
+            ("eni-1", "10.0.0.1", &["sg-web"]),
+            ("eni-2", "10.0.0.2", &["sg-db"]),
+        ],
+        "{}",
+    );
+    let audit = audit(&inventory, &[("eni-1", "10.0.0.1", "10.0.0.2", 3306)]);
+    assert_eq!(
+        summary(&audit),
+        ["add egress web sg-db:3306", "add ingress db sg-web:3306"]
+    );
+    let [egress, ingress] = &audit.rules.rules[..] else {
+        panic!()
+    };
+    let (egress, ingress) = if egress.rule.direction == Direction::Egress {
+        (egress, ingress)
+    } else {
+        (ingress, egress)
+    };
+    assert_eq!(
+        (egress.pair.as_ref(), ingress.pair.as_ref()),
+        (Some(&ingress.id), Some(&egress.id))
+    );
+    assert_eq!(
+        audit.rules.revocations.len(),
+        1,
+        "only the group with interfaces in the logs"
+    );
+    assert_eq!(audit.rules.kept_open[0].because, KeptBecause::Unseen);
+}
+
+/// `base` is on everything; the pair is written for the group that the client
+/// and nobody else carries.
+#[test]
+fn a_shared_group_gets_no_rule_for_what_one_member_does() {
+    let inventory = inventory(
+        &[
+            ("sg-base", "", OPEN),
+            ("sg-web", "", OPEN),
+            ("sg-db", &tcp(3306, "10.0.0.0/8"), OPEN),
+        ],
+        &[
+            ("eni-1", "10.0.0.1", &["sg-base", "sg-web"]),
+            ("eni-2", "10.0.0.2", &["sg-base", "sg-web"]),
+            ("eni-3", "10.0.0.3", &["sg-base"]),
+            ("eni-4", "10.0.0.4", &["sg-base", "sg-db"]),
+        ],
+        "{}",
+    );
+    let found = audit(
+        &inventory,
+        &[
+            ("eni-1", "10.0.0.1", "10.0.0.4", 3306),
+            ("eni-2", "10.0.0.2", "10.0.0.4", 3306),
+        ],
+    );
+    assert_eq!(
+        summary(&found),
+        ["add egress web sg-db:3306", "add ingress db sg-web:3306"]
+    );
+    // When all its members share a connection, it is the group's.
+    let all: Vec<_> = ["1", "2", "3"]
+        .map(|n| (format!("eni-{n}"), format!("10.0.0.{n}")))
+        .into();
+    let all: Vec<_> = all
+        .iter()
+        .map(|(eni, address)| (eni.as_str(), address.as_str(), "198.51.100.7", 443))
+        .collect();
+    assert_eq!(
+        summary(&audit(
+            &inventory,
+            &[&all[..], &[("eni-4", "10.0.0.4", "198.51.100.7", 443)]].concat()
+        )),
+        ["add egress base 198.51.100.7/32:443"]
+    );
+}
+
+/// The ingress rule knows one address; naming the client's group would let the
+/// other member in, so the ingress rule of today stays as it is.
+#[test]
+fn an_ingress_rule_that_would_widen_is_not_written() {
+    let inventory = inventory(
+        &[
+            ("sg-web", "", OPEN),
+            ("sg-db", &tcp(3306, "10.0.0.1/32"), ""),
+        ],
+        &[
+            ("eni-1", "10.0.0.1", &["sg-web"]),
+            ("eni-2", "10.0.0.2", &["sg-web"]),
+            ("eni-3", "10.0.0.3", &["sg-db"]),
+        ],
+        "{}",
+    );
+    let audit = audit(&inventory, &[("eni-1", "10.0.0.1", "10.0.0.3", 3306)]);
+    assert_eq!(
+        summary(&audit),
+        [
+            "add egress web sg-db:3306",
+            "keep ingress db 10.0.0.1/32:3306"
+        ]
+    );
+}
+
+/// Rules that stand are kept, never made twice.
+#[test]
+fn what_stands_already_is_kept() {
+    let inventory = inventory(
+        &[
+            ("sg-web", &tcp(443, "0.0.0.0/0"), &tcp(3306, "sg-db")),
+            ("sg-db", &tcp(3306, "sg-web"), ""),
+        ],
+        &[
+            ("eni-1", "10.0.0.1", &["sg-web"]),
+            ("eni-2", "10.0.0.2", &["sg-db"]),
+        ],
+        "{}",
+    );
+    let audit = audit(
+        &inventory,
+        &[
+            ("eni-1", "10.0.0.1", "10.0.0.2", 3306),
+            ("eni-1", "198.51.100.1", "10.0.0.1", 443),
+        ],
+    );
+    assert_eq!(
+        summary(&audit),
+        [
+            "keep egress web sg-db:3306",
+            "keep ingress db sg-web:3306",
+            "keep ingress web 0.0.0.0/0:443"
+        ]
+    );
+    assert!(audit.rules.revocations.is_empty());
+}
+
+/// The narrowest exact prefixes, and never one address more.
+#[test]
+fn outside_destinations_are_exact() {
+    let inventory = inventory(
+        &[("sg-web", "", OPEN)],
+        &[("eni-1", "10.0.0.1", &["sg-web"])],
+        "{}",
+    );
+    let to: Vec<String> = (4..8)
+        .map(|n| format!("198.51.100.{n}"))
+        .chain(["198.51.100.9".to_owned(), "2001:db8::1".to_owned()])
+        .collect();
+    let to: Vec<_> = to
+        .iter()
+        .filter(|a| !a.contains(':'))
+        .map(|a| ("eni-1", "10.0.0.1", a.as_str(), 443))
+        .collect();
+    assert_eq!(
+        summary(&audit(&inventory, &to)),
+        [
+            "add egress web 198.51.100.4/30:443",
+            "add egress web 198.51.100.9/32:443"
+        ]
+    );
+}
+
+/// Peered in one region: by group. No path that can name groups: by address.
+#[test]
+fn a_group_is_named_only_where_a_reference_works() {
+    let peering = |region: &str| {
+        format!(
+            r#"{{"VpcPeeringConnections":[{{"Status":{{"Code":"active"}},"RequesterVpcInfo":{{"VpcId":"vpc-1","Region":"us-east-1"}},"AccepterVpcInfo":{{"VpcId":"vpc-9","Region":"{region}"}}}}]}}"#
+        )
+    };
+    let groups = [
+        ("sg-web", "", OPEN),
+        ("sg-far", &*tcp(5432, "10.0.0.0/24"), ""),
+    ];
+    let interfaces: [(&str, &str, &[&str]); 2] = [
+        ("eni-1", "10.0.0.1", &["sg-web"]),
+        ("eni-9", "10.9.0.9", &["sg-far"]),
+    ];
+    let with = |more: &str| {
+        summary(&audit(
+            &inventory(&groups, &interfaces, more),
+            &[("eni-1", "10.0.0.1", "10.9.0.9", 5432)],
+        ))
+    };
+    assert_eq!(
+        with(&peering("us-east-1")),
+        ["add egress web sg-far:5432", "add ingress far sg-web:5432"]
+    );
+    let by_address = [
+        "add egress web 10.9.0.9/32:5432",
+        "keep ingress far 10.0.0.0/24:5432",
+    ];
+    assert_eq!(with(&peering("eu-west-1")), by_address);
+    assert_eq!(with("{}"), by_address);
+}
+
+/// A customer's list that holds half the internet says nothing about a destination.
+#[test]
+fn a_prefix_list_stands_for_its_addresses_unless_it_is_too_wide() {
+    let list = |cidr: &str| {
+        format!(
+            r#"{{"PrefixLists":[{{"PrefixListId":"pl-00000001","PrefixListName":"partner","OwnerId":"1","Cidrs":["{cidr}"]}}]}}"#
+        )
+    };
+    let with = |cidr: &str| {
+        let inventory = inventory(
+            &[("sg-web", "", OPEN)],
+            &[("eni-1", "10.0.0.1", &["sg-web"])],
+            &list(cidr),
+        );
+        summary(&audit(
+            &inventory,
+            &[("eni-1", "10.0.0.1", "198.51.100.9", 443)],
+        ))
+    };
+    assert_eq!(with("198.51.100.0/24"), ["add egress web pl-00000001:443"]);
+    assert_eq!(with("128.0.0.0/1"), ["add egress web 198.51.100.9/32:443"]);
+}
+
+/// Replay is independent: rules that somebody tampered with do not pass.
+#[test]
+fn replay_finds_what_a_missing_rule_would_break() {
+    let inventory = inventory(
+        &[
+            ("sg-web", "", OPEN),
+            ("sg-db", &tcp(3306, "10.0.0.0/8"), OPEN),
+        ],
+        &[
+            ("eni-1", "10.0.0.1", &["sg-web"]),
+            ("eni-2", "10.0.0.2", &["sg-db"]),
+        ],
+        "{}",
+    );
+    let mut audit = audit(&inventory, &[("eni-1", "10.0.0.1", "10.0.0.2", 3306)]);
+    audit
+        .rules
+        .rules
+        .retain(|r| !matches!(&r.rule.target, Target::Group(id) if id == "sg-db"));
+    let after = replay::after(&audit.inventory, &audit.rules);
+    let gates = Gates::new(&audit.inventory, |g| &after[g.index()]);
+    assert_eq!(
+        replay::verify(&audit.inventory, &gates, &audit.connections).lost,
+        [0]
+    );
+}

@@ -115,7 +115,7 @@ fn the_rules_permit_the_legitimate_and_nothing_else() {
             match c.verdict {
                 Verdict::Accepted => assert!(passes),
                 Verdict::Quarantined(_) | Verdict::Refused => {
-                    assert!(!passes, "{format}: {} is still let through", c.id)
+                    assert!(!passes, "{format}: {} is still let through", c.id);
                 }
                 Verdict::Unattributed(_) => {}
             }
@@ -246,7 +246,7 @@ fn the_same_input_gives_the_same_bytes() {
             .num_threads(threads)
             .build()
             .unwrap();
-        let files = pool.install(|| {
+        pool.install(|| {
             let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
             let sources = ingest::find(&names).unwrap();
             let inventory = Inventory::load(&sample().join("inventory")).unwrap();
@@ -256,8 +256,7 @@ fn the_same_input_gives_the_same_bytes() {
             }
             intake.bytes = 0;
             closegate::emit::files(&audit::audit(inventory, table, intake)).unwrap()
-        });
-        files
+        })
     };
     let first = run(1, 1, false);
     for (step, threads, backwards) in [(1, 2, true), (7, 2, false), (4801, 1, true)] {

@@ -2,6 +2,7 @@
 
 use closegate::audit::Audit;
 use closegate::resolve::{Basis, Confidence, Connection, Quarantine, Unattributed, Verdict};
+use std::fmt::Write as _;
 
 use crate::common::audit_text;
 
@@ -63,9 +64,15 @@ fn audit(rows: &[&str]) -> Audit {
         else {
             panic!("{row}")
         };
-        log += &format!(
-            "{interface} {src} {sport} {dst} {dport} {protocol} {action} {flags} {start} {start} 1 40 OK\n"
+        let (ends, when) = (
+            format!("{src} {sport} {dst} {dport}"),
+            format!("{start} {start}"),
         );
+        writeln!(
+            log,
+            "{interface} {ends} {protocol} {action} {flags} {when} 1 40 OK"
+        )
+        .unwrap();
     }
     audit_text(&log, inventory().path())
 }

@@ -4,6 +4,7 @@ use closegate::audit::Audit;
 use closegate::inventory::{Direction, Gates, Target};
 use closegate::replay;
 use closegate::suggest::{KeptBecause, Status};
+use std::fmt::Write as _;
 
 use crate::common::audit_text;
 
@@ -58,13 +59,12 @@ fn audit(inventory: &tempfile::TempDir, connections: &[(&str, &str, &str, u16)])
         "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start log-status\n"
             .to_owned();
     for (at, from, to, port) in connections {
-        log += &format!(
-            "{at} {from} 40000 {to} {port} 6 ACCEPT 2 1000 OK\n{at} {to} {port} {from} 40000 6 ACCEPT 18 1000 OK\n"
-        );
+        writeln!(log, "{at} {from} 40000 {to} {port} 6 ACCEPT 2 1000 OK").unwrap();
+        writeln!(log, "{at} {to} {port} {from} 40000 6 ACCEPT 18 1000 OK").unwrap();
     }
     let audit = audit_text(&log, inventory.path());
     assert_eq!(audit.replay.lost, Vec::<usize>::new());
-    assert_eq!(audit.replay.permitted as usize, audit.connections.len());
+    assert_eq!(audit.replay.permitted, audit.connections.len() as u64);
     never_wider(&audit);
     audit
 }

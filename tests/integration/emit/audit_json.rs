@@ -21,157 +21,97 @@ fn every_json_file_meets_its_schema() {
     }
 }
 
-/// The keys that scripts depend on, with the kinds of value the contract names.
+/// Where in the document, and the keys that scripts depend on there.
+const KEYS: &[(&str, &str)] = &[
+    (
+        "",
+        "schema_version tool window input connections findings rules revocations replay exposure",
+    ),
+    (
+        "input",
+        "records_read records_no_data records_skip_data records_duplicate records_malformed bytes_read sources malformed_samples",
+    ),
+    ("input/sources", "name format records malformed"),
+    (
+        "connections",
+        "id initiator responder protocol port verdict direction_confidence records bytes packets first_seen last_seen",
+    ),
+    ("connections/initiator", "interface_id address groups"),
+    (
+        "connections/responder",
+        "interface_id address groups aws_service",
+    ),
+    (
+        "findings",
+        "id kind severity confidence title detail remediation group_id interface_id local remote protocol port",
+    ),
+    (
+        "findings",
+        "first_seen last_seen records bytes quarantined evidence",
+    ),
+    (
+        "rules",
+        "id direction group_id protocol from_port to_port target status pair description confidence evidence",
+    ),
+    (
+        "revocations",
+        "group_id direction security_group_rule_id protocol from_port to_port target reason",
+    ),
+    (
+        "replay",
+        "connections permitted quarantined refused unattributed lost lost_connections",
+    ),
+    ("exposure", "before after ideal"),
+];
+
+/// Every value at a path; lists are entered.
+fn at(value: &serde_json::Value, path: &str) -> Vec<serde_json::Value> {
+    let mut found = vec![value.clone()];
+    for step in path.split('/').filter(|step| !step.is_empty()) {
+        found = found
+            .into_iter()
+            .flat_map(|v| match &v[step] {
+                serde_json::Value::Array(list) => list.clone(),
+                other => vec![other.clone()],
+            })
+            .collect();
+    }
+    found
+}
+
 #[test]
 fn the_contracts_keys_are_there() {
     let document = json(&audit(), "audit.json");
-    let has = |value: &serde_json::Value, keys: &[&str]| {
-        for key in keys {
-            assert!(value.get(key).is_some(), "`{key}` is missing in {value}");
+    for (path, keys) in KEYS {
+        let values = at(&document, path);
+        assert!(!values.is_empty(), "{path} is empty in the sample");
+        for (value, key) in values
+            .iter()
+            .flat_map(|v| keys.split(' ').map(move |k| (v, k)))
+        {
+            assert!(
+                value.get(key).is_some(),
+                "`{key}` is missing in {path}: {value}"
+            );
         }
-    };
-    has(
-        &document,
-        &[
-            "schema_version",
-            "tool",
-            "window",
-            "input",
-            "connections",
-            "findings",
-            "rules",
-            "revocations",
-            "replay",
-            "exposure",
-        ],
-    );
-    has(
-        &document["input"],
-        &[
-            "records_read",
-            "records_no_data",
-            "records_skip_data",
-            "records_duplicate",
-            "records_malformed",
-            "bytes_read",
-            "sources",
-            "malformed_samples",
-        ],
-    );
-    for source in document["input"]["sources"].as_array().unwrap() {
-        has(source, &["name", "format", "records", "malformed"]);
     }
-    for c in document["connections"].as_array().unwrap() {
-        has(
-            c,
-            &[
-                "id",
-                "initiator",
-                "responder",
-                "protocol",
-                "port",
-                "verdict",
-                "direction_confidence",
-                "records",
-                "bytes",
-                "packets",
-                "first_seen",
-                "last_seen",
-            ],
-        );
-        has(&c["initiator"], &["interface_id", "address", "groups"]);
-        has(
-            &c["responder"],
-            &["interface_id", "address", "groups", "aws_service"],
-        );
-    }
-    for f in document["findings"].as_array().unwrap() {
-        has(
-            f,
-            &[
-                "id",
-                "kind",
-                "severity",
-                "confidence",
-                "title",
-                "detail",
-                "remediation",
-                "group_id",
-                "interface_id",
-                "local",
-                "remote",
-                "protocol",
-                "port",
-                "first_seen",
-                "last_seen",
-                "records",
-                "bytes",
-                "quarantined",
-                "evidence",
-            ],
-        );
-    }
-    for r in document["rules"].as_array().unwrap() {
-        has(
-            r,
-            &[
-                "id",
-                "direction",
-                "group_id",
-                "protocol",
-                "from_port",
-                "to_port",
-                "target",
-                "status",
-                "pair",
-                "description",
-                "confidence",
-                "evidence",
-            ],
-        );
+    for rule in at(&document, "rules") {
         assert_eq!(
-            r["target"].as_object().unwrap().len(),
+            rule["target"].as_object().unwrap().len(),
             1,
             "exactly one target"
         );
     }
-    for r in document["revocations"].as_array().unwrap() {
-        has(
-            r,
-            &[
-                "group_id",
-                "direction",
-                "security_group_rule_id",
-                "protocol",
-                "from_port",
-                "to_port",
-                "target",
-                "reason",
-            ],
+    for rule in at(&document, "revocations") {
+        assert_eq!(
+            (&rule["protocol"], &rule["from_port"]),
+            (&"-1".into(), &serde_json::Value::Null)
         );
         assert_eq!(
-            (&r["protocol"], &r["from_port"], &r["reason"]),
-            (
-                &"-1".into(),
-                &serde_json::Value::Null,
-                &"open-egress".into()
-            )
+            (&rule["reason"], &rule["target"]["cidr_ipv4"]),
+            (&"open-egress".into(), &"0.0.0.0/0".into())
         );
-        assert_eq!(r["target"]["cidr_ipv4"], "0.0.0.0/0");
     }
-    has(
-        &document["replay"],
-        &[
-            "connections",
-            "permitted",
-            "quarantined",
-            "refused",
-            "unattributed",
-            "lost",
-            "lost_connections",
-        ],
-    );
-    has(&document["exposure"], &["before", "after", "ideal"]);
 }
 
 #[test]

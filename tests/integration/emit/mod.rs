@@ -5,6 +5,7 @@ mod graph;
 mod report;
 mod terraform;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use closegate::audit::Audit;
@@ -68,13 +69,25 @@ fn hostile_audit() -> Audit {
             "IpPermissionsEgress": open}));
         interfaces.push(serde_json::json!({"NetworkInterfaceId": format!("eni-{number}"), "InterfaceType": "interface", "VpcId": "vpc-1", "Description": name,
             "PrivateIpAddress": format!("10.0.0.{own}"), "Groups": [{"GroupId": group}], "TagSet": [{"Key": "Name", "Value": name}]}));
-        log += &format!("eni-{number} 10.0.0.{own} 40000 10.0.0.{next} 80 6 ACCEPT 2 1000\n");
-        log += &format!("eni-{number} 10.0.0.{own} 40000 198.51.100.{own} 443 6 ACCEPT 2 1000\n");
-        log += &format!("eni-{number} 10.0.0.{own} 40000 198.51.100.{own} 6667 6 ACCEPT 2 1000\n");
+        writeln!(
+            log,
+            "eni-{number} 10.0.0.{own} 40000 10.0.0.{next} 80 6 ACCEPT 2 1000"
+        )
+        .unwrap();
+        writeln!(
+            log,
+            "eni-{number} 10.0.0.{own} 40000 198.51.100.{own} 443 6 ACCEPT 2 1000"
+        )
+        .unwrap();
+        writeln!(
+            log,
+            "eni-{number} 10.0.0.{own} 40000 198.51.100.{own} 6667 6 ACCEPT 2 1000"
+        )
+        .unwrap();
     }
     log += "what | is <b>this</b>\u{1b}[31m\n";
     let write = |name: &str, value: &serde_json::Value| {
-        std::fs::write(dir.path().join(name), value.to_string()).unwrap()
+        std::fs::write(dir.path().join(name), value.to_string()).unwrap();
     };
     write("g.json", &serde_json::json!({"SecurityGroups": groups}));
     write(
@@ -84,6 +97,6 @@ fn hostile_audit() -> Audit {
     let flows: PathBuf = dir.path().join("<img src=x>.log");
     std::fs::write(&flows, log).unwrap();
     let audit = audit_paths(&[flows], dir.path());
-    assert_eq!(audit.replay.permitted as usize, names.len() * 2);
+    assert_eq!(audit.replay.permitted, names.len() as u64 * 2);
     audit
 }

@@ -26,7 +26,7 @@ fn said(audit: &Audit) -> Vec<String> {
         .collect();
     for module in mutual.get_blocks("module") {
         let rules = &module.body.get_attribute("rules").unwrap().value;
-        for (key, entry) in rules.as_object().unwrap().iter() {
+        for (key, entry) in rules.as_object().unwrap() {
             let ObjectKey::Ident(key) = key else {
                 panic!("keys are identifiers")
             };

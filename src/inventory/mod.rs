@@ -12,13 +12,12 @@ mod interfaces;
 mod prefix_lists;
 mod ranges;
 mod reach;
+mod reserved;
 mod snapshot;
 mod wire;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-
-use ipnet::IpNet;
 
 pub use ask::{Answer, Party, SideAnswer, UnknownParty};
 pub use gates::{Admission, Gates, Packet, Peer};
@@ -28,6 +27,7 @@ pub use prefix_lists::{Keeper, PrefixList};
 
 use interfaces::AddressIndex;
 use ranges::ServiceRanges;
+use reserved::Reserved;
 use snapshot::Snapshot;
 
 macro_rules! index {
@@ -128,8 +128,7 @@ pub struct Inventory {
     prefix_lists: Vec<PrefixList>,
     addresses: AddressIndex,
     peerings: Vec<reach::Peering>,
-    vpc_resolvers: Vec<(String, IpAddr)>,
-    subnet_routers: Vec<(String, IpAddr)>,
+    reserved: Reserved,
     ranges: ServiceRanges,
     log_formats: Vec<(String, String)>,
     notes: Vec<Note>,
@@ -174,7 +173,6 @@ impl Inventory {
                     .push(InterfaceIx::new(position));
             }
         }
-        let (vpc_resolvers, subnet_routers) = reserved_addresses(&snapshot);
         notes.sort();
         notes.dedup();
         Ok(Self {
@@ -185,8 +183,7 @@ impl Inventory {
             log_formats: log_formats(&snapshot),
             groups,
             interfaces,
-            vpc_resolvers,
-            subnet_routers,
+            reserved: Reserved::new(&snapshot),
             notes,
         })
     }
@@ -294,15 +291,8 @@ impl Inventory {
     pub fn never_filtered(&self, address: IpAddr, from: InterfaceIx, port: u16) -> bool {
         let interface = self.interface(from);
         reach::is_link_local_service(address)
-            || (port == 53
-                && self
-                    .vpc_resolvers
-                    .iter()
-                    .any(|(vpc, a)| *vpc == interface.vpc && *a == address))
-            || self
-                .subnet_routers
-                .iter()
-                .any(|(subnet, a)| *subnet == interface.subnet && *a == address)
+            || (port == 53 && self.reserved.is_resolver(address, &interface.vpc))
+            || self.reserved.is_router(address, &interface.subnet)
     }
 }
 
@@ -427,32 +417,6 @@ fn connect_interfaces(
     interfaces.sort_by(|a, b| a.id.cmp(&b.id));
     interfaces.dedup_by(|later, first| later.id == first.id);
     interfaces
-}
-
-/// The Amazon DNS address of each VPC (base + 2 of each of its IPv4 blocks) and
-/// the router of each subnet (base + 1); vpc-dns and subnet-sizing pages.
-#[expect(
-    clippy::type_complexity,
-    reason = "two lists of the same shape, named where they are taken apart"
-)]
-fn reserved_addresses(snapshot: &Snapshot) -> (Vec<(String, IpAddr)>, Vec<(String, IpAddr)>) {
-    let nth = |block: &Option<String>, n: u32| match block.as_ref()?.parse().ok()? {
-        IpNet::V4(net) => Some(IpAddr::from((net.network().to_bits() + n).to_be_bytes())),
-        IpNet::V6(_) => None,
-    };
-    let mut resolvers = Vec::new();
-    for vpc in &snapshot.vpcs {
-        let blocks = vpc.cidr_block_association_set.iter().map(|b| &b.cidr_block);
-        for block in std::iter::once(&vpc.cidr_block).chain(blocks) {
-            resolvers.extend(nth(block, 2).map(|address| (vpc.vpc_id.clone(), address)));
-        }
-    }
-    let routers = snapshot
-        .subnets
-        .iter()
-        .filter_map(|s| Some((s.subnet_id.clone(), nth(&s.cidr_block, 1)?)))
-        .collect();
-    (resolvers, routers)
 }
 
 fn log_formats(snapshot: &Snapshot) -> Vec<(String, String)> {

@@ -468,6 +468,32 @@ fn everything_has_help_a_version_and_completions() {
     }
 }
 
+/// Ctrl-C while it waits for its input: 130, and nothing half-written.
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_closegate"))
+        .args(["audit", "--flows", "-", "--inventory"])
+        .arg(fixtures().join("inventory"))
+        .arg("--out")
+        .arg(dir.path().join("run"))
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let scratch = || fs::read_dir(dir.path()).unwrap().count();
+    while scratch() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert_eq!(child.try_wait().unwrap(), None);
+    }
+    let id = child.id().to_string();
+    std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(scratch(), 0);
+}
+
 #[test]
 fn a_broken_pipe_ends_quietly() {
     let script = format!(

@@ -237,7 +237,7 @@ const fn only(a: bool, b: bool) -> Option<Side> {
 /// Logic on today's rules is only as good as the snapshot: a rule that was
 /// removed since the traffic makes a listener look like a client. That would put
 /// a service's port on the initiator and a client's on the responder, so there
-/// the proof counts as a guess.
+/// the proof counts as a guess, unless a rule names the responder's port.
 fn confidence_in_rules(
     pair: &Pair,
     evidence: &Evidence,
@@ -248,7 +248,8 @@ fn confidence_in_rules(
     let backwards = pair.protocol.has_ports()
         && pair.socket(responder).port >= EPHEMERAL_FROM
         && pair.socket(initiator).port < EPHEMERAL_FROM
-        && !listeners.knows(pair, responder);
+        && !listeners.knows(pair, responder)
+        && !evidence.of(initiator).peer_port_named;
     if backwards {
         Confidence::Guessed
     } else if evidence.of(initiator).may_open {

@@ -35,6 +35,9 @@ mod pipeline;
 // Properties over generated input.
 mod properties;
 
+// Random networks with known truth.
+mod world;
+
 // The files under queries/, run by DuckDB on a run of ours.
 mod queries;
 

@@ -1,0 +1,263 @@
+//! Random networks with known truth, and what the audit has to make of each.
+//!
+//! `network.rs` makes the account, `traffic.rs` what happens in it and what the
+//! flow logs say of it. Everything follows from the seed.
+
+mod network;
+mod traffic;
+
+use std::collections::BTreeMap;
+
+use closegate::audit::{self, Audit};
+use closegate::ingest::{self, Settings};
+use closegate::inventory::{Gates, Inventory, Party, RulePorts};
+use closegate::replay;
+use closegate::resolve::Verdict;
+use closegate::suggest::Status;
+
+use network::Network;
+use traffic::{Label, Traffic};
+
+/// splitmix64: the same numbers everywhere and for ever.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From `from` to `to`, both included.
+    fn between(&mut self, from: u64, to: u64) -> u64 {
+        from + self.roll() % (to - from + 1)
+    }
+
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.between(0, length as u64 - 1)).unwrap()
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let index = self.index(from.len());
+        &from[index]
+    }
+
+    fn percent(&mut self, chance: u64) -> bool {
+        self.between(1, 100) <= chance
+    }
+
+    fn port(&mut self, from: u16, to: u16) -> u16 {
+        u16::try_from(self.between(from.into(), to.into())).unwrap()
+    }
+}
+
+/// A flow log's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// Version 2: no flags, no packet addresses.
+    Default,
+    /// With both.
+    Custom,
+}
+
+/// Initiator, responder, service → what it really is.
+type Truth = BTreeMap<(String, String, String), Label>;
+
+/// One world, and what the audit made of it.
+struct Run {
+    audit: Audit,
+    truth: Truth,
+}
+
+fn run(seed: u64, format: Format) -> Run {
+    let mut dice = Dice::new(seed);
+    let network = Network::new(&mut dice);
+    let traffic = Traffic::new(&network, &mut dice);
+    let dir = tempfile::tempdir().unwrap();
+    let inventory = dir.path().join("inventory");
+    std::fs::create_dir(&inventory).unwrap();
+    std::fs::write(inventory.join("all.json"), network.inventory().to_string()).unwrap();
+    let mut sources = Vec::new();
+    for (number, log) in traffic
+        .logs(&network, format, &mut dice)
+        .into_iter()
+        .enumerate()
+    {
+        let path = dir.path().join(format!("{number}.log"));
+        std::fs::write(&path, log).unwrap();
+        sources.push(path.display().to_string());
+    }
+    let inventory = Inventory::load(&inventory).unwrap();
+    let (table, intake) = audit::read(
+        &ingest::find(&sources).unwrap(),
+        &Settings::default(),
+        |_| {},
+    );
+    assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
+    Run {
+        audit: audit::audit(inventory, table, intake),
+        truth: traffic.truth(),
+    }
+}
+
+/// What went wrong with one world, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Faults {
+    /// Legitimate connections that would be refused after the change.
+    lost: usize,
+    /// Hostile ones that would pass.
+    hostile_allowed: usize,
+    /// Refused ones that would pass.
+    refused_granted: usize,
+    /// Added rules on a port that nothing offers.
+    ephemeral_rules: usize,
+    /// Pairs of interfaces and a service that pass after and not before.
+    wider: usize,
+    /// Legitimate connections that the audit does not know, or knows backwards.
+    misread: usize,
+}
+
+fn faults(run: &Run) -> Faults {
+    let Run { audit, truth } = run;
+    let inventory = &audit.inventory;
+    let after_rules = replay::after(inventory, &audit.rules);
+    let after = Gates::new(inventory, |group| &after_rules[group.index()]);
+    let today = Gates::today(inventory);
+    let mut faults = Faults {
+        lost: audit.replay.lost.len(),
+        ..Faults::default()
+    };
+    for (key, label) in truth {
+        let (Ok(from), Ok(to)) = (inventory.party(&key.0), inventory.party(&key.1)) else {
+            panic!("the story is about addresses")
+        };
+        let (protocol, port) = key.2.split_once('/').unwrap_or((&key.2, "0"));
+        let protocol = closegate::net::Protocol::parse(protocol).unwrap();
+        let service = closegate::net::Service::new(protocol, port.parse().unwrap());
+        let passes = inventory.can(&after, &from, &to, service.into()).allowed;
+        match label {
+            Label::Legitimate if !passes => faults.lost += 1,
+            Label::Hostile if passes => faults.hostile_allowed += 1,
+            Label::Refused if passes => faults.refused_granted += 1,
+            _ => {}
+        }
+        let known = audit.connections.iter().any(|c| {
+            (
+                c.initiator.address.to_string(),
+                c.responder.address.to_string(),
+                c.service.to_string(),
+            ) == *key
+                && (*label != Label::Legitimate || c.verdict == Verdict::Accepted)
+        });
+        faults.misread += usize::from(!known);
+    }
+    let offered: Vec<u16> = truth
+        .keys()
+        .filter_map(|key| key.2.split_once('/')?.1.parse().ok())
+        .collect();
+    for rule in audit.rules.rules.iter().filter(|r| r.status == Status::Add) {
+        if let RulePorts::Ports(range) = rule.rule.ports {
+            faults.ephemeral_rules +=
+                usize::from(!offered.iter().any(|&port| range.contains(port)));
+        }
+    }
+    let mut services: Vec<_> = audit.connections.iter().map(|c| c.service).collect();
+    services.sort_unstable();
+    services.dedup();
+    for service in services {
+        for (x, y) in inventory
+            .interface_indexes()
+            .flat_map(|x| inventory.interface_indexes().map(move |y| (x, y)))
+        {
+            let (x, y) = (Party::Interface(x), Party::Interface(y));
+            let passes = |gates| inventory.can(gates, &x, &y, service.into()).allowed;
+            faults.wider += usize::from(passes(&after) && !passes(&today));
+        }
+    }
+    faults
+}
+
+/// Seeds of the test; `CLOSEGATE_SEEDS` asks for more.
+#[expect(clippy::disallowed_methods, reason = "a test may be asked for more")]
+fn seeds() -> u64 {
+    std::env::var("CLOSEGATE_SEEDS").map_or(300, |text| text.parse().unwrap())
+}
+
+/// Nothing lost, nothing hostile or refused allowed, no client's port opened,
+/// never wider than before, and every connection read the right way round.
+#[test]
+fn no_world_goes_wrong() {
+    for format in [Format::Default, Format::Custom] {
+        for seed in 0..seeds() {
+            let run = run(seed, format);
+            assert_eq!(
+                faults(&run),
+                Faults::default(),
+                "seed {seed}, {format:?}: {:#?}",
+                explain(&run)
+            );
+        }
+    }
+}
+
+/// What differs between the story and the audit, for whoever has to find out why.
+fn explain(run: &Run) -> Vec<String> {
+    let mut lines = Vec::new();
+    for c in &run.audit.connections {
+        let key = (
+            c.initiator.address.to_string(),
+            c.responder.address.to_string(),
+            c.service.to_string(),
+        );
+        let label = run.truth.get(&key);
+        let right = match (label, c.verdict) {
+            (Some(Label::Legitimate), Verdict::Accepted) => true,
+            (Some(Label::Refused), Verdict::Refused) => true,
+            (Some(Label::Hostile), Verdict::Quarantined(_)) => true,
+            (None, Verdict::Unattributed(_)) => true,
+            _ => false,
+        };
+        if !right {
+            lines.push(format!(
+                "{key:?}: {label:?} in truth, {:?} from {:?} ({:?}), {:?}",
+                c.verdict, c.basis, c.confidence, c.seen
+            ));
+        }
+    }
+    lines
+}
+
+/// Exposure after the change stays close to what was observed, over all worlds.
+#[test]
+fn exposure_stays_close_to_what_was_observed() {
+    let mut ratios: Vec<f64> = Vec::new();
+    for seed in 0..seeds() {
+        let exposure = run(seed, Format::Default).audit.exposure;
+        assert!(
+            exposure.ideal <= exposure.after && exposure.after <= exposure.before,
+            "seed {seed}"
+        );
+        if exposure.ideal > 0 {
+            let part = |n: u64| f64::from(u32::try_from(n).unwrap());
+            let ratio = part(exposure.after) / part(exposure.ideal);
+            ratios.push(ratio);
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    let mean = ratios.iter().sum::<f64>() / f64::from(u32::try_from(ratios.len()).unwrap());
+    let at = |percent: usize| ratios[(ratios.len() - 1) * percent / 100];
+    println!(
+        "after / ideal: mean {mean:.3}, median {:.3}, p90 {:.3}, p99 {:.3}, worst {:.3}",
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    );
+    assert!(at(50) <= 1.10, "median {}", at(50));
+}

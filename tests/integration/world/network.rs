@@ -1,0 +1,237 @@
+//! A random account.
+
+use serde_json::{Value, json};
+
+use super::Dice;
+
+/// A service that some groups use of another.
+pub(super) struct Service {
+    pub(super) clients: usize,
+    pub(super) servers: usize,
+    pub(super) protocol: u8,
+    pub(super) port: u16,
+}
+
+/// One interface: a tier, and perhaps shared groups.
+pub(super) struct Interface {
+    pub(super) id: String,
+    pub(super) address: [u8; 4],
+    pub(super) vpc: usize,
+    pub(super) tier: usize,
+    shared: Vec<usize>,
+    pub(super) lambda: bool,
+}
+
+/// A group: a tier's own, or one that is shared.
+struct Group {
+    vpc: usize,
+    ingress: Vec<Value>,
+    open: bool,
+}
+
+/// How two VPCs are joined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Peered,
+    PeeredAcrossRegions,
+}
+
+pub(super) struct Network {
+    groups: Vec<Group>,
+    pub(super) tiers: usize,
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) services: Vec<Service>,
+    /// Tiers that the world may reach, with the port.
+    pub(super) public: Vec<(usize, u16)>,
+    joined: Joined,
+}
+
+/// Protocol and port: well known, registered, where clients' ports begin, and UDP.
+const SERVICES: &[(u8, u16)] = &[
+    (6, 80),
+    (6, 443),
+    (6, 3306),
+    (6, 5432),
+    (6, 6379),
+    (6, 8080),
+    (6, 9200),
+    (6, 33060),
+    (6, 50051),
+    (6, 61616),
+    (17, 123),
+    (17, 514),
+    (17, 8125),
+    (6, 22),
+    (6, 27017),
+    (6, 2049),
+    (6, 111),
+    (17, 500),
+];
+
+impl Network {
+    pub(super) fn new(dice: &mut Dice) -> Self {
+        let vpcs = if dice.percent(40) { 2 } else { 1 };
+        let tiers = usize::try_from(dice.between(3, 7)).unwrap();
+        let shared = usize::try_from(dice.between(0, 2)).unwrap();
+        let mut groups: Vec<Group> = (0..tiers + shared)
+            .map(|n| Group {
+                vpc: if vpcs == 2 && n % 4 == 3 && n < tiers {
+                    1
+                } else {
+                    0
+                },
+                ingress: Vec::new(),
+                open: dice.percent(90),
+            })
+            .collect();
+        let mut interfaces = Vec::new();
+        for tier in 0..tiers {
+            let lambda = dice.percent(15);
+            for _ in 0..dice.between(1, 4) {
+                let number = u8::try_from(interfaces.len() + 10).unwrap();
+                let vpc = groups[tier].vpc;
+                // Shared groups stay inside the first VPC.
+                let shared = (tiers..tiers + shared)
+                    .filter(|_| vpc == 0 && !lambda && dice.percent(60))
+                    .collect();
+                interfaces.push(Interface {
+                    id: format!("eni-{number:08x}"),
+                    address: [
+                        10,
+                        u8::try_from(vpc).unwrap(),
+                        u8::try_from(tier).unwrap(),
+                        number,
+                    ],
+                    vpc,
+                    tier,
+                    shared,
+                    lambda,
+                });
+            }
+        }
+        let joined = if dice.percent(70) {
+            Joined::Peered
+        } else {
+            Joined::PeeredAcrossRegions
+        };
+        let mut network = Self {
+            groups: Vec::new(),
+            tiers,
+            interfaces,
+            services: Vec::new(),
+            public: Vec::new(),
+            joined,
+        };
+        network.offer(&mut groups, dice);
+        network.groups = groups;
+        network
+    }
+
+    fn offer(&mut self, groups: &mut [Group], dice: &mut Dice) {
+        for _ in 0..dice.between(3, 8) {
+            let (clients, servers) = (dice.index(self.tiers), dice.index(self.tiers));
+            let &(protocol, port) = dice.pick(SERVICES);
+            if clients == servers || self.is_lambda(servers) || !groups[clients].open {
+                continue;
+            }
+            // The same service both ways between two tiers has no truth to find, and
+            // with one port on both sides neither have two listeners.
+            let symmetric = protocol == 17 && matches!(port, 123 | 500 | 514);
+            let undecidable = |s: &Service| {
+                s.port == port && (symmetric || (s.clients == servers && s.servers == clients))
+            };
+            if self.services.iter().any(undecidable) {
+                continue;
+            }
+            let by_name =
+                groups[clients].vpc == groups[servers].vpc || self.joined == Joined::Peered;
+            let mut rule = json!({"IpProtocol": if protocol == 6 { "tcp" } else { "udp" }, "FromPort": port, "ToPort": port});
+            if by_name && dice.percent(60) {
+                rule["UserIdGroupPairs"] = json!([{"GroupId": group_id(clients)}]);
+            } else {
+                let block = if dice.percent(50) {
+                    format!("10.{}.{clients}.0/24", groups[clients].vpc)
+                } else {
+                    "10.0.0.0/8".to_owned()
+                };
+                rule["IpRanges"] = json!([{"CidrIp": block}]);
+            }
+            groups[servers].ingress.push(rule);
+            self.services.push(Service {
+                clients,
+                servers,
+                protocol,
+                port,
+            });
+        }
+        if !self.is_lambda(0) {
+            let port = if dice.percent(80) { 443 } else { 8443 };
+            groups[0].ingress.push(json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}));
+            self.public.push((0, port));
+        }
+    }
+
+    fn is_lambda(&self, tier: usize) -> bool {
+        self.members(tier).any(|i| i.lambda)
+    }
+
+    pub(super) fn members(&self, tier: usize) -> impl Iterator<Item = &Interface> {
+        self.interfaces.iter().filter(move |i| i.tier == tier)
+    }
+
+    /// Whether any of the interface's groups lets everything out.
+    pub(super) fn is_open(&self, interface: &Interface) -> bool {
+        self.groups[interface.tier].open || interface.shared.iter().any(|&g| self.groups[g].open)
+    }
+
+    /// Whether anything of the responder's ingress names this port.
+    pub(super) fn offers(&self, interface: &Interface, port: u16) -> bool {
+        self.groups[interface.tier]
+            .ingress
+            .iter()
+            .any(|rule| rule["FromPort"] == port)
+    }
+
+    pub(super) fn inventory(&self) -> Value {
+        let open = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+        let groups: Vec<Value> = self
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(n, group)| {
+                json!({"GroupId": group_id(n), "GroupName": if n < self.tiers { format!("tier-{n}") } else { format!("shared-{n}") },
+                    "VpcId": format!("vpc-{}", group.vpc), "OwnerId": "111122223333", "IpPermissions": group.ingress,
+                    "IpPermissionsEgress": if group.open { open.clone() } else { json!([]) }})
+            })
+            .collect();
+        let mut interfaces: Vec<Value> = self
+            .interfaces
+            .iter()
+            .map(|i| {
+                let groups: Vec<Value> = std::iter::once(&i.tier).chain(&i.shared).map(|&g| json!({"GroupId": group_id(g)})).collect();
+                json!({"NetworkInterfaceId": i.id, "InterfaceType": if i.lambda { "lambda" } else { "interface" }, "VpcId": format!("vpc-{}", i.vpc),
+                    "SubnetId": format!("subnet-{}-{}", i.vpc, i.tier), "PrivateIpAddress": text(i.address), "Groups": groups})
+            })
+            .collect();
+        interfaces.push(json!({"NetworkInterfaceId": NAT, "InterfaceType": "nat_gateway", "VpcId": "vpc-0", "PrivateIpAddress": "10.0.99.99", "Groups": []}));
+        let far = if self.joined == Joined::Peered {
+            "us-east-1"
+        } else {
+            "eu-west-1"
+        };
+        json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces, "VpcPeeringConnections": [{
+            "Status": {"Code": "active"}, "RequesterVpcInfo": {"VpcId": "vpc-0", "Region": "us-east-1"}, "AccepterVpcInfo": {"VpcId": "vpc-1", "Region": far}}]})
+    }
+}
+
+/// The NAT gateway's interface and address.
+pub(super) const NAT: &str = "eni-0000000000000099";
+pub(super) const NAT_ADDRESS: [u8; 4] = [10, 0, 99, 99];
+
+fn group_id(number: usize) -> String {
+    format!("sg-{number:08x}")
+}
+
+pub(super) fn text(address: [u8; 4]) -> String {
+    std::net::Ipv4Addr::from(address).to_string()
+}

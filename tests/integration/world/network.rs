@@ -129,7 +129,10 @@ impl Network {
 
     fn offer(&mut self, groups: &mut [Group], dice: &mut Dice) {
         for _ in 0..dice.between(3, 8) {
-            let (clients, servers) = (dice.index(self.tiers), dice.index(self.tiers));
+            let (clients, servers) = (
+                self.party(groups.len(), dice),
+                self.party(groups.len(), dice),
+            );
             let &(protocol, port) = dice.pick(SERVICES);
             if clients == servers || self.is_lambda(servers) || !groups[clients].open {
                 continue;
@@ -137,9 +140,15 @@ impl Network {
             // The same service both ways between two tiers has no truth to find, and
             // with one port on both sides neither have two listeners.
             let symmetric = protocol == 17 && matches!(port, 123 | 500 | 514);
+            let shared = |s: &Service| s.clients.max(s.servers) >= self.tiers;
+            let overlap = clients.max(servers) >= self.tiers;
             let undecidable = |s: &Service| {
-                s.port == port && (symmetric || (s.clients == servers && s.servers == clients))
+                let both_ways = s.clients == servers && s.servers == clients;
+                s.port == port && (symmetric || both_ways || overlap || shared(s))
             };
+            if symmetric && overlap {
+                continue;
+            }
             if self.services.iter().any(undecidable) {
                 continue;
             }
@@ -149,7 +158,7 @@ impl Network {
             if by_name && dice.percent(60) {
                 rule["UserIdGroupPairs"] = json!([{"GroupId": group_id(clients)}]);
             } else {
-                let block = if dice.percent(50) {
+                let block = if dice.percent(50) && clients < self.tiers {
                     format!("10.{}.{clients}.0/24", groups[clients].vpc)
                 } else {
                     "10.0.0.0/8".to_owned()
@@ -171,12 +180,25 @@ impl Network {
         }
     }
 
-    fn is_lambda(&self, tier: usize) -> bool {
-        self.members(tier).any(|i| i.lambda)
+    /// A group that opens or answers something: mostly a tier's own, sometimes one
+    /// that several tiers share.
+    fn party(&self, groups: usize, dice: &mut Dice) -> usize {
+        if groups > self.tiers && dice.percent(25) {
+            self.tiers + dice.index(groups - self.tiers)
+        } else {
+            dice.index(self.tiers)
+        }
     }
 
-    pub(super) fn members(&self, tier: usize) -> impl Iterator<Item = &Interface> {
-        self.interfaces.iter().filter(move |i| i.tier == tier)
+    fn is_lambda(&self, group: usize) -> bool {
+        self.members(group).any(|i| i.lambda)
+    }
+
+    /// The interfaces that carry a group.
+    pub(super) fn members(&self, group: usize) -> impl Iterator<Item = &Interface> {
+        self.interfaces
+            .iter()
+            .filter(move |i| i.tier == group || i.shared.contains(&group))
     }
 
     /// Whether any of the interface's groups lets everything out.
@@ -186,9 +208,9 @@ impl Network {
 
     /// Whether anything of the responder's ingress names this port.
     pub(super) fn offers(&self, interface: &Interface, port: u16) -> bool {
-        self.groups[interface.tier]
-            .ingress
-            .iter()
+        std::iter::once(&interface.tier)
+            .chain(&interface.shared)
+            .flat_map(|&group| &self.groups[group].ingress)
             .any(|rule| rule["FromPort"] == port)
     }
 

@@ -59,6 +59,9 @@ impl Traffic {
             let one_way = service.protocol == 17 && matches!(service.port, 514 | 8125);
             for client in network.members(service.clients) {
                 for server in network.members(service.servers) {
+                    if client.id == server.id {
+                        continue;
+                    }
                     for _ in 0..dice.between(1, 4) {
                         let kind = (service.protocol, service.port);
                         traffic.act(

@@ -5,7 +5,7 @@ use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
-use crate::replay::{self, Exposure, Replay};
+use crate::replay::{self, Change, Exposure, Replay};
 use crate::resolve::{self, Connection};
 use crate::suggest::{self, RuleSet, Status};
 
@@ -78,7 +78,7 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
         connections: &connections,
     });
     let graph = graph::build(&inventory, &table, &connections, &rules);
-    let after_rules = replay::after(&inventory, &rules);
+    let after_rules = replay::after(&inventory, &Change::from(&rules));
     let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
     let replay = replay::verify(&inventory, &after, &connections);
     let exposure = replay::exposure(&inventory, &gates, &after, &connections);

@@ -229,6 +229,35 @@ pub(super) fn from_row(row: &GroupRule) -> Option<Rule> {
     })
 }
 
+impl Rule {
+    /// A rule from the texts and numbers that other tools write: `IpProtocol` and
+    /// ports as the API has them. `None` if the protocol or a port is none.
+    pub fn from_parts(
+        direction: Direction,
+        protocol: &str,
+        from: Option<i64>,
+        to: Option<i64>,
+        target: Target,
+    ) -> Option<Self> {
+        let (protocol, ports) = protocol_and_ports(protocol, from, to)?;
+        Some(Self {
+            direction,
+            protocol,
+            ports,
+            target,
+            rule_id: None,
+            description: String::new(),
+        })
+    }
+}
+
+impl Target {
+    /// A prefix, brought into the form AWS stores.
+    pub fn cidr(text: &str) -> Option<Self> {
+        cidr(text)
+    }
+}
+
 /// A prefix in canonical form, as AWS stores it (`API_IpRange.html`).
 fn cidr(text: &str) -> Option<Target> {
     text.parse::<IpNet>()

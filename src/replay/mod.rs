@@ -5,8 +5,10 @@
 //! has to pass both of its own.
 
 mod exposure;
+mod proposal;
 
 pub use exposure::{Exposure, exposure};
+pub use proposal::{ProposalError, proposal};
 
 use crate::inventory::{
     Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Rule,
@@ -31,22 +33,41 @@ pub struct Replay {
     pub lost: Vec<usize>,
 }
 
-/// The rules of every group after the change: today − revocations + additions.
-pub fn after(inventory: &Inventory, change: &RuleSet) -> Vec<Vec<Rule>> {
+/// Rules that come and go.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Rules that are not there today.
+    pub additions: Vec<(GroupIx, Rule)>,
+    /// Rules of today that go.
+    pub removals: Vec<(GroupIx, Rule)>,
+}
+
+impl From<&RuleSet> for Change {
+    fn from(rules: &RuleSet) -> Self {
+        let added = rules.rules.iter().filter(|r| r.status == Status::Add);
+        Self {
+            additions: added.map(|r| (r.group, r.rule.clone())).collect(),
+            removals: rules
+                .revocations
+                .iter()
+                .map(|r| (r.group, r.rule.clone()))
+                .collect(),
+        }
+    }
+}
+
+/// The rules of every group after a change: today − removals + additions.
+pub fn after(inventory: &Inventory, change: &Change) -> Vec<Vec<Rule>> {
     let mut rules: Vec<Vec<Rule>> = inventory
         .groups()
         .iter()
         .map(|group| group.rules.clone())
         .collect();
-    for revocation in &change.revocations {
-        rules[revocation.group.index()].retain(|rule| !rule.same_permission(&revocation.rule));
+    for (group, gone) in &change.removals {
+        rules[group.index()].retain(|rule| !rule.same_permission(gone));
     }
-    for added in change
-        .rules
-        .iter()
-        .filter(|rule| rule.status == Status::Add)
-    {
-        rules[added.group.index()].push(added.rule.clone());
+    for (group, added) in &change.additions {
+        rules[group.index()].push(added.clone());
     }
     rules
 }

@@ -1,6 +1,7 @@
 //! Which rules may be considered at all: none that lets through what today's
 //! rules do not.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::{
@@ -12,11 +13,37 @@ use crate::net::{AddressSet, Service};
 pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
+    class_of: Vec<ClassIx>,
+    with_group: Vec<Vec<ClassIx>>,
+    classes: Vec<Vec<InterfaceIx>>,
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) const fn new(inventory: &'a Inventory, today: &'a Gates) -> Self {
-        Self { inventory, today }
+    pub(super) fn new(inventory: &'a Inventory, today: &'a Gates) -> Self {
+        let mut by_groups: BTreeMap<&[GroupIx], Vec<InterfaceIx>> = BTreeMap::new();
+        for ix in inventory.interface_indexes() {
+            by_groups
+                .entry(&inventory.interface(ix).groups)
+                .or_default()
+                .push(ix);
+        }
+        let mut class_of = vec![ClassIx(0); inventory.interfaces().len()];
+        let mut with_group = vec![Vec::new(); inventory.groups().len()];
+        for (class, (groups, members)) in by_groups.iter().enumerate() {
+            for group in *groups {
+                with_group[group.index()].push(ClassIx(class));
+            }
+            for member in members {
+                class_of[member.index()] = ClassIx(class);
+            }
+        }
+        Self {
+            inventory,
+            today,
+            class_of,
+            with_group,
+            classes: by_groups.into_values().collect(),
+        }
     }
 
     /// Whether every member of `initiators` may reach every member of
@@ -153,15 +180,26 @@ impl<'a> Candidates<'a> {
             })
     }
 
-    /// Members of a group that are not among `seen`: what a rule on it grants
-    /// without having been observed.
-    pub(super) fn unseen_members(&self, group: GroupIx, seen: &[InterfaceIx]) -> u64 {
-        let unseen = self
-            .inventory
-            .group(group)
-            .members
-            .iter()
-            .filter(|ix| !seen.contains(ix));
-        unseen.count() as u64
+    /// The class of an interface: those that carry exactly the same groups, which
+    /// no rule can tell apart by group.
+    pub(super) fn class_of(&self, interface: InterfaceIx) -> ClassIx {
+        self.class_of[interface.index()]
+    }
+
+    /// The classes whose interfaces carry a group.
+    pub(super) fn classes_with(
+        &self,
+        group: GroupIx,
+    ) -> impl Iterator<Item = ClassIx> + Clone + '_ {
+        self.with_group[group.index()].iter().copied()
+    }
+
+    /// The interfaces of a class.
+    pub(super) fn members_of(&self, class: ClassIx) -> &[InterfaceIx] {
+        &self.classes[class.0]
     }
 }
+
+/// Interfaces that carry exactly the same groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ClassIx(usize);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::candidates::Candidates;
+use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, cover};
 use super::demand::{Demand, Wanted, groups_of};
 use super::rule::Draft;
 use crate::inventory::{GroupIx, InterfaceIx};
-use crate::net::{HashSet, Service};
+use crate::net::{HashMap, HashSet, Service};
 
 /// A group of initiators and a group of responders.
 type Pair = (GroupIx, GroupIx);
@@ -25,12 +25,12 @@ pub(super) fn write(
         .enumerate()
         .filter(|(_, w)| w.by_reference && w.initiator.is_some() && w.responder.is_some())
         .collect();
-    let choices = choices(&eligible, candidates, demand.service, |(a, b)| {
+    let (lots, choices) = choices(&eligible, candidates, demand.service, |(a, b)| {
         candidates.pair_is_open(a, b, demand.service)
     });
-    let (chosen, _) = cover(eligible.len(), choices);
+    let cover = cover(eligible.len(), &lots, choices);
     let mut covered: HashSet<usize> = HashSet::default();
-    for (a, b) in chosen {
+    for (a, b) in cover.chosen {
         let mut evidence = Vec::new();
         for &(position, wanted) in &eligible {
             if in_pair(candidates, wanted, (a, b)) {
@@ -46,17 +46,21 @@ pub(super) fn write(
 }
 
 /// Every pair of groups that covers some of the connections and is valid, with
-/// the pairs of interfaces it would grant without evidence as its cost.
+/// what it would grant without evidence: pairs of classes, and how many pairs of
+/// interfaces of each were never observed.
 pub(super) fn choices(
     eligible: &[(usize, &Wanted)],
     candidates: &Candidates<'_>,
     service: Service,
     valid: impl Fn(Pair) -> bool,
-) -> Vec<Choice<Pair>> {
-    let observed: HashSet<(InterfaceIx, InterfaceIx)> = eligible
-        .iter()
-        .filter_map(|(_, w)| Some((w.initiator?, w.responder?)))
-        .collect();
+) -> (Vec<u64>, Vec<Choice<Pair>>) {
+    let mut lots = Lots::default();
+    for (_, wanted) in eligible {
+        if let (Some(x), Some(y)) = (wanted.initiator, wanted.responder) {
+            let pair = (candidates.class_of(x), candidates.class_of(y));
+            lots.observed.entry(pair).or_default().insert((x, y));
+        }
+    }
     let mut covers: BTreeMap<Pair, Vec<usize>> = BTreeMap::new();
     for (item, (_, wanted)) in eligible.iter().enumerate() {
         let (Some(x), Some(y)) = (wanted.initiator, wanted.responder) else {
@@ -68,29 +72,50 @@ pub(super) fn choices(
             }
         }
     }
-    covers
+    let choices = covers
         .into_iter()
         .filter(|(pair, _)| valid(*pair))
         .map(|(pair, covers)| {
-            let (from, to) = (
-                candidates.inventory.group(pair.0),
-                candidates.inventory.group(pair.1),
-            );
-            let granted = from
-                .members
-                .iter()
-                .flat_map(|x| to.members.iter().map(move |y| (*x, *y)));
-            let cost = granted
-                .filter(|(x, y)| x != y && !observed.contains(&(*x, *y)))
-                .count() as u64;
+            let classes = candidates
+                .classes_with(pair.0)
+                .flat_map(|x| candidates.classes_with(pair.1).map(move |y| (x, y)));
+            let grants = classes
+                .map(|pair| lots.position(candidates, pair))
+                .collect();
+            let novel = !candidates.is_named(pair.0, pair.1, service);
             Choice {
                 key: pair,
                 covers,
-                cost,
-                novel: !candidates.is_named(pair.0, pair.1, service),
+                grants,
+                novel,
             }
         })
-        .collect()
+        .collect();
+    (lots.weights, choices)
+}
+
+/// Pairs of classes that choices grant, each with its weight.
+#[derive(Default)]
+struct Lots {
+    observed: HashMap<(ClassIx, ClassIx), HashSet<(InterfaceIx, InterfaceIx)>>,
+    positions: HashMap<(ClassIx, ClassIx), usize>,
+    weights: Vec<u64>,
+}
+
+impl Lots {
+    fn position(&mut self, candidates: &Candidates<'_>, pair: (ClassIx, ClassIx)) -> usize {
+        *self.positions.entry(pair).or_insert_with(|| {
+            let (from, to) = (candidates.members_of(pair.0), candidates.members_of(pair.1));
+            let itself = if pair.0 == pair.1 { from.len() } else { 0 };
+            let seen = self
+                .observed
+                .get(&pair)
+                .map_or(0, |seen| seen.iter().filter(|(x, y)| x != y).count());
+            self.weights
+                .push((from.len() * to.len() - itself - seen) as u64);
+            self.weights.len() - 1
+        })
+    }
 }
 
 pub(super) fn in_pair(candidates: &Candidates<'_>, wanted: &Wanted, (a, b): Pair) -> bool {

@@ -1,13 +1,13 @@
 //! Rules on one side alone: outside destinations, paths on which a group cannot
 //! be named, and rules of today that go on serving.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::candidates::Candidates;
-use super::cover::{Choice, cover};
+use super::candidates::{Candidates, ClassIx};
+use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Wanted, groups_of};
 use super::pairs;
 use super::rule::Draft;
@@ -115,11 +115,11 @@ fn by_reference<'a>(
     let (eligible, mut rest): (Vec<_>, Vec<_>) = closed
         .iter()
         .partition(|(_, w)| w.by_reference && w.responder.is_some());
-    let choices = pairs::choices(&eligible, candidates, service, |(a, b)| {
+    let (lots, choices) = pairs::choices(&eligible, candidates, service, |(a, b)| {
         candidates.egress_is_open(a, b, service)
     });
-    let (chosen, uncovered) = cover(eligible.len(), choices);
-    for (a, b) in chosen {
+    let cover = cover(eligible.len(), &lots, choices);
+    for (a, b) in cover.chosen {
         let covered = eligible
             .iter()
             .filter(|(_, w)| pairs::in_pair(candidates, w, (a, b)));
@@ -133,7 +133,7 @@ fn by_reference<'a>(
             &evidence,
         );
     }
-    rest.extend(uncovered.into_iter().map(|item| eligible[item]));
+    rest.extend(cover.uncovered.into_iter().map(|item| eligible[item]));
     rest.into_iter().map(|(_, wanted)| wanted).collect()
 }
 
@@ -232,17 +232,36 @@ fn assign(
             covers.entry(group).or_default().push(item);
         }
     }
+    let mut lots: Vec<u64> = Vec::new();
+    let mut seen: BTreeMap<ClassIx, BTreeSet<InterfaceIx>> = BTreeMap::new();
+    for &initiator in &initiators {
+        seen.entry(candidates.class_of(initiator))
+            .or_default()
+            .insert(initiator);
+    }
+    let mut positions: BTreeMap<ClassIx, usize> = BTreeMap::new();
+    let mut lot = |class: ClassIx| {
+        *positions.entry(class).or_insert_with(|| {
+            let unseen =
+                candidates.members_of(class).len() - seen.get(&class).map_or(0, BTreeSet::len);
+            lots.push(unseen as u64);
+            lots.len() - 1
+        })
+    };
     let choices: Vec<Choice<GroupIx>> = covers
         .iter()
         .filter(|(group, _)| valid(**group))
-        .map(|(&key, covers)| Choice {
-            key,
-            covers: covers.clone(),
-            cost: candidates.unseen_members(key, &initiators),
-            novel: false,
+        .map(|(&key, covers)| {
+            let grants = candidates.classes_with(key).map(&mut lot).collect();
+            Choice {
+                key,
+                covers: covers.clone(),
+                grants,
+                novel: false,
+            }
         })
         .collect();
-    let (chosen, uncovered) = cover(initiators.len(), choices);
+    let Cover { chosen, uncovered } = cover(initiators.len(), &lots, choices);
     let assigned = chosen
         .into_iter()
         .map(|group| {

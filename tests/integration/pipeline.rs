@@ -108,7 +108,7 @@ fn the_rules_permit_the_legitimate_and_nothing_else() {
             );
             assert!(!rule.evidence.is_empty(), "evidence behind every line");
         }
-        let after = closegate::replay::after(&audit.inventory, &audit.rules);
+        let after = closegate::replay::after(&audit.inventory, &(&audit.rules).into());
         let gates = closegate::inventory::Gates::new(&audit.inventory, |g| &after[g.index()]);
         for c in &audit.connections {
             let passes = closegate::replay::passes(&audit.inventory, &gates, c);

@@ -72,7 +72,7 @@ fn audit(inventory: &tempfile::TempDir, connections: &[(&str, &str, &str, u16)])
 /// Whatever the rules permit after the change between two interfaces, on a
 /// service in use, they permit today.
 fn never_wider(audit: &Audit) {
-    let after = replay::after(&audit.inventory, &audit.rules);
+    let after = replay::after(&audit.inventory, &(&audit.rules).into());
     let (before, after) = (
         Gates::today(&audit.inventory),
         Gates::new(&audit.inventory, |g| &after[g.index()]),
@@ -374,7 +374,7 @@ fn replay_finds_what_a_missing_rule_would_break() {
         .rules
         .rules
         .retain(|r| !matches!(&r.rule.target, Target::Group(id) if id == "sg-db"));
-    let after = replay::after(&audit.inventory, &audit.rules);
+    let after = replay::after(&audit.inventory, &(&audit.rules).into());
     let gates = Gates::new(&audit.inventory, |g| &after[g.index()]);
     assert_eq!(
         replay::verify(&audit.inventory, &gates, &audit.connections).lost,

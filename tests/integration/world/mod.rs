@@ -126,7 +126,7 @@ struct Faults {
 fn faults(run: &Run) -> Faults {
     let Run { audit, truth } = run;
     let inventory = &audit.inventory;
-    let after_rules = replay::after(inventory, &audit.rules);
+    let after_rules = replay::after(inventory, &(&audit.rules).into());
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
     let today = Gates::today(inventory);
     let mut faults = Faults {

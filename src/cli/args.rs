@@ -28,6 +28,10 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Audit the sample data that is compiled in
     Demo(DemoArgs),
+    /// Replay logs against a rule set: what would break?
+    Verify(VerifyArgs),
+    /// Print every piece of evidence behind one rule, finding or connection
+    Explain(ExplainArgs),
     /// Is this allowed by the current rules, and by which rule on which side?
     Can(CanArgs),
     /// Print the JSON Schema of a file closegate writes
@@ -38,9 +42,9 @@ pub(super) enum Command {
     Man,
 }
 
+/// What to read, and how.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
-pub(super) struct AuditArgs {
+pub(super) struct InputArgs {
     /// Flow logs: files, directories, quoted globs, or - for standard input
     #[arg(long, required = true, num_args = 1.., value_name = "SRC")]
     pub(super) flows: Vec<String>,
@@ -48,10 +52,6 @@ pub(super) struct AuditArgs {
     /// Directory with the JSON that `aws ec2 describe-*` prints
     #[arg(long, value_name = "DIR")]
     pub(super) inventory: PathBuf,
-
-    /// Directory to write; an earlier run there is replaced
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: PathBuf,
 
     /// Format of logs without a header, as the flow log was made: '${version} ${account-id} …'
     #[arg(long, value_name = "FORMAT")]
@@ -65,13 +65,53 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "TIME")]
     pub(super) until: Option<String>,
 
-    /// Exit with 1 if a finding of this severity or worse stands
-    #[arg(long, value_name = "SEVERITY")]
-    pub(super) fail_on: Option<SeverityArg>,
-
     /// Threads to read with [default: one per core]
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct AuditArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+
+    /// Directory to write; an earlier run there is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+
+    /// Exit with 1 if a finding of this severity or worse stands
+    #[arg(long, value_name = "SEVERITY")]
+    pub(super) fail_on: Option<SeverityArg>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+#[command(group = clap::ArgGroup::new("against").required(true))]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+
+    /// A run's rules.json, or `terraform show -json` of a plan
+    #[arg(long, value_name = "FILE", group = "against")]
+    pub(super) rules: Option<PathBuf>,
+
+    /// Today's rules, as the inventory has them
+    #[arg(long, group = "against")]
+    pub(super) current: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    /// An audit's --out directory
+    pub(super) run: PathBuf,
+
+    /// The id of a rule (r-), a finding (f-) or a connection (c-)
+    pub(super) id: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -165,6 +205,6 @@ impl SchemaArg {
     }
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands; \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \
 2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; \
 130 interrupted.";

@@ -1,36 +1,29 @@
 //! What was typed → what it means.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::AuditArgs;
+use super::args::InputArgs;
 use super::exit::Failure;
-use crate::findings::Severity;
 use crate::ingest::{self, Format, Source};
 use crate::inventory::Inventory;
 
-/// An audit, ready to run.
-pub(super) struct Audit {
+/// Something to read, checked.
+pub(super) struct Input {
     pub(super) sources: Vec<Source>,
     pub(super) inventory: Inventory,
     pub(super) reading: ingest::Settings,
-    pub(super) out: PathBuf,
-    pub(super) fail_on: Option<Severity>,
 }
 
-impl Audit {
+impl Input {
     /// Checks everything that can be checked before the long work starts.
-    pub(super) fn resolve(args: AuditArgs) -> Result<Self, Failure> {
-        let AuditArgs {
+    pub(super) fn resolve(args: InputArgs) -> Result<Self, Failure> {
+        let InputArgs {
             flows,
             inventory,
-            out,
             log_format,
             since,
             until,
-            fail_on,
             threads,
         } = args;
         let now = now();
@@ -64,8 +57,6 @@ impl Audit {
                 until,
             },
             inventory,
-            out,
-            fail_on: fail_on.map(Severity::from),
         })
     }
 }

@@ -8,7 +8,7 @@ use super::targets::{RevocationRow, RuleRow};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
-use crate::resolve::{Connection, End, Place, Verdict, aws_service};
+use crate::resolve::{Connection, End, Place, Seen, Verdict, aws_service};
 
 /// The document. Times are Unix seconds; connections are referred to by id.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -92,6 +92,22 @@ struct ConnectionRow {
     packets: u64,
     first_seen: u64,
     last_seen: u64,
+    /// The rows by gate and action.
+    seen: SeenRow,
+}
+
+/// Rows of the initiator's packets at its own interface, at the responder's, and
+/// in between; and rows of the responder's answers, anywhere.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SeenRow {
+    let_out: u64,
+    refused_out: u64,
+    let_in: u64,
+    refused_in: u64,
+    passed_between: u64,
+    /// Refused answers are in it.
+    refused_between: u64,
+    answers: u64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -246,6 +262,28 @@ fn connection(audit: &Audit, c: &Connection) -> ConnectionRow {
         packets: c.totals.packets,
         first_seen: c.totals.first,
         last_seen: c.totals.last,
+        seen: seen(&c.seen),
+    }
+}
+
+const fn seen(seen: &Seen) -> SeenRow {
+    let Seen {
+        let_out,
+        refused_out,
+        let_in,
+        refused_in,
+        passed_between,
+        refused_between,
+        answers,
+    } = *seen;
+    SeenRow {
+        let_out,
+        refused_out,
+        let_in,
+        refused_in,
+        passed_between,
+        refused_between,
+        answers,
     }
 }
 

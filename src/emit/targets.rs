@@ -28,6 +28,8 @@ pub(super) struct RuleRow {
     /// The other half of the mutual pair.
     pair: Option<String>,
     description: String,
+    /// Why this rule and no other: the group, and the width.
+    why: &'static str,
     confidence: &'static str,
     /// Connections that need it.
     evidence: Vec<String>,
@@ -88,6 +90,7 @@ impl RuleRow {
             security_group_rule_id: suggested.rule.rule_id.clone(),
             pair: suggested.pair.clone(),
             description: suggested.rule.description.clone(),
+            why: suggested.reason.as_str(),
             confidence: rating(suggested.confidence),
             evidence: suggested
                 .evidence

@@ -4,9 +4,11 @@
 //! revocations, plus the additions, become gates, and every accepted connection
 //! has to pass both of its own.
 
+mod against;
 mod exposure;
 mod proposal;
 
+pub use against::{Against, against};
 pub use exposure::{Exposure, exposure};
 pub use proposal::{ProposalError, proposal};
 
@@ -90,6 +92,27 @@ pub fn verify(inventory: &Inventory, gates: &Gates, connections: &[Connection]) 
 
 /// Whether both gates let the connection through.
 pub fn passes(inventory: &Inventory, gates: &Gates, connection: &Connection) -> bool {
+    passage(inventory, gates, connection).passes()
+}
+
+/// What each gate says to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The initiator's egress lets it out, or there is none to ask.
+    pub egress: bool,
+    /// The responder's ingress lets it in, or there is none to ask.
+    pub ingress: bool,
+}
+
+impl Passage {
+    /// Both do.
+    pub const fn passes(self) -> bool {
+        self.egress && self.ingress
+    }
+}
+
+/// Asks both gates.
+pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) -> Passage {
     let Connection {
         initiator,
         responder,
@@ -105,17 +128,20 @@ pub fn passes(inventory: &Inventory, gates: &Gates, connection: &Connection) -> 
             address: peer.address,
             groups,
         };
+        let interface = inventory.interface(ix);
         gates.judge(
             inventory,
-            inventory.interface(ix),
+            interface,
             direction,
             peer,
             Packet::from(*service),
         ) != Admission::Refused
     };
-    connection.unfiltered(inventory)
-        || (gate(*initiator, *responder, Direction::Egress)
-            && gate(*responder, *initiator, Direction::Ingress))
+    let unfiltered = connection.unfiltered(inventory);
+    Passage {
+        egress: unfiltered || gate(*initiator, *responder, Direction::Egress),
+        ingress: unfiltered || gate(*responder, *initiator, Direction::Ingress),
+    }
 }
 
 /// The interface pairs that accepted connections between two interfaces of the

@@ -13,7 +13,7 @@ mod rule;
 mod singles;
 
 pub use revoke::{Kept, KeptBecause, is_open_egress};
-pub use rule::{Revocation, RuleSet, Status, SuggestedRule};
+pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};

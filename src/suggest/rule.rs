@@ -21,6 +21,8 @@ pub struct SuggestedRule {
     pub wording: String,
     /// Whether it has to be made.
     pub status: Status,
+    /// Why it is what it is.
+    pub reason: Reason,
     /// The other half of a mutual pair.
     pub pair: Option<String>,
     /// The best of its evidence.
@@ -36,6 +38,44 @@ pub enum Status {
     Add,
     /// It stands today and stays.
     Keep,
+}
+
+/// Why a rule is what it is: which evidence chose its group and its width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Half of the pair of groups that covers the connections and grants least.
+    Mutual,
+    /// The ingress half would let in more than today's rules do, so only the
+    /// egress half is written.
+    EgressOnly,
+    /// A prefix list stands for the destination.
+    List,
+    /// The destination cannot be named by group: it is outside, has none, or no
+    /// reference works on the path.
+    Exact,
+    /// It stands today and lets the connections through.
+    Standing,
+}
+
+impl Reason {
+    /// A sentence for reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mutual => {
+                "half of a mutual pair: of the groups that cover these connections, the two whose members share them most nearly"
+            }
+            Self::EgressOnly => {
+                "egress by group alone: naming the initiators in an ingress rule would let in more than today's rules do"
+            }
+            Self::List => {
+                "a prefix list holds the destination; of the groups that cover these connections, the one that grants least"
+            }
+            Self::Exact => {
+                "exact addresses: the destination is outside, carries no group, or lies on a path on which groups can't be named"
+            }
+            Self::Standing => "it stands today and lets these connections through",
+        }
+    }
 }
 
 /// A rule of today that goes.
@@ -74,6 +114,7 @@ struct Entry {
     rule: Rule,
     wording: String,
     status: Status,
+    reason: Reason,
     mutual: Option<Permission>,
     evidence: Vec<usize>,
 }
@@ -121,8 +162,8 @@ impl<'a> Draft<'a> {
             permission(initiators, &egress),
             permission(responders, &ingress),
         );
-        self.put(initiators, egress, Some(into), evidence);
-        self.put(responders, ingress, Some(out), evidence);
+        self.put(initiators, egress, Reason::Mutual, Some(into), evidence);
+        self.put(responders, ingress, Reason::Mutual, Some(out), evidence);
     }
 
     /// An egress rule without a mutual half of its own.
@@ -130,27 +171,35 @@ impl<'a> Draft<'a> {
         &mut self,
         group: GroupIx,
         service: Service,
-        target: Target,
-        to: &str,
+        to: (Target, &str),
+        reason: Reason,
         evidence: &[usize],
     ) {
+        let (target, name) = to;
         let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
         let rule = rule_for(
             Direction::Egress,
             service,
             target,
-            &format!("to {to}: {what}"),
+            &format!("to {name}: {what}"),
         );
-        self.put(group, rule, None, evidence);
+        self.put(group, rule, reason, None, evidence);
     }
 
     /// A rule of today that the evidence needs; `position` among those that remain.
     pub(super) fn keep(&mut self, group: GroupIx, position: usize, evidence: &[usize]) {
         let rule = self.remaining[group.index()][position].clone();
-        self.put(group, rule, None, evidence);
+        self.put(group, rule, Reason::Standing, None, evidence);
     }
 
-    fn put(&mut self, group: GroupIx, rule: Rule, mutual: Option<Permission>, evidence: &[usize]) {
+    fn put(
+        &mut self,
+        group: GroupIx,
+        rule: Rule,
+        reason: Reason,
+        mutual: Option<Permission>,
+        evidence: &[usize],
+    ) {
         let standing = self.remaining[group.index()]
             .iter()
             .find(|r| r.same_permission(&rule));
@@ -171,6 +220,7 @@ impl<'a> Draft<'a> {
                     rule,
                     wording,
                     status,
+                    reason,
                     mutual: None,
                     evidence: Vec::new(),
                 }
@@ -208,6 +258,7 @@ impl<'a> Draft<'a> {
                     rule: entry.rule.clone(),
                     wording: entry.wording.clone(),
                     status: entry.status,
+                    reason: entry.reason,
                     pair: entry.mutual.as_ref().map(&id),
                     confidence: evidence
                         .iter()

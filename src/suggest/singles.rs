@@ -10,7 +10,7 @@ use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Wanted, groups_of};
 use super::pairs;
-use super::rule::Draft;
+use super::rule::{Draft, Reason};
 use crate::inventory::{
     Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, Peer, PrefixList, Target,
 };
@@ -128,8 +128,8 @@ fn by_reference<'a>(
         draft.egress(
             a,
             service,
-            Target::Group(responders.id.clone()),
-            &responders.name,
+            (Target::Group(responders.id.clone()), &responders.name),
+            Reason::EgressOnly,
             &evidence,
         );
     }
@@ -173,8 +173,8 @@ fn by_address(
                     draft.egress(
                         group,
                         service,
-                        Target::PrefixList(list.id.clone()),
-                        &list.name,
+                        (Target::PrefixList(list.id.clone()), &list.name),
+                        Reason::List,
                         &evidence,
                     );
                 }
@@ -211,8 +211,8 @@ fn by_address(
             draft.egress(
                 group,
                 service,
-                Target::Cidr(prefix),
-                &prefix.to_string(),
+                (Target::Cidr(prefix), &prefix.to_string()),
+                Reason::Exact,
                 &evidence,
             );
         }

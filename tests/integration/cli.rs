@@ -428,7 +428,16 @@ fn everything_has_help_a_version_and_completions() {
         .assert()
         .success()
         .stdout("closegate 0.1.0\n");
-    for command in ["audit", "demo", "can", "schema", "completions", "man"] {
+    for command in [
+        "audit",
+        "verify",
+        "explain",
+        "demo",
+        "can",
+        "schema",
+        "completions",
+        "man",
+    ] {
         let output = closegate()
             .args([command, "--help"])
             .assert()
@@ -480,6 +489,8 @@ fn an_interrupted_run_leaves_nothing() {
         .stdin(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    // Held open to the end: `wait` would close it, and the run would end by itself.
+    let stdin = child.stdin.take();
     let scratch = || fs::read_dir(dir.path()).unwrap().count();
     while scratch() == 0 {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -492,6 +503,7 @@ fn an_interrupted_run_leaves_nothing() {
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(scratch(), 0);
+    drop(stdin);
 }
 
 #[test]

@@ -11,6 +11,9 @@ mod shop;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 
+// Replaying logs against rules, and the chain behind one line.
+mod verify;
+
 // Every way a flow record can be written.
 mod ingest;
 

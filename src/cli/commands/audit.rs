@@ -6,7 +6,8 @@ use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::RunDir;
-use crate::cli::{progress, settings, summary};
+use crate::cli::settings::Input;
+use crate::cli::{progress, summary};
 use crate::emit;
 use crate::findings::Severity;
 use crate::ingest::{Intake, Settings, Source};
@@ -14,14 +15,20 @@ use crate::inventory::Inventory;
 use crate::net::visible;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
-    let settings::Audit {
+    let AuditArgs {
+        input,
+        out,
+        fail_on,
+    } = args;
+    let Input {
         sources,
         inventory,
         reading,
-        out,
-        fail_on,
-    } = settings::Audit::resolve(args)?;
-    let audit = audit(&sources, inventory, &reading, Some(&out))?;
+    } = Input::resolve(input)?;
+    let run = RunDir::prepare(&out)?;
+    let audit = audit(&sources, inventory, &reading)?;
+    finish(&audit, Some((run, &out)))?;
+    let fail_on = fail_on.map(Severity::from);
     Ok(if stands(&audit, fail_on) {
         Exit::Stands
     } else {
@@ -29,27 +36,29 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Reads, audits, writes the run if it has a place, and prints the summary.
+/// Reads and audits, with progress.
 pub(super) fn audit(
     sources: &[Source],
     inventory: Inventory,
     reading: &Settings,
-    out: Option<&Path>,
 ) -> Result<Audit, Failure> {
-    let run = out.map(RunDir::prepare).transpose()?;
     let bar = progress::reading(sources.iter().map(|s| s.size).sum());
     let (table, intake) = audit::read(sources, reading, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
     if intake.records_read() == 0 {
         return Err(nothing_read(&intake));
     }
-    let audit = audit::audit(inventory, table, intake);
-    if let Some(run) = run {
-        let files = emit::files(&audit).map_err(|error| Failure::Output(error.into()))?;
+    Ok(audit::audit(inventory, table, intake))
+}
+
+/// Writes the run if it has a place, and prints the summary.
+pub(super) fn finish(audit: &Audit, run: Option<(RunDir, &Path)>) -> Result<(), Failure> {
+    let place = run.as_ref().map(|(_, place)| *place);
+    if let Some((run, _)) = run {
+        let files = emit::files(audit).map_err(|error| Failure::Output(error.into()))?;
         run.write(&files)?;
     }
-    exit::print(summary::render(&audit, out))?;
-    Ok(audit)
+    exit::print(summary::render(audit, place))
 }
 
 fn stands(audit: &Audit, fail_on: Option<Severity>) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::cli::args::{DemoArgs, SampleArg};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::RunDir;
 use crate::cli::settings::known_formats;
 use crate::ingest::{Settings, Source};
 use crate::inventory::Inventory;
@@ -53,6 +54,11 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         known_formats: known_formats(&inventory),
         ..Settings::default()
     };
-    super::audit::audit(&sources, inventory, &reading, out.as_deref())?;
+    let run = out
+        .as_deref()
+        .map(|place| Ok((RunDir::prepare(place)?, place)))
+        .transpose()?;
+    let audit = super::audit::audit(&sources, inventory, &reading)?;
+    super::audit::finish(&audit, run)?;
     Ok(Exit::Done)
 }

@@ -216,13 +216,13 @@ fn explain(run: &Run) -> Vec<String> {
             c.service.to_string(),
         );
         let label = run.truth.get(&key);
-        let right = match (label, c.verdict) {
-            (Some(Label::Legitimate), Verdict::Accepted) => true,
-            (Some(Label::Refused), Verdict::Refused) => true,
-            (Some(Label::Hostile), Verdict::Quarantined(_)) => true,
-            (None, Verdict::Unattributed(_)) => true,
-            _ => false,
-        };
+        let right = matches!(
+            (label, c.verdict),
+            (Some(Label::Legitimate), Verdict::Accepted)
+                | (Some(Label::Refused), Verdict::Refused)
+                | (Some(Label::Hostile), Verdict::Quarantined(_))
+                | (None, Verdict::Unattributed(_))
+        );
         if !right {
             lines.push(format!(
                 "{key:?}: {label:?} in truth, {:?} from {:?} ({:?}), {:?}",
@@ -252,12 +252,11 @@ fn exposure_stays_close_to_what_was_observed() {
     ratios.sort_by(f64::total_cmp);
     let mean = ratios.iter().sum::<f64>() / f64::from(u32::try_from(ratios.len()).unwrap());
     let at = |percent: usize| ratios[(ratios.len() - 1) * percent / 100];
-    println!(
-        "after / ideal: mean {mean:.3}, median {:.3}, p90 {:.3}, p99 {:.3}, worst {:.3}",
-        at(50),
+    let said = format!(
+        "after / ideal: mean {mean:.3}, p90 {:.3}, p99 {:.3}, worst {:.3}",
         at(90),
         at(99),
         at(100)
     );
-    assert!(at(50) <= 1.10, "median {}", at(50));
+    assert!(mean <= 1.10 && at(99) <= 1.10, "{said}");
 }

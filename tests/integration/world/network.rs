@@ -75,21 +75,17 @@ impl Network {
         let shared = usize::try_from(dice.between(0, 2)).unwrap();
         let mut groups: Vec<Group> = (0..tiers + shared)
             .map(|n| Group {
-                vpc: if vpcs == 2 && n % 4 == 3 && n < tiers {
-                    1
-                } else {
-                    0
-                },
+                vpc: usize::from(vpcs == 2 && n % 4 == 3 && n < tiers),
                 ingress: Vec::new(),
                 open: dice.percent(90),
             })
             .collect();
         let mut interfaces = Vec::new();
-        for tier in 0..tiers {
+        for (tier, group) in groups.iter().enumerate().take(tiers) {
             let lambda = dice.percent(15);
             for _ in 0..dice.between(1, 4) {
                 let number = u8::try_from(interfaces.len() + 10).unwrap();
-                let vpc = groups[tier].vpc;
+                let vpc = group.vpc;
                 // Shared groups stay inside the first VPC.
                 let shared = (tiers..tiers + shared)
                     .filter(|_| vpc == 0 && !lambda && dice.percent(60))

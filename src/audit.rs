@@ -5,7 +5,7 @@ use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
-use crate::replay::{self, Change, Exposure, Replay};
+use crate::replay::{self, Change, Exposure, HoldOut, Readiness, Replay};
 use crate::resolve::{self, Connection};
 use crate::suggest::{self, RuleSet, Status};
 
@@ -28,6 +28,10 @@ pub struct Audit {
     pub replay: Replay,
     /// How much is open, before and after.
     pub exposure: Exposure,
+    /// How well each group is known.
+    pub readiness: Vec<Readiness>,
+    /// Rules from the first part of the window, against the rest.
+    pub hold_out: HoldOut,
     /// Who talks to whom.
     pub graph: AccessGraph,
 }
@@ -37,6 +41,32 @@ impl Audit {
     pub fn open_groups(&self) -> usize {
         let open = |group: &&Group| group.rules.iter().any(suggest::is_open_egress);
         self.inventory.groups().iter().filter(open).count()
+    }
+
+    /// One sentence: ready to lock, or what to wait for.
+    pub fn verdict(&self) -> String {
+        let (ready, all) = (
+            self.readiness.iter().filter(|r| r.is_ready()).count(),
+            self.readiness.len(),
+        );
+        if !self.replay.lost.is_empty() {
+            return format!(
+                "Not to be applied: {} accepted connections would be lost.",
+                self.replay.lost.len()
+            );
+        }
+        if ready == all {
+            return format!("Ready to lock: all {all} groups in use are well enough known.");
+        }
+        let shortest = self
+            .readiness
+            .iter()
+            .map(|r| r.days)
+            .min()
+            .unwrap_or_default();
+        format!(
+            "Wait before revoking: {ready} of {all} groups in use are well enough known, the least known by {shortest} days of logs. Adding the rules is safe at any time."
+        )
     }
 
     /// How many rules have to be made.
@@ -71,12 +101,14 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
         connections: &connections,
     });
     findings::quarantine(&mut connections, &mut findings);
-    let rules = suggest::rules(&suggest::Evidence {
+    let evidence = suggest::Evidence {
         inventory: &inventory,
         today: &gates,
         table: &table,
         connections: &connections,
-    });
+    };
+    let rules = suggest::rules(&evidence);
+    let (readiness, hold_out) = replay::readiness(&evidence, intake.window.unwrap_or_default());
     let graph = graph::build(&inventory, &table, &connections, &rules);
     let after_rules = replay::after(&inventory, &Change::from(&rules));
     let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
@@ -91,6 +123,8 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
         rules,
         replay,
         exposure,
+        readiness,
+        hold_out,
         graph,
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     line("rules", rules(audit));
     line("replay", replay(audit));
     line("exposure", exposure(audit));
+    line("ready", ready(audit));
     let table = destinations(audit);
     if !table.is_empty() {
         text.push('\n');
@@ -165,6 +166,13 @@ fn exposure(audit: &Audit) -> String {
         thousands(exposure.after),
         thousands(exposure.ideal)
     )
+}
+
+fn ready(audit: &Audit) -> String {
+    let ready = audit.readiness.iter().filter(|r| r.is_ready()).count();
+    let all = audit.readiness.len();
+    let style = if ready == all { GOOD } else { BOLD };
+    format!("{style}{ready} of {all} groups{style:#} in use are known well enough to be locked")
 }
 
 /// The suspicious destinations, the worst first.

@@ -8,6 +8,7 @@ use super::targets::{RevocationRow, RuleRow};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
+use crate::replay::Readiness;
 use crate::resolve::{Connection, End, Place, Seen, Verdict, aws_service};
 
 /// The document. Times are Unix seconds; connections are referred to by id.
@@ -25,6 +26,36 @@ pub(super) struct Document {
     revocations: Vec<RevocationRow>,
     replay: ReplayRow,
     exposure: ExposureRow,
+    readiness: Vec<ReadinessRow>,
+    hold_out: HoldOutRow,
+}
+
+/// How well a group is known; see the report's "Is the window long enough?".
+#[derive(Debug, Serialize, JsonSchema)]
+struct ReadinessRow {
+    group_id: String,
+    ready: bool,
+    /// What to wait for; empty when ready.
+    wait_for: Vec<String>,
+    days_covered: u32,
+    days_without_records: u32,
+    skipped_share: f64,
+    connections: u64,
+    seen_on_one_day: u64,
+    new_by_day: Vec<u64>,
+    /// Good-Turing; null without connections.
+    chance_of_new: Option<f64>,
+    /// Chao2, a lower bound.
+    unseen_at_least: f64,
+    missed_by_hold_out: u64,
+}
+
+/// Rules made from what was first seen before `cut`, against what was seen after.
+#[derive(Debug, Serialize, JsonSchema)]
+struct HoldOutRow {
+    cut: u64,
+    connections: u64,
+    lost: u64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -217,6 +248,33 @@ pub(super) fn document(audit: &Audit) -> Document {
             after: audit.exposure.after,
             ideal: audit.exposure.ideal,
         },
+        readiness: audit
+            .readiness
+            .iter()
+            .map(|r| readiness(audit, r))
+            .collect(),
+        hold_out: HoldOutRow {
+            cut: audit.hold_out.cut,
+            connections: audit.hold_out.connections,
+            lost: audit.hold_out.lost,
+        },
+    }
+}
+
+fn readiness(audit: &Audit, r: &Readiness) -> ReadinessRow {
+    ReadinessRow {
+        group_id: audit.inventory.group(r.group).id.clone(),
+        ready: r.is_ready(),
+        wait_for: r.wait_for(),
+        days_covered: r.days,
+        days_without_records: r.gaps,
+        skipped_share: r.skipped,
+        connections: r.connections,
+        seen_on_one_day: r.once,
+        new_by_day: r.new_by_day.clone(),
+        chance_of_new: r.chance_of_new,
+        unseen_at_least: r.unseen,
+        missed_by_hold_out: r.missed,
     }
 }
 

@@ -6,9 +6,11 @@ use super::graph_files;
 use super::targets::rating;
 use crate::audit::Audit;
 use crate::findings::{Finding, Severity};
+use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{Rule, RulePorts, Target};
 use crate::net::visible;
+use crate::replay::Readiness;
 use crate::suggest::{KeptBecause, Status};
 
 #[derive(Template)]
@@ -22,6 +24,20 @@ struct Report<'a> {
     kept_open: Vec<(String, &'static str)>,
     held_back: Vec<HeldBack>,
     talkers: Vec<Talker>,
+    readiness: Vec<ReadinessLine>,
+    weeks: String,
+    sentence: String,
+}
+
+struct ReadinessLine {
+    group: String,
+    ready: &'static str,
+    days: u32,
+    connections: u64,
+    once: u64,
+    chance: String,
+    unseen: String,
+    wait_for: String,
 }
 
 struct RuleLine {
@@ -88,6 +104,9 @@ pub(super) fn render(audit: &Audit) -> String {
         kept_open: kept_open.collect(),
         held_back: held_back(audit),
         talkers: talkers(audit),
+        readiness: readiness(audit),
+        weeks: weeks(audit),
+        sentence: audit.verdict(),
     };
     report.render().expect("the template only formats values")
 }
@@ -145,6 +164,30 @@ fn window(audit: &Audit) -> String {
         time(end),
         super::duration(end - start)
     )
+}
+
+fn readiness(audit: &Audit) -> Vec<ReadinessLine> {
+    let line = |r: &Readiness| ReadinessLine {
+        group: group(audit, r.group),
+        ready: if r.is_ready() { "yes" } else { "no" },
+        days: r.days,
+        connections: r.connections,
+        once: r.once,
+        chance: r.chance_of_new.map_or_else(
+            || "-".to_owned(),
+            |chance| format!("{:.0} %", chance * 100.0),
+        ),
+        unseen: format!("{:.0}", r.unseen),
+        wait_for: r.wait_for().join("; "),
+    };
+    audit.readiness.iter().map(line).collect()
+}
+
+/// The window in weeks, to one decimal.
+fn weeks(audit: &Audit) -> String {
+    let (start, end) = audit.intake.window.unwrap_or_default();
+    let tenths = (end - start) * 10 / (7 * DAY);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 fn rules(audit: &Audit) -> Vec<RuleLine> {

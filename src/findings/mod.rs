@@ -23,6 +23,7 @@ mod open_egress_port;
 mod proxy_out;
 mod rdp_out;
 mod rpc;
+mod short_window;
 mod skipped_records;
 mod smb;
 mod smtp;
@@ -36,6 +37,7 @@ mod vnc_out;
 mod winrm_out;
 
 pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal};
+pub use short_window::SHORT_WINDOW_DAYS;
 
 use crate::resolve::{Connection, Quarantine, Verdict};
 
@@ -64,6 +66,7 @@ pub const KINDS: &[&Kind] = &[
     &proxy_out::KIND,
     &unusual_protocol::KIND,
     &skipped_records::KIND,
+    &short_window::KIND,
     &unresolved_interface::KIND,
     &guessed_direction::KIND,
 ];

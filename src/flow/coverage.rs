@@ -1,5 +1,7 @@
 //! What is known of each interface's time: seen, idle, or lost.
 
+use super::Days;
+
 /// How well the logs cover one interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -11,6 +13,8 @@ pub struct Coverage {
     pub skip_data: u64,
     /// Start of the first and end of the last SKIPDATA interval, Unix seconds.
     pub skipped: Option<(u64, u64)>,
+    /// Days with rows of any kind but SKIPDATA.
+    pub days: Days,
 }
 
 impl Coverage {
@@ -24,6 +28,7 @@ impl Coverage {
         self.no_data += other.no_data;
         self.skip_data += other.skip_data;
         self.skipped = join(self.skipped, other.skipped);
+        self.days.join(other.days);
     }
 }
 

@@ -5,7 +5,9 @@
 //! connection is a question for the whole window, see [`crate::resolve`].
 
 mod coverage;
+mod days;
 mod table;
 
 pub use coverage::Coverage;
+pub use days::{DAY, Days};
 pub use table::{Counters, Flow, FlowKey, FlowTable, FlowTableBuilder, ObserverIx};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Coverage;
+use super::{Coverage, Days};
 use crate::ingest::{Interval, Row, Sink, Way};
 use crate::net::{HashMap, Protocol};
 
@@ -56,6 +56,8 @@ pub struct Counters {
     pub first: u64,
     /// Latest end, Unix seconds.
     pub last: u64,
+    /// Days on which rows lie.
+    pub days: Days,
     /// A row whose flags say that its sender opens connections: SYN without ACK.
     pub syn: bool,
     /// A row whose flags say that its sender answers them: SYN with ACK.
@@ -82,6 +84,7 @@ impl Counters {
             bytes: row.bytes,
             first: row.start,
             last: row.end,
+            days: Days::of(row.start, row.end),
             syn: row.tcp_flags & SYN_ACK == SYN,
             syn_ack: row.tcp_flags & SYN_ACK == SYN_ACK,
             egress: row.way == Way::Egress,
@@ -99,6 +102,7 @@ impl Counters {
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+        self.days.join(other.days);
         self.syn |= other.syn;
         self.syn_ack |= other.syn_ack;
         self.egress |= other.egress;
@@ -215,7 +219,9 @@ fn note_service(services: &mut HashMap<IpAddr, String>, address: IpAddr, name: &
 impl Sink for FlowTableBuilder {
     fn row(&mut self, row: &Row<'_>) {
         let observer = self.observer(row.interface);
-        self.coverage[observer.index()].rows += 1;
+        let coverage = &mut self.coverage[observer.index()];
+        coverage.rows += 1;
+        coverage.days.join(Days::of(row.start, row.end));
         self.service(row.src, row.src_service);
         self.service(row.dst, row.dst_service);
         let key = FlowKey {
@@ -237,7 +243,9 @@ impl Sink for FlowTableBuilder {
 
     fn no_data(&mut self, interval: Interval<'_>) {
         let observer = self.observer(interval.interface);
-        self.coverage[observer.index()].no_data += 1;
+        let coverage = &mut self.coverage[observer.index()];
+        coverage.no_data += 1;
+        coverage.days.join(Days::of(interval.start, interval.end));
     }
 
     fn skip_data(&mut self, interval: Interval<'_>) {

@@ -5,10 +5,12 @@
 //! has to pass both of its own.
 
 mod against;
+mod enough;
 mod exposure;
 mod proposal;
 
 pub use against::{Against, against};
+pub use enough::{HoldOut, Readiness, readiness};
 pub use exposure::{Exposure, exposure};
 pub use proposal::{ProposalError, proposal};
 

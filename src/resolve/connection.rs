@@ -6,7 +6,7 @@ use super::conversation::Conversation;
 use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
 use super::evidence::Asked;
-use crate::flow::{Counters, FlowTable};
+use crate::flow::{Counters, Days, FlowTable};
 use crate::inventory::{Admission, Inventory};
 use crate::net::Service;
 
@@ -47,6 +47,8 @@ pub struct Totals {
     pub first: u64,
     /// Latest end, Unix seconds.
     pub last: u64,
+    /// Days on which it was seen.
+    pub days: Days,
 }
 
 /// Rows by gate and action.
@@ -201,12 +203,15 @@ impl Sum {
             .next()
             .expect("a conversation has at least one row");
         let all = by_place.iter().flatten();
+        let mut days = Days::default();
+        all.clone().for_each(|counters| days.join(counters.days));
         let totals = Totals {
             records,
             packets: counted.packets,
             bytes: counted.bytes,
             first: all.clone().map(|c| c.first).min().unwrap_or_default(),
             last: all.map(|c| c.last).max().unwrap_or_default(),
+            days,
         };
         let mut connection = Connection {
             id: id(asked.inventory, observers, initiator, responder, service),

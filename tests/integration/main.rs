@@ -14,6 +14,9 @@ mod cli;
 // Replaying logs against rules, and the chain behind one line.
 mod verify;
 
+// Is the window long enough?
+mod enough;
+
 // Every way a flow record can be written.
 mod ingest;
 

@@ -83,13 +83,13 @@ fn every_added_egress_rule_is_needed() {
             rules["rules"]
                 .as_array_mut()
                 .unwrap()
-                .retain(|r| r["id"] != rule["id"])
+                .retain(|r| r["id"] != rule["id"]);
         };
         let (answer, code) = verify(&["--rules", &rules_file(dir.path(), without)]);
         assert_eq!(code, 1, "{rule}");
         let broken = answer["lost_connections"].as_array().unwrap();
         let mut ids: Vec<&Value> = broken.iter().map(|c| &c["id"]).collect();
-        ids.sort_by_key(|id| id.to_string());
+        ids.sort_by_key(ToString::to_string);
         assert_eq!(
             ids,
             rule["evidence"]

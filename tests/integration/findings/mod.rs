@@ -13,6 +13,7 @@ mod open_egress_port;
 mod proxy_out;
 mod rdp_out;
 mod rpc;
+mod short_window;
 mod skipped_records;
 mod smb;
 mod smtp;

@@ -1,0 +1,286 @@
+//! Is the window long enough?
+//!
+//! Three answers: how well the logs cover each group; what statistics say of the
+//! connections that were not seen yet; and the honest check, rules made from the
+//! first part of the window and replayed on the rest. Jobs that run once a week or
+//! once a month break the independence that the statistics assume, so the age of
+//! the window counts on its own.
+
+use super::{Change, after, passes};
+use crate::findings::SHORT_WINDOW_DAYS;
+use crate::flow::{DAY, Days, FlowTable};
+use crate::inventory::{Gates, GroupIx, Inventory};
+use crate::resolve::Connection;
+use crate::suggest::{self, Evidence};
+
+/// What a group has to show before it is ready to be locked.
+struct Bar {
+    /// Days of logs.
+    days: u32,
+    /// The chance that the next connection is a new one.
+    chance_of_new: f64,
+    /// The share of intervals in which AWS dropped records.
+    skipped: f64,
+}
+
+const BAR: Bar = Bar {
+    days: SHORT_WINDOW_DAYS,
+    chance_of_new: 0.02,
+    skipped: 0.01,
+};
+
+/// How well one group is known.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    /// The group.
+    pub group: GroupIx,
+    /// Days of the window on which at least one of its interfaces recorded anything.
+    pub days: u32,
+    /// Days of the window on which none did.
+    pub gaps: u32,
+    /// SKIPDATA rows among the rows of its interfaces.
+    pub skipped: f64,
+    /// Accepted connections that its interfaces opened.
+    pub connections: u64,
+    /// Those seen on exactly one day.
+    pub once: u64,
+    /// New connections by day of the window: the saturation curve.
+    pub new_by_day: Vec<u64>,
+    /// Good-Turing: the chance that the next connection, on the next day, is one
+    /// never seen. `None` without connections.
+    pub chance_of_new: Option<f64>,
+    /// Chao2, incidence form: connections not seen yet, at least.
+    pub unseen: f64,
+    /// Connections of the last fifth of the window that rules made from the rest
+    /// would have broken.
+    pub missed: u64,
+}
+
+/// The hold-out check over all groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldOut {
+    /// Rules were made from what was first seen before this, Unix seconds.
+    pub cut: u64,
+    /// Accepted connections seen after it.
+    pub connections: u64,
+    /// Those that the rules would have broken.
+    pub lost: u64,
+}
+
+/// Judges every group that an interface carries.
+pub fn readiness(evidence: &Evidence<'_>, window: (u64, u64)) -> (Vec<Readiness>, HoldOut) {
+    let (hold_out, missed) = hold_out(evidence, window);
+    let inventory = evidence.inventory;
+    let mut opened: Vec<Vec<&Connection>> = vec![Vec::new(); inventory.groups().len()];
+    for connection in evidence.connections.iter().filter(|c| c.is_accepted()) {
+        for group in initiating_groups(inventory, connection) {
+            opened[group.index()].push(connection);
+        }
+    }
+    let mut missed_by = vec![0; inventory.groups().len()];
+    for connection in missed {
+        for group in initiating_groups(inventory, &evidence.connections[connection]) {
+            missed_by[group.index()] += 1;
+        }
+    }
+    let used = inventory
+        .group_indexes()
+        .filter(|&g| !inventory.group(g).members.is_empty());
+    let judged = used.map(|g| {
+        judge(
+            evidence,
+            window,
+            g,
+            &opened[g.index()],
+            missed_by[g.index()],
+        )
+    });
+    (judged.collect(), hold_out)
+}
+
+/// The groups of the interface that opened a connection.
+fn initiating_groups<'a>(
+    inventory: &'a Inventory,
+    connection: &Connection,
+) -> impl Iterator<Item = GroupIx> + 'a {
+    let interface = connection
+        .initiator
+        .interface()
+        .map(|ix| inventory.interface(ix));
+    interface
+        .into_iter()
+        .flat_map(|interface| interface.groups.iter().copied())
+}
+
+fn judge(
+    evidence: &Evidence<'_>,
+    (start, end): (u64, u64),
+    group: GroupIx,
+    opened: &[&Connection],
+    missed: u64,
+) -> Readiness {
+    let (covered, rows, skipped) = coverage(evidence.inventory, evidence.table, group);
+    let window = start / DAY..=end / DAY;
+    let days = count(window.clone().filter(|&day| covered.has(day)));
+    let mut new_by_day = vec![0u64; usize::try_from(end / DAY - start / DAY + 1).unwrap_or(1)];
+    for connection in opened {
+        let day = connection.totals.first.max(start) / DAY - start / DAY;
+        if let Some(new) = usize::try_from(day)
+            .ok()
+            .and_then(|day| new_by_day.get_mut(day))
+        {
+            *new += 1;
+        }
+    }
+    let seen_on = |days: u32| {
+        opened
+            .iter()
+            .filter(|c| c.totals.days.count() == days)
+            .count() as u64
+    };
+    let (once, twice) = (seen_on(1), seen_on(2));
+    let incidences: u64 = opened
+        .iter()
+        .map(|c| u64::from(c.totals.days.count()))
+        .sum();
+    Readiness {
+        group,
+        days,
+        gaps: count(window) - days,
+        skipped: if skipped == 0 {
+            0.0
+        } else {
+            ratio(skipped, rows + skipped)
+        },
+        connections: opened.len() as u64,
+        once,
+        new_by_day,
+        chance_of_new: (incidences > 0).then(|| ratio(once, incidences)),
+        unseen: chao2(once, twice, days),
+        missed,
+    }
+}
+
+/// Days, rows and SKIPDATA rows of a group's interfaces.
+fn coverage(inventory: &Inventory, table: &FlowTable, group: GroupIx) -> (Days, u64, u64) {
+    let mut sum = (Days::default(), 0, 0);
+    for &member in &inventory.group(group).members {
+        if let Ok(observer) = table
+            .observers
+            .binary_search(&inventory.interface(member).id)
+        {
+            let coverage = &table.coverage[observer];
+            sum.0.join(coverage.days);
+            sum.1 += coverage.rows + coverage.no_data;
+            sum.2 += coverage.skip_data;
+        }
+    }
+    sum
+}
+
+/// The lower bound of Chao (1987) for incidences on m days: f1² / (2 f2), or
+/// f1 (f1 − 1) / 2 where f2 is none, times (m − 1) / m.
+fn chao2(once: u64, twice: u64, days: u32) -> f64 {
+    if days == 0 {
+        return 0.0;
+    }
+    let (f1, f2, m) = (float(once), float(twice), f64::from(days));
+    let unseen = if twice > 0 {
+        f1 * f1 / (2.0 * f2)
+    } else {
+        f1 * (f1 - 1.0).max(0.0) / 2.0
+    };
+    unseen * (m - 1.0) / m
+}
+
+/// Rules from what was first seen in the first four fifths, replayed on what was
+/// seen in the last; the second result are the positions of what they break.
+fn hold_out(evidence: &Evidence<'_>, (start, end): (u64, u64)) -> (HoldOut, Vec<usize>) {
+    let cut = start + (end - start) / 5 * 4;
+    let early: Vec<Connection> = evidence
+        .connections
+        .iter()
+        .filter(|c| c.totals.first < cut)
+        .cloned()
+        .collect();
+    let rules = suggest::rules(&Evidence {
+        connections: &early,
+        ..*evidence
+    });
+    let then = after(evidence.inventory, &Change::from(&rules));
+    let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
+    let late = |c: &Connection| c.is_accepted() && c.totals.last >= cut;
+    let late: Vec<usize> = (0..evidence.connections.len())
+        .filter(|&c| late(&evidence.connections[c]))
+        .collect();
+    let broken = |&c: &usize| !passes(evidence.inventory, &gates, &evidence.connections[c]);
+    let lost: Vec<usize> = late.iter().copied().filter(broken).collect();
+    (
+        HoldOut {
+            cut,
+            connections: late.len() as u64,
+            lost: lost.len() as u64,
+        },
+        lost,
+    )
+}
+
+impl Readiness {
+    /// Whether the group can be locked on this evidence.
+    pub fn is_ready(&self) -> bool {
+        self.wait_for().is_empty()
+    }
+
+    /// What to wait for, in plain words; nothing when it is ready.
+    pub fn wait_for(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.days < BAR.days {
+            reasons.push(format!("{} days of logs, not {}", BAR.days, self.days));
+        }
+        if self.gaps > 0 {
+            reasons.push(format!(
+                "days without a gap ({} have none of its records)",
+                self.gaps
+            ));
+        }
+        if self.skipped > BAR.skipped {
+            reasons.push(format!(
+                "fewer dropped records ({:.1} % of its intervals)",
+                self.skipped * 100.0
+            ));
+        }
+        if let Some(chance) = self
+            .chance_of_new
+            .filter(|&chance| chance > BAR.chance_of_new)
+        {
+            reasons.push(format!(
+                "fewer connections seen on one day only (the next is new with a chance of {:.0} %)",
+                chance * 100.0
+            ));
+        }
+        if self.missed > 0 {
+            reasons.push(format!(
+                "no surprises ({} connections of the last fifth were new)",
+                self.missed
+            ));
+        }
+        reasons
+    }
+}
+
+fn count(days: impl Iterator<Item = u64>) -> u32 {
+    u32::try_from(days.count()).unwrap_or(u32::MAX)
+}
+
+/// Counts as fractions: exact far beyond any number of connections.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a count past 2^53 is none of ours"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    float(part) / float(whole)
+}

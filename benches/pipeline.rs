@@ -8,6 +8,7 @@ use closegate::audit;
 use closegate::emit;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::Inventory;
+use closegate::suggest::Level;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn whole(c: &mut Criterion) {
@@ -20,12 +21,12 @@ fn whole(c: &mut Criterion) {
         b.iter(|| {
             let inventory = Inventory::load(&sample.join("inventory")).unwrap();
             let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-            black_box(audit::audit(inventory, table, intake))
+            black_box(audit::audit(inventory, table, intake, Level::default()))
         });
     });
     let inventory = Inventory::load(&sample.join("inventory")).unwrap();
     let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    let audited = audit::audit(inventory, table, intake);
+    let audited = audit::audit(inventory, table, intake, Level::default());
     group.bench_function("emit", |b| {
         b.iter(|| black_box(emit::files(&audited).unwrap()));
     });

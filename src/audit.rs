@@ -5,9 +5,9 @@ use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
-use crate::replay::{self, Change, Exposure, HoldOut, Readiness, Replay};
+use crate::replay::{self, Change, Exposure, HoldOut, Readiness, Replay, TradeOff};
 use crate::resolve::{self, Connection};
-use crate::suggest::{self, RuleSet, Status};
+use crate::suggest::{self, Level, RuleSet, Status};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -32,6 +32,10 @@ pub struct Audit {
     pub readiness: Vec<Readiness>,
     /// Rules from the first part of the window, against the rest.
     pub hold_out: HoldOut,
+    /// How far the rules go beyond what was seen.
+    pub level: Level,
+    /// What each level would cost, the narrowest first.
+    pub trade_off: Vec<TradeOff>,
     /// Who talks to whom.
     pub graph: AccessGraph,
 }
@@ -90,7 +94,7 @@ pub fn read(
 }
 
 /// Audits what was read.
-pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
+pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Level) -> Audit {
     let gates = Gates::today(&inventory);
     let mut connections = resolve::resolve(&table, &inventory, &gates);
     let mut findings = findings::detect(&Context {
@@ -107,8 +111,19 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
         table: &table,
         connections: &connections,
     };
-    let rules = suggest::rules(&evidence);
-    let (readiness, hold_out) = replay::readiness(&evidence, intake.window.unwrap_or_default());
+    let rules = suggest::rules(&evidence, level);
+    let (readiness, hold_out) =
+        replay::readiness(&evidence, level, intake.window.unwrap_or_default());
+    let trade_off = replay::trade_off(&evidence);
+    let context = Context {
+        inventory: &inventory,
+        gates: &gates,
+        table: &table,
+        intake: &intake,
+        connections: &connections,
+    };
+    findings.extend(suggest::notices(&context, &rules));
+    findings::sort(&mut findings);
     let graph = graph::build(&inventory, &table, &connections, &rules);
     let after_rules = replay::after(&inventory, &Change::from(&rules));
     let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
@@ -125,6 +140,8 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake) -> Audit {
         exposure,
         readiness,
         hold_out,
+        level,
+        trade_off,
         graph,
     }
 }

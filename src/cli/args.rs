@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::findings::Severity;
+use crate::suggest::Level;
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
 ///
@@ -79,6 +80,10 @@ pub(super) struct AuditArgs {
     /// Directory to write; an earlier run there is replaced
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+
+    /// How far rules may go beyond what was seen
+    #[arg(long, value_name = "LEVEL", default_value = "balanced")]
+    pub(super) generalise: LevelArg,
 
     /// Exit with 1 if a finding of this severity or worse stands
     #[arg(long, value_name = "SEVERITY")]
@@ -175,6 +180,26 @@ impl From<SeverityArg> for Severity {
             SeverityArg::Medium => Self::Medium,
             SeverityArg::Low => Self::Low,
             SeverityArg::Info => Self::Info,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum LevelArg {
+    /// Nothing that was not seen
+    Exact,
+    /// Many addresses become prefixes, or one open port
+    Balanced,
+    /// As few rules as make sense
+    Compact,
+}
+
+impl From<LevelArg> for Level {
+    fn from(arg: LevelArg) -> Self {
+        match arg {
+            LevelArg::Exact => Self::Exact,
+            LevelArg::Balanced => Self::Balanced,
+            LevelArg::Compact => Self::Compact,
         }
     }
 }

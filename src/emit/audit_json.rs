@@ -8,7 +8,7 @@ use super::targets::{RevocationRow, RuleRow};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
-use crate::replay::Readiness;
+use crate::replay::{Readiness, TradeOff};
 use crate::resolve::{Connection, End, Place, Seen, Verdict, aws_service};
 
 /// The document. Times are Unix seconds; connections are referred to by id.
@@ -28,6 +28,21 @@ pub(super) struct Document {
     exposure: ExposureRow,
     readiness: Vec<ReadinessRow>,
     hold_out: HoldOutRow,
+    /// How far the rules go beyond what was seen: exact, balanced or compact.
+    generalise: &'static str,
+    /// What each level would cost, the narrowest first.
+    trade_off: Vec<TradeOffRow>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct TradeOffRow {
+    level: &'static str,
+    rules_to_add: u64,
+    /// Allowed interface pairs afterwards, as in `exposure`.
+    exposure: u64,
+    /// Addresses outside that the added egress rules name; prefix lists apart.
+    outside_addresses: f64,
+    groups_over_quota: u64,
 }
 
 /// How well a group is known; see the report's "Is the window long enough?".
@@ -258,6 +273,22 @@ pub(super) fn document(audit: &Audit) -> Document {
             connections: audit.hold_out.connections,
             lost: audit.hold_out.lost,
         },
+        generalise: audit.level.as_str(),
+        trade_off: audit.trade_off.iter().map(trade_off).collect(),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "JSON numbers past 2^53 are no better"
+)]
+fn trade_off(t: &TradeOff) -> TradeOffRow {
+    TradeOffRow {
+        level: t.level.as_str(),
+        rules_to_add: t.rules,
+        exposure: t.exposure,
+        outside_addresses: t.addresses as f64,
+        groups_over_quota: t.over_quota,
     }
 }
 

@@ -108,6 +108,8 @@ pub enum Signal {
     Destination(super::destination::Test),
     /// By a function of its own.
     Function(fn(&Context<'_>) -> Vec<Found>),
+    /// From the rules that are suggested: a later stage finds it.
+    Rules,
 }
 
 /// What detections see.
@@ -178,7 +180,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(kind: &'static Kind, mut found: Found, context: &Context<'_>) -> Self {
+    pub(crate) fn new(kind: &'static Kind, mut found: Found, context: &Context<'_>) -> Self {
         let text = |address: Option<IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         let group = found
             .group

@@ -21,6 +21,7 @@ mod mail_submission;
 mod open_egress;
 mod open_egress_port;
 mod proxy_out;
+pub(crate) mod quota_pressure;
 mod rdp_out;
 mod rpc;
 mod short_window;
@@ -31,6 +32,7 @@ mod ssh_out;
 mod telnet;
 mod third_party_dns;
 mod tor;
+pub(crate) mod unpinned_internet;
 mod unresolved_interface;
 mod unusual_protocol;
 mod vnc_out;
@@ -46,6 +48,8 @@ use crate::resolve::{Connection, Quarantine, Verdict};
 pub const KINDS: &[&Kind] = &[
     &open_egress::KIND,
     &open_egress_port::KIND,
+    &quota_pressure::KIND,
+    &unpinned_internet::KIND,
     &irc::KIND,
     &third_party_dns::KIND,
     &dns_over_tls::KIND,
@@ -79,16 +83,22 @@ pub fn detect(context: &Context<'_>) -> Vec<Finding> {
             let found = match kind.signal {
                 Signal::Destination(test) => destination::find(context, kind, test),
                 Signal::Function(find) => find(context),
+                Signal::Rules => Vec::new(),
             };
             found
                 .into_iter()
                 .map(|found| Finding::new(kind, found, context))
         })
         .collect();
+    sort(&mut findings);
+    findings
+}
+
+/// The worst first, then by kind and id.
+pub fn sort(findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         (a.kind.severity, a.kind.id, &a.id).cmp(&(b.kind.severity, b.kind.id, &b.id))
     });
-    findings
 }
 
 /// Takes the connections that suspicious destinations rest on out of the rules,

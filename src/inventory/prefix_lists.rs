@@ -29,6 +29,34 @@ pub struct PrefixList {
     pub addresses: AddressSet,
     /// The VPCs with a gateway endpoint for it.
     pub endpoint_vpcs: Vec<String>,
+    /// How many rules it counts for in a group.
+    pub weight: u64,
+}
+
+/// What lists that AWS keeps count for, by the end of their name
+/// (working-with-aws-managed-prefix-lists.html); the API does not say.
+const WEIGHTS: &[(&str, u64)] = &[
+    (".s3", 1),
+    (".dynamodb", 1),
+    (".cloudfront.origin-facing", 55),
+    (".route53-healthchecks", 25),
+    (".vpc-lattice", 10),
+    (".s3express", 6),
+    (".groundstation", 5),
+    (".ec2-instance-connect", 2),
+];
+
+/// A customer's list counts for the entries it may have, used or not; AWS's lists
+/// have weights of their own, and one that is not in the table counts for one.
+fn weight(name: &str, max_entries: u64, entries: u64, aws_owned: bool) -> u64 {
+    if aws_owned {
+        WEIGHTS
+            .iter()
+            .find(|(end, _)| name.ends_with(end))
+            .map_or(1, |&(_, weight)| weight)
+    } else {
+        max_entries.max(entries).max(1)
+    }
 }
 
 /// Joins lists, entries and gateway endpoints. An endpoint names its list only
@@ -71,6 +99,16 @@ pub(super) fn join(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<PrefixList
                 (true, true) => Keeper::Aws,
                 (true, false) => Keeper::Customer,
             },
+            weight: weight(
+                name,
+                group
+                    .iter()
+                    .map(|l| l.max_entries)
+                    .max()
+                    .unwrap_or_default(),
+                prefixes.len() as u64,
+                aws_owned,
+            ),
             addresses: AddressSet::new(&prefixes),
             endpoint_vpcs,
         });

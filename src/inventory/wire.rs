@@ -60,7 +60,7 @@ wire! {
     /// describe-subnets
     Subnet { subnet_id: String, cidr_block: Option<String> }
     /// describe-managed-prefix-lists, and describe-prefix-lists with the CIDRs inline
-    PrefixList { prefix_list_id: String, prefix_list_name: String, owner_id: String, cidrs: Vec<String> }
+    PrefixList { prefix_list_id: String, prefix_list_name: String, owner_id: String, max_entries: u64, cidrs: Vec<String> }
     /// get-managed-prefix-list-entries
     Entry { cidr: String }
     /// describe-vpc-endpoints; the casing of State varies

@@ -8,11 +8,13 @@ mod against;
 mod enough;
 mod exposure;
 mod proposal;
+mod trade_off;
 
 pub use against::{Against, against};
 pub use enough::{HoldOut, Readiness, readiness};
 pub use exposure::{Exposure, exposure};
 pub use proposal::{ProposalError, proposal};
+pub use trade_off::{TradeOff, trade_off};
 
 use crate::inventory::{
     Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Rule,

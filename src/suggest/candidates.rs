@@ -8,6 +8,7 @@ use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer,
 };
 use crate::net::{AddressSet, Service};
+use crate::resolve::{Connection, Verdict};
 
 /// Asks today's gates on behalf of rules that are not made yet.
 pub(super) struct Candidates<'a> {
@@ -16,10 +17,21 @@ pub(super) struct Candidates<'a> {
     class_of: Vec<ClassIx>,
     with_group: Vec<Vec<ClassIx>>,
     classes: Vec<Vec<InterfaceIx>>,
+    /// What must not be let through: who opened it, for what, to where.
+    held_back: Vec<(InterfaceIx, Service, IpAddr)>,
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(inventory: &'a Inventory, today: &'a Gates) -> Self {
+    pub(super) fn new(
+        inventory: &'a Inventory,
+        today: &'a Gates,
+        connections: &[Connection],
+    ) -> Self {
+        let held_back = connections
+            .iter()
+            .filter(|c| matches!(c.verdict, Verdict::Quarantined(_)));
+        let held_back = held_back
+            .filter_map(|c| Some((c.initiator.interface()?, c.service, c.responder.address)));
         let mut by_groups: BTreeMap<&[GroupIx], Vec<InterfaceIx>> = BTreeMap::new();
         for ix in inventory.interface_indexes() {
             by_groups
@@ -43,6 +55,7 @@ impl<'a> Candidates<'a> {
             class_of,
             with_group,
             classes: by_groups.into_values().collect(),
+            held_back: held_back.collect(),
         }
     }
 
@@ -108,8 +121,24 @@ impl<'a> Candidates<'a> {
         })
     }
 
+    /// Whether a rule for all of the addresses would be no wider than today, and
+    /// would let nothing through that is quarantined.
+    pub(super) fn may_have(
+        &self,
+        initiators: GroupIx,
+        addresses: &AddressSet,
+        service: Service,
+    ) -> bool {
+        let carries = |ix: &InterfaceIx| self.inventory.interface(*ix).groups.contains(&initiators);
+        let held_back = |(ix, s, address): &(InterfaceIx, Service, IpAddr)| {
+            *s == service && addresses.contains(*address) && carries(ix)
+        };
+        self.addresses_are_open(initiators, addresses, service)
+            && !self.held_back.iter().any(held_back)
+    }
+
     /// Whether every member of `initiators` may send to all of the addresses today.
-    pub(super) fn addresses_are_open(
+    fn addresses_are_open(
         &self,
         initiators: GroupIx,
         addresses: &AddressSet,

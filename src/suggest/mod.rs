@@ -7,11 +7,17 @@
 mod candidates;
 mod cover;
 mod demand;
+mod level;
+mod notices;
 mod pairs;
+mod quota;
 mod revoke;
 mod rule;
 mod singles;
 
+pub use level::Level;
+pub use notices::notices;
+pub use quota::{OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause, is_open_egress};
 pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 
@@ -35,8 +41,9 @@ pub struct Evidence<'a> {
     pub connections: &'a [Connection],
 }
 
-/// Makes the rules.
-pub fn rules(evidence: &Evidence<'_>) -> RuleSet {
+/// Makes the rules, at the asked level. A group that would have more rules than
+/// AWS takes goes to a wider level, alone, as far as there is one.
+pub fn rules(evidence: &Evidence<'_>, level: Level) -> RuleSet {
     let inventory = evidence.inventory;
     let (revocations, kept_open) = revoke::open_egress(evidence);
     let remaining: Vec<_> = inventory
@@ -44,11 +51,27 @@ pub fn rules(evidence: &Evidence<'_>) -> RuleSet {
         .map(|group| revoke::remaining(inventory, group, &revocations))
         .collect();
     let surviving = Gates::new(inventory, |group| &remaining[group.index()]);
-    let candidates = Candidates::new(inventory, evidence.today);
-    let mut draft = Draft::new(inventory, &remaining, evidence.connections);
-    for demand in Demand::by_service(evidence) {
-        let alone = pairs::write(&demand, &candidates, &mut draft);
-        singles::write(&demand, &alone, &candidates, &surviving, &mut draft);
+    let candidates = Candidates::new(inventory, evidence.today, evidence.connections);
+    let demands = Demand::by_service(evidence);
+    let mut levels = vec![level; inventory.groups().len()];
+    loop {
+        let mut draft = Draft::new(inventory, &remaining, evidence.connections);
+        for demand in &demands {
+            let alone = pairs::write(demand, &candidates, &mut draft);
+            singles::write(demand, &alone, &candidates, &surviving, &levels, &mut draft);
+        }
+        let mut set = draft.finish(revocations.clone(), kept_open.clone());
+        let over = quota::over(inventory, &set, &remaining);
+        let mut widened = false;
+        for found in &over {
+            if let Some(wider) = levels[found.group.index()].wider() {
+                levels[found.group.index()] = wider;
+                widened = true;
+            }
+        }
+        if !widened {
+            set.over_quota = over;
+            return set;
+        }
     }
-    draft.finish(revocations, kept_open)
 }

@@ -6,6 +6,7 @@ use crate::inventory::{Direction, GroupIx, Inventory, Rule, RulePorts, RuleProto
 use crate::net::{PortRange, Service, aws_description, service_name};
 use crate::resolve::{Confidence, Connection, stable_id};
 
+use super::quota::OverQuota;
 use super::revoke::Kept;
 
 /// A rule that should stand after the change.
@@ -53,6 +54,10 @@ pub enum Reason {
     /// The destination cannot be named by group: it is outside, has none, or no
     /// reference works on the path.
     Exact,
+    /// Prefixes of which enough was seen, for there were too many addresses to name.
+    Covered,
+    /// One port to the whole internet, for there were too many addresses to name.
+    Unpinned,
     /// It stands today and lets the connections through.
     Standing,
 }
@@ -72,6 +77,12 @@ impl Reason {
             }
             Self::Exact => {
                 "exact addresses: the destination is outside, carries no group, or lies on a path on which groups can't be named"
+            }
+            Self::Covered => {
+                "prefixes of which enough was seen: the addresses are too many to name each"
+            }
+            Self::Unpinned => {
+                "one port to the whole internet: the addresses are too many to name, and too scattered for prefixes"
             }
             Self::Standing => "it stands today and lets these connections through",
         }
@@ -96,6 +107,8 @@ pub struct RuleSet {
     pub revocations: Vec<Revocation>,
     /// Open egress that stays, and why.
     pub kept_open: Vec<Kept>,
+    /// Groups that would have more rules than AWS takes.
+    pub over_quota: Vec<OverQuota>,
 }
 
 /// What tells rules of one group apart.
@@ -273,6 +286,7 @@ impl<'a> Draft<'a> {
             rules,
             revocations,
             kept_open,
+            over_quota: Vec::new(),
         }
     }
 }

@@ -4,17 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Wanted, groups_of};
+use super::level::{Level, Width, exact_prefixes};
 use super::pairs;
 use super::rule::{Draft, Reason};
 use crate::inventory::{
     Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, Peer, PrefixList, Target,
 };
-use crate::net::{Service, prefix_of};
+use crate::net::{AddressSet, Service, prefix_of};
 
 /// Writes what the pairs left over: `alone` are positions in the demand.
 pub(super) fn write(
@@ -22,6 +23,7 @@ pub(super) fn write(
     alone: &[usize],
     candidates: &Candidates<'_>,
     surviving: &Gates,
+    levels: &[Level],
     draft: &mut Draft<'_>,
 ) {
     let service = demand.service;
@@ -34,7 +36,7 @@ pub(super) fn write(
         }
     }
     let outside = by_reference(&closed, service, candidates, draft);
-    by_address(&outside, service, candidates, draft);
+    by_address(&outside, service, candidates, levels, draft);
 }
 
 /// No ingress rule is ever revoked, so whatever let the connection in goes on
@@ -148,6 +150,7 @@ fn by_address(
     outside: &[&Wanted],
     service: Service,
     candidates: &Candidates<'_>,
+    levels: &[Level],
     draft: &mut Draft<'_>,
 ) {
     let inventory = candidates.inventory;
@@ -167,7 +170,7 @@ fn by_address(
             Destination::Address(address) => addresses.entry(address).or_default().extend(wanted),
             Destination::List(position) => {
                 let list = &inventory.prefix_lists()[position];
-                let valid = |group| candidates.addresses_are_open(group, &list.addresses, service);
+                let valid = |group| candidates.may_have(group, &list.addresses, service);
                 let (groups, uncovered) = assign(&wanted, candidates, valid);
                 for (group, evidence) in groups {
                     draft.egress(
@@ -200,23 +203,71 @@ fn by_address(
         }
     }
     for (group, addresses) in exact {
-        for prefix in exact_prefixes(addresses.keys().copied()) {
-            let within = addresses
-                .iter()
-                .filter(|(address, _)| prefix.contains(*address));
-            let evidence: Vec<usize> = within
-                .flat_map(|(_, connections)| connections)
-                .copied()
-                .collect();
-            draft.egress(
-                group,
-                service,
-                (Target::Cidr(prefix), &prefix.to_string()),
-                Reason::Exact,
-                &evidence,
-            );
+        let level = levels[group.index()];
+        write_addresses(group, &addresses, service, level, candidates, draft);
+    }
+}
+
+/// The rules for the addresses that one group needs for one service. What may not
+/// be written as wide as the level has it is written exactly.
+fn write_addresses(
+    group: GroupIx,
+    addresses: &BTreeMap<IpAddr, Vec<usize>>,
+    service: Service,
+    level: Level,
+    candidates: &Candidates<'_>,
+    draft: &mut Draft<'_>,
+) {
+    let all: Vec<IpAddr> = addresses.keys().copied().collect();
+    let (prefixes, reason) = match level.width(&all, service.port()) {
+        Width::Unpinned => (everywhere(&all), Reason::Unpinned),
+        Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
+    };
+    let mut left: Vec<IpAddr> = Vec::new();
+    let mut put = |prefix: IpNet, reason: Reason| {
+        let within = addresses
+            .iter()
+            .filter(|(address, _)| prefix.contains(*address));
+        let evidence: Vec<usize> = within
+            .flat_map(|(_, connections)| connections)
+            .copied()
+            .collect();
+        draft.egress(
+            group,
+            service,
+            (Target::Cidr(prefix), &prefix.to_string()),
+            reason,
+            &evidence,
+        );
+    };
+    for prefix in prefixes {
+        let within: Vec<IpAddr> = all
+            .iter()
+            .copied()
+            .filter(|address| prefix.contains(address))
+            .collect();
+        if exact_prefixes(&within) == [prefix] {
+            put(prefix, Reason::Exact);
+        } else if candidates.may_have(group, &AddressSet::new([&prefix]), service) {
+            put(prefix, reason);
+        } else {
+            left.extend(within);
         }
     }
+    for prefix in exact_prefixes(&left) {
+        put(prefix, Reason::Exact);
+    }
+}
+
+/// The whole of each family that is needed.
+fn everywhere(addresses: &[IpAddr]) -> Vec<IpNet> {
+    let mut everywhere: Vec<IpNet> = addresses
+        .iter()
+        .map(|&address| prefix_of(address, 0))
+        .collect();
+    everywhere.sort_unstable();
+    everywhere.dedup();
+    everywhere
 }
 
 /// Which groups get a rule for a destination that these connections share.
@@ -296,18 +347,4 @@ fn list_for(inventory: &Inventory, wanted: &Wanted) -> Option<usize> {
         .filter(|(_, list)| covers(list))
         .min_by_key(|(_, list)| (list.keeper, list.addresses.count(), &list.id))
         .map(|(position, _)| position)
-}
-
-/// The fewest prefixes that hold exactly these addresses.
-fn exact_prefixes(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpNet> {
-    let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for address in addresses {
-        match prefix_of(address, u8::MAX) {
-            IpNet::V4(net) => v4.push(net),
-            IpNet::V6(net) => v6.push(net),
-        }
-    }
-    let v4 = Ipv4Net::aggregate(&v4).into_iter().map(IpNet::from);
-    let v6 = Ipv6Net::aggregate(&v6).into_iter().map(IpNet::from);
-    v4.chain(v6).collect()
 }

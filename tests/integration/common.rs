@@ -6,6 +6,7 @@ use assert_cmd::Command;
 use closegate::audit::{self, Audit};
 use closegate::ingest::{self, Settings};
 use closegate::inventory::Inventory;
+use closegate::suggest::Level;
 
 /// The project's directory.
 pub(crate) fn root() -> &'static Path {
@@ -38,7 +39,7 @@ pub(crate) fn audit_paths(flows: &[PathBuf], inventory: &Path) -> Audit {
     let sources = ingest::find(&flows).unwrap();
     let inventory = Inventory::load(inventory).unwrap();
     let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    audit::audit(inventory, table, intake)
+    audit::audit(inventory, table, intake, Level::default())
 }
 
 /// Audits a log that is given as text.

@@ -14,6 +14,9 @@ mod cli;
 // Replaying logs against rules, and the chain behind one line.
 mod verify;
 
+// How far rules go beyond what was seen.
+mod level;
+
 // Is the window long enough?
 mod enough;
 

@@ -7,7 +7,7 @@ use closegate::audit::{self, Audit};
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Inventory, RulePorts};
 use closegate::resolve::{Quarantine, Unattributed, Verdict};
-use closegate::suggest::Status;
+use closegate::suggest::{Level, Status};
 
 use crate::common::{audit_paths, sample};
 use crate::shop;
@@ -255,7 +255,8 @@ fn the_same_input_gives_the_same_bytes() {
                 source.name = source.name.rsplit('/').next().unwrap().to_owned();
             }
             intake.bytes = 0;
-            closegate::emit::files(&audit::audit(inventory, table, intake)).unwrap()
+            closegate::emit::files(&audit::audit(inventory, table, intake, Level::default()))
+                .unwrap()
         })
     };
     let first = run(1, 1, false);

@@ -13,11 +13,13 @@ use crate::findings::Severity;
 use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
 use crate::net::visible;
+use crate::suggest::Level;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     let AuditArgs {
         input,
         out,
+        generalise,
         fail_on,
     } = args;
     let Input {
@@ -26,7 +28,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         reading,
     } = Input::resolve(input)?;
     let run = RunDir::prepare(&out)?;
-    let audit = audit(&sources, inventory, &reading)?;
+    let audit = audit(&sources, inventory, &reading, generalise.into())?;
     finish(&audit, Some((run, &out)))?;
     let fail_on = fail_on.map(Severity::from);
     Ok(if stands(&audit, fail_on) {
@@ -41,6 +43,7 @@ pub(super) fn audit(
     sources: &[Source],
     inventory: Inventory,
     reading: &Settings,
+    level: Level,
 ) -> Result<Audit, Failure> {
     let bar = progress::reading(sources.iter().map(|s| s.size).sum());
     let (table, intake) = audit::read(sources, reading, |bytes| bar.inc(bytes));
@@ -48,7 +51,7 @@ pub(super) fn audit(
     if intake.records_read() == 0 {
         return Err(nothing_read(&intake));
     }
-    Ok(audit::audit(inventory, table, intake))
+    Ok(audit::audit(inventory, table, intake, level))
 }
 
 /// Writes the run if it has a place, and prints the summary.

@@ -6,6 +6,7 @@ use crate::cli::output::RunDir;
 use crate::cli::settings::known_formats;
 use crate::ingest::{Settings, Source};
 use crate::inventory::Inventory;
+use crate::suggest::Level;
 
 macro_rules! sample {
     ($($name:literal),* $(,)?) => {
@@ -58,7 +59,7 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         .as_deref()
         .map(|place| Ok((RunDir::prepare(place)?, place)))
         .transpose()?;
-    let audit = super::audit::audit(&sources, inventory, &reading)?;
+    let audit = super::audit::audit(&sources, inventory, &reading, Level::default())?;
     super::audit::finish(&audit, run)?;
     Ok(Exit::Done)
 }

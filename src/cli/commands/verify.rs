@@ -14,6 +14,7 @@ use crate::emit;
 use crate::inventory::Gates;
 use crate::net::visible;
 use crate::replay::{self, Against, Change, Passage};
+use crate::suggest::Level;
 
 /// Broken connections that the text lists; JSON has all of them.
 const LISTED: usize = 50;
@@ -39,7 +40,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
             .with_context(|| format!("rules file `{}`", path.display()))
             .map_err(Failure::usage)?,
     };
-    let audit = super::audit::audit(&sources, inventory, &reading)?;
+    let audit = super::audit::audit(&sources, inventory, &reading, Level::default())?;
     let rules = replay::after(&audit.inventory, &change);
     let gates = Gates::new(&audit.inventory, |group| &rules[group.index()]);
     let result = replay::against(&audit.inventory, &gates, &audit.connections);

@@ -13,7 +13,7 @@ use closegate::ingest::{self, Settings};
 use closegate::inventory::{Gates, Inventory, Party, RulePorts};
 use closegate::replay;
 use closegate::resolve::Verdict;
-use closegate::suggest::Status;
+use closegate::suggest::{Level, Status};
 
 use network::Network;
 use traffic::{Label, Traffic};
@@ -101,7 +101,7 @@ fn run(seed: u64, format: Format) -> Run {
     );
     assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
     Run {
-        audit: audit::audit(inventory, table, intake),
+        audit: audit::audit(inventory, table, intake, Level::default()),
         truth: traffic.truth(),
     }
 }

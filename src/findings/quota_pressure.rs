@@ -1,0 +1,16 @@
+//! `quota-pressure`: a group would have more rules than AWS takes.
+
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// Found where the rules are made: `suggest::notices`.
+pub(crate) const KIND: Kind = Kind {
+    id: "quota-pressure",
+    family: Family::Posture,
+    severity: Severity::Medium,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "A group would have more rules than AWS takes",
+    remediation: "Use --generalise compact, gather addresses in a prefix list, split the group, or ask AWS for more rules per group.",
+    sources: &["amazon-vpc-limits.html: 60 rules per group and direction"],
+    signal: Signal::Rules,
+};

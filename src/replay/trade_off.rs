@@ -1,0 +1,55 @@
+//! Fewer rules against less exposure: what each level would cost.
+
+use super::{Change, after, exposure};
+use crate::inventory::Gates;
+use crate::inventory::{Direction, Target};
+use crate::net::AddressSet;
+use crate::suggest::{self, Evidence, Level, Status};
+
+/// What one level comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TradeOff {
+    /// The level.
+    pub level: Level,
+    /// Rules that would have to be made.
+    pub rules: u64,
+    /// Pairs of interfaces that may talk afterwards, on the services in use.
+    pub exposure: u64,
+    /// Addresses outside that the added egress rules let some group reach, each
+    /// counted once; prefix lists apart.
+    pub addresses: u128,
+    /// Groups that would have more rules than AWS takes.
+    pub over_quota: u64,
+}
+
+/// Every level, the narrowest first.
+pub fn trade_off(evidence: &Evidence<'_>) -> Vec<TradeOff> {
+    Level::ALL
+        .into_iter()
+        .map(|level| {
+            let rules = suggest::rules(evidence, level);
+            let then = after(evidence.inventory, &Change::from(&rules));
+            let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
+            let added = || rules.rules.iter().filter(|r| r.status == Status::Add);
+            let prefixes = added()
+                .filter(|r| r.rule.direction == Direction::Egress)
+                .filter_map(|r| match &r.rule.target {
+                    Target::Cidr(net) => Some(net),
+                    Target::Group(_) | Target::PrefixList(_) => None,
+                });
+            TradeOff {
+                level,
+                rules: added().count() as u64,
+                exposure: exposure(
+                    evidence.inventory,
+                    evidence.today,
+                    &gates,
+                    evidence.connections,
+                )
+                .after,
+                addresses: AddressSet::new(prefixes).count(),
+                over_quota: rules.over_quota.len() as u64,
+            }
+        })
+        .collect()
+}

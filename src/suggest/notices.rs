@@ -1,0 +1,54 @@
+//! What there is to say about the rules themselves.
+
+use super::{Reason, RuleSet};
+use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
+use crate::inventory::Inventory;
+use crate::net::visible;
+
+/// Findings about a rule set: ports that had to stay open, and groups with more
+/// rules than AWS takes.
+pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
+    let inventory = context.inventory;
+    let unpinned = rules.rules.iter().filter(|r| r.reason == Reason::Unpinned).map(|r| {
+        let found = Found {
+            subject: r.id.clone(),
+            detail: format!(
+                "Group {} opened {} to {} addresses on the internet, too many to name, so the rule is open to {}.",
+                name(inventory, r.group),
+                r.rule.port_pair().map_or_else(String::new, |(port, _)| format!("{}/{port}", r.rule.protocol)),
+                r.evidence.len(),
+                r.rule.target,
+            ),
+            group: Some(r.group),
+            evidence: r.evidence.clone(),
+            ..Found::default()
+        };
+        Finding::new(&unpinned_internet::KIND, found, context)
+    });
+    let over = rules.over_quota.iter().map(|o| {
+        let found = Found {
+            subject: o.direction.as_str().to_owned(),
+            detail: format!(
+                "Group {} would have {} {} rules; AWS takes {} unless the quota is raised.",
+                name(inventory, o.group),
+                o.rules,
+                o.direction.as_str(),
+                super::RULES_PER_GROUP,
+            ),
+            group: Some(o.group),
+            when: Some((
+                context.intake.window.unwrap_or_default().0,
+                context.intake.window.unwrap_or_default().1,
+                0,
+            )),
+            ..Found::default()
+        };
+        Finding::new(&quota_pressure::KIND, found, context)
+    });
+    unpinned.chain(over).collect()
+}
+
+fn name(inventory: &Inventory, group: crate::inventory::GroupIx) -> String {
+    let group = inventory.group(group);
+    format!("{} ({})", visible(&group.name, 80), group.id)
+}

@@ -1,0 +1,69 @@
+//! How many rules a group has, as AWS counts them.
+
+use super::{RuleSet, Status};
+use crate::inventory::{Direction, GroupIx, Inventory, Rule, Target};
+
+/// Rules per group and direction, for IPv4 and IPv6 each (amazon-vpc-limits.html);
+/// adjustable, and this is where everybody starts.
+pub const RULES_PER_GROUP: u64 = 60;
+
+/// A group with more rules than AWS takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverQuota {
+    /// The group.
+    pub group: GroupIx,
+    /// The direction.
+    pub direction: Direction,
+    /// How many rules it would have, of the fuller family.
+    pub rules: u64,
+}
+
+/// Every group and direction that would have too many rules after the change.
+pub(super) fn over(
+    inventory: &Inventory,
+    set: &RuleSet,
+    remaining: &[Vec<Rule>],
+) -> Vec<OverQuota> {
+    let mut counts = vec![[[0u64; 2]; 2]; inventory.groups().len()];
+    let added = set
+        .rules
+        .iter()
+        .filter(|r| r.status == Status::Add)
+        .map(|r| (r.group, &r.rule));
+    let standing = inventory
+        .group_indexes()
+        .flat_map(|g| remaining[g.index()].iter().map(move |r| (g, r)));
+    for (group, rule) in added.chain(standing) {
+        let direction = usize::from(rule.direction == Direction::Ingress);
+        for (family, weight) in weights(inventory, &rule.target).into_iter().enumerate() {
+            counts[group.index()][direction][family] += weight;
+        }
+    }
+    let directions = [Direction::Egress, Direction::Ingress];
+    let all = inventory
+        .group_indexes()
+        .flat_map(|group| directions.map(|direction| (group, direction)));
+    all.map(|(group, direction)| {
+        let families = counts[group.index()][usize::from(direction == Direction::Ingress)];
+        OverQuota {
+            group,
+            direction,
+            rules: families[0].max(families[1]),
+        }
+    })
+    .filter(|found| found.rules > RULES_PER_GROUP)
+    .collect()
+}
+
+/// What a target costs, for IPv4 and for IPv6. A group counts in both.
+fn weights(inventory: &Inventory, target: &Target) -> [u64; 2] {
+    match target {
+        Target::Cidr(net) if net.addr().is_ipv4() => [1, 0],
+        Target::Cidr(_) => [0, 1],
+        Target::Group(_) => [1, 1],
+        Target::PrefixList(id) => {
+            let weight = inventory.prefix_list(id).map_or(1, |list| list.weight);
+            [weight, weight]
+        }
+    }
+}

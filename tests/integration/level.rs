@@ -1,0 +1,151 @@
+//! How far rules go beyond what was seen.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use closegate::audit::{self, Audit};
+use closegate::ingest::{self, Settings};
+use closegate::inventory::{Inventory, Target};
+use closegate::suggest::{Level, Reason};
+
+use crate::common::fixtures;
+
+fn audit(level: Level, destinations: &[(String, u16)]) -> Audit {
+    let mut log =
+        "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start log-status\n"
+            .to_owned();
+    for (to, port) in destinations {
+        writeln!(
+            log,
+            "eni-0000000000000000a 10.0.0.10 40000 {to} {port} 6 ACCEPT 2 1000 OK"
+        )
+        .unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("flows.log");
+    std::fs::write(&path, log).unwrap();
+    let sources = ingest::find(&[path.display().to_string()]).unwrap();
+    let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
+    let audit = audit::audit(
+        Inventory::load(&fixtures().join("inventory")).unwrap(),
+        table,
+        intake,
+        level,
+    );
+    assert!(audit.replay.lost.is_empty());
+    audit
+}
+
+/// Prefixes and reasons of the rules.
+fn rules(audit: &Audit) -> Vec<(String, Reason)> {
+    audit
+        .rules
+        .rules
+        .iter()
+        .map(|r| (r.rule.target.to_string(), r.reason))
+        .collect()
+}
+
+fn scattered(count: u32) -> Vec<(String, u16)> {
+    (0..count)
+        .map(|n| {
+            (
+                format!("{}.{}.{}.7", 20 + n, n * 37 % 250, n * 91 % 250),
+                443,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn exact_adds_nothing_however_many_there_are() {
+    let audit = audit(Level::Exact, &scattered(40));
+    assert_eq!(audit.rules.rules.len(), 40);
+    assert!(
+        rules(&audit)
+            .iter()
+            .all(|(target, reason)| target.ends_with("/32") && *reason == Reason::Exact)
+    );
+}
+
+/// Few addresses stay exact at the default level.
+#[test]
+fn balanced_leaves_few_addresses_alone() {
+    assert_eq!(
+        rules(&audit(Level::Balanced, &scattered(12))),
+        rules(&audit(Level::Exact, &scattered(12)))
+    );
+}
+
+/// One in four was seen: a /26 of it; the lone one stays alone.
+#[test]
+fn a_wider_prefix_needs_enough_of_it_seen() {
+    let mut to: Vec<(String, u16)> = (0..64)
+        .step_by(4)
+        .map(|n| (format!("198.51.100.{}", n + 1), 9000))
+        .collect();
+    to.push(("192.0.2.200".to_owned(), 9000));
+    let found = rules(&audit(Level::Balanced, &to));
+    assert_eq!(
+        found,
+        [
+            ("192.0.2.200/32".to_owned(), Reason::Exact),
+            ("198.51.100.0/26".to_owned(), Reason::Covered)
+        ]
+    );
+    // Port 9000 is no web port: it is never opened to the world at this level.
+    let odd: Vec<(String, u16)> = scattered(40)
+        .into_iter()
+        .map(|(to, _)| (to, 9000))
+        .collect();
+    assert_eq!(audit(Level::Balanced, &odd).rules.rules.len(), 40);
+    assert_eq!(
+        rules(&audit(Level::Compact, &odd)),
+        [("0.0.0.0/0".to_owned(), Reason::Unpinned)]
+    );
+}
+
+/// DNS over HTTPS goes to 443 as well: what is quarantined keeps the port closed.
+#[test]
+fn nothing_quarantined_is_let_through_by_a_wider_rule() {
+    let mut to = scattered(40);
+    to.push(("8.8.8.8".to_owned(), 443));
+    for level in Level::ALL {
+        let audit = audit(level, &to);
+        assert_eq!(
+            (audit.replay.quarantined, audit.rules.rules.len()),
+            (1, 40),
+            "{level:?}"
+        );
+        let resolver: IpAddr = "8.8.8.8".parse().unwrap();
+        let reaches =
+            |target: &Target| matches!(target, Target::Cidr(net) if net.contains(&resolver));
+        assert!(!audit.rules.rules.iter().any(|r| reaches(&r.rule.target)));
+    }
+}
+
+/// More than sixty exact rules do not fit, so this group alone goes further.
+#[test]
+fn quotas_are_met_by_going_further() {
+    let audit = audit(Level::Exact, &scattered(65));
+    assert_eq!(rules(&audit), [("0.0.0.0/0".to_owned(), Reason::Unpinned)]);
+    assert!(audit.rules.over_quota.is_empty());
+}
+
+/// Fewer rules, more exposure: the curve only ever goes one way.
+#[test]
+fn the_trade_off_is_one() {
+    let audit = audit(Level::Exact, &scattered(40));
+    let curve: Vec<(u64, u128)> = audit
+        .trade_off
+        .iter()
+        .map(|t| (t.rules, t.addresses))
+        .collect();
+    assert_eq!(curve, [(40, 40), (1, 1 << 32), (1, 1 << 32)]);
+    assert!(
+        audit
+            .trade_off
+            .windows(2)
+            .all(|pair| pair[0].rules >= pair[1].rules && pair[0].exposure <= pair[1].exposure)
+    );
+}

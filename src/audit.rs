@@ -6,7 +6,7 @@ use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
 use crate::replay::{self, Change, Exposure, HoldOut, Readiness, Replay, TradeOff};
-use crate::resolve::{self, Connection};
+use crate::resolve::{self, Connection, Hits};
 use crate::suggest::{self, Level, RuleSet, Status};
 
 /// Everything a run found out.
@@ -32,6 +32,8 @@ pub struct Audit {
     pub readiness: Vec<Readiness>,
     /// Rules from the first part of the window, against the rest.
     pub hold_out: HoldOut,
+    /// What each of today's rules let through, by group and position.
+    pub hits: Vec<Vec<Hits>>,
     /// How far the rules go beyond what was seen.
     pub level: Level,
     /// What each level would cost, the narrowest first.
@@ -97,12 +99,14 @@ pub fn read(
 pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Level) -> Audit {
     let gates = Gates::today(&inventory);
     let mut connections = resolve::resolve(&table, &inventory, &gates);
+    let hits = resolve::hits(&inventory, &gates, &connections);
     let mut findings = findings::detect(&Context {
         inventory: &inventory,
         gates: &gates,
         table: &table,
         intake: &intake,
         connections: &connections,
+        hits: &hits,
     });
     findings::quarantine(&mut connections, &mut findings);
     let evidence = suggest::Evidence {
@@ -121,6 +125,7 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Leve
         table: &table,
         intake: &intake,
         connections: &connections,
+        hits: &hits,
     };
     findings.extend(suggest::notices(&context, &rules));
     findings::sort(&mut findings);
@@ -140,6 +145,7 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Leve
         exposure,
         readiness,
         hold_out,
+        hits,
         level,
         trade_off,
         graph,

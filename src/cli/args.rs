@@ -82,7 +82,7 @@ pub(super) struct AuditArgs {
     pub(super) out: PathBuf,
 
     /// How far rules may go beyond what was seen
-    #[arg(long, value_name = "LEVEL", default_value = "balanced")]
+    #[arg(long, value_name = "LEVEL", default_value = "exact")]
     pub(super) generalise: LevelArg,
 
     /// Exit with 1 if a finding of this severity or worse stands

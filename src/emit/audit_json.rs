@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SCHEMA_VERSION;
-use super::targets::{RevocationRow, RuleRow};
+use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
@@ -32,6 +32,8 @@ pub(super) struct Document {
     generalise: &'static str,
     /// What each level would cost, the narrowest first.
     trade_off: Vec<TradeOffRow>,
+    /// Every rule of today, with what it let through.
+    current_rules: Vec<CurrentRow>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -275,6 +277,7 @@ pub(super) fn document(audit: &Audit) -> Document {
         },
         generalise: audit.level.as_str(),
         trade_off: audit.trade_off.iter().map(trade_off).collect(),
+        current_rules: current_rules(audit),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::findings::{Finding, Severity};
 use crate::flow::DAY;
 use crate::graph::Node;
-use crate::inventory::{Rule, RulePorts, Target};
+use crate::inventory::Target;
 use crate::net::visible;
 use crate::replay::Readiness;
 use crate::suggest::{KeptBecause, Status};
@@ -202,21 +202,13 @@ fn rules(audit: &Audit) -> Vec<RuleLine> {
             },
             group: group(audit, suggested.group),
             direction: suggested.rule.direction.as_str(),
-            service: service(&suggested.rule),
+            service: suggested.rule.services(),
             target: target(audit, &suggested.rule.target),
             confidence: rating(suggested.confidence),
             connections: suggested.evidence.len(),
             id: suggested.id.clone(),
         })
         .collect()
-}
-
-fn service(rule: &Rule) -> String {
-    match rule.ports {
-        RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
-        RulePorts::Any if rule.every_port() => "everything".to_owned(),
-        RulePorts::Any | RulePorts::Icmp { .. } => rule.protocol.to_string(),
-    }
 }
 
 fn target(audit: &Audit, target: &Target) -> String {
@@ -243,7 +235,7 @@ fn revocations(audit: &Audit) -> Vec<RevocationLine> {
             let rule_id = revocation.rule.rule_id.clone().unwrap_or_default();
             RevocationLine {
                 group: group(audit, revocation.group),
-                service: service(&revocation.rule),
+                service: revocation.rule.services(),
                 target: target(audit, &revocation.rule.target),
                 command: revoke_command(group_id, &rule_id),
                 rule_id,

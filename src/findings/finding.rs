@@ -6,7 +6,7 @@ use crate::flow::FlowTable;
 use crate::ingest::Intake;
 use crate::inventory::{Gates, GroupIx, Inventory};
 use crate::net::Service;
-use crate::resolve::{Connection, stable_id};
+use crate::resolve::{Connection, Hits, stable_id};
 
 /// How bad it is if it is so; ordered worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +125,8 @@ pub struct Context<'a> {
     pub intake: &'a Intake,
     /// Every connection.
     pub connections: &'a [Connection],
+    /// What each of today's rules let through, by group and position.
+    pub hits: &'a [Vec<Hits>],
 }
 
 /// What a detection found, before it gets a kind's severity and an id.

@@ -29,11 +29,14 @@ mod skipped_records;
 mod smb;
 mod smtp;
 mod ssh_out;
+mod stale_reference;
 mod telnet;
 mod third_party_dns;
 mod tor;
 pub(crate) mod unpinned_internet;
 mod unresolved_interface;
+mod unused_egress_rule;
+mod unused_group;
 mod unusual_protocol;
 mod vnc_out;
 mod winrm_out;
@@ -48,6 +51,9 @@ use crate::resolve::{Connection, Quarantine, Verdict};
 pub const KINDS: &[&Kind] = &[
     &open_egress::KIND,
     &open_egress_port::KIND,
+    &unused_egress_rule::KIND,
+    &unused_group::KIND,
+    &stale_reference::KIND,
     &quota_pressure::KIND,
     &unpinned_internet::KIND,
     &irc::KIND,

@@ -144,6 +144,42 @@ impl Rule {
         matches!(&self.target, Target::Cidr(net) if net.prefix_len() == 0)
     }
 
+    /// Protocol and ports in a word: `tcp/443`, `udp/1024-2048`, `icmp`, `everything`.
+    pub fn services(&self) -> String {
+        match self.ports {
+            RulePorts::Ports(range) => format!("{}/{range}", self.protocol),
+            RulePorts::Any if self.protocol == RuleProtocol::All => "everything".to_owned(),
+            RulePorts::Any | RulePorts::Icmp { .. } => self.protocol.to_string(),
+        }
+    }
+
+    /// Whether whatever `other` lets through, this rule lets through too. Only what
+    /// holds for every member and every list is said: a prefix never covers a group.
+    pub fn covers(&self, other: &Self) -> bool {
+        let services = match (self.protocol, other.protocol) {
+            (RuleProtocol::All, _) => true,
+            (RuleProtocol::One(a), RuleProtocol::One(b)) if a == b => {
+                match (self.ports, other.ports) {
+                    (RulePorts::Ports(mine), RulePorts::Ports(theirs)) => {
+                        mine.from() <= theirs.from() && theirs.to() <= mine.to()
+                    }
+                    (RulePorts::Icmp { kind, code }, RulePorts::Icmp { kind: k, code: c }) => {
+                        kind.is_none_or(|kind| Some(kind) == k)
+                            && code.is_none_or(|code| Some(code) == c)
+                    }
+                    (RulePorts::Any, _) => true,
+                    _ => false,
+                }
+            }
+            _ => false,
+        };
+        let targets = match (&self.target, &other.target) {
+            (Target::Cidr(mine), Target::Cidr(theirs)) => mine.contains(theirs),
+            (mine, theirs) => mine == theirs,
+        };
+        self.direction == other.direction && services && targets
+    }
+
     /// `FromPort` and `ToPort` as a person writes them: absent where the protocol
     /// has no ports.
     pub fn port_pair(&self) -> Option<(u16, u16)> {

@@ -10,12 +10,14 @@ mod conversation;
 mod direction;
 mod ends;
 mod evidence;
+mod hits;
 mod stranger;
 
 pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict, stable_id};
 pub use direction::{Basis, Confidence};
 pub use ends::{End, Place};
 pub use evidence::visible_groups;
+pub use hits::{Hits, hits};
 pub use stranger::{aws_service, is_stranger};
 
 use crate::flow::FlowTable;

@@ -10,9 +10,9 @@ use crate::net::prefix_of;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Nothing that was not seen.
+    #[default]
     Exact,
     /// Rules a person can review: many addresses become prefixes or one open port.
-    #[default]
     Balanced,
     /// As few rules as make sense.
     Compact,

@@ -32,6 +32,11 @@ pub(crate) fn closegate() -> Command {
 
 /// Audits files through the library.
 pub(crate) fn audit_paths(flows: &[PathBuf], inventory: &Path) -> Audit {
+    audit_at(Level::default(), flows, inventory)
+}
+
+/// The same, with rules of a level.
+pub(crate) fn audit_at(level: Level, flows: &[PathBuf], inventory: &Path) -> Audit {
     let flows: Vec<String> = flows
         .iter()
         .map(|path| path.display().to_string())
@@ -39,7 +44,7 @@ pub(crate) fn audit_paths(flows: &[PathBuf], inventory: &Path) -> Audit {
     let sources = ingest::find(&flows).unwrap();
     let inventory = Inventory::load(inventory).unwrap();
     let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    audit::audit(inventory, table, intake, Level::default())
+    audit::audit(inventory, table, intake, level)
 }
 
 /// Audits a log that is given as text.

@@ -68,7 +68,7 @@ fn exact_adds_nothing_however_many_there_are() {
     );
 }
 
-/// Few addresses stay exact at the default level.
+/// Few addresses stay exact.
 #[test]
 fn balanced_leaves_few_addresses_alone() {
     assert_eq!(

@@ -14,6 +14,9 @@ mod cli;
 // Replaying logs against rules, and the chain behind one line.
 mod verify;
 
+// What each of today's rules let through.
+mod hits;
+
 // How far rules go beyond what was seen.
 mod level;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::CanArgs;
 use crate::cli::exit::{Exit, Failure, print};
-use crate::inventory::{Answer, Gates, Inventory, Packet, RulePorts, SideAnswer};
+use crate::inventory::{Answer, Gates, Inventory, Packet, SideAnswer};
 use crate::net::{Protocol, Service, visible};
 
 pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
@@ -123,13 +123,7 @@ fn as_text(inventory: &Inventory, answer: &Answer) -> String {
         for &(group, position) in side.iter().flat_map(|side| &side.rules) {
             let group = inventory.group(group);
             let rule = &group.rules[position];
-            let ports = match rule.ports {
-                RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
-                RulePorts::Any | RulePorts::Icmp { .. } if rule.every_port() => {
-                    "everything".to_owned()
-                }
-                RulePorts::Any | RulePorts::Icmp { .. } => rule.protocol.to_string(),
-            };
+            let ports = rule.services();
             let id = rule
                 .rule_id
                 .as_deref()

@@ -19,11 +19,14 @@ mod skipped_records;
 mod smb;
 mod smtp;
 mod ssh_out;
+mod stale_reference;
 mod telnet;
 mod third_party_dns;
 mod tor;
 mod unpinned_internet;
 mod unresolved_interface;
+mod unused_egress_rule;
+mod unused_group;
 mod unusual_protocol;
 mod vnc_out;
 mod winrm_out;
@@ -31,8 +34,9 @@ mod winrm_out;
 use closegate::audit::Audit;
 use closegate::findings::Finding;
 use closegate::resolve::Verdict;
+use closegate::suggest::Level;
 
-use crate::common::{audit_paths, fixtures};
+use crate::common::{audit_at, fixtures};
 
 /// Audits one log of a kind's fixture, with the fixture's own inventory if it
 /// has one.
@@ -44,7 +48,11 @@ fn audit(kind: &str, log: &str) -> Audit {
     } else {
         fixtures().join("inventory")
     };
-    audit_paths(&[fixture.join(format!("{log}.log"))], &inventory)
+    audit_at(
+        Level::Balanced,
+        &[fixture.join(format!("{log}.log"))],
+        &inventory,
+    )
 }
 
 fn of_kind<'a>(audit: &'a Audit, kind: &str) -> Vec<&'a Finding> {

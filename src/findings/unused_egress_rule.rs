@@ -1,0 +1,61 @@
+//! `unused-egress-rule`: an egress rule that let nothing through.
+
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::inventory::Direction;
+use crate::net::visible;
+
+pub(super) const KIND: Kind = Kind {
+    id: "unused-egress-rule",
+    family: Family::Posture,
+    severity: Severity::Low,
+    confidence: Rating::Medium,
+    quarantine: false,
+    title: "An egress rule that let nothing through",
+    remediation: "Look at the window: if it is long enough, the rule can go.",
+    sources: &["aws-samples: stale security group rule analysis"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per rule of a group whose interfaces are in the logs. Open egress
+/// is reported on its own, used or not.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let inventory = context.inventory;
+    let mut found = Vec::new();
+    for ix in inventory.group_indexes() {
+        let group = inventory.group(ix);
+        let seen = |member: &_| {
+            let id = &inventory.interface(*member).id;
+            context.table.observers.binary_search(id).is_ok()
+        };
+        if !group.members.iter().any(seen) {
+            continue;
+        }
+        for (rule, hits) in group.rules.iter().zip(&context.hits[ix.index()]) {
+            let open = rule.every_port() && rule.to_everyone();
+            if rule.direction == Direction::Egress && hits.connections == 0 && !open {
+                let what = format!(
+                    "{} {:?} to {}",
+                    rule.protocol,
+                    rule.port_pair(),
+                    rule.target
+                );
+                let id = rule.rule_id.as_deref().unwrap_or("without an sgr- id");
+                found.push(Found {
+                    subject: what,
+                    detail: format!(
+                        "Group {} ({}): the egress rule for {} to {} ({id}) let nothing through in this window.",
+                        visible(&group.name, 80),
+                        group.id,
+                        rule.services(),
+                        rule.target
+                    ),
+                    group: Some(ix),
+                    when: Some((context.intake.window.unwrap_or_default().0, context.intake.window.unwrap_or_default().1, 0)),
+                    ..Found::default()
+                });
+            }
+        }
+    }
+    found
+}

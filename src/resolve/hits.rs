@@ -1,0 +1,89 @@
+//! Hit counters, which AWS does not have: what each of today's rules let through.
+
+use super::connection::{Connection, Verdict};
+use super::ends::End;
+use super::evidence::visible_groups;
+use crate::inventory::{Direction, Gates, Inventory, Packet, Peer};
+
+/// What one rule let through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Connections it lets through, alone or together with others.
+    pub connections: u64,
+    /// Those that no other rule of the interface lets through.
+    pub alone: u64,
+    /// Rows of them.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// First and last of them, Unix seconds.
+    pub seen: Option<(u64, u64)>,
+}
+
+/// Hits by group and position of the rule. Only what was let through counts;
+/// suspicious connections do, for the rule is what let them through.
+pub fn hits(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Vec<Vec<Hits>> {
+    let mut hits: Vec<Vec<Hits>> = inventory
+        .groups()
+        .iter()
+        .map(|g| vec![Hits::default(); g.rules.len()])
+        .collect();
+    for connection in connections.iter().filter(|c| c.verdict != Verdict::Refused) {
+        let Connection {
+            initiator,
+            responder,
+            ..
+        } = connection;
+        for (at, peer, direction) in [
+            (initiator, responder, Direction::Egress),
+            (responder, initiator, Direction::Ingress),
+        ] {
+            count(
+                inventory,
+                gates,
+                connection,
+                (*at, *peer),
+                direction,
+                &mut hits,
+            );
+        }
+    }
+    hits
+}
+
+fn count(
+    inventory: &Inventory,
+    gates: &Gates,
+    connection: &Connection,
+    (at, peer): (End, End),
+    direction: Direction,
+    hits: &mut [Vec<Hits>],
+) {
+    let Some(interface) = at.interface().map(|ix| inventory.interface(ix)) else {
+        return;
+    };
+    let seen_as = Peer {
+        address: peer.address,
+        groups: visible_groups(inventory, at, peer),
+    };
+    let rules: Vec<_> = gates
+        .admitting(
+            &interface.groups,
+            direction,
+            seen_as,
+            Packet::from(connection.service),
+        )
+        .collect();
+    for &(group, rule) in &rules {
+        let hit = &mut hits[group.index()][rule];
+        let totals = &connection.totals;
+        hit.connections += 1;
+        hit.alone += u64::from(rules.len() == 1);
+        hit.records += totals.records;
+        hit.bytes = hit.bytes.saturating_add(totals.bytes);
+        hit.seen = Some(match hit.seen {
+            Some((first, last)) => (first.min(totals.first), last.max(totals.last)),
+            None => (totals.first, totals.last),
+        });
+    }
+}

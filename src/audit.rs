@@ -5,7 +5,9 @@ use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
-use crate::replay::{self, Change, Exposure, HoldOut, Readiness, Replay, TradeOff};
+use crate::replay::{
+    self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, StillOpen, TradeOff,
+};
 use crate::resolve::{self, Connection, Hits};
 use crate::suggest::{self, Level, RuleSet, Status};
 
@@ -38,6 +40,12 @@ pub struct Audit {
     pub level: Level,
     /// What each level would cost, the narrowest first.
     pub trade_off: Vec<TradeOff>,
+    /// Suspicious connections that the change does not deny, with the rule.
+    pub still_open: Vec<StillOpen>,
+    /// Positions of rules that tomorrow's members of a group would profit from.
+    pub open_to_newcomers: Vec<usize>,
+    /// What an attacker in each group reaches.
+    pub blast: Vec<BlastRadius>,
     /// Who talks to whom.
     pub graph: AccessGraph,
 }
@@ -133,6 +141,9 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Leve
     let after_rules = replay::after(&inventory, &Change::from(&rules));
     let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
     let replay = replay::verify(&inventory, &after, &connections);
+    let still_open = replay::still_open(&inventory, &after, &after_rules, &connections);
+    let open_to_newcomers = replay::open_to_newcomers(&inventory, &gates, &rules);
+    let blast = replay::blast_radius(&inventory, &gates, &after, &after_rules, &connections);
     let exposure = replay::exposure(&inventory, &gates, &after, &connections);
     Audit {
         inventory,
@@ -148,6 +159,9 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Leve
         hits,
         level,
         trade_off,
+        still_open,
+        open_to_newcomers,
+        blast,
         graph,
     }
 }

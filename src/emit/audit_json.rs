@@ -8,8 +8,8 @@ use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
-use crate::replay::{Readiness, TradeOff};
-use crate::resolve::{Connection, End, Place, Seen, Verdict, aws_service};
+use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff};
+use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_service};
 
 /// The document. Times are Unix seconds; connections are referred to by id.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,8 +32,50 @@ pub(super) struct Document {
     generalise: &'static str,
     /// What each level would cost, the narrowest first.
     trade_off: Vec<TradeOffRow>,
+    proof: ProofRow,
+    blast_radius: Vec<BlastRow>,
     /// Every rule of today, with what it let through.
     current_rules: Vec<CurrentRow>,
+}
+
+/// What the change leaves open, by name.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ProofRow {
+    /// Suspicious connections that are denied after the change.
+    quarantine_denied: u64,
+    /// Those that are not, with the rule that still lets them out.
+    quarantine_still_open: Vec<StillOpenRow>,
+    /// Rules to add that would also hold for interfaces that join the named group
+    /// later, where today's rules would not.
+    open_to_newcomers: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct StillOpenRow {
+    connection: String,
+    group_id: Option<String>,
+    security_group_rule_id: Option<String>,
+    rule: Option<String>,
+}
+
+/// What an attacker on one of a group's interfaces reaches.
+#[derive(Debug, Serialize, JsonSchema)]
+struct BlastRow {
+    group_id: String,
+    before: ReachRow,
+    after: ReachRow,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ReachRow {
+    /// Interfaces in one hop, on the services in use.
+    one_hop: u64,
+    /// In any number of hops.
+    any_hops: u64,
+    /// In any number of hops, on any port.
+    any_port: u64,
+    /// Addresses that the group's egress rules open by prefix or list.
+    addresses: f64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -277,7 +319,66 @@ pub(super) fn document(audit: &Audit) -> Document {
         },
         generalise: audit.level.as_str(),
         trade_off: audit.trade_off.iter().map(trade_off).collect(),
+        proof: proof(audit),
+        blast_radius: audit.blast.iter().map(|b| blast(audit, b)).collect(),
         current_rules: current_rules(audit),
+    }
+}
+
+fn proof(audit: &Audit) -> ProofRow {
+    let suspicious = audit
+        .connections
+        .iter()
+        .filter(|c| matches!(c.verdict, Verdict::Quarantined(Quarantine::Finding(_))));
+    ProofRow {
+        quarantine_denied: (suspicious.count() - audit.still_open.len()) as u64,
+        quarantine_still_open: audit
+            .still_open
+            .iter()
+            .map(|open| still_open(audit, open))
+            .collect(),
+        open_to_newcomers: audit
+            .open_to_newcomers
+            .iter()
+            .map(|&r| audit.rules.rules[r].id.clone())
+            .collect(),
+    }
+}
+
+fn still_open(audit: &Audit, open: &StillOpen) -> StillOpenRow {
+    let rule = open.rule.as_ref();
+    StillOpenRow {
+        connection: audit.connections[open.connection].id.clone(),
+        group_id: rule.map(|(group, _)| audit.inventory.group(*group).id.clone()),
+        security_group_rule_id: rule.and_then(|(_, rule)| rule.rule_id.clone()),
+        rule: rule.map(|(_, rule)| format!("{} to {}", rule.services(), rule.target)),
+    }
+}
+
+fn blast(audit: &Audit, b: &BlastRadius) -> BlastRow {
+    BlastRow {
+        group_id: audit.inventory.group(b.group).id.clone(),
+        before: reach(&b.before),
+        after: reach(&b.after),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "JSON numbers past 2^53 are no better"
+)]
+const fn reach(reach: &Reach) -> ReachRow {
+    let Reach {
+        one_hop,
+        any_hops,
+        any_port,
+        addresses,
+    } = *reach;
+    ReachRow {
+        one_hop,
+        any_hops,
+        any_port,
+        addresses: addresses as f64,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::Target;
 use crate::net::visible;
-use crate::replay::Readiness;
+use crate::replay::{BlastRadius, Reach, Readiness, StillOpen};
 use crate::suggest::{KeptBecause, Status};
 
 #[derive(Template)]
@@ -24,9 +24,19 @@ struct Report<'a> {
     kept_open: Vec<(String, &'static str)>,
     held_back: Vec<HeldBack>,
     talkers: Vec<Talker>,
+    still_open: Vec<String>,
+    blast: Vec<BlastLine>,
     readiness: Vec<ReadinessLine>,
     weeks: String,
     sentence: String,
+}
+
+struct BlastLine {
+    group: String,
+    one_hop: String,
+    any_hops: String,
+    any_port: String,
+    addresses: String,
 }
 
 struct ReadinessLine {
@@ -104,6 +114,8 @@ pub(super) fn render(audit: &Audit) -> String {
         kept_open: kept_open.collect(),
         held_back: held_back(audit),
         talkers: talkers(audit),
+        still_open: still_open(audit),
+        blast: blast(audit),
         readiness: readiness(audit),
         weeks: weeks(audit),
         sentence: audit.verdict(),
@@ -164,6 +176,42 @@ fn window(audit: &Audit) -> String {
         time(end),
         super::duration(end - start)
     )
+}
+
+fn still_open(audit: &Audit) -> Vec<String> {
+    let line = |open: &StillOpen| {
+        let c = &audit.connections[open.connection];
+        let by = open.rule.as_ref().map_or_else(
+            || "nothing judges its interface".to_owned(),
+            |(ix, rule)| {
+                format!(
+                    "by the rule of {} for {} to {}",
+                    group(audit, *ix),
+                    rule.services(),
+                    target(audit, &rule.target)
+                )
+            },
+        );
+        format!(
+            "{} to {} on {}: {by} ({})",
+            c.initiator.address, c.responder.address, c.service, c.id
+        )
+    };
+    audit.still_open.iter().map(line).collect()
+}
+
+fn blast(audit: &Audit) -> Vec<BlastLine> {
+    let line = |b: &BlastRadius| {
+        let pair = |of: fn(&Reach) -> u128| format!("{} → {}", of(&b.before), of(&b.after));
+        BlastLine {
+            group: group(audit, b.group),
+            one_hop: pair(|r| r.one_hop.into()),
+            any_hops: pair(|r| r.any_hops.into()),
+            any_port: pair(|r| r.any_port.into()),
+            addresses: pair(|r| r.addresses),
+        }
+    };
+    audit.blast.iter().map(line).collect()
 }
 
 fn readiness(audit: &Audit) -> Vec<ReadinessLine> {

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::wire::{GroupRule, Permission};
 use super::{GroupIx, InterfaceIx};
-use crate::net::{PortRange, Protocol};
+use crate::net::{PortRange, Protocol, Service};
 
 /// A security group.
 #[derive(Clone, Debug)]
@@ -142,6 +142,19 @@ impl Rule {
     /// Whether the target is the whole of an address family.
     pub fn to_everyone(&self) -> bool {
         matches!(&self.target, Target::Cidr(net) if net.prefix_len() == 0)
+    }
+
+    /// The one service of a rule for one port, or for a protocol without ports.
+    pub fn single_service(&self) -> Option<Service> {
+        match (self.protocol, self.ports) {
+            (RuleProtocol::One(protocol), RulePorts::Ports(range)) if range.count() == 1 => {
+                Some(Service::new(protocol, range.from()))
+            }
+            (RuleProtocol::One(protocol), RulePorts::Any | RulePorts::Icmp { .. }) => {
+                Some(Service::new(protocol, 0))
+            }
+            _ => None,
+        }
     }
 
     /// Protocol and ports in a word: `tcp/443`, `udp/1024-2048`, `icmp`, `everything`.

@@ -25,6 +25,7 @@ pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target};
 pub use interfaces::{Interface, InterfaceKind};
 pub use prefix_lists::{Keeper, PrefixList};
 
+use crate::net::{AddressSet, HashMap};
 use interfaces::AddressIndex;
 use ranges::ServiceRanges;
 use reserved::Reserved;
@@ -129,6 +130,7 @@ pub struct Inventory {
     addresses: AddressIndex,
     peerings: Vec<reach::Peering>,
     reserved: Reserved,
+    vpc_blocks: HashMap<String, AddressSet>,
     ranges: ServiceRanges,
     log_formats: Vec<(String, String)>,
     notes: Vec<Note>,
@@ -184,6 +186,7 @@ impl Inventory {
             groups,
             interfaces,
             reserved: Reserved::new(&snapshot),
+            vpc_blocks: vpc_blocks(&snapshot),
             notes,
         })
     }
@@ -267,6 +270,12 @@ impl Inventory {
     /// The interface that a public address is associated with.
     pub fn interface_with_public(&self, address: IpAddr) -> Option<InterfaceIx> {
         self.addresses.public_holder(address)
+    }
+
+    /// The address blocks of a VPC; empty when the snapshot does not have it.
+    pub fn vpc_blocks(&self, vpc: &str) -> &AddressSet {
+        const NONE: &AddressSet = &AddressSet::EMPTY;
+        self.vpc_blocks.get(vpc).unwrap_or(NONE)
     }
 
     /// The AWS service whose published range holds the address
@@ -417,6 +426,27 @@ fn connect_interfaces(
     interfaces.sort_by(|a, b| a.id.cmp(&b.id));
     interfaces.dedup_by(|later, first| later.id == first.id);
     interfaces
+}
+
+fn vpc_blocks(snapshot: &Snapshot) -> HashMap<String, AddressSet> {
+    let blocks = |vpc: &wire::Vpc| {
+        let v4 = vpc.cidr_block_association_set.iter().map(|b| &b.cidr_block);
+        let v6 = vpc
+            .ipv6_cidr_block_association_set
+            .iter()
+            .map(|b| &b.ipv6_cidr_block);
+        let texts = std::iter::once(&vpc.cidr_block)
+            .chain(v4)
+            .chain(v6)
+            .flatten();
+        let prefixes: Vec<ipnet::IpNet> = texts.filter_map(|text| text.parse().ok()).collect();
+        AddressSet::new(&prefixes)
+    };
+    snapshot
+        .vpcs
+        .iter()
+        .map(|vpc| (vpc.vpc_id.clone(), blocks(vpc)))
+        .collect()
 }
 
 fn log_formats(snapshot: &Snapshot) -> Vec<(String, String)> {

@@ -55,7 +55,8 @@ wire! {
     GroupRef { group_id: String, group_name: String }
     Attachment { instance_id: Option<String> }
     /// describe-vpcs
-    Vpc { vpc_id: String, cidr_block: Option<String>, cidr_block_association_set: Vec<CidrBlock> }
+    Vpc { vpc_id: String, cidr_block: Option<String>, cidr_block_association_set: Vec<CidrBlock>, ipv6_cidr_block_association_set: Vec<Ipv6CidrBlock> }
+    Ipv6CidrBlock { ipv6_cidr_block: Option<String> }
     CidrBlock { cidr_block: Option<String> }
     /// describe-subnets
     Subnet { subnet_id: String, cidr_block: Option<String> }

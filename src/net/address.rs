@@ -15,6 +15,12 @@ pub struct AddressSet {
 }
 
 impl AddressSet {
+    /// No address.
+    pub const EMPTY: Self = Self {
+        v4: IntervalSet::EMPTY,
+        v6: IntervalSet::EMPTY,
+    };
+
     /// The addresses of the given prefixes.
     pub fn new<'a>(prefixes: impl IntoIterator<Item = &'a IpNet>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());

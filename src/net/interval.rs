@@ -9,6 +9,11 @@ pub struct IntervalSet {
 }
 
 impl IntervalSet {
+    /// No value.
+    pub const EMPTY: Self = Self {
+        intervals: Vec::new(),
+    };
+
     /// The set that holds every value of the given intervals; an interval whose
     /// end lies before its start is empty.
     pub fn new(intervals: impl IntoIterator<Item = (u128, u128)>) -> Self {

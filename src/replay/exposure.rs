@@ -23,10 +23,10 @@ pub struct Exposure {
 
 /// Interfaces that every gate treats alike but for their addresses: the same
 /// groups in the same VPC.
-struct Class {
-    groups: Vec<GroupIx>,
-    members: FixedBitSet,
-    example: InterfaceIx,
+pub(super) struct Class {
+    pub(super) groups: Vec<GroupIx>,
+    pub(super) members: FixedBitSet,
+    pub(super) example: InterfaceIx,
 }
 
 /// Measures exposure under two sets of gates. Only interfaces with known groups
@@ -66,7 +66,7 @@ pub fn exposure(
     }
 }
 
-fn classes(inventory: &Inventory) -> Vec<Class> {
+pub(super) fn classes(inventory: &Inventory) -> Vec<Class> {
     let mut by_key: BTreeMap<(&str, &[GroupIx]), Class> = BTreeMap::new();
     for ix in inventory.interface_indexes() {
         let interface = inventory.interface(ix);
@@ -122,7 +122,7 @@ fn allowed(inventory: &Inventory, gates: &Gates, classes: &[Class], service: Ser
 }
 
 /// The interfaces that a class's gate admits under any of their addresses.
-fn admitted(
+pub(super) fn admitted(
     inventory: &Inventory,
     gates: &Gates,
     class: &Class,
@@ -152,6 +152,6 @@ fn admitted(
     set
 }
 
-fn path(inventory: &Inventory, a: InterfaceIx, b: InterfaceIx) -> bool {
+pub(super) fn path(inventory: &Inventory, a: InterfaceIx, b: InterfaceIx) -> bool {
     inventory.path_between(inventory.interface(a), inventory.interface(b))
 }

@@ -5,14 +5,18 @@
 //! has to pass both of its own.
 
 mod against;
+mod blast;
 mod enough;
 mod exposure;
+mod proof;
 mod proposal;
 mod trade_off;
 
 pub use against::{Against, against};
+pub use blast::{BlastRadius, Reach, blast_radius};
 pub use enough::{HoldOut, Readiness, readiness};
 pub use exposure::{Exposure, exposure};
+pub use proof::{StillOpen, open_to_newcomers, still_open};
 pub use proposal::{ProposalError, proposal};
 pub use trade_off::{TradeOff, trade_off};
 

@@ -14,6 +14,9 @@ mod cli;
 // Replaying logs against rules, and the chain behind one line.
 mod verify;
 
+// What the change leaves open, and what an attacker reaches.
+mod proof;
+
 // What each of today's rules let through.
 mod hits;
 

@@ -1,0 +1,107 @@
+//! What the change leaves open, by name.
+
+use crate::inventory::{
+    Admission, Direction, Gates, GroupIx, Inventory, Packet, Peer, Rule, Target,
+};
+use crate::net::AddressSet;
+use crate::resolve::{Connection, Quarantine, Verdict, visible_groups};
+use crate::suggest::{RuleSet, Status};
+
+/// A quarantined connection that the change does not deny, and the rule that
+/// still lets it out.
+#[derive(Clone, Debug)]
+pub struct StillOpen {
+    /// Position of the connection.
+    pub connection: usize,
+    /// The group whose rule it is; none where nothing judges the initiator.
+    pub rule: Option<(GroupIx, Rule)>,
+}
+
+/// Every suspicious connection that both gates would still let through.
+pub fn still_open(
+    inventory: &Inventory,
+    gates: &Gates,
+    rules: &[Vec<Rule>],
+    connections: &[Connection],
+) -> Vec<StillOpen> {
+    let suspicious =
+        |c: &Connection| matches!(c.verdict, Verdict::Quarantined(Quarantine::Finding(_)));
+    let open = (0..connections.len()).filter(|&position| {
+        let connection = &connections[position];
+        suspicious(connection) && super::passes(inventory, gates, connection)
+    });
+    open.map(|connection| StillOpen {
+        connection,
+        rule: letting_out(inventory, gates, rules, &connections[connection]),
+    })
+    .collect()
+}
+
+fn letting_out(
+    inventory: &Inventory,
+    gates: &Gates,
+    rules: &[Vec<Rule>],
+    connection: &Connection,
+) -> Option<(GroupIx, Rule)> {
+    let Connection {
+        initiator,
+        responder,
+        ..
+    } = connection;
+    let interface = inventory.interface(initiator.interface()?);
+    let peer = Peer {
+        address: responder.address,
+        groups: visible_groups(inventory, *initiator, *responder),
+    };
+    match gates.judge(
+        inventory,
+        interface,
+        Direction::Egress,
+        peer,
+        Packet::from(connection.service),
+    ) {
+        Admission::Allowed(group, position) => {
+            Some((group, rules[group.index()][position].clone()))
+        }
+        _ => None,
+    }
+}
+
+/// Rules to add that say more than today's rules at their gate: not for any
+/// interface there is, but for one that joins the named group tomorrow. Positions
+/// of the rules.
+///
+/// A rule of today covers a group's future members if it names the group, or holds
+/// every block of the group's VPC.
+pub fn open_to_newcomers(inventory: &Inventory, today: &Gates, set: &RuleSet) -> Vec<usize> {
+    let widens = |suggested: &crate::suggest::SuggestedRule| {
+        let Target::Group(id) = &suggested.rule.target else {
+            return false;
+        };
+        let Some(named) = inventory.group_by_id(id) else {
+            return false;
+        };
+        let Some(service) = suggested.rule.single_service() else {
+            return false;
+        };
+        let packet = Packet::from(service);
+        let nobody = Peer {
+            address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            groups: &[named],
+        };
+        let by_name = today
+            .admitting(&[suggested.group], suggested.rule.direction, nobody, packet)
+            .next()
+            .is_some();
+        let home: &AddressSet = inventory.vpc_blocks(&inventory.group(named).vpc);
+        let by_block = home.count() > 0
+            && today
+                .open_addresses(&[suggested.group], suggested.rule.direction, packet)
+                .contains_set(home);
+        !by_name && !by_block
+    };
+    let added = |position: &usize| {
+        set.rules[*position].status == Status::Add && widens(&set.rules[*position])
+    };
+    (0..set.rules.len()).filter(added).collect()
+}

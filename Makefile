@@ -4,7 +4,7 @@ CARGO ?= cargo
 PEERS := target/peers
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check bench sample-data snippets peers
+.PHONY: help demo test check worlds bench sample-data snippets peers
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -20,6 +20,9 @@ check: ## formatting, lints with warnings denied, documentation
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --document-private-items
+
+worlds: ## a thousand random networks: our rules, and the naive method's
+	CLOSEGATE_SEEDS=1000 $(CARGO) test --test integration world -- --nocapture
 
 bench: ## measure the stages
 	$(CARGO) bench

@@ -80,6 +80,20 @@ pub enum RulePorts {
     },
 }
 
+impl RulePorts {
+    /// Exactly one service; of ICMP every type, for flow logs record none.
+    pub const fn of(service: Service) -> Self {
+        match service.port() {
+            Some(port) => Self::Ports(PortRange::single(port)),
+            None if service.protocol.is_icmp() => Self::Icmp {
+                kind: None,
+                code: None,
+            },
+            None => Self::Any,
+        }
+    }
+}
+
 /// Who a rule lets in, or where it lets members go: exactly one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {

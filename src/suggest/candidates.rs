@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::{
-    Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer,
+    Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
 };
-use crate::net::{AddressSet, Service};
+use crate::net::{AddressSet, PortRange, Protocol, Service};
 use crate::resolve::{Connection, Verdict};
 
 /// Asks today's gates on behalf of rules that are not made yet.
@@ -69,6 +69,49 @@ impl<'a> Candidates<'a> {
     ) -> bool {
         self.every_pair(initiators, responders, |x, y| {
             self.lets_out(x, y, service) && self.lets_in(x, y, service)
+        })
+    }
+
+    /// Whether every member of `initiators` may reach every member of `responders`
+    /// today on the whole range, by one rule at each gate.
+    pub(super) fn range_is_open(
+        &self,
+        initiators: GroupIx,
+        responders: GroupIx,
+        protocol: Protocol,
+        range: PortRange,
+    ) -> bool {
+        self.every_pair(initiators, responders, |x, y| {
+            self.admits_range(x, Direction::Egress, y, protocol, range)
+                && self.admits_range(y, Direction::Ingress, x, protocol, range)
+        })
+    }
+
+    fn admits_range(
+        &self,
+        at: &Interface,
+        direction: Direction,
+        peer: &Interface,
+        protocol: Protocol,
+        range: PortRange,
+    ) -> bool {
+        let groups: &[GroupIx] = if self.inventory.reference_works(at, peer) {
+            &peer.groups
+        } else {
+            &[]
+        };
+        let first = Packet::from(Service::new(protocol, range.from()));
+        peer.addresses.iter().all(|&address| {
+            let mut rules =
+                self.today
+                    .admitting(&at.groups, direction, Peer { address, groups }, first);
+            rules.any(
+                |(group, position)| match self.inventory.group(group).rules[position].ports {
+                    RulePorts::Any => true,
+                    RulePorts::Ports(ports) => ports.contains(range.to()),
+                    RulePorts::Icmp { .. } => false,
+                },
+            )
         })
     }
 

@@ -54,6 +54,15 @@ impl Level {
         }
     }
 
+    /// From how many used ports on a range that a rule of today names becomes a rule.
+    pub(super) const fn range_from(self) -> Option<usize> {
+        match self {
+            Self::Exact => None,
+            Self::Balanced => Some(4),
+            Self::Compact => Some(2),
+        }
+    }
+
     const fn limits(self) -> Option<Limits> {
         match self {
             Self::Exact => None,

@@ -11,6 +11,7 @@ mod level;
 mod notices;
 mod pairs;
 mod quota;
+mod ranges;
 mod revoke;
 mod rule;
 mod singles;
@@ -56,9 +57,14 @@ pub fn rules(evidence: &Evidence<'_>, level: Level) -> RuleSet {
     let mut levels = vec![level; inventory.groups().len()];
     loop {
         let mut draft = Draft::new(inventory, &remaining, evidence.connections);
-        for demand in &demands {
-            let alone = pairs::write(demand, &candidates, &mut draft);
-            singles::write(demand, &alone, &candidates, &surviving, &levels, &mut draft);
+        let mut mutuals = Vec::new();
+        let alone: Vec<Vec<usize>> = demands
+            .iter()
+            .map(|demand| pairs::choose(demand, &candidates, &mut mutuals))
+            .collect();
+        ranges::write(mutuals, &levels, &candidates, &mut draft);
+        for (demand, alone) in demands.iter().zip(&alone) {
+            singles::write(demand, alone, &candidates, &surviving, &levels, &mut draft);
         }
         let mut set = draft.finish(revocations.clone(), kept_open.clone());
         let over = quota::over(inventory, &set, &remaining);

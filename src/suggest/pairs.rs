@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, cover};
 use super::demand::{Demand, Wanted, groups_of};
-use super::rule::Draft;
+use super::ranges::Mutual;
 use crate::inventory::{GroupIx, InterfaceIx};
 use crate::net::{HashMap, HashSet, Service};
 
 /// A group of initiators and a group of responders.
 type Pair = (GroupIx, GroupIx);
 
-/// Writes pairs for every connection that a valid pair covers; returns the
+/// Chooses pairs for every connection that a valid pair covers; returns the
 /// positions (in the demand) of the rest.
-pub(super) fn write(
+pub(super) fn choose(
     demand: &Demand,
     candidates: &Candidates<'_>,
-    draft: &mut Draft<'_>,
+    chosen: &mut Vec<Mutual>,
 ) -> Vec<usize> {
     let eligible: Vec<(usize, &Wanted)> = demand
         .wanted
@@ -38,7 +38,12 @@ pub(super) fn write(
                 evidence.push(wanted.connection);
             }
         }
-        draft.mutual(a, b, demand.service, &evidence);
+        chosen.push(Mutual {
+            initiators: a,
+            responders: b,
+            service: demand.service,
+            evidence,
+        });
     }
     (0..demand.wanted.len())
         .filter(|position| !covered.contains(position))

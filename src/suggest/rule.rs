@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::inventory::{Direction, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target};
-use crate::net::{PortRange, Service, aws_description, service_name};
+use crate::inventory::{
+    Direction, Group, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target,
+};
+use crate::net::{Protocol, Service, aws_description, service_name};
 use crate::resolve::{Confidence, Connection, stable_id};
 
 use super::quota::OverQuota;
@@ -46,14 +48,17 @@ pub enum Status {
 pub enum Reason {
     /// Half of the pair of groups that covers the connections and grants least.
     Mutual,
+    /// The same, for a range of ports that a rule of today names.
+    Range,
     /// The ingress half would let in more than today's rules do, so only the
     /// egress half is written.
     EgressOnly,
     /// A prefix list stands for the destination.
     List,
-    /// The destination cannot be named by group: it is outside, has none, or no
-    /// reference works on the path.
+    /// The destination is outside, or carries no group.
     Exact,
+    /// The destination is ours, but a rule cannot name its group on this path.
+    Unreferenced,
     /// Prefixes of which enough was seen, for there were too many addresses to name.
     Covered,
     /// One port to the whole internet, for there were too many addresses to name.
@@ -69,14 +74,18 @@ impl Reason {
             Self::Mutual => {
                 "half of a mutual pair: of the groups that cover these connections, the two whose members share them most nearly"
             }
+            Self::Range => {
+                "half of a mutual pair, for the range of ports that today's ingress rule names and that is in use"
+            }
             Self::EgressOnly => {
                 "egress by group alone: naming the initiators in an ingress rule would let in more than today's rules do"
             }
             Self::List => {
                 "a prefix list holds the destination; of the groups that cover these connections, the one that grants least"
             }
-            Self::Exact => {
-                "exact addresses: the destination is outside, carries no group, or lies on a path on which groups can't be named"
+            Self::Exact => "exact addresses: the destination is outside, or carries no group",
+            Self::Unreferenced => {
+                "exact addresses: a rule can't name a group on this path (another region, a transit gateway, or no peering that the inventory knows)"
             }
             Self::Covered => {
                 "prefixes of which enough was seen: the addresses are too many to name each"
@@ -146,37 +155,33 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Both halves of a connection between two groups.
+    /// Both halves of connections between two groups: initiators and responders.
     pub(super) fn mutual(
         &mut self,
-        initiators: GroupIx,
-        responders: GroupIx,
-        service: Service,
+        (initiators, responders): (GroupIx, GroupIx),
+        protocol: Protocol,
+        ports: RulePorts,
+        reason: Reason,
         evidence: &[usize],
     ) {
         let (from, to) = (
             self.inventory.group(initiators),
             self.inventory.group(responders),
         );
-        let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
-        let egress = rule_for(
-            Direction::Egress,
-            service,
-            Target::Group(to.id.clone()),
-            &format!("to {}: {what}", to.name),
-        );
-        let ingress = rule_for(
-            Direction::Ingress,
-            service,
-            Target::Group(from.id.clone()),
-            &format!("from {}: {what}", from.name),
-        );
+        let half = |direction, other: &Group, word: &str| {
+            let target = Target::Group(other.id.clone());
+            let mut rule = rule_for(direction, protocol, ports, target);
+            rule.description = aws_description(&format!("{word} {}: {}", other.name, what(&rule)));
+            rule
+        };
+        let egress = half(Direction::Egress, to, "to");
+        let ingress = half(Direction::Ingress, from, "from");
         let (out, into) = (
             permission(initiators, &egress),
             permission(responders, &ingress),
         );
-        self.put(initiators, egress, Reason::Mutual, Some(into), evidence);
-        self.put(responders, ingress, Reason::Mutual, Some(out), evidence);
+        self.put(initiators, egress, reason, Some(into), evidence);
+        self.put(responders, ingress, reason, Some(out), evidence);
     }
 
     /// An egress rule without a mutual half of its own.
@@ -189,13 +194,13 @@ impl<'a> Draft<'a> {
         evidence: &[usize],
     ) {
         let (target, name) = to;
-        let what = service_name(service).map_or_else(|| service.to_string(), ToOwned::to_owned);
-        let rule = rule_for(
+        let mut rule = rule_for(
             Direction::Egress,
-            service,
+            service.protocol,
+            RulePorts::of(service),
             target,
-            &format!("to {name}: {what}"),
         );
+        rule.description = aws_description(&format!("to {name}: {}", what(&rule)));
         self.put(group, rule, reason, None, evidence);
     }
 
@@ -203,6 +208,19 @@ impl<'a> Draft<'a> {
     pub(super) fn keep(&mut self, group: GroupIx, position: usize, evidence: &[usize]) {
         let rule = self.remaining[group.index()][position].clone();
         self.put(group, rule, Reason::Standing, None, evidence);
+    }
+
+    /// Why addresses are written exactly.
+    pub(super) fn exact_reason(&self, evidence: &[usize]) -> Reason {
+        let carries_groups = |&c: &usize| {
+            let responder = self.connections[c].responder.interface();
+            responder.is_some_and(|ix| !self.inventory.interface(ix).groups.is_empty())
+        };
+        if evidence.iter().any(carries_groups) {
+            Reason::Unreferenced
+        } else {
+            Reason::Exact
+        }
     }
 
     fn put(
@@ -301,21 +319,19 @@ fn permission(group: GroupIx, rule: &Rule) -> Permission {
     )
 }
 
-fn rule_for(direction: Direction, service: Service, target: Target, description: &str) -> Rule {
-    let ports = match service.port() {
-        Some(port) => RulePorts::Ports(PortRange::single(port)),
-        None if service.protocol.is_icmp() => RulePorts::Icmp {
-            kind: None,
-            code: None,
-        },
-        None => RulePorts::Any,
-    };
+fn rule_for(direction: Direction, protocol: Protocol, ports: RulePorts, target: Target) -> Rule {
     Rule {
         direction,
-        protocol: RuleProtocol::One(service.protocol),
+        protocol: RuleProtocol::One(protocol),
         ports,
         target,
         rule_id: None,
-        description: aws_description(description),
+        description: String::new(),
     }
+}
+
+/// What people call what a rule lets through.
+fn what(rule: &Rule) -> String {
+    let name = rule.single_service().and_then(service_name);
+    name.map_or_else(|| rule.services(), ToOwned::to_owned)
 }

@@ -224,7 +224,7 @@ fn write_addresses(
         Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
     };
     let mut left: Vec<IpAddr> = Vec::new();
-    let mut put = |prefix: IpNet, reason: Reason| {
+    let mut put = |prefix: IpNet, reason: Option<Reason>| {
         let within = addresses
             .iter()
             .filter(|(address, _)| prefix.contains(*address));
@@ -232,6 +232,7 @@ fn write_addresses(
             .flat_map(|(_, connections)| connections)
             .copied()
             .collect();
+        let reason = reason.unwrap_or_else(|| draft.exact_reason(&evidence));
         draft.egress(
             group,
             service,
@@ -247,15 +248,15 @@ fn write_addresses(
             .filter(|address| prefix.contains(address))
             .collect();
         if exact_prefixes(&within) == [prefix] {
-            put(prefix, Reason::Exact);
+            put(prefix, None);
         } else if candidates.may_have(group, &AddressSet::new([&prefix]), service) {
-            put(prefix, reason);
+            put(prefix, Some(reason));
         } else {
             left.extend(within);
         }
     }
     for prefix in exact_prefixes(&left) {
-        put(prefix, Reason::Exact);
+        put(prefix, None);
     }
 }
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use closegate::audit::{self, Audit};
 use closegate::ingest::{self, Settings};
-use closegate::inventory::{Inventory, Target};
-use closegate::suggest::{Level, Reason};
+use closegate::inventory::{Direction, Inventory, Target};
+use closegate::suggest::{Level, Reason, Status};
 
 use crate::common::fixtures;
 
@@ -147,5 +147,57 @@ fn the_trade_off_is_one() {
             .trade_off
             .windows(2)
             .all(|pair| pair[0].rules >= pair[1].rules && pair[0].exposure <= pair[1].exposure)
+    );
+}
+
+/// Passive FTP: the server's rule names a range, and clients use some of it.
+#[test]
+fn a_named_range_that_is_used_becomes_one_pair() {
+    let groups = r#"{"SecurityGroups":[
+        {"GroupId":"sg-0a","GroupName":"client","VpcId":"v","OwnerId":"1","IpPermissionsEgress":[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]},
+        {"GroupId":"sg-0b","GroupName":"ftp","VpcId":"v","OwnerId":"1","IpPermissions":[
+            {"IpProtocol":"tcp","FromPort":21,"ToPort":21,"UserIdGroupPairs":[{"GroupId":"sg-0a"}]},
+            {"IpProtocol":"tcp","FromPort":21000,"ToPort":21099,"UserIdGroupPairs":[{"GroupId":"sg-0a"}]}]}]}"#;
+    let interfaces = r#"{"NetworkInterfaces":[
+        {"NetworkInterfaceId":"eni-a","VpcId":"v","PrivateIpAddress":"10.0.0.1","Groups":[{"GroupId":"sg-0a"}]},
+        {"NetworkInterfaceId":"eni-b","VpcId":"v","PrivateIpAddress":"10.0.0.2","Groups":[{"GroupId":"sg-0b"}]}]}"#;
+    let mut log =
+        "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start\n".to_owned();
+    for port in [21, 21003, 21017, 21040, 21098] {
+        writeln!(log, "eni-a 10.0.0.1 40000 10.0.0.2 {port} 6 ACCEPT 2 1000").unwrap();
+    }
+    let ports = |level| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("flows.log"), &log).unwrap();
+        let sources = ingest::find(&[dir.path().display().to_string()]).unwrap();
+        let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
+        let inventory =
+            Inventory::from_files([("a", groups.as_bytes()), ("b", interfaces.as_bytes())])
+                .unwrap();
+        let audit = audit::audit(inventory, table, intake, level);
+        assert!(audit.replay.lost.is_empty());
+        let egress = audit
+            .rules
+            .rules
+            .iter()
+            .filter(|r| r.rule.direction == Direction::Egress);
+        let mut ports: Vec<String> = egress.map(|r| r.rule.services()).collect();
+        ports.sort();
+        // The ingress half of the range stands already and is kept.
+        let kept = audit
+            .rules
+            .rules
+            .iter()
+            .filter(|r| r.status == Status::Keep)
+            .count();
+        (ports, kept)
+    };
+    let exact = ["tcp/21", "tcp/21003", "tcp/21017", "tcp/21040", "tcp/21098"]
+        .map(ToOwned::to_owned)
+        .to_vec();
+    assert_eq!(ports(Level::Exact), (exact, 1));
+    assert_eq!(
+        ports(Level::Balanced),
+        (vec!["tcp/21".to_owned(), "tcp/21000-21099".to_owned()], 2)
     );
 }

@@ -9,13 +9,16 @@ pub const DAY: u64 = 86_400;
 pub struct Days(u128);
 
 impl Days {
+    /// The longest window whose days are told apart.
+    pub const LONGEST: u64 = 128;
+
     /// The days that an interval touches; times in Unix seconds.
     pub fn of(start: u64, end: u64) -> Self {
         let (first, last) = (start / DAY, end / DAY);
-        if last - first >= 127 {
+        if last - first >= Self::LONGEST - 1 {
             return Self(u128::MAX);
         }
-        Self((first..=last).fold(0, |days, day| days | 1 << (day % 128)))
+        Self((first..=last).fold(0, |days, day| days | 1 << (day % Self::LONGEST)))
     }
 
     /// The days of either set.
@@ -30,6 +33,6 @@ impl Days {
 
     /// Whether a day, by its number since 1970, is in the set.
     pub const fn has(self, day: u64) -> bool {
-        self.0 >> (day % 128) & 1 == 1
+        self.0 >> (day % Self::LONGEST) & 1 == 1
     }
 }

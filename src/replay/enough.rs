@@ -124,9 +124,12 @@ fn judge(
     missed: u64,
 ) -> Readiness {
     let (covered, rows, skipped) = coverage(evidence.inventory, evidence.table, group);
-    let window = start / DAY..=end / DAY;
+    // A row with a wild time may stretch the window over centuries; sets of days
+    // know 128 of them, and no curve is worth more.
+    let first = start / DAY;
+    let window = first..=(end / DAY).min(first + Days::LONGEST - 1);
     let days = count(window.clone().filter(|&day| covered.has(day)));
-    let mut new_by_day = vec![0u64; usize::try_from(end / DAY - start / DAY + 1).unwrap_or(1)];
+    let mut new_by_day: Vec<u64> = window.clone().map(|_| 0).collect();
     for connection in opened {
         let day = connection.totals.first.max(start) / DAY - start / DAY;
         if let Some(new) = usize::try_from(day)

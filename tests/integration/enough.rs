@@ -96,6 +96,17 @@ fn a_group_is_ready_when_nothing_is_left_to_wait_for() {
     );
 }
 
+/// A damaged time stretches the window over three thousand years; the report stays
+/// what it is.
+#[test]
+fn a_wild_time_does_no_harm() {
+    let wild =
+        "eni-0000000000000000a 10.0.0.10 40000 198.51.100.1 443 6 ACCEPT 2 1 99999999999 OK\n";
+    let audit = audit(&[("198.51.100.1", &[0, 1])], wild);
+    assert_eq!(audit.connections.len(), 1);
+    assert!(audit.readiness[0].new_by_day.len() <= 128);
+}
+
 #[test]
 fn dropped_records_are_no_evidence() {
     let daily: Vec<u64> = (0..20).collect();

@@ -34,8 +34,6 @@ pub struct FlowKey {
     pub protocol: Protocol,
     /// ACCEPT, as opposed to REJECT.
     pub accepted: bool,
-    /// Whether the addresses are the packet's own.
-    pub packet_addresses: bool,
 }
 
 /// What rows of one flow add up to. Sums, minima, maxima and bit-ors only, so
@@ -166,6 +164,24 @@ impl FlowTableBuilder {
         ix
     }
 
+    fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, counters: Counters) {
+        self.service(row.src, row.src_service);
+        self.service(row.dst, row.dst_service);
+        let key = FlowKey {
+            observer,
+            src: row.src,
+            dst: row.dst,
+            src_port: row.src_port,
+            dst_port: row.dst_port,
+            protocol: row.protocol,
+            accepted: row.accepted,
+        };
+        self.flows
+            .entry(key)
+            .and_modify(|known| known.add(&counters))
+            .or_insert(counters);
+    }
+
     fn service(&mut self, address: IpAddr, name: &[u8]) {
         if name.is_empty() {
             return;
@@ -222,23 +238,16 @@ impl Sink for FlowTableBuilder {
         let coverage = &mut self.coverage[observer.index()];
         coverage.rows += 1;
         coverage.days.join(Days::of(row.start, row.end));
-        self.service(row.src, row.src_service);
-        self.service(row.dst, row.dst_service);
-        let key = FlowKey {
-            observer,
-            src: row.src,
-            dst: row.dst,
-            src_port: row.src_port,
-            dst_port: row.dst_port,
-            protocol: row.protocol,
-            accepted: row.accepted,
-            packet_addresses: row.packet_addresses,
+        self.fold(observer, row, Counters::of(row));
+    }
+
+    fn again(&mut self, row: &Row<'_>) {
+        let observer = self.observer(row.interface);
+        let counters = Counters {
+            records: 0,
+            ..Counters::of(row)
         };
-        let counters = Counters::of(row);
-        self.flows
-            .entry(key)
-            .and_modify(|known| known.add(&counters))
-            .or_insert(counters);
+        self.fold(observer, row, counters);
     }
 
     fn no_data(&mut self, interval: Interval<'_>) {

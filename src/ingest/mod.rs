@@ -22,6 +22,9 @@ pub use source::{Source, find};
 pub trait Sink: Send {
     /// A row of traffic.
     fn row(&mut self, row: &Row<'_>);
+    /// A row that was counted already, from a flow log whose format may say more:
+    /// its packets and bytes are what it has beyond the rows before it.
+    fn again(&mut self, row: &Row<'_>);
     /// An interval without traffic.
     fn no_data(&mut self, interval: Interval<'_>);
     /// An interval in which AWS dropped records.

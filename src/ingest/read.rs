@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::Sink;
 use super::format::{Format, FormatError};
 use super::lines::{Found, Lines};
-use super::row::{BadLine, Line, parse_line};
+use super::row::{BadLine, Line, Row, parse_line};
 use super::seen::Seen;
 use super::source::Source;
 
@@ -267,8 +267,13 @@ impl<S: Sink> Reading<'_, S> {
         }
         match line {
             Line::Row(row) => {
-                if self.seen.is_some_and(|seen| !seen.first(&row)) {
+                if let Some((packets, bytes)) = self.seen.and_then(|seen| seen.again(&row)) {
                     self.intake.duplicates += 1;
+                    self.sink.again(&Row {
+                        packets,
+                        bytes,
+                        ..row
+                    });
                     return;
                 }
                 self.intake.rows += 1;

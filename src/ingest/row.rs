@@ -9,10 +9,6 @@ use crate::net::Protocol;
 /// One direction of one 5-tuple at one interface in one aggregation interval
 /// (flow-log-records.html). Text is borrowed from the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a row is a record of yes and no"
-)]
 pub struct Row<'a> {
     /// The recording interface; `-` for a regional NAT gateway, and when the
     /// format does not carry it.
@@ -42,8 +38,6 @@ pub struct Row<'a> {
     pub tcp_flags: u8,
     /// Which way the packets went at the interface.
     pub way: Way,
-    /// Whether the addresses are the packet's own (`pkt-srcaddr`, `pkt-dstaddr`).
-    pub packet_addresses: bool,
     /// The sender in the packet is not the one the interface shows: a pod or a
     /// secondary address behind the primary one, or somebody behind a middlebox.
     pub src_rewritten: bool,
@@ -230,8 +224,6 @@ impl<'a> Values<'a> {
                 b"ingress" => Way::Ingress,
                 _ => Way::Unknown,
             },
-            packet_addresses: self.get(Column::PktSrcAddr) != NONE
-                && self.get(Column::PktDstAddr) != NONE,
             src_rewritten,
             dst_rewritten,
             src_service: service(self.get(Column::PktSrcService)),

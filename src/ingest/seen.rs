@@ -2,20 +2,24 @@
 //!
 //! Flow logs on a VPC, a subnet and an interface record the same traffic each;
 //! rows equal in interface, 5-tuple, start, end and action are one row
-//! (flow-logs-s3-path.html, overlapping subscriptions).
+//! (flow-logs-s3-path.html, overlapping subscriptions). Their formats may differ,
+//! so one may carry flags or counts that the other lacks; whichever comes first,
+//! the outcome is the same.
 
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
 use std::sync::Mutex;
 
 use super::Row;
-use crate::net::HashSet;
+use crate::net::HashMap;
 
 const SHARDS: usize = 64;
 
 /// Fingerprints of the rows seen so far, shared by all workers.
 pub(super) struct Seen {
     hashers: [foldhash::quality::RandomState; 2],
-    shards: Vec<Mutex<HashSet<u128>>>,
+    /// Fingerprint → the most packets and bytes that any of its rows had.
+    shards: Vec<Mutex<HashMap<u128, (u64, u64)>>>,
 }
 
 impl Seen {
@@ -26,9 +30,10 @@ impl Seen {
         }
     }
 
-    /// Whether this is the first such row. The fingerprint is 128 bits with
-    /// seeds of this run, so that nobody can make two rows collide.
-    pub(super) fn first(&self, row: &Row<'_>) -> bool {
+    /// `None` for the first such row; else how many packets and bytes it has beyond
+    /// the rows before it. The fingerprint is 128 bits with seeds of this run, so
+    /// that nobody can make two rows collide.
+    pub(super) fn again(&self, row: &Row<'_>) -> Option<(u64, u64)> {
         let identity = (
             row.interface,
             (row.src, row.src_port),
@@ -38,9 +43,23 @@ impl Seen {
         );
         let [a, b] = [0, 1].map(|i| u128::from(self.hashers[i].hash_one(identity)));
         let shard = usize::try_from(a % SHARDS as u128).expect("less than the number of shards");
-        self.shards[shard]
+        let mut shard = self.shards[shard]
             .lock()
-            .expect("no worker panics while it holds the lock")
-            .insert(a << 64 | b)
+            .expect("no worker panics while it holds the lock");
+        let counts = (row.packets, row.bytes);
+        match shard.entry(a << 64 | b) {
+            Entry::Vacant(new) => {
+                new.insert(counts);
+                None
+            }
+            Entry::Occupied(mut known) => {
+                let (packets, bytes) = *known.get();
+                known.insert((packets.max(counts.0), bytes.max(counts.1)));
+                Some((
+                    counts.0.saturating_sub(packets),
+                    counts.1.saturating_sub(bytes),
+                ))
+            }
+        }
     }
 }

@@ -336,3 +336,31 @@ fn counters_saturate() {
     let audit = audit_text(&log, &crate::common::fixtures().join("inventory"));
     assert_eq!(audit.connections[0].totals.bytes, u64::MAX);
 }
+
+/// The same row from a format without counts and from one with them, in either
+/// order: the counts are there once.
+#[test]
+fn a_duplicate_adds_what_the_first_row_lacked() {
+    let bare = "interface-id srcaddr dstaddr srcport dstport protocol start end action\neni-1 10.0.0.1 10.0.0.2 1 2 6 10 20 ACCEPT\n".to_owned();
+    let full = "interface-id srcaddr dstaddr srcport dstport protocol start end action packets bytes tcp-flags\neni-1 10.0.0.1 10.0.0.2 1 2 6 10 20 ACCEPT 7 900 2\n".to_owned();
+    for files in [
+        [("a.log", bare.clone()), ("b.log", full.clone())],
+        [("a.log", full.clone()), ("b.log", bare.clone())],
+    ] {
+        let (table, intake) = read_with(&files, &Settings::default());
+        assert_eq!(
+            (intake.rows, intake.duplicates, table.flows.len()),
+            (1, 1, 1)
+        );
+        let counters = table.flows[0].counters;
+        assert_eq!(
+            (
+                counters.records,
+                counters.packets,
+                counters.bytes,
+                counters.syn
+            ),
+            (1, 7, 900, true)
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use closegate::audit::{self, Audit};
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Inventory, RulePorts};
-use closegate::resolve::{Quarantine, Unattributed, Verdict};
+use closegate::resolve::{Basis, Quarantine, Unattributed, Verdict};
 use closegate::suggest::{Level, Status};
 
 use crate::common::{audit_paths, sample};
@@ -268,4 +268,36 @@ fn the_same_input_gives_the_same_bytes() {
             );
         }
     }
+}
+
+/// Two flow logs in different formats overlap: whichever row comes first, flags
+/// and services of the richer one are there, and every byte is the same.
+#[test]
+fn overlapping_formats_give_the_same_bytes() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| closegate::emit::files(&audited("")).unwrap())
+    };
+    let first = run(1);
+    for threads in [1, 2, 2, 3, 4, 2] {
+        for ((name, a), (_, b)) in first.iter().zip(run(threads)) {
+            assert!(*a == b, "{name} differs on {threads} threads");
+        }
+    }
+    let both = audited("");
+    let certain = |audit: &Audit| {
+        audit
+            .connections
+            .iter()
+            .filter(|c| c.basis == Basis::Flags)
+            .count()
+    };
+    assert_eq!(
+        certain(&both),
+        certain(&audited("custom")),
+        "the default format takes nothing away"
+    );
 }

@@ -279,13 +279,22 @@ impl<S: Sink> Reading<'_, S> {
                 self.intake.rows += 1;
                 self.sink.row(&row);
             }
-            Line::NoData(interval) => {
-                self.intake.no_data += 1;
-                self.sink.no_data(interval);
-            }
-            Line::SkipData(interval) => {
-                self.intake.skip_data += 1;
-                self.sink.skip_data(interval);
+            Line::NoData(interval) | Line::SkipData(interval) => {
+                let skipped = matches!(line, Line::SkipData(_));
+                if self
+                    .seen
+                    .is_some_and(|seen| seen.idle_again(interval, skipped))
+                {
+                    self.intake.duplicates += 1;
+                    return;
+                }
+                if skipped {
+                    self.intake.skip_data += 1;
+                    self.sink.skip_data(interval);
+                } else {
+                    self.intake.no_data += 1;
+                    self.sink.no_data(interval);
+                }
             }
         }
         self.intake.window = Some(match self.intake.window {

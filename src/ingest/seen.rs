@@ -7,10 +7,10 @@
 //! the outcome is the same.
 
 use std::collections::hash_map::Entry;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Mutex;
 
-use super::Row;
+use super::{Interval, Row};
 use crate::net::HashMap;
 
 const SHARDS: usize = 64;
@@ -41,13 +41,27 @@ impl Seen {
             (row.protocol, row.accepted),
             (row.start, row.end),
         );
+        self.count(self.fingerprint(&identity), (row.packets, row.bytes))
+    }
+
+    /// Whether such an interval without traffic was counted already.
+    pub(super) fn idle_again(&self, interval: Interval<'_>, skipped: bool) -> bool {
+        let identity = (interval.interface, interval.start, interval.end, skipped);
+        self.count(self.fingerprint(&identity), (0, 0)).is_some()
+    }
+
+    fn fingerprint(&self, identity: &impl Hash) -> u128 {
         let [a, b] = [0, 1].map(|i| u128::from(self.hashers[i].hash_one(identity)));
-        let shard = usize::try_from(a % SHARDS as u128).expect("less than the number of shards");
+        a << 64 | b
+    }
+
+    fn count(&self, fingerprint: u128, counts: (u64, u64)) -> Option<(u64, u64)> {
+        let shard = usize::try_from((fingerprint >> 64) % SHARDS as u128)
+            .expect("less than the number of shards");
         let mut shard = self.shards[shard]
             .lock()
             .expect("no worker panics while it holds the lock");
-        let counts = (row.packets, row.bytes);
-        match shard.entry(a << 64 | b) {
+        match shard.entry(fingerprint) {
             Entry::Vacant(new) => {
                 new.insert(counts);
                 None

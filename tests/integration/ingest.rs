@@ -345,7 +345,7 @@ fn a_duplicate_adds_what_the_first_row_lacked() {
     let full = "interface-id srcaddr dstaddr srcport dstport protocol start end action packets bytes tcp-flags\neni-1 10.0.0.1 10.0.0.2 1 2 6 10 20 ACCEPT 7 900 2\n".to_owned();
     for files in [
         [("a.log", bare.clone()), ("b.log", full.clone())],
-        [("a.log", full.clone()), ("b.log", bare.clone())],
+        [("a.log", full), ("b.log", bare)],
     ] {
         let (table, intake) = read_with(&files, &Settings::default());
         assert_eq!(

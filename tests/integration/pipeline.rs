@@ -146,6 +146,11 @@ fn two_flow_logs_of_one_network_count_once() {
     let custom = audited("custom");
     assert!(both.intake.duplicates > 6000, "{}", both.intake.duplicates);
     assert_eq!(both.replay.permitted, custom.replay.permitted);
+    assert_eq!(
+        (both.intake.no_data, both.intake.skip_data),
+        (12, 1),
+        "idle intervals count once too"
+    );
     let records = |audit: &Audit| {
         let accepted = audit.connections.iter().filter(|c| c.is_accepted());
         accepted

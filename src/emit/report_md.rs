@@ -8,7 +8,7 @@ use crate::audit::Audit;
 use crate::findings::{Finding, Severity};
 use crate::flow::DAY;
 use crate::graph::Node;
-use crate::inventory::Target;
+use crate::inventory::{Rule, Target};
 use crate::net::visible;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen};
 use crate::suggest::{KeptBecause, Status};
@@ -285,27 +285,42 @@ fn revocations(audit: &Audit) -> Vec<RevocationLine> {
                 group: group(audit, revocation.group),
                 service: revocation.rule.services(),
                 target: target(audit, &revocation.rule.target),
-                command: revoke_command(group_id, &rule_id),
+                command: revoke_command(group_id, &revocation.rule),
                 rule_id,
             }
         })
         .collect()
 }
 
-/// The command that revokes a rule, if both ids are what ids look like; anything
-/// else does not belong in a shell.
-fn revoke_command(group: &str, rule: &str) -> String {
+/// The command that revokes a rule: by its id, or, where the snapshot does not have
+/// it, by what it says. Only ids that look like ids go into a shell.
+fn revoke_command(group: &str, rule: &Rule) -> String {
     let is_id = |text: &str, prefix: &str| {
         text.strip_prefix(prefix)
             .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()))
     };
-    if is_id(group, "sg-") && is_id(rule, "sgr-") {
-        format!(
-            "aws ec2 revoke-security-group-egress --group-id {group} --security-group-rule-ids {rule}"
-        )
-    } else {
-        String::new()
+    if !is_id(group, "sg-") {
+        return String::new();
     }
+    let which = match (rule.rule_id.as_deref(), &rule.target, rule.port_pair()) {
+        (Some(id), ..) if is_id(id, "sgr-") => format!("--security-group-rule-ids {id}"),
+        (_, Target::Cidr(net), ports) => {
+            let (ranges, cidr) = if net.addr().is_ipv4() {
+                ("IpRanges", "CidrIp")
+            } else {
+                ("Ipv6Ranges", "CidrIpv6")
+            };
+            let ports = ports.map_or_else(String::new, |(from, to)| {
+                format!(",\"FromPort\":{from},\"ToPort\":{to}")
+            });
+            format!(
+                "--ip-permissions '[{{\"IpProtocol\":\"{}\"{ports},\"{ranges}\":[{{\"{cidr}\":\"{net}\"}}]}}]'",
+                rule.protocol
+            )
+        }
+        _ => return String::new(),
+    };
+    format!("aws ec2 revoke-security-group-egress --group-id {group} {which}")
 }
 
 fn held_back(audit: &Audit) -> Vec<HeldBack> {

@@ -50,3 +50,16 @@ fn hostile_names_stay_text() {
             .any(|c| (c.is_control() && c != '\n') || c == '\u{202e}')
     );
 }
+
+/// Without describe-security-group-rules in the snapshot there are no rule ids.
+#[test]
+fn a_rule_without_an_id_is_revoked_by_what_it_says() {
+    let fixture = crate::common::fixtures();
+    let audit = crate::common::audit_paths(
+        &[fixture.join("open-egress/positive.log")],
+        &fixture.join("inventory"),
+    );
+    let report = text(&audit, "report.md");
+    let command = r#"aws ec2 revoke-security-group-egress --group-id sg-0000000000000000a --ip-permissions '[{"IpProtocol":"-1","IpRanges":[{"CidrIp":"0.0.0.0/0"}]}]'"#;
+    assert!(report.contains(command), "{report}");
+}

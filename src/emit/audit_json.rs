@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SCHEMA_VERSION;
-use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules};
+use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules, rows};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
@@ -261,6 +261,7 @@ pub(super) fn document(audit: &Audit) -> Document {
             .map(|&p| audit.connections[p].id.clone())
             .collect()
     };
+    let (rules, revocations) = rows(audit);
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
@@ -281,18 +282,8 @@ pub(super) fn document(audit: &Audit) -> Document {
             .map(|c| connection(audit, c))
             .collect(),
         findings: audit.findings.iter().map(|f| finding(audit, f)).collect(),
-        rules: audit
-            .rules
-            .rules
-            .iter()
-            .map(|r| RuleRow::new(audit, r))
-            .collect(),
-        revocations: audit
-            .rules
-            .revocations
-            .iter()
-            .map(|r| RevocationRow::new(audit, r))
-            .collect(),
+        rules,
+        revocations,
         replay: ReplayRow {
             connections: audit.replay.connections,
             permitted: audit.replay.permitted,

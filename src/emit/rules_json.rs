@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SCHEMA_VERSION;
-use super::targets::{RevocationRow, RuleRow};
+use super::targets::{RevocationRow, RuleRow, rows};
 use crate::audit::Audit;
 
 /// After the change a group's rules are: today's − `revocations` + `rules` with
@@ -17,19 +17,10 @@ pub(super) struct Document {
 }
 
 pub(super) fn document(audit: &Audit) -> Document {
+    let (rules, revocations) = rows(audit);
     Document {
         schema_version: SCHEMA_VERSION,
-        rules: audit
-            .rules
-            .rules
-            .iter()
-            .map(|r| RuleRow::new(audit, r))
-            .collect(),
-        revocations: audit
-            .rules
-            .revocations
-            .iter()
-            .map(|r| RevocationRow::new(audit, r))
-            .collect(),
+        rules,
+        revocations,
     }
 }

@@ -122,6 +122,18 @@ pub(super) enum TargetRow {
     PrefixList(String),
 }
 
+/// The rows of the whole change, for every file that carries it.
+pub(super) fn rows(audit: &Audit) -> (Vec<RuleRow>, Vec<RevocationRow>) {
+    let (rules, revocations) = (&audit.rules.rules, &audit.rules.revocations);
+    (
+        rules.iter().map(|r| RuleRow::new(audit, r)).collect(),
+        revocations
+            .iter()
+            .map(|r| RevocationRow::new(audit, r))
+            .collect(),
+    )
+}
+
 impl TargetRow {
     pub(super) fn new(target: &Target) -> Self {
         match target {

@@ -30,8 +30,19 @@ pub(super) fn write(
     let mut closed: Vec<(usize, &Wanted)> = Vec::new();
     for &position in alone {
         let wanted = &demand.wanted[position];
-        keep_ingress(wanted, service, candidates.inventory, surviving, draft);
-        if !keep_egress(wanted, service, candidates.inventory, surviving, draft) {
+        let mut kept = |direction| {
+            keep(
+                wanted,
+                direction,
+                service,
+                candidates.inventory,
+                surviving,
+                draft,
+            )
+        };
+        // No ingress rule is ever revoked, so what let the connection in goes on doing so.
+        kept(Direction::Ingress);
+        if !kept(Direction::Egress) {
             closed.push((position, wanted));
         }
     }
@@ -39,70 +50,37 @@ pub(super) fn write(
     by_address(&outside, service, candidates, levels, draft);
 }
 
-/// No ingress rule is ever revoked, so whatever let the connection in goes on
-/// doing so.
-fn keep_ingress(
+/// Whether a rule that stays lets the connection through on one side, or no gate
+/// judges it there.
+fn keep(
     wanted: &Wanted,
-    service: Service,
-    inventory: &Inventory,
-    surviving: &Gates,
-    draft: &mut Draft<'_>,
-) {
-    let Some(at) = wanted.responder else { return };
-    let groups = peer_groups(wanted, inventory, wanted.initiator);
-    let peer = Peer {
-        address: wanted.initiator_address,
-        groups,
-    };
-    let mut admitting = surviving.admitting(
-        groups_of(inventory, at),
-        Direction::Ingress,
-        peer,
-        Packet::from(service),
-    );
-    if let Some((group, position)) = admitting.next() {
-        draft.keep(group, position, &[wanted.connection]);
-    }
-}
-
-/// Whether a rule that stays lets the connection out, or no gate judges it.
-fn keep_egress(
-    wanted: &Wanted,
+    direction: Direction,
     service: Service,
     inventory: &Inventory,
     surviving: &Gates,
     draft: &mut Draft<'_>,
 ) -> bool {
-    let Some(at) = wanted.initiator else {
-        return true;
-    };
-    let groups = peer_groups(wanted, inventory, wanted.responder);
-    let peer = Peer {
-        address: wanted.responder_address,
-        groups,
-    };
-    let mut admitting = surviving.admitting(
-        groups_of(inventory, at),
-        Direction::Egress,
-        peer,
-        Packet::from(service),
+    let (initiator, responder) = (
+        (wanted.initiator, wanted.initiator_address),
+        (wanted.responder, wanted.responder_address),
     );
+    let ((at, _), (other, address)) = match direction {
+        Direction::Egress => (initiator, responder),
+        Direction::Ingress => (responder, initiator),
+    };
+    let Some(at) = at else { return true };
+    let groups = match other {
+        Some(ix) if wanted.by_reference => groups_of(inventory, ix),
+        _ => &[],
+    };
+    let peer = Peer { address, groups };
+    let own = groups_of(inventory, at);
+    let mut admitting = surviving.admitting(own, direction, peer, Packet::from(service));
     let Some((group, position)) = admitting.next() else {
         return false;
     };
     draft.keep(group, position, &[wanted.connection]);
     true
-}
-
-fn peer_groups<'a>(
-    wanted: &Wanted,
-    inventory: &'a Inventory,
-    peer: Option<InterfaceIx>,
-) -> &'a [GroupIx] {
-    match peer {
-        Some(ix) if wanted.by_reference => groups_of(inventory, ix),
-        _ => &[],
-    }
 }
 
 /// Egress that can name the responder's group although the mutual ingress rule

@@ -4,7 +4,7 @@ use crate::findings::{self, Context, Finding};
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
-use crate::inventory::{Gates, Group, Inventory};
+use crate::inventory::{Gates, Group, Inventory, Rule};
 use crate::replay::{
     self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, StillOpen, TradeOff,
 };
@@ -53,7 +53,7 @@ pub struct Audit {
 impl Audit {
     /// How many groups let everything out today.
     pub fn open_groups(&self) -> usize {
-        let open = |group: &&Group| group.rules.iter().any(suggest::is_open_egress);
+        let open = |group: &&Group| group.rules.iter().any(Rule::is_open_egress);
         self.inventory.groups().iter().filter(open).count()
     }
 
@@ -108,13 +108,17 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Leve
     let gates = Gates::today(&inventory);
     let mut connections = resolve::resolve(&table, &inventory, &gates);
     let hits = resolve::hits(&inventory, &gates, &connections);
-    let mut findings = findings::detect(&Context {
+    let context = Context {
         inventory: &inventory,
         gates: &gates,
         table: &table,
         intake: &intake,
-        connections: &connections,
+        connections: &[],
         hits: &hits,
+    };
+    let mut findings = findings::detect(&Context {
+        connections: &connections,
+        ..context
     });
     findings::quarantine(&mut connections, &mut findings);
     let evidence = suggest::Evidence {
@@ -127,15 +131,11 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Leve
     let (readiness, hold_out) =
         replay::readiness(&evidence, level, intake.window.unwrap_or_default());
     let trade_off = replay::trade_off(&evidence);
-    let context = Context {
-        inventory: &inventory,
-        gates: &gates,
-        table: &table,
-        intake: &intake,
+    let judged = Context {
         connections: &connections,
-        hits: &hits,
+        ..context
     };
-    findings.extend(suggest::notices(&context, &rules));
+    findings.extend(suggest::notices(&judged, &rules));
     findings::sort(&mut findings);
     let graph = graph::build(&inventory, &table, &connections, &rules);
     let after_rules = replay::after(&inventory, &Change::from(&rules));

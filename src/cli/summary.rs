@@ -9,8 +9,9 @@ use comfy_table::{ContentArrangement, Table};
 use crate::audit::Audit;
 use crate::emit::duration;
 use crate::findings::{Family, Finding};
+use crate::inventory::Rule;
 use crate::net::visible;
-use crate::suggest::{Status, is_open_egress};
+use crate::suggest::Status;
 
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -93,7 +94,7 @@ fn open(audit: &Audit) -> String {
     let groups = audit.inventory.groups();
     let open: Vec<String> = groups
         .iter()
-        .filter(|group| group.rules.iter().any(is_open_egress))
+        .filter(|group| group.rules.iter().any(Rule::is_open_egress))
         .map(|group| visible(&group.name, 20))
         .collect();
     let style = if open.is_empty() { GOOD } else { BAD };

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::SCHEMA_VERSION;
 use crate::audit::Audit;
 use crate::graph::Node;
+use crate::inventory::Rule;
 use crate::net::visible;
 
 /// The graph: nodes by position, edges between positions' ids.
@@ -90,7 +91,7 @@ fn row(audit: &Audit, node: &Node) -> NodeRow {
                 kind: "group",
                 label: group.name.clone(),
                 group_id: Some(group.id.clone()),
-                open_egress: group.rules.iter().any(crate::suggest::is_open_egress),
+                open_egress: group.rules.iter().any(Rule::is_open_egress),
             }
         }
         Node::Interface(ix) => {

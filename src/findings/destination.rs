@@ -2,11 +2,9 @@
 
 use super::finding::{Context, Found, Kind, Rating};
 use super::public_resolvers;
-use crate::inventory::{Admission, Direction, GroupIx, Packet, Peer};
+use crate::inventory::{Admission, Direction, GroupIx, Packet};
 use crate::net::{HashSet, Service, service_name};
-use crate::resolve::{
-    Confidence, Connection, Place, Unattributed, Verdict, is_stranger, visible_groups,
-};
+use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger, peer_of};
 
 /// Services and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
@@ -142,14 +140,11 @@ fn letting_out(context: &Context<'_>, connection: &Connection) -> Option<GroupIx
     let interface = context
         .inventory
         .interface(connection.initiator.interface()?);
-    let peer = Peer {
-        address: connection.responder.address,
-        groups: visible_groups(
-            context.inventory,
-            connection.initiator,
-            connection.responder,
-        ),
-    };
+    let peer = peer_of(
+        context.inventory,
+        connection.initiator,
+        connection.responder,
+    );
     let packet = Packet::from(connection.service);
     match context.gates.judge(
         context.inventory,

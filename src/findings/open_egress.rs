@@ -2,9 +2,9 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::inventory::{Direction, GroupIx, Packet, Peer, Rule};
+use crate::inventory::{Direction, GroupIx, Packet, Rule};
 use crate::net::visible;
-use crate::resolve::visible_groups;
+use crate::resolve::peer_of;
 
 pub(super) const KIND: Kind = Kind {
     id: "open-egress",
@@ -23,9 +23,6 @@ pub(super) const KIND: Kind = Kind {
 
 /// One finding per group with at least one such rule.
 fn find(context: &Context<'_>) -> Vec<Found> {
-    let open = |rule: &Rule| {
-        rule.direction == Direction::Egress && rule.every_port() && rule.to_everyone()
-    };
     context
         .inventory
         .group_indexes()
@@ -35,7 +32,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 .group(group)
                 .rules
                 .iter()
-                .filter(|r| open(r))
+                .filter(|r| r.is_open_egress())
                 .collect();
             if rules.is_empty() {
                 return None;
@@ -51,7 +48,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                     if members == 1 { " carries" } else { "s carry" },
                 ),
                 group: Some(group),
-                evidence: leaving_by(context, group, |rule| open(rule)),
+                evidence: leaving_by(context, group, Rule::is_open_egress),
                 ..Found::default()
             })
         })
@@ -74,10 +71,7 @@ pub(super) fn leaving_by(
         if !inventory.interface(ix).groups.contains(&group) {
             return false;
         }
-        let peer = Peer {
-            address: connection.responder.address,
-            groups: visible_groups(inventory, connection.initiator, connection.responder),
-        };
+        let peer = peer_of(inventory, connection.initiator, connection.responder);
         let packet = Packet::from(connection.service);
         connection.is_accepted()
             && context

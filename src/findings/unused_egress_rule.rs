@@ -26,14 +26,16 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         let group = inventory.group(ix);
         let seen = |member: &_| {
             let id = &inventory.interface(*member).id;
-            context.table.observers.binary_search(id).is_ok()
+            context.table.coverage_of(id).is_some()
         };
         if !group.members.iter().any(seen) {
             continue;
         }
         for (rule, hits) in group.rules.iter().zip(&context.hits[ix.index()]) {
-            let open = rule.every_port() && rule.to_everyone();
-            if rule.direction == Direction::Egress && hits.connections == 0 && !open {
+            if rule.direction == Direction::Egress
+                && hits.connections == 0
+                && !rule.is_open_egress()
+            {
                 let what = format!(
                     "{} {:?} to {}",
                     rule.protocol,

@@ -133,6 +133,17 @@ pub struct FlowTable {
     pub services: HashMap<IpAddr, String>,
 }
 
+impl FlowTable {
+    /// What is known of an interface by its id; nothing if it recorded no row at all,
+    /// not even that it was idle.
+    pub fn coverage_of(&self, interface: &str) -> Option<&Coverage> {
+        let position = self
+            .observers
+            .binary_search_by(|name| name.as_str().cmp(interface));
+        position.ok().map(|position| &self.coverage[position])
+    }
+}
+
 /// A fold in progress.
 #[derive(Debug, Default)]
 pub struct FlowTableBuilder {

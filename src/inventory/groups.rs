@@ -158,6 +158,11 @@ impl Rule {
         matches!(&self.target, Target::Cidr(net) if net.prefix_len() == 0)
     }
 
+    /// Whether it lets members open every port of some protocol to everybody.
+    pub fn is_open_egress(&self) -> bool {
+        self.direction == Direction::Egress && self.every_port() && self.to_everyone()
+    }
+
     /// The one service of a rule for one port, or for a protocol without ports.
     pub fn single_service(&self) -> Option<Service> {
         match (self.protocol, self.ports) {

@@ -172,11 +172,7 @@ fn judge(
 fn coverage(inventory: &Inventory, table: &FlowTable, group: GroupIx) -> (Days, u64, u64) {
     let mut sum = (Days::default(), 0, 0);
     for &member in &inventory.group(group).members {
-        if let Ok(observer) = table
-            .observers
-            .binary_search(&inventory.interface(member).id)
-        {
-            let coverage = &table.coverage[observer];
+        if let Some(coverage) = table.coverage_of(&inventory.interface(member).id) {
             sum.0.join(coverage.days);
             sum.1 += coverage.rows + coverage.no_data;
             sum.2 += coverage.skip_data;

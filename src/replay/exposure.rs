@@ -1,6 +1,6 @@
 //! How much is open: pairs of interfaces that may talk, on the services in use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fixedbitset::FixedBitSet;
 
@@ -38,19 +38,6 @@ pub fn exposure(
     connections: &[Connection],
 ) -> Exposure {
     let classes = classes(inventory);
-    let services: HashSet<Service> = connections
-        .iter()
-        .filter(|c| c.is_accepted())
-        .map(|c| c.service)
-        .collect();
-    let mut services: Vec<Service> = services.into_iter().collect();
-    services.sort_unstable();
-    let total = |gates: &Gates| {
-        services
-            .iter()
-            .map(|&s| allowed(inventory, gates, &classes, s))
-            .sum()
-    };
     let known = |ix: InterfaceIx| {
         classes
             .iter()
@@ -60,10 +47,25 @@ pub fn exposure(
         .filter(|&(x, y, _)| known(x) && known(y) && path(inventory, x, y))
         .collect();
     Exposure {
-        before: total(before),
-        after: total(after),
+        before: allowed_pairs(inventory, before, connections),
+        after: allowed_pairs(inventory, after, connections),
         ideal: observed.len() as u64,
     }
+}
+
+/// The tuples that one set of gates allows.
+pub(super) fn allowed_pairs(
+    inventory: &Inventory,
+    gates: &Gates,
+    connections: &[Connection],
+) -> u64 {
+    let classes = classes(inventory);
+    let accepted = connections.iter().filter(|c| c.is_accepted());
+    let services: BTreeSet<Service> = accepted.map(|c| c.service).collect();
+    services
+        .into_iter()
+        .map(|service| allowed(inventory, gates, &classes, service))
+        .sum()
 }
 
 pub(super) fn classes(inventory: &Inventory) -> Vec<Class> {

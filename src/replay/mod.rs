@@ -21,9 +21,9 @@ pub use proposal::{ProposalError, proposal};
 pub use trade_off::{TradeOff, trade_off};
 
 use crate::inventory::{
-    Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Rule,
+    Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Rule,
 };
-use crate::resolve::{Connection, End, Verdict, visible_groups};
+use crate::resolve::{Connection, End, Verdict, peer_of};
 use crate::suggest::{RuleSet, Status};
 
 /// What became of every connection; the five counts add up to their number.
@@ -131,11 +131,7 @@ pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) ->
         let Some(ix) = at.interface() else {
             return true;
         };
-        let groups: &[GroupIx] = visible_groups(inventory, at, peer);
-        let peer = Peer {
-            address: peer.address,
-            groups,
-        };
+        let peer = peer_of(inventory, at, peer);
         let interface = inventory.interface(ix);
         gates.judge(
             inventory,

@@ -4,7 +4,7 @@ use crate::inventory::{
     Admission, Direction, Gates, GroupIx, Inventory, Packet, Peer, Rule, Target,
 };
 use crate::net::AddressSet;
-use crate::resolve::{Connection, Quarantine, Verdict, visible_groups};
+use crate::resolve::{Connection, Quarantine, Verdict, peer_of};
 use crate::suggest::{RuleSet, Status};
 
 /// A quarantined connection that the change does not deny, and the rule that
@@ -49,10 +49,7 @@ fn letting_out(
         ..
     } = connection;
     let interface = inventory.interface(initiator.interface()?);
-    let peer = Peer {
-        address: responder.address,
-        groups: visible_groups(inventory, *initiator, *responder),
-    };
+    let peer = peer_of(inventory, *initiator, *responder);
     match gates.judge(
         inventory,
         interface,

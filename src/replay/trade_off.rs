@@ -1,6 +1,7 @@
 //! Fewer rules against less exposure: what each level would cost.
 
-use super::{Change, after, exposure};
+use super::exposure::allowed_pairs;
+use super::{Change, after};
 use crate::inventory::Gates;
 use crate::inventory::{Direction, Target};
 use crate::net::AddressSet;
@@ -40,13 +41,7 @@ pub fn trade_off(evidence: &Evidence<'_>) -> Vec<TradeOff> {
             TradeOff {
                 level,
                 rules: added().count() as u64,
-                exposure: exposure(
-                    evidence.inventory,
-                    evidence.today,
-                    &gates,
-                    evidence.connections,
-                )
-                .after,
+                exposure: allowed_pairs(evidence.inventory, &gates, evidence.connections),
                 addresses: AddressSet::new(prefixes).count(),
                 over_quota: rules.over_quota.len() as u64,
             }

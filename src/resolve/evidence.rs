@@ -139,10 +139,7 @@ impl Asked<'_> {
             return Admission::NoGate;
         };
         let interface = self.inventory.interface(ix);
-        let peer = Peer {
-            address: peer.address,
-            groups: visible_groups(self.inventory, at, peer),
-        };
+        let peer = peer_of(self.inventory, at, peer);
         self.gates.judge(
             self.inventory,
             interface,
@@ -164,6 +161,14 @@ impl Asked<'_> {
     fn never_listens(&self, end: End) -> bool {
         end.interface()
             .is_some_and(|ix| self.inventory.interface(ix).kind == InterfaceKind::Lambda)
+    }
+}
+
+/// The other end of a connection as the gate at `at` sees it.
+pub fn peer_of(inventory: &Inventory, at: End, peer: End) -> Peer<'_> {
+    Peer {
+        address: peer.address,
+        groups: visible_groups(inventory, at, peer),
     }
 }
 

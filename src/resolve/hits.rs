@@ -2,8 +2,8 @@
 
 use super::connection::{Connection, Verdict};
 use super::ends::End;
-use super::evidence::visible_groups;
-use crate::inventory::{Direction, Gates, Inventory, Packet, Peer};
+use super::evidence::peer_of;
+use crate::inventory::{Direction, Gates, Inventory, Packet};
 
 /// What one rule let through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,10 +62,7 @@ fn count(
     let Some(interface) = at.interface().map(|ix| inventory.interface(ix)) else {
         return;
     };
-    let seen_as = Peer {
-        address: peer.address,
-        groups: visible_groups(inventory, at, peer),
-    };
+    let seen_as = peer_of(inventory, at, peer);
     let rules: Vec<_> = gates
         .admitting(
             &interface.groups,

@@ -16,7 +16,7 @@ mod stranger;
 pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict, stable_id};
 pub use direction::{Basis, Confidence};
 pub use ends::{End, Place};
-pub use evidence::visible_groups;
+pub use evidence::{peer_of, visible_groups};
 pub use hits::{Hits, hits};
 pub use stranger::{aws_service, is_stranger};
 

@@ -19,7 +19,7 @@ mod singles;
 pub use level::Level;
 pub use notices::notices;
 pub use quota::{OverQuota, RULES_PER_GROUP};
-pub use revoke::{Kept, KeptBecause, is_open_egress};
+pub use revoke::{Kept, KeptBecause};
 pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 
 use crate::flow::FlowTable;

@@ -1,7 +1,7 @@
 //! Which open egress rules go.
 
 use super::{Evidence, Revocation};
-use crate::inventory::{Direction, GroupIx, Inventory, Rule};
+use crate::inventory::{GroupIx, InterfaceIx, Inventory, Rule};
 
 /// A group whose open egress stays.
 #[derive(Clone, Debug)]
@@ -31,15 +31,15 @@ pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept
             .group(group)
             .rules
             .iter()
-            .filter(|rule| is_open_egress(rule))
+            .filter(|rule| rule.is_open_egress())
             .collect();
         if open.is_empty() {
             continue;
         }
         let members = &inventory.group(group).members;
-        let seen = |ix: &_| {
+        let seen = |ix: &InterfaceIx| {
             let id = &inventory.interface(*ix).id;
-            evidence.table.observers.binary_search(id).is_ok()
+            evidence.table.coverage_of(id).is_some()
         };
         if members.is_empty() {
             kept.push(Kept {
@@ -59,11 +59,6 @@ pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept
         }
     }
     (revocations, kept)
-}
-
-/// Every port of some protocol to the whole of an address family.
-pub fn is_open_egress(rule: &Rule) -> bool {
-    rule.direction == Direction::Egress && rule.every_port() && rule.to_everyone()
 }
 
 /// Today's rules of a group without those that go.

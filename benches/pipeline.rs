@@ -5,10 +5,10 @@ use std::hint::black_box;
 use std::path::Path;
 
 use closegate::audit;
+use closegate::config::Config;
 use closegate::emit;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::Inventory;
-use closegate::suggest::Level;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn whole(c: &mut Criterion) {
@@ -21,12 +21,12 @@ fn whole(c: &mut Criterion) {
         b.iter(|| {
             let inventory = Inventory::load(&sample.join("inventory")).unwrap();
             let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-            black_box(audit::audit(inventory, table, intake, Level::default()))
+            black_box(audit::audit(inventory, table, intake, &Config::default()))
         });
     });
     let inventory = Inventory::load(&sample.join("inventory")).unwrap();
     let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    let audited = audit::audit(inventory, table, intake, Level::default());
+    let audited = audit::audit(inventory, table, intake, &Config::default());
     group.bench_function("emit", |b| {
         b.iter(|| black_box(emit::files(&audited).unwrap()));
     });

@@ -1,12 +1,13 @@
 //! The whole pipeline in one call.
 
+use crate::config::Config;
 use crate::findings::{self, Context, Finding};
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory, Rule};
 use crate::replay::{
-    self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, StillOpen, TradeOff,
+    self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, StillOpen, TradeOff, Widening,
 };
 use crate::resolve::{self, Connection, Hits};
 use crate::suggest::{self, Level, RuleSet, Status};
@@ -44,6 +45,8 @@ pub struct Audit {
     pub still_open: Vec<StillOpen>,
     /// Positions of rules that tomorrow's members of a group would profit from.
     pub open_to_newcomers: Vec<usize>,
+    /// Rules that would let through what today's do not. Must be none.
+    pub wider: Vec<Widening>,
     /// What an attacker in each group reaches.
     pub blast: Vec<BlastRadius>,
     /// Who talks to whom.
@@ -67,6 +70,12 @@ impl Audit {
             return format!(
                 "Not to be applied: {} accepted connections would be lost.",
                 self.replay.lost.len()
+            );
+        }
+        if !self.wider.is_empty() {
+            return format!(
+                "Not to be applied: {} rules would let through what today's rules do not.",
+                self.wider.len()
             );
         }
         if ready == all {
@@ -103,65 +112,109 @@ pub fn read(
     (builder.finish(), intake)
 }
 
-/// Audits what was read.
-pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, level: Level) -> Audit {
+/// What was read, judged: who opened what, and what of it is suspicious.
+#[derive(Debug)]
+pub struct Judged {
+    /// The snapshot.
+    pub inventory: Inventory,
+    /// The account of what was read.
+    pub intake: Intake,
+    /// The folded logs.
+    pub table: FlowTable,
+    /// Today's gates.
+    pub gates: Gates,
+    /// Every connection with its verdict, in id order.
+    pub connections: Vec<Connection>,
+    /// What the connections and today's rules give cause for, in no order yet.
+    pub findings: Vec<Finding>,
+    /// What each of today's rules let through, by group and position.
+    pub hits: Vec<Vec<Hits>>,
+}
+
+/// Judges what was read, without proposing anything.
+pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake) -> Judged {
     let gates = Gates::today(&inventory);
-    let mut connections = resolve::resolve(&table, &inventory, &gates);
+    let connections = resolve::resolve(&table, &inventory, &gates);
     let hits = resolve::hits(&inventory, &gates, &connections);
-    let context = Context {
-        inventory: &inventory,
-        gates: &gates,
-        table: &table,
-        intake: &intake,
-        connections: &[],
-        hits: &hits,
-    };
-    let mut findings = findings::detect(&Context {
-        connections: &connections,
-        ..context
-    });
-    findings::quarantine(&mut connections, &mut findings);
-    let evidence = suggest::Evidence {
-        inventory: &inventory,
-        today: &gates,
-        table: &table,
-        connections: &connections,
-    };
-    let rules = suggest::rules(&evidence, level);
-    let (readiness, hold_out) =
-        replay::readiness(&evidence, level, intake.window.unwrap_or_default());
-    let trade_off = replay::trade_off(&evidence);
-    let judged = Context {
-        connections: &connections,
-        ..context
-    };
-    findings.extend(suggest::notices(&judged, &rules));
-    findings::sort(&mut findings);
-    let graph = graph::build(&inventory, &table, &connections, &rules);
-    let after_rules = replay::after(&inventory, &Change::from(&rules));
-    let after = Gates::new(&inventory, |group| &after_rules[group.index()]);
-    let replay = replay::verify(&inventory, &after, &connections);
-    let still_open = replay::still_open(&inventory, &after, &after_rules, &connections);
-    let open_to_newcomers = replay::open_to_newcomers(&inventory, &gates, &rules);
-    let blast = replay::blast_radius(&inventory, &gates, &after, &after_rules, &connections);
-    let exposure = replay::exposure(&inventory, &gates, &after, &connections);
-    Audit {
+    let mut judged = Judged {
         inventory,
         intake,
         table,
+        gates,
         connections,
+        findings: Vec::new(),
+        hits,
+    };
+    let mut findings = findings::detect(&judged.context());
+    findings::quarantine(&mut judged.connections, &mut findings);
+    judged.findings = findings;
+    judged
+}
+
+impl Judged {
+    fn context(&self) -> Context<'_> {
+        Context {
+            inventory: &self.inventory,
+            gates: &self.gates,
+            table: &self.table,
+            intake: &self.intake,
+            connections: &self.connections,
+            hits: &self.hits,
+        }
+    }
+}
+
+/// Audits what was read.
+pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Config) -> Audit {
+    let judged = judge(inventory, table, intake);
+    let Judged {
+        inventory,
+        intake,
+        table,
+        gates,
+        connections,
+        ..
+    } = &judged;
+    let evidence = suggest::Evidence {
+        inventory,
+        today: gates,
+        table,
+        connections,
+        generalise: &config.generalise,
+    };
+    let rules = suggest::rules(&evidence);
+    let (readiness, hold_out) = replay::readiness(&evidence, intake.window.unwrap_or_default());
+    let trade_off = replay::trade_off(&evidence);
+    let mut findings = judged.findings.clone();
+    findings.extend(suggest::notices(&judged.context(), &rules));
+    findings::sort(&mut findings);
+    let graph = graph::build(inventory, table, connections, &rules);
+    let after_rules = replay::after(inventory, &Change::from(&rules));
+    let after = Gates::new(inventory, |group| &after_rules[group.index()]);
+    let replay = replay::verify(inventory, &after, connections);
+    let still_open = replay::still_open(inventory, &after, &after_rules, connections);
+    let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
+    let wider = replay::wider(inventory, gates, &after, &after_rules);
+    let blast = replay::blast_radius(inventory, gates, &after, &after_rules, connections);
+    let exposure = replay::exposure(inventory, gates, &after, connections);
+    Audit {
         findings,
         rules,
         replay,
         exposure,
         readiness,
         hold_out,
-        hits,
-        level,
+        level: config.generalise.level,
         trade_off,
         still_open,
         open_to_newcomers,
+        wider,
         blast,
         graph,
+        inventory: judged.inventory,
+        intake: judged.intake,
+        table: judged.table,
+        connections: judged.connections,
+        hits: judged.hits,
     }
 }

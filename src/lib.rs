@@ -36,6 +36,7 @@ pub mod graph;
 pub mod replay;
 
 pub mod audit;
+pub mod config;
 
 pub mod emit;
 

@@ -349,6 +349,7 @@ impl Network {
                 json!({"NatGateways": [{"NatGatewayId": "nat-0a1b2c3d4e5f60020", "State": "available", "ConnectivityType": "public",
                 "VpcId": SHOP, "NatGatewayAddresses": [{"NetworkInterfaceId": self.interface("nat").id, "PrivateIp": "10.20.0.99", "PublicIp": "203.0.113.99"}]}]}),
             ),
+            ("route-tables", routes()),
             (
                 "instances",
                 json!({"Reservations": [{"Instances": self.interfaces.iter().filter_map(instance).collect::<Vec<_>>()}]}),
@@ -482,6 +483,15 @@ fn subnets() -> Vec<Value> {
                    "CidrBlock": format!("10.{b}.{c}.0/24"), "AvailabilityZone": "us-east-1a"})
         })
         .collect()
+}
+
+/// Everything stays inside or goes out by the NAT gateway; S3 has its endpoint.
+fn routes() -> Value {
+    json!({"RouteTables": [{"RouteTableId": "rtb-0a1b2c3d4e5f60040", "VpcId": SHOP, "Associations": [{"Main": true}], "Routes": [
+        {"DestinationCidrBlock": "10.20.0.0/16", "GatewayId": "local", "State": "active"},
+        {"DestinationCidrBlock": "10.30.0.0/16", "VpcPeeringConnectionId": PEERING, "State": "active"},
+        {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-0a1b2c3d4e5f60020", "State": "active"},
+        {"DestinationPrefixListId": S3_LIST, "GatewayId": "vpce-0a1b2c3d4e5f60011", "State": "active"}]}]})
 }
 
 fn endpoints() -> Value {

@@ -81,9 +81,13 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
 
-    /// How far rules may go beyond what was seen
-    #[arg(long, value_name = "LEVEL", default_value = "exact")]
-    pub(super) generalise: LevelArg,
+    /// Configuration [default: closegate.toml in this directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// How far rules may go beyond what was seen [default: the configuration's, else exact]
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) generalise: Option<LevelArg>,
 
     /// Exit with 1 if a finding of this severity or worse stands
     #[arg(long, value_name = "SEVERITY")]

@@ -1,10 +1,13 @@
 //! What was typed → what it means.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::InputArgs;
 use super::exit::Failure;
+use crate::config::{self, Config};
 use crate::ingest::{self, Format, Source};
 use crate::inventory::Inventory;
 
@@ -58,6 +61,28 @@ impl Input {
             },
             inventory,
         })
+    }
+}
+
+/// The configuration that was named, else the one in this directory, else none.
+pub(super) fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
+    let here = || {
+        let path = PathBuf::from(config::FILE);
+        path.is_file().then_some(path)
+    };
+    match named.or_else(here) {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| {
+                    format!(
+                        "configuration `{}` can't be read; name one that exists",
+                        path.display()
+                    )
+                })
+                .map_err(Failure::usage)?;
+            Config::parse(&text, &path).map_err(Failure::usage)
+        }
+        None => Ok(Config::default()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules, rows};
 use crate::audit::Audit;
 use crate::findings::Finding;
 use crate::graph::verdict_word;
-use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff};
+use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};
 use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_service};
 
 /// The document. Times are Unix seconds; connections are referred to by id.
@@ -48,6 +48,18 @@ struct ProofRow {
     /// Rules to add that would also hold for interfaces that join the named group
     /// later, where today's rules would not.
     open_to_newcomers: Vec<String>,
+    /// Rules to add that would let through what today's rules do not, over every
+    /// pair of interfaces, every address and every port; one case of each.
+    wider: Vec<WideningRow>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct WideningRow {
+    group_id: String,
+    rule: String,
+    interface_id: String,
+    peer: String,
+    services: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -333,6 +345,22 @@ fn proof(audit: &Audit) -> ProofRow {
             .iter()
             .map(|&r| audit.rules.rules[r].id.clone())
             .collect(),
+        wider: audit.wider.iter().map(|w| widening(audit, w)).collect(),
+    }
+}
+
+fn widening(audit: &Audit, w: &Widening) -> WideningRow {
+    WideningRow {
+        group_id: audit.inventory.group(w.group).id.clone(),
+        rule: format!(
+            "{} {} {}",
+            w.rule.direction.as_str(),
+            w.rule.services(),
+            w.rule.target
+        ),
+        interface_id: audit.inventory.interface(w.at).id.clone(),
+        peer: w.peer.to_string(),
+        services: w.services.clone(),
     }
 }
 

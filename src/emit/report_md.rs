@@ -10,7 +10,7 @@ use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{Rule, Target};
 use crate::net::visible;
-use crate::replay::{BlastRadius, Reach, Readiness, StillOpen};
+use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, Widening};
 use crate::suggest::{KeptBecause, Status};
 
 #[derive(Template)]
@@ -25,6 +25,7 @@ struct Report<'a> {
     held_back: Vec<HeldBack>,
     talkers: Vec<Talker>,
     still_open: Vec<String>,
+    wider: Vec<String>,
     blast: Vec<BlastLine>,
     readiness: Vec<ReadinessLine>,
     weeks: String,
@@ -115,6 +116,7 @@ pub(super) fn render(audit: &Audit) -> String {
         held_back: held_back(audit),
         talkers: talkers(audit),
         still_open: still_open(audit),
+        wider: wider(audit),
         blast: blast(audit),
         readiness: readiness(audit),
         weeks: weeks(audit),
@@ -176,6 +178,21 @@ fn window(audit: &Audit) -> String {
         time(end),
         super::duration(end - start)
     )
+}
+
+fn wider(audit: &Audit) -> Vec<String> {
+    let line = |w: &Widening| {
+        md(&format!(
+            "{} of {} to {}: {} for {} and {}",
+            w.rule.direction.as_str(),
+            visible(&audit.inventory.group(w.group).name, CELL),
+            w.rule.target,
+            w.services,
+            audit.inventory.interface(w.at).id,
+            w.peer
+        ))
+    };
+    audit.wider.iter().map(line).collect()
 }
 
 fn still_open(audit: &Audit) -> Vec<String> {

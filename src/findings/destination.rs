@@ -143,6 +143,7 @@ fn letting_out(context: &Context<'_>, connection: &Connection) -> Option<GroupIx
     let peer = peer_of(
         context.inventory,
         connection.initiator,
+        Direction::Egress,
         connection.responder,
     );
     let packet = Packet::from(connection.service);

@@ -71,7 +71,12 @@ pub(super) fn leaving_by(
         if !inventory.interface(ix).groups.contains(&group) {
             return false;
         }
-        let peer = peer_of(inventory, connection.initiator, connection.responder);
+        let peer = peer_of(
+            inventory,
+            connection.initiator,
+            Direction::Egress,
+            connection.responder,
+        );
         let packet = Packet::from(connection.service);
         connection.is_accepted()
             && context

@@ -106,7 +106,7 @@ impl Inventory {
             .is_some_and(|ix| self.never_filtered(to, ix, packet.service.port));
         let side = |role: &Role, other: &Role, address: IpAddr, direction: Direction| {
             let groups = role.groups.as_ref()?;
-            let named = self.groups_in_view(role, other);
+            let named = self.groups_in_view(role, direction, other);
             let peer = Peer {
                 address,
                 groups: &named,
@@ -173,9 +173,11 @@ impl Inventory {
 
     /// The groups of `other` that rules of `role` may name. A group without
     /// members is taken to be within reach.
-    fn groups_in_view(&self, role: &Role, other: &Role) -> Vec<GroupIx> {
+    fn groups_in_view(&self, role: &Role, direction: Direction, other: &Role) -> Vec<GroupIx> {
         let reachable = match (role.interface, other.interface) {
-            (Some(a), Some(b)) => self.reference_works(self.interface(a), self.interface(b)),
+            (Some(a), Some(b)) => {
+                self.reference_works(self.interface(a), direction, self.interface(b))
+            }
             _ => true,
         };
         if reachable {

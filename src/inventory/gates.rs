@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use super::groups::{Direction, Rule, RulePorts, RuleProtocol, Target};
-use super::{GroupIx, Interface, Inventory};
+use super::{GroupIx, Interface, Inventory, Services};
 use crate::net::{AddressSet, Protocol, Service};
 
 /// The rules of every group in a form that is quick to ask. Built from today's
@@ -27,6 +27,8 @@ struct Compiled {
     protocol: RuleProtocol,
     ports: RulePorts,
     target: CompiledTarget,
+    /// What `protocol` and `ports` say, as a set.
+    services: Services,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl Gates {
                         protocol: rule.protocol,
                         ports: rule.ports,
                         target: compile_target(inventory, &rule.target),
+                        services: Services::of(rule),
                     });
                 }
                 sides
@@ -145,15 +148,59 @@ impl Gates {
         direction: Direction,
         packet: Packet,
     ) -> AddressSet {
-        let rules = groups
-            .iter()
-            .flat_map(|group| &self.rules[group.index()][side(direction)]);
-        rules
+        self.of(groups, direction)
             .filter(|rule| rule.covers(packet))
             .fold(AddressSet::default(), |open, rule| match &rule.target {
                 CompiledTarget::Addresses(set) => open.union(set),
                 CompiledTarget::Group(_) | CompiledTarget::Unknown => open,
             })
+    }
+
+    /// The addresses that rules for all of the services open by prefix or list.
+    pub(crate) fn addresses_for(
+        &self,
+        groups: &[GroupIx],
+        direction: Direction,
+        services: &Services,
+    ) -> AddressSet {
+        self.of(groups, direction)
+            .filter(|rule| rule.services.contains_set(services))
+            .fold(AddressSet::EMPTY, |open, rule| match &rule.target {
+                CompiledTarget::Addresses(set) => open.union(set),
+                CompiledTarget::Group(_) | CompiledTarget::Unknown => open,
+            })
+    }
+
+    /// The services cut into parts that every rule is for as a whole or not at all.
+    pub(crate) fn steps(
+        &self,
+        groups: &[GroupIx],
+        direction: Direction,
+        services: &Services,
+    ) -> Vec<Services> {
+        services.cut(self.of(groups, direction).map(|rule| &rule.services))
+    }
+
+    /// Everything that the given groups let through from or to a peer.
+    pub(crate) fn services(
+        &self,
+        groups: &[GroupIx],
+        direction: Direction,
+        peer: Peer<'_>,
+    ) -> Services {
+        self.of(groups, direction)
+            .filter(|rule| rule.reaches(peer))
+            .fold(Services::default(), |all, rule| all.union(&rule.services))
+    }
+
+    fn of<'a>(
+        &'a self,
+        groups: &'a [GroupIx],
+        direction: Direction,
+    ) -> impl Iterator<Item = &'a Compiled> {
+        groups
+            .iter()
+            .flat_map(move |group| &self.rules[group.index()][side(direction)])
     }
 
     /// Every rule of the given groups that lets the packet through, in order.
@@ -208,11 +255,32 @@ impl Compiled {
     }
 
     fn reaches(&self, peer: Peer<'_>) -> bool {
-        match &self.target {
-            CompiledTarget::Addresses(set) => set.contains(peer.address),
-            CompiledTarget::Group(group) => peer.groups.contains(group),
-            CompiledTarget::Unknown => false,
+        self.target.reaches(peer)
+    }
+}
+
+impl CompiledTarget {
+    fn reaches(&self, peer: Peer<'_>) -> bool {
+        match self {
+            Self::Addresses(set) => set.contains(peer.address),
+            Self::Group(group) => peer.groups.contains(group),
+            Self::Unknown => false,
         }
+    }
+}
+
+impl Rule {
+    /// The addresses that it names by prefix or list; `None` if it names a group.
+    pub(crate) fn addresses(&self, inventory: &Inventory) -> Option<AddressSet> {
+        match compile_target(inventory, &self.target) {
+            CompiledTarget::Addresses(set) => Some(set),
+            CompiledTarget::Group(_) | CompiledTarget::Unknown => None,
+        }
+    }
+
+    /// Whether its target holds the peer, whatever the service.
+    pub(crate) fn reaches(&self, inventory: &Inventory, peer: Peer<'_>) -> bool {
+        compile_target(inventory, &self.target).reaches(peer)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Group {
     /// The VPC it was made in; it may be associated with others
     /// (security-group-assoc.html).
     pub vpc: String,
+    /// Further VPCs that it is associated with, in order.
+    pub also_in: Vec<String>,
     /// The account that owns it.
     pub owner: String,
     /// Its rules of both directions, egress first, in a stable order.
@@ -37,6 +39,15 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The other gate of a connection.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Egress => Self::Ingress,
+            Self::Ingress => Self::Egress,
+        }
+    }
+
     /// `egress` or `ingress`.
     pub const fn as_str(self) -> &'static str {
         match self {

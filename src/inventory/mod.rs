@@ -13,17 +13,21 @@ mod prefix_lists;
 mod ranges;
 mod reach;
 mod reserved;
+mod services;
 mod snapshot;
 mod wire;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use ask::{Answer, Party, SideAnswer, UnknownParty};
 pub use gates::{Admission, Gates, Packet, Peer};
 pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target};
 pub use interfaces::{Interface, InterfaceKind};
 pub use prefix_lists::{Keeper, PrefixList};
+pub use reach::Way;
+pub use services::Services;
 
 use crate::net::{AddressSet, HashMap};
 use interfaces::AddressIndex;
@@ -38,7 +42,7 @@ macro_rules! index {
         pub struct $name(u32);
 
         impl $name {
-            fn new(position: usize) -> Self {
+            pub(crate) fn new(position: usize) -> Self {
                 Self(u32::try_from(position).expect("an inventory has far fewer than 2^32 entries"))
             }
 
@@ -119,6 +123,10 @@ const OPTIONAL: &[(&str, &str)] = &[
         "VpcPeeringConnections",
         "groups in other VPCs are reached by address instead of by reference",
     ),
+    (
+        "RouteTables",
+        "middleboxes between subnets, which groups can't be named across, are not seen",
+    ),
 ];
 
 /// The network configuration, connected.
@@ -128,10 +136,10 @@ pub struct Inventory {
     interfaces: Vec<Interface>,
     prefix_lists: Vec<PrefixList>,
     addresses: AddressIndex,
-    peerings: Vec<reach::Peering>,
+    ways: reach::Ways,
     reserved: Reserved,
     vpc_blocks: HashMap<String, AddressSet>,
-    ranges: ServiceRanges,
+    ranges: Arc<ServiceRanges>,
     log_formats: Vec<(String, String)>,
     notes: Vec<Note>,
 }
@@ -175,13 +183,15 @@ impl Inventory {
                     .push(InterfaceIx::new(position));
             }
         }
+        let ranges = ServiceRanges::new(&snapshot.ranges);
+        let prefix_lists = prefix_lists::join(&snapshot, &ranges, &mut notes);
         notes.sort();
         notes.dedup();
         Ok(Self {
             addresses: AddressIndex::new(&interfaces),
-            prefix_lists: prefix_lists::join(&snapshot, &mut notes),
-            peerings: reach::active_peerings(&snapshot.peerings),
-            ranges: ServiceRanges::new(&snapshot.ranges),
+            prefix_lists,
+            ways: reach::Ways::new(&snapshot),
+            ranges,
             log_formats: log_formats(&snapshot),
             groups,
             interfaces,
@@ -245,7 +255,7 @@ impl Inventory {
     }
 
     /// The interface that holds a private address, seen from `vpc`: that VPC's
-    /// own first, then one in a peered VPC, then the only one anywhere. `None`
+    /// own first, then one in a VPC joined to it, then the only one anywhere. `None`
     /// when there is none, or when several are equally likely.
     pub fn interface_at(&self, address: IpAddr, vpc: Option<&str>) -> Option<InterfaceIx> {
         let holders = self.addresses.holders(address);
@@ -260,7 +270,7 @@ impl Inventory {
             if let Some(ix) = only(&|i| i.vpc == vpc) {
                 return Some(ix);
             }
-            if let Some(ix) = only(&|i| self.peering_between(vpc, &i.vpc).is_some()) {
+            if let Some(ix) = only(&|i| self.joined(vpc, &i.vpc)) {
                 return Some(ix);
             }
         }
@@ -279,7 +289,8 @@ impl Inventory {
     }
 
     /// The AWS service whose published range holds the address
-    /// (aws-ip-syntax.html), if the inventory has an ip-ranges.json.
+    /// (aws-ip-syntax.html): by the inventory's ip-ranges.json, else by the table
+    /// that is compiled in.
     pub fn service_of(&self, address: IpAddr) -> Option<&str> {
         self.ranges.service_of(address)
     }
@@ -328,6 +339,7 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             id: wire.group_id.clone(),
             name: name.clone(),
             vpc: wire.vpc_id.clone(),
+            also_in: associated_vpcs(snapshot, &wire.group_id),
             owner: wire.owner_id.clone(),
             rules,
             members: Vec::new(),
@@ -342,6 +354,7 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             id,
             name,
             vpc: String::new(),
+            also_in: Vec::new(),
             owner: String::new(),
             rules: Vec::new(),
             members: Vec::new(),
@@ -368,6 +381,19 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
         group.rules.dedup_by(|a, b| a.same_permission(b));
     }
     groups
+}
+
+/// The further VPCs that a group may be used in (security-group-assoc.html).
+fn associated_vpcs(snapshot: &Snapshot, group: &str) -> Vec<String> {
+    let mut vpcs: Vec<String> = snapshot
+        .group_vpcs
+        .iter()
+        .filter(|a| a.group_id == group && a.state.eq_ignore_ascii_case("associated"))
+        .map(|a| a.vpc_id.clone())
+        .collect();
+    vpcs.sort();
+    vpcs.dedup();
+    vpcs
 }
 
 fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
@@ -423,6 +449,18 @@ fn connect_interfaces(
             interface
         })
         .collect();
+    let mut translating: Vec<&str> = snapshot
+        .nat_gateways
+        .iter()
+        .flat_map(|gateway| &gateway.nat_gateway_addresses)
+        .filter_map(|address| address.network_interface_id.as_deref())
+        .collect();
+    translating.sort_unstable();
+    for interface in &mut interfaces {
+        if translating.binary_search(&interface.id.as_str()).is_ok() {
+            interface.kind = InterfaceKind::NatGateway;
+        }
+    }
     interfaces.sort_by(|a, b| a.id.cmp(&b.id));
     interfaces.dedup_by(|later, first| later.id == first.id);
     interfaces

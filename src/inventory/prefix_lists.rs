@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::ranges::ServiceRanges;
 use super::{Note, Snapshot};
 use crate::net::AddressSet;
 
@@ -25,8 +26,12 @@ pub struct PrefixList {
     pub name: String,
     /// Who keeps it.
     pub keeper: Keeper,
-    /// Its addresses; empty when the snapshot has no entries for it.
+    /// Its addresses; empty when neither the snapshot nor AWS's published ranges
+    /// have any for it.
     pub addresses: AddressSet,
+    /// The snapshot has no entries for it: its addresses are what AWS publishes for
+    /// its service and region.
+    pub published: bool,
     /// The VPCs with a gateway endpoint for it.
     pub endpoint_vpcs: Vec<String>,
     /// How many rules it counts for in a group.
@@ -34,26 +39,75 @@ pub struct PrefixList {
 }
 
 /// What lists that AWS keeps count for, by the end of their name
-/// (working-with-aws-managed-prefix-lists.html); the API does not say.
-const WEIGHTS: &[(&str, u64)] = &[
-    (".s3", 1),
-    (".dynamodb", 1),
-    (".cloudfront.origin-facing", 55),
-    (".route53-healthchecks", 25),
-    (".vpc-lattice", 10),
-    (".s3express", 6),
-    (".groundstation", 5),
-    (".ec2-instance-connect", 2),
+/// (working-with-aws-managed-prefix-lists.html; the API does not say), and the
+/// service code of their addresses in ip-ranges.json, where there is one.
+const MANAGED: &[ManagedList] = &[
+    managed_list("s3", 1, Some("S3")),
+    managed_list("dynamodb", 1, Some("DYNAMODB")),
+    managed_list(
+        "cloudfront.origin-facing",
+        55,
+        Some("CLOUDFRONT_ORIGIN_FACING"),
+    ),
+    managed_list("route53-healthchecks", 25, Some("ROUTE53_HEALTHCHECKS")),
+    managed_list("secretsmanager-managed-external-secrets", 20, None),
+    managed_list("vpc-lattice", 10, None),
+    managed_list("s3express", 6, None),
+    managed_list("groundstation", 5, None),
+    managed_list("ec2-instance-connect", 2, Some("EC2_INSTANCE_CONNECT")),
 ];
+
+/// A list that AWS keeps in every region.
+struct ManagedList {
+    /// The end of its name.
+    name: &'static str,
+    weight: u64,
+    service: Option<&'static str>,
+}
+
+const fn managed_list(
+    name: &'static str,
+    weight: u64,
+    service: Option<&'static str>,
+) -> ManagedList {
+    ManagedList {
+        name,
+        weight,
+        service,
+    }
+}
+
+/// `com.amazonaws.REGION.SERVICE` → region and row; IPv6 lists have `ipv6.` before
+/// or after the region.
+fn managed(name: &str) -> Option<(&str, &'static ManagedList)> {
+    let rest = name.strip_prefix("com.amazonaws.")?;
+    let rest = rest.strip_prefix("ipv6.").unwrap_or(rest);
+    let (region, service) = rest.split_once('.')?;
+    let service = service.strip_prefix("ipv6.").unwrap_or(service);
+    let row = MANAGED.iter().find(|list| list.name == service)?;
+    Some((region, row))
+}
+
+/// The addresses that AWS publishes for the service of a list, of the list's family.
+fn published(name: &str, ranges: &ServiceRanges) -> AddressSet {
+    let Some((region, service)) = managed(name).and_then(|(r, list)| Some((r, list.service?)))
+    else {
+        return AddressSet::EMPTY;
+    };
+    let region = if region == "global" { "GLOBAL" } else { region };
+    let both = ranges.published(service, region);
+    if name.contains(".ipv6.") {
+        both.only_v6()
+    } else {
+        both.only_v4()
+    }
+}
 
 /// A customer's list counts for the entries it may have, used or not; AWS's lists
 /// have weights of their own, and one that is not in the table counts for one.
 fn weight(name: &str, max_entries: u64, entries: u64, aws_owned: bool) -> u64 {
     if aws_owned {
-        WEIGHTS
-            .iter()
-            .find(|(end, _)| name.ends_with(end))
-            .map_or(1, |&(_, weight)| weight)
+        managed(name).map_or(1, |(_, list)| list.weight)
     } else {
         max_entries.max(entries).max(1)
     }
@@ -61,7 +115,11 @@ fn weight(name: &str, max_entries: u64, entries: u64, aws_owned: bool) -> u64 {
 
 /// Joins lists, entries and gateway endpoints. An endpoint names its list only
 /// through the service: `ServiceName` = `PrefixListName`.
-pub(super) fn join(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<PrefixList> {
+pub(super) fn join(
+    snapshot: &Snapshot,
+    ranges: &ServiceRanges,
+    notes: &mut Vec<Note>,
+) -> Vec<PrefixList> {
     let mut lists: Vec<&super::wire::PrefixList> = snapshot.prefix_lists.iter().collect();
     lists.sort_by(|a, b| {
         (&a.prefix_list_id, &a.prefix_list_name).cmp(&(&b.prefix_list_id, &b.prefix_list_name))
@@ -91,7 +149,23 @@ pub(super) fn join(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<PrefixList
         let endpoint_vpcs = gateway_vpcs(snapshot, name);
         let aws_owned =
             group.iter().any(|l| l.owner_id == "AWS") || name.starts_with("com.amazonaws.");
+        let mut addresses = AddressSet::new(&prefixes);
+        let mut stand_in = false;
+        if addresses.count() == 0 && aws_owned {
+            addresses = published(name, ranges);
+            stand_in = addresses.count() > 0;
+        }
+        if stand_in {
+            let day = ranges.bundled_on.map_or_else(
+                || "of the inventory's ip-ranges.json".to_owned(),
+                |day| format!("of {day}"),
+            );
+            notes.push(Note::new(format!(
+                "{id}: the inventory lacks its entries; AWS's published ranges {day} stand in for them"
+            )));
+        }
         joined.push(PrefixList {
+            published: stand_in,
             id: id.clone(),
             name: name.clone(),
             keeper: match (endpoint_vpcs.is_empty(), aws_owned) {
@@ -109,7 +183,7 @@ pub(super) fn join(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<PrefixList
                 prefixes.len() as u64,
                 aws_owned,
             ),
-            addresses: AddressSet::new(&prefixes),
+            addresses,
             endpoint_vpcs,
         });
     }

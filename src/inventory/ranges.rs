@@ -1,18 +1,35 @@
-//! Which AWS service a public address belongs to, from an ip-ranges.json.
+//! Which AWS service a public address belongs to (aws-ip-syntax.html): from the
+//! inventory's ip-ranges.json, else from the table that is compiled in.
 
 use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
 
 use ipnet::IpNet;
 
 use super::wire::ServicePrefix;
-use crate::net::{HashMap, prefix_of};
+use crate::net::AddressSet;
+
+/// AWS's published ranges on the day its first line names; `cargo run --example
+/// aws-ranges` makes it from an ip-ranges.json.
+const BUNDLED: &str = include_str!("aws-ranges.txt");
 
 /// Published prefixes → service.
 #[derive(Debug, Default)]
 pub(super) struct ServiceRanges {
-    services: HashMap<IpNet, String>,
-    /// Prefix lengths in use, longest first.
-    lengths: Vec<u8>,
+    prefixes: Vec<ServicePrefix>,
+    v4: Vec<Segment>,
+    v6: Vec<Segment>,
+    /// When the table was published, if it is the one compiled in.
+    pub(super) bundled_on: Option<&'static str>,
+}
+
+/// Consecutive addresses of one service, both ends included; `service` is the
+/// position of a prefix that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    start: u128,
+    end: u128,
+    service: usize,
 }
 
 /// How specific a service code is: every prefix is also under AMAZON, and those
@@ -27,36 +44,125 @@ fn specificity(service: &str) -> (u8, std::cmp::Reverse<&str>) {
 }
 
 impl ServiceRanges {
-    pub(super) fn new(prefixes: &[ServicePrefix]) -> Self {
-        let mut ranges = Self::default();
-        for prefix in prefixes {
-            let Ok(net) = prefix.ip_prefix.parse::<IpNet>() else {
-                continue;
-            };
-            let service = ranges.services.entry(net.trunc()).or_default();
-            if service.is_empty() || specificity(service) < specificity(&prefix.service) {
-                service.clone_from(&prefix.service);
-            }
-            if !ranges.lengths.contains(&net.prefix_len()) {
-                ranges.lengths.push(net.prefix_len());
+    /// From an inventory's ip-ranges.json, or the bundled table where it has none.
+    pub(super) fn new(prefixes: &[ServicePrefix]) -> Arc<Self> {
+        static TABLE: LazyLock<Arc<ServiceRanges>> = LazyLock::new(|| Arc::new(bundled()));
+        if prefixes.is_empty() {
+            Arc::clone(&TABLE)
+        } else {
+            Arc::new(Self::index(prefixes.to_vec()))
+        }
+    }
+
+    fn index(prefixes: Vec<ServicePrefix>) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (service, prefix) in prefixes.iter().enumerate() {
+            match prefix.ip_prefix.parse::<IpNet>() {
+                Ok(IpNet::V4(net)) => v4.push(Segment {
+                    start: u128::from(net.network().to_bits()),
+                    end: u128::from(net.broadcast().to_bits()),
+                    service,
+                }),
+                Ok(IpNet::V6(net)) => v6.push(Segment {
+                    start: net.network().to_bits(),
+                    end: net.broadcast().to_bits(),
+                    service,
+                }),
+                Err(_) => {}
             }
         }
-        ranges.lengths.sort_unstable_by(|a, b| b.cmp(a));
-        ranges
+        Self {
+            v4: flatten(v4, &prefixes),
+            v6: flatten(v6, &prefixes),
+            prefixes,
+            bundled_on: None,
+        }
     }
 
     /// The longest prefix that holds the address decides. A shorter prefix of a
     /// named service beats a longer one that says only AMAZON.
     pub(super) fn service_of(&self, address: IpAddr) -> Option<&str> {
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let mut best: Option<&str> = None;
-        for &length in self.lengths.iter().filter(|&&length| length <= width) {
-            match self.services.get(&prefix_of(address, length)) {
-                Some(service) if service != "AMAZON" => return Some(service),
-                Some(service) => best = best.or(Some(service)),
-                None => {}
+        let (segments, value) = match address {
+            IpAddr::V4(a) => (&self.v4, u128::from(a.to_bits())),
+            IpAddr::V6(a) => (&self.v6, a.to_bits()),
+        };
+        let after = segments.partition_point(|segment| segment.start <= value);
+        let segment = segments[..after].last().filter(|last| value <= last.end)?;
+        Some(&self.prefixes[segment.service].service)
+    }
+
+    /// Everything that is published for a service in a region.
+    pub(super) fn published(&self, service: &str, region: &str) -> AddressSet {
+        let nets: Vec<IpNet> = self
+            .prefixes
+            .iter()
+            .filter(|p| p.service == service && p.region == region)
+            .filter_map(|p| p.ip_prefix.parse().ok())
+            .collect();
+        AddressSet::new(&nets)
+    }
+}
+
+/// Nested prefixes into disjoint segments, in order.
+fn flatten(mut nested: Vec<Segment>, prefixes: &[ServicePrefix]) -> Vec<Segment> {
+    let code = |segment: &Segment| prefixes[segment.service].service.as_str();
+    nested.sort_by(|a, b| {
+        let widest_first = a.start.cmp(&b.start).then(b.end.cmp(&a.end));
+        widest_first.then_with(|| specificity(code(b)).cmp(&specificity(code(a))))
+    });
+    nested.dedup_by_key(|segment| (segment.start, segment.end));
+    let mut flat: Vec<Segment> = Vec::with_capacity(nested.len());
+    // Prefixes that hold the place we are at, the narrowest last.
+    let mut open: Vec<Segment> = Vec::new();
+    let mut at = 0;
+    for mut next in nested {
+        close(&mut open, &mut flat, &mut at, next.start);
+        if let Some(around) = open.last() {
+            push(&mut flat, at, next.start.wrapping_sub(1), around.service);
+            if code(&next) == "AMAZON" {
+                next.service = around.service;
             }
         }
-        best
+        at = next.start;
+        open.push(next);
+    }
+    close(&mut open, &mut flat, &mut at, u128::MAX);
+    flat
+}
+
+/// Ends every prefix that does not reach `until`.
+fn close(open: &mut Vec<Segment>, flat: &mut Vec<Segment>, at: &mut u128, until: u128) {
+    while let Some(last) = open.pop_if(|last| last.end < until || until == u128::MAX) {
+        push(flat, *at, last.end, last.service);
+        *at = (*at).max(last.end.saturating_add(1));
+    }
+}
+
+fn push(flat: &mut Vec<Segment>, start: u128, end: u128, service: usize) {
+    if start <= end && end != u128::MAX {
+        flat.push(Segment {
+            start,
+            end,
+            service,
+        });
+    }
+}
+
+/// The compiled-in table: `# date`, then lines of service, region and prefixes.
+fn bundled() -> ServiceRanges {
+    let (date, rest) = BUNDLED.split_once('\n').expect("the table has a date");
+    let prefixes = rest.lines().flat_map(|line| {
+        let mut words = line.split(' ');
+        let (service, region) = (words.next(), words.next());
+        let (service, region) = (service.unwrap_or_default(), region.unwrap_or_default());
+        words.map(move |prefix| ServicePrefix {
+            ip_prefix: prefix.to_owned(),
+            service: service.to_owned(),
+            region: region.to_owned(),
+        })
+    });
+    ServiceRanges {
+        bundled_on: Some(date.trim_start_matches("# ")),
+        ..ServiceRanges::index(prefixes.collect())
     }
 }

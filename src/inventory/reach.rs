@@ -3,18 +3,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use super::wire;
-use super::{Interface, Inventory};
+use super::{Direction, GroupIx, Interface, Inventory, Snapshot};
+use crate::net::{AddressSet, HashMap};
 
 /// An active peering connection between two VPCs.
 #[derive(Clone, Debug)]
-pub(super) struct Peering {
+struct Peering {
     vpcs: [String; 2],
     /// Both VPCs lie in one region.
     same_region: bool,
 }
 
-pub(super) fn active_peerings(wire: &[wire::Peering]) -> Vec<Peering> {
+fn active_peerings(wire: &[wire::Peering]) -> Vec<Peering> {
     wire.iter()
         .filter(|p| p.status.code.eq_ignore_ascii_case("active"))
         .map(|p| Peering {
@@ -31,29 +34,208 @@ pub(super) fn active_peerings(wire: &[wire::Peering]) -> Vec<Peering> {
         .collect()
 }
 
-impl Inventory {
-    pub(super) fn peering_between(&self, a: &str, b: &str) -> Option<&Peering> {
+/// The ways between VPCs, and what stands in them.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    peerings: Vec<Peering>,
+    /// Transit gateways by VPC, and whether the attachment supports references.
+    attachments: HashMap<String, Vec<(String, bool)>>,
+    /// Transit gateways that are known not to support references.
+    without_references: Vec<String>,
+    /// Where each subnet's routes lead through a middlebox.
+    inspected: HashMap<String, AddressSet>,
+    /// The same for subnets of a VPC that have no route table of their own.
+    inspected_by_default: HashMap<String, AddressSet>,
+}
+
+impl Ways {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        let enabled = |text: &str| text.eq_ignore_ascii_case("enable");
+        let mut ways = Self {
+            peerings: active_peerings(&snapshot.peerings),
+            ..Self::default()
+        };
+        for gateway in &snapshot.transit_gateways {
+            if !enabled(&gateway.options.security_group_referencing_support) {
+                ways.without_references
+                    .push(gateway.transit_gateway_id.clone());
+            }
+        }
+        for attachment in &snapshot.attachments {
+            // A snapshot that does not say counts as attached.
+            if attachment.state.is_empty() || attachment.state.eq_ignore_ascii_case("available") {
+                ways.attachments
+                    .entry(attachment.vpc_id.clone())
+                    .or_default()
+                    .push((
+                        attachment.transit_gateway_id.clone(),
+                        enabled(&attachment.options.security_group_referencing_support),
+                    ));
+            }
+        }
+        for table in &snapshot.route_tables {
+            let inspected = behind_middleboxes(&table.routes);
+            for association in &table.associations {
+                if let Some(subnet) = &association.subnet_id {
+                    ways.inspected.insert(subnet.clone(), inspected.clone());
+                }
+                if association.main {
+                    ways.inspected_by_default
+                        .insert(table.vpc_id.clone(), inspected.clone());
+                }
+            }
+        }
+        ways
+    }
+
+    fn peering_between(&self, a: &str, b: &str) -> Option<&Peering> {
         self.peerings
             .iter()
             .find(|p| (p.vpcs[0] == a && p.vpcs[1] == b) || (p.vpcs[0] == b && p.vpcs[1] == a))
     }
 
-    /// Whether the inventory knows a way from one to the other: their VPC, or a
-    /// peering connection.
-    pub fn path_between(&self, a: &Interface, b: &Interface) -> bool {
-        a.vpc == b.vpc || self.peering_between(&a.vpc, &b.vpc).is_some()
+    /// The way through a transit gateway that both VPCs are attached to.
+    fn transit(&self, a: &str, b: &str) -> Option<Way> {
+        let (from, to) = (self.attachments.get(a)?, self.attachments.get(b)?);
+        let shared = from.iter().flat_map(|(gateway, here)| {
+            let there = to.iter().filter(move |(other, _)| other == gateway);
+            there.map(move |(_, there)| (gateway, *here && *there))
+        });
+        let references = |(gateway, attached): (&String, bool)| {
+            attached && !self.without_references.contains(gateway)
+        };
+        shared
+            .map(references)
+            .reduce(|a, b| a || b)
+            .map(|inbound_references| Way::TransitGateway { inbound_references })
     }
 
-    /// Whether a rule on one side may name the other side's group: in the same
-    /// VPC, or over an active peering connection inside one region
-    /// (security-group-rules.html, vpc-peering-security-groups.html). Every other
-    /// path, a transit gateway's included, needs addresses, at least for egress.
-    pub fn reference_works(&self, a: &Interface, b: &Interface) -> bool {
-        !a.vpc.is_empty()
-            && (a.vpc == b.vpc
-                || self
-                    .peering_between(&a.vpc, &b.vpc)
-                    .is_some_and(|p| p.same_region))
+    /// Whether the two VPCs are joined.
+    pub(super) fn join(&self, a: &str, b: &str) -> bool {
+        self.peering_between(a, b).is_some() || self.transit(a, b).is_some()
+    }
+
+    /// Whether packets from one to the other pass a middlebox first.
+    fn inspects(&self, from: &Interface, to: &Interface) -> bool {
+        let routes = self
+            .inspected
+            .get(&from.subnet)
+            .or_else(|| self.inspected_by_default.get(&from.vpc));
+        routes.is_some_and(|inspected| to.addresses.iter().any(|&a| inspected.contains(a)))
+    }
+}
+
+/// The destinations that a route table sends through an appliance, a Gateway Load
+/// Balancer endpoint or a firewall endpoint: the longest prefix decides
+/// (VPC user guide, route-tables.html). Gateway endpoints are routed by prefix list and are
+/// none.
+fn behind_middleboxes(routes: &[wire::Route]) -> AddressSet {
+    let mut by_length: Vec<(IpNet, bool)> = routes
+        .iter()
+        .filter_map(|route| {
+            let destination = route
+                .destination_cidr_block
+                .as_ref()
+                .or(route.destination_ipv6_cidr_block.as_ref())?;
+            let endpoint = route.gateway_id.as_ref();
+            let middlebox = endpoint.is_some_and(|id| id.starts_with("vpce-"))
+                || route.network_interface_id.is_some()
+                || route.instance_id.is_some();
+            Some((destination.parse().ok()?, middlebox))
+        })
+        .collect();
+    by_length.sort_by_key(|(net, _)| net.prefix_len());
+    by_length
+        .iter()
+        .fold(AddressSet::EMPTY, |inspected, (net, middlebox)| {
+            let net = AddressSet::new([net]);
+            if *middlebox {
+                inspected.union(&net)
+            } else {
+                inspected.difference(&net)
+            }
+        })
+}
+
+/// How packets get from one interface to another, as far as a rule cares
+/// (security-group-rules.html, vpc-peering-security-groups.html,
+/// tgw-vpc-attachments.html).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Inside one VPC.
+    Vpc,
+    /// Over an active peering connection inside one region.
+    Peering,
+    /// Over an active peering connection to another region.
+    OtherRegion,
+    /// Through a transit gateway that both VPCs are attached to.
+    TransitGateway {
+        /// Ingress rules may name groups of the other side; egress rules never may.
+        inbound_references: bool,
+    },
+    /// Through a middlebox: what arrives no longer counts as the sender's.
+    Inspected,
+    /// The inventory knows none: VPN, Direct Connect, or a part of it is missing.
+    Unknown,
+}
+
+impl Inventory {
+    /// Whether the two VPCs are joined by peering or by a transit gateway.
+    pub(super) fn joined(&self, a: &str, b: &str) -> bool {
+        self.ways.join(a, b)
+    }
+
+    /// The way between two interfaces; the same both ways.
+    pub fn way(&self, a: &Interface, b: &Interface) -> Way {
+        let ways = &self.ways;
+        let way = if a.vpc.is_empty() || b.vpc.is_empty() {
+            Way::Unknown
+        } else if a.vpc == b.vpc {
+            Way::Vpc
+        } else if let Some(peering) = ways.peering_between(&a.vpc, &b.vpc) {
+            if peering.same_region {
+                Way::Peering
+            } else {
+                Way::OtherRegion
+            }
+        } else {
+            ways.transit(&a.vpc, &b.vpc).unwrap_or(Way::Unknown)
+        };
+        if ways.inspects(a, b) || ways.inspects(b, a) {
+            Way::Inspected
+        } else {
+            way
+        }
+    }
+
+    /// Whether the inventory knows a way from one to the other.
+    pub fn path_between(&self, a: &Interface, b: &Interface) -> bool {
+        self.way(a, b) != Way::Unknown || a.vpc == b.vpc
+    }
+
+    /// Whether rules of one direction at `at` may name the groups of `peer`.
+    pub fn reference_works(&self, at: &Interface, direction: Direction, peer: &Interface) -> bool {
+        match self.way(at, peer) {
+            Way::Vpc | Way::Peering => true,
+            Way::TransitGateway { inbound_references } => {
+                inbound_references && direction == Direction::Ingress
+            }
+            Way::OtherRegion | Way::Inspected | Way::Unknown => false,
+        }
+    }
+
+    /// The groups of `peer` that rules of one direction at `at` may name.
+    pub fn nameable_groups<'a>(
+        &self,
+        at: &Interface,
+        direction: Direction,
+        peer: &'a Interface,
+    ) -> &'a [GroupIx] {
+        if self.reference_works(at, direction, peer) {
+            &peer.groups
+        } else {
+            &[]
+        }
     }
 }
 

@@ -22,6 +22,11 @@ pub(super) struct Snapshot {
     pub(super) entries: Vec<(String, wire::Entry)>,
     pub(super) endpoints: Vec<wire::Endpoint>,
     pub(super) peerings: Vec<wire::Peering>,
+    pub(super) transit_gateways: Vec<wire::TransitGateway>,
+    pub(super) attachments: Vec<wire::TransitGatewayVpcAttachment>,
+    pub(super) nat_gateways: Vec<wire::NatGateway>,
+    pub(super) route_tables: Vec<wire::RouteTable>,
+    pub(super) group_vpcs: Vec<wire::GroupVpc>,
     pub(super) flow_logs: Vec<wire::FlowLog>,
     pub(super) reservations: Vec<wire::Reservation>,
     pub(super) ranges: Vec<wire::ServicePrefix>,
@@ -41,6 +46,15 @@ const KEYS: &[(&str, Reader)] = &[
     ("PrefixLists", |s, v| extend(&mut s.prefix_lists, v)),
     ("VpcEndpoints", |s, v| extend(&mut s.endpoints, v)),
     ("VpcPeeringConnections", |s, v| extend(&mut s.peerings, v)),
+    ("TransitGateways", |s, v| extend(&mut s.transit_gateways, v)),
+    ("TransitGatewayVpcAttachments", |s, v| {
+        extend(&mut s.attachments, v)
+    }),
+    ("NatGateways", |s, v| extend(&mut s.nat_gateways, v)),
+    ("RouteTables", |s, v| extend(&mut s.route_tables, v)),
+    ("SecurityGroupVpcAssociations", |s, v| {
+        extend(&mut s.group_vpcs, v)
+    }),
     ("FlowLogs", |s, v| extend(&mut s.flow_logs, v)),
     ("Reservations", |s, v| extend(&mut s.reservations, v)),
     ("prefixes", |s, v| extend(&mut s.ranges, v)),

@@ -70,6 +70,21 @@ wire! {
     Peering { status: PeeringStatus, requester_vpc_info: PeeringSide, accepter_vpc_info: PeeringSide }
     PeeringStatus { code: String }
     PeeringSide { vpc_id: String, region: Option<String> }
+    /// describe-transit-gateways
+    TransitGateway { transit_gateway_id: String, options: TransitGatewayOptions }
+    /// describe-transit-gateway-vpc-attachments
+    TransitGatewayVpcAttachment { transit_gateway_id: String, vpc_id: String, state: String, options: TransitGatewayOptions }
+    TransitGatewayOptions { security_group_referencing_support: String }
+    /// describe-nat-gateways
+    NatGateway { nat_gateway_addresses: Vec<NatGatewayAddress> }
+    NatGatewayAddress { network_interface_id: Option<String> }
+    /// describe-route-tables
+    RouteTable { vpc_id: String, associations: Vec<RouteTableAssociation>, routes: Vec<Route> }
+    RouteTableAssociation { main: bool, subnet_id: Option<String> }
+    Route { destination_cidr_block: Option<String>, destination_ipv6_cidr_block: Option<String>, gateway_id: Option<String>,
+            network_interface_id: Option<String>, instance_id: Option<String> }
+    /// describe-security-group-vpc-associations
+    GroupVpc { group_id: String, vpc_id: String, state: String }
     /// describe-flow-logs
     FlowLog { flow_log_id: String, log_format: String }
     /// describe-instances
@@ -83,6 +98,8 @@ pub(super) struct ServicePrefix {
     #[serde(alias = "ipv6_prefix")]
     pub(super) ip_prefix: String,
     pub(super) service: String,
+    #[serde(default)]
+    pub(super) region: String,
 }
 
 /// The value of the `Name` tag, or nothing.

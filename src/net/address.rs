@@ -39,6 +39,24 @@ impl AddressSet {
         }
     }
 
+    /// Its IPv4 addresses.
+    #[must_use]
+    pub fn only_v4(&self) -> Self {
+        Self {
+            v4: self.v4.clone(),
+            v6: IntervalSet::EMPTY,
+        }
+    }
+
+    /// Its IPv6 addresses.
+    #[must_use]
+    pub fn only_v6(&self) -> Self {
+        Self {
+            v4: IntervalSet::EMPTY,
+            v6: self.v6.clone(),
+        }
+    }
+
     /// Whether `address` is in the set.
     pub fn contains(&self, address: IpAddr) -> bool {
         match address {
@@ -59,6 +77,24 @@ impl AddressSet {
             v4: self.v4.union(&other.v4),
             v6: self.v6.union(&other.v6),
         }
+    }
+
+    /// The addresses of this set that are not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self {
+            v4: self.v4.difference(&other.v4),
+            v6: self.v6.difference(&other.v6),
+        }
+    }
+
+    /// Its lowest address, IPv4 before IPv6.
+    pub fn first(&self) -> Option<IpAddr> {
+        let v4 = self.v4.intervals().first();
+        let v4 = v4.and_then(|&(start, _)| u32::try_from(start).ok());
+        let v6 = self.v6.intervals().first();
+        v4.map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)))
+            .or(v6.map(|&(start, _)| IpAddr::V6(Ipv6Addr::from_bits(start))))
     }
 
     /// How many addresses are in the set, of both families.

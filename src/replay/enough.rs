@@ -11,7 +11,7 @@ use crate::findings::SHORT_WINDOW_DAYS;
 use crate::flow::{DAY, Days, FlowTable};
 use crate::inventory::{Gates, GroupIx, Inventory};
 use crate::resolve::Connection;
-use crate::suggest::{self, Evidence, Level};
+use crate::suggest::{self, Evidence};
 
 /// What a group has to show before it is ready to be locked.
 struct Bar {
@@ -68,12 +68,8 @@ pub struct HoldOut {
 }
 
 /// Judges every group that an interface carries.
-pub fn readiness(
-    evidence: &Evidence<'_>,
-    level: Level,
-    window: (u64, u64),
-) -> (Vec<Readiness>, HoldOut) {
-    let (hold_out, missed) = hold_out(evidence, level, window);
+pub fn readiness(evidence: &Evidence<'_>, window: (u64, u64)) -> (Vec<Readiness>, HoldOut) {
+    let (hold_out, missed) = hold_out(evidence, window);
     let inventory = evidence.inventory;
     let mut opened: Vec<Vec<&Connection>> = vec![Vec::new(); inventory.groups().len()];
     for connection in evidence.connections.iter().filter(|c| c.is_accepted()) {
@@ -198,11 +194,7 @@ fn chao2(once: u64, twice: u64, days: u32) -> f64 {
 
 /// Rules from what was first seen in the first four fifths, replayed on what was
 /// seen in the last; the second result are the positions of what they break.
-fn hold_out(
-    evidence: &Evidence<'_>,
-    level: Level,
-    (start, end): (u64, u64),
-) -> (HoldOut, Vec<usize>) {
+fn hold_out(evidence: &Evidence<'_>, (start, end): (u64, u64)) -> (HoldOut, Vec<usize>) {
     let cut = start + (end - start) / 5 * 4;
     let early: Vec<Connection> = evidence
         .connections
@@ -210,13 +202,10 @@ fn hold_out(
         .filter(|c| c.totals.first < cut)
         .cloned()
         .collect();
-    let rules = suggest::rules(
-        &Evidence {
-            connections: &early,
-            ..*evidence
-        },
-        level,
-    );
+    let rules = suggest::rules(&Evidence {
+        connections: &early,
+        ..*evidence
+    });
     let then = after(evidence.inventory, &Change::from(&rules));
     let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
     let late = |c: &Connection| c.is_accepted() && c.totals.last >= cut;

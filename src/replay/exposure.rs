@@ -135,11 +135,7 @@ pub(super) fn admitted(
     let at = inventory.interface(class.example);
     for ix in inventory.interface_indexes() {
         let peer = inventory.interface(ix);
-        let groups: &[GroupIx] = if inventory.reference_works(at, peer) {
-            &peer.groups
-        } else {
-            &[]
-        };
+        let groups = inventory.nameable_groups(at, direction, peer);
         let admits = |&address: &std::net::IpAddr| {
             let peer = Peer { address, groups };
             gates

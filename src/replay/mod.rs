@@ -11,6 +11,7 @@ mod exposure;
 mod proof;
 mod proposal;
 mod trade_off;
+mod wider;
 
 pub use against::{Against, against};
 pub use blast::{BlastRadius, Reach, blast_radius};
@@ -19,6 +20,7 @@ pub use exposure::{Exposure, exposure};
 pub use proof::{StillOpen, open_to_newcomers, still_open};
 pub use proposal::{ProposalError, proposal};
 pub use trade_off::{TradeOff, trade_off};
+pub use wider::{Widening, wider};
 
 use crate::inventory::{
     Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Rule,
@@ -131,7 +133,7 @@ pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) ->
         let Some(ix) = at.interface() else {
             return true;
         };
-        let peer = peer_of(inventory, at, peer);
+        let peer = peer_of(inventory, at, direction, peer);
         let interface = inventory.interface(ix);
         gates.judge(
             inventory,

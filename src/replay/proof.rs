@@ -49,7 +49,7 @@ fn letting_out(
         ..
     } = connection;
     let interface = inventory.interface(initiator.interface()?);
-    let peer = peer_of(inventory, *initiator, *responder);
+    let peer = peer_of(inventory, *initiator, Direction::Egress, *responder);
     match gates.judge(
         inventory,
         interface,
@@ -90,11 +90,16 @@ pub fn open_to_newcomers(inventory: &Inventory, today: &Gates, set: &RuleSet) ->
             .admitting(&[suggested.group], suggested.rule.direction, nobody, packet)
             .next()
             .is_some();
-        let home: &AddressSet = inventory.vpc_blocks(&inventory.group(named).vpc);
+        let named_group = inventory.group(named);
+        let home = std::iter::once(&named_group.vpc)
+            .chain(&named_group.also_in)
+            .fold(AddressSet::EMPTY, |home, vpc| {
+                home.union(inventory.vpc_blocks(vpc))
+            });
         let by_block = home.count() > 0
             && today
                 .open_addresses(&[suggested.group], suggested.rule.direction, packet)
-                .contains_set(home);
+                .contains_set(&home);
         !by_name && !by_block
     };
     let added = |position: &usize| {

@@ -28,7 +28,11 @@ pub fn trade_off(evidence: &Evidence<'_>) -> Vec<TradeOff> {
     Level::ALL
         .into_iter()
         .map(|level| {
-            let rules = suggest::rules(evidence, level);
+            let generalise = evidence.generalise.at(level);
+            let rules = suggest::rules(&Evidence {
+                generalise: &generalise,
+                ..*evidence
+            });
             let then = after(evidence.inventory, &Change::from(&rules));
             let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
             let added = || rules.rules.iter().filter(|r| r.status == Status::Add);

@@ -139,7 +139,7 @@ impl Asked<'_> {
             return Admission::NoGate;
         };
         let interface = self.inventory.interface(ix);
-        let peer = peer_of(self.inventory, at, peer);
+        let peer = peer_of(self.inventory, at, direction, peer);
         self.gates.judge(
             self.inventory,
             interface,
@@ -165,24 +165,25 @@ impl Asked<'_> {
 }
 
 /// The other end of a connection as the gate at `at` sees it.
-pub fn peer_of(inventory: &Inventory, at: End, peer: End) -> Peer<'_> {
+pub fn peer_of(inventory: &Inventory, at: End, direction: Direction, peer: End) -> Peer<'_> {
     Peer {
         address: peer.address,
-        groups: visible_groups(inventory, at, peer),
+        groups: visible_groups(inventory, at, direction, peer),
     }
 }
 
-/// The groups of `peer` that rules on `at` can name: those of its interface, if
-/// references work between the two.
-pub fn visible_groups(inventory: &Inventory, at: End, peer: End) -> &[GroupIx] {
+/// The groups of `peer` that rules of one direction on `at` can name: those of its
+/// interface, if references work between the two.
+pub fn visible_groups(
+    inventory: &Inventory,
+    at: End,
+    direction: Direction,
+    peer: End,
+) -> &[GroupIx] {
     match (at.interface(), peer.interface()) {
         (Some(a), Some(b)) => {
             let (a, b) = (inventory.interface(a), inventory.interface(b));
-            if inventory.reference_works(a, b) {
-                &b.groups
-            } else {
-                &[]
-            }
+            inventory.nameable_groups(a, direction, b)
         }
         _ => &[],
     }

@@ -62,7 +62,7 @@ fn count(
     let Some(interface) = at.interface().map(|ix| inventory.interface(ix)) else {
         return;
     };
-    let seen_as = peer_of(inventory, at, peer);
+    let seen_as = peer_of(inventory, at, direction, peer);
     let rules: Vec<_> = gates
         .admitting(
             &interface.groups,

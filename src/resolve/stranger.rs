@@ -8,8 +8,8 @@ use crate::inventory::Inventory;
 /// (aws-ip-syntax.html): an address in them is as foreign as any other.
 const NOBODY_IN_PARTICULAR: &[&str] = &["EC2", "GLOBALACCELERATOR"];
 
-/// The AWS service behind an address: as the rows name it, else from the
-/// inventory's ip-ranges.json.
+/// The AWS service behind an address: as the rows name it, else by AWS's published
+/// ranges.
 pub fn aws_service<'a>(
     inventory: &'a Inventory,
     table: &'a FlowTable,

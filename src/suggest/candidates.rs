@@ -95,11 +95,7 @@ impl<'a> Candidates<'a> {
         protocol: Protocol,
         range: PortRange,
     ) -> bool {
-        let groups: &[GroupIx] = if self.inventory.reference_works(at, peer) {
-            &peer.groups
-        } else {
-            &[]
-        };
+        let groups = self.inventory.nameable_groups(at, direction, peer);
         let first = Packet::from(Service::new(protocol, range.from()));
         peer.addresses.iter().all(|&address| {
             let mut rules =
@@ -230,11 +226,7 @@ impl<'a> Candidates<'a> {
         peer: &Interface,
         service: Service,
     ) -> bool {
-        let groups: &[GroupIx] = if self.inventory.reference_works(at, peer) {
-            &peer.groups
-        } else {
-            &[]
-        };
+        let groups = self.inventory.nameable_groups(at, direction, peer);
         let in_prefixes = peer
             .prefixes
             .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Evidence;
-use crate::inventory::{GroupIx, InterfaceIx, Inventory};
+use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory};
 use crate::net::Service;
 use crate::resolve::{Connection, visible_groups};
 
@@ -74,8 +74,9 @@ fn by_reference(inventory: &Inventory, connection: &Connection) -> bool {
         responder,
         ..
     } = connection;
-    !visible_groups(inventory, *initiator, *responder).is_empty()
-        && !visible_groups(inventory, *responder, *initiator).is_empty()
+    let named = |at, direction, peer| !visible_groups(inventory, at, direction, peer).is_empty();
+    named(*initiator, Direction::Egress, *responder)
+        && named(*responder, Direction::Ingress, *initiator)
 }
 
 /// The groups of an interface.

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::Deserialize;
 
 use crate::net::prefix_of;
 
 /// The one knob.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Nothing that was not seen.
     #[default]
@@ -18,18 +20,73 @@ pub enum Level {
     Compact,
 }
 
+/// The knob and what its positions mean.
+#[derive(Clone, Debug)]
+pub struct Generalise {
+    /// Where it stands.
+    pub level: Level,
+    /// What [`Level::Balanced`] allows.
+    pub balanced: Limits,
+    /// What [`Level::Compact`] allows.
+    pub compact: Limits,
+}
+
 /// What a level allows.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
+#[derive(Clone, Debug)]
+pub struct Limits {
     /// Up to so many prefixes of one group and service stay exact.
-    exact_up_to: usize,
+    pub exact_up_to: usize,
     /// A wider prefix has at least one address in so many that was seen.
-    coverage: u64,
-    /// And is no wider than this.
-    widest: u8,
+    pub coverage: u64,
+    /// And is no wider than this prefix length.
+    pub widest: u8,
+    /// From how many used ports on, a range that a rule of today names becomes a rule.
+    pub range_from: usize,
     /// Services that go to ever other addresses of the internet may be opened to
     /// all of it: tcp and udp ports; none means any.
-    unpinned_ports: &'static [u16],
+    pub unpinned_ports: Option<Vec<u16>>,
+}
+
+impl Default for Generalise {
+    fn default() -> Self {
+        Self {
+            level: Level::Exact,
+            balanced: Limits {
+                exact_up_to: 12,
+                coverage: 4,
+                widest: 24,
+                range_from: 4,
+                unpinned_ports: Some(vec![80, 443]),
+            },
+            compact: Limits {
+                exact_up_to: 4,
+                coverage: 16,
+                widest: 20,
+                range_from: 2,
+                unpinned_ports: None,
+            },
+        }
+    }
+}
+
+impl Generalise {
+    /// The same knob in another position.
+    #[must_use]
+    pub fn at(&self, level: Level) -> Self {
+        Self {
+            level,
+            ..self.clone()
+        }
+    }
+
+    /// What a level allows beyond what was seen.
+    pub(super) const fn limits(&self, level: Level) -> Option<&Limits> {
+        match level {
+            Level::Exact => None,
+            Level::Balanced => Some(&self.balanced),
+            Level::Compact => Some(&self.compact),
+        }
+    }
 }
 
 impl Level {
@@ -53,54 +110,28 @@ impl Level {
             Self::Compact => None,
         }
     }
+}
 
-    /// From how many used ports on a range that a rule of today names becomes a rule.
-    pub(super) const fn range_from(self) -> Option<usize> {
-        match self {
-            Self::Exact => None,
-            Self::Balanced => Some(4),
-            Self::Compact => Some(2),
-        }
-    }
-
-    const fn limits(self) -> Option<Limits> {
-        match self {
-            Self::Exact => None,
-            Self::Balanced => Some(Limits {
-                exact_up_to: 12,
-                coverage: 4,
-                widest: 24,
-                unpinned_ports: &[80, 443],
-            }),
-            Self::Compact => Some(Limits {
-                exact_up_to: 4,
-                coverage: 16,
-                widest: 20,
-                unpinned_ports: &[],
-            }),
-        }
-    }
-
-    /// How to write these addresses, which one group needs for one port.
-    pub(super) fn width(self, addresses: &[IpAddr], port: Option<u16>) -> Width {
-        let exact = exact_prefixes(addresses);
-        let Some(limits) = self
-            .limits()
-            .filter(|limits| exact.len() > limits.exact_up_to)
-        else {
-            return Width::Prefixes(exact);
-        };
-        let covered = covering_prefixes(addresses, &limits);
-        let may_unpin = port.is_some_and(|port| {
-            limits.unpinned_ports.is_empty() || limits.unpinned_ports.contains(&port)
-        }) && addresses
-            .iter()
-            .all(|&address| crate::net::is_public(address));
-        if covered.len() > limits.exact_up_to && may_unpin {
-            Width::Unpinned
-        } else {
-            Width::Prefixes(covered)
-        }
+/// How to write these addresses, which one group needs for one port, under the
+/// limits of its level.
+pub(super) fn width(limits: Option<&Limits>, addresses: &[IpAddr], port: Option<u16>) -> Width {
+    let exact = exact_prefixes(addresses);
+    let Some(limits) = limits.filter(|limits| exact.len() > limits.exact_up_to) else {
+        return Width::Prefixes(exact);
+    };
+    let covered = covering_prefixes(addresses, limits);
+    let may_unpin = port.is_some_and(|port| {
+        limits
+            .unpinned_ports
+            .as_ref()
+            .is_none_or(|ports| ports.contains(&port))
+    }) && addresses
+        .iter()
+        .all(|&address| crate::net::is_public(address));
+    if covered.len() > limits.exact_up_to && may_unpin {
+        Width::Unpinned
+    } else {
+        Width::Prefixes(covered)
     }
 }
 

@@ -16,7 +16,7 @@ mod revoke;
 mod rule;
 mod singles;
 
-pub use level::Level;
+pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use quota::{OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause};
@@ -40,11 +40,13 @@ pub struct Evidence<'a> {
     pub table: &'a FlowTable,
     /// Every connection, with its verdict.
     pub connections: &'a [Connection],
+    /// How far the rules may go beyond what was seen.
+    pub generalise: &'a Generalise,
 }
 
-/// Makes the rules, at the asked level. A group that would have more rules than
+/// Makes the rules, at the level that is set. A group that would have more rules than
 /// AWS takes goes to a wider level, alone, as far as there is one.
-pub fn rules(evidence: &Evidence<'_>, level: Level) -> RuleSet {
+pub fn rules(evidence: &Evidence<'_>) -> RuleSet {
     let inventory = evidence.inventory;
     let (revocations, kept_open) = revoke::open_egress(evidence);
     let remaining: Vec<_> = inventory
@@ -54,7 +56,8 @@ pub fn rules(evidence: &Evidence<'_>, level: Level) -> RuleSet {
     let surviving = Gates::new(inventory, |group| &remaining[group.index()]);
     let candidates = Candidates::new(inventory, evidence.today, evidence.connections);
     let demands = Demand::by_service(evidence);
-    let mut levels = vec![level; inventory.groups().len()];
+    let generalise = evidence.generalise;
+    let mut levels = vec![generalise.level; inventory.groups().len()];
     loop {
         let mut draft = Draft::new(inventory, &remaining, evidence.connections);
         let mut mutuals = Vec::new();
@@ -62,9 +65,13 @@ pub fn rules(evidence: &Evidence<'_>, level: Level) -> RuleSet {
             .iter()
             .map(|demand| pairs::choose(demand, &candidates, &mut mutuals))
             .collect();
-        ranges::write(mutuals, &levels, &candidates, &mut draft);
+        let limits: Vec<Option<&Limits>> = levels
+            .iter()
+            .map(|&level| generalise.limits(level))
+            .collect();
+        ranges::write(mutuals, (generalise, &levels), &candidates, &mut draft);
         for (demand, alone) in demands.iter().zip(&alone) {
-            singles::write(demand, alone, &candidates, &surviving, &levels, &mut draft);
+            singles::write(demand, alone, &candidates, &surviving, &limits, &mut draft);
         }
         let mut set = draft.finish(revocations.clone(), kept_open.clone());
         let over = quota::over(inventory, &set, &remaining);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::candidates::Candidates;
-use super::level::Level;
+use super::level::{Generalise, Level};
 use super::rule::{Draft, Reason};
 use crate::inventory::{Direction, GroupIx, RulePorts, RuleProtocol};
 use crate::net::{PortRange, Protocol, Service};
@@ -22,7 +22,7 @@ pub(super) struct Mutual {
 /// Writes the pairs, those of one range as one.
 pub(super) fn write(
     mutuals: Vec<Mutual>,
-    levels: &[Level],
+    (generalise, levels): (&Generalise, &[Level]),
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) {
@@ -37,7 +37,8 @@ pub(super) fn write(
     }
     for ((a, b, protocol), mut left) in by_pair {
         let level = levels[a.index()].max(levels[b.index()]);
-        if let Some(least) = level.range_from() {
+        if let Some(limits) = generalise.limits(level) {
+            let least = limits.range_from;
             for range in named_ranges(candidates, b, protocol) {
                 let inside = |m: &Mutual| range.contains(m.service.port);
                 let used = left.iter().filter(|m| inside(m)).count();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::inventory::{
-    Direction, Group, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target,
+    Direction, Group, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target, Way,
 };
 use crate::net::{Protocol, Service, aws_description, service_name};
 use crate::resolve::{Confidence, Connection, stable_id};
@@ -55,10 +55,13 @@ pub enum Reason {
     EgressOnly,
     /// A prefix list stands for the destination.
     List,
+    /// The same, but the list's entries are not in the inventory: AWS's published
+    /// ranges stand in for them.
+    PublishedList,
     /// The destination is outside, or carries no group.
     Exact,
-    /// The destination is ours, but a rule cannot name its group on this path.
-    Unreferenced,
+    /// The destination is ours, but an egress rule cannot name its group on this way.
+    Unreferenced(Way),
     /// Prefixes of which enough was seen, for there were too many addresses to name.
     Covered,
     /// One port to the whole internet, for there were too many addresses to name.
@@ -68,6 +71,14 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The most that evidence of this kind can be worth.
+    const fn best(self) -> Confidence {
+        match self {
+            Self::PublishedList => Confidence::Likely,
+            _ => Confidence::Certain,
+        }
+    }
+
     /// A sentence for reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,10 +94,11 @@ impl Reason {
             Self::List => {
                 "a prefix list holds the destination; of the groups that cover these connections, the one that grants least"
             }
-            Self::Exact => "exact addresses: the destination is outside, or carries no group",
-            Self::Unreferenced => {
-                "exact addresses: a rule can't name a group on this path (another region, a transit gateway, or no peering that the inventory knows)"
+            Self::PublishedList => {
+                "a prefix list stands for the destination; the inventory lacks its entries, and AWS's published ranges of its service and region hold the destination"
             }
+            Self::Exact => "exact addresses: the destination is outside, or carries no group",
+            Self::Unreferenced(way) => unreferenced(way),
             Self::Covered => {
                 "prefixes of which enough was seen: the addresses are too many to name each"
             }
@@ -94,6 +106,28 @@ impl Reason {
                 "one port to the whole internet: the addresses are too many to name, and too scattered for prefixes"
             }
             Self::Standing => "it stands today and lets these connections through",
+        }
+    }
+}
+
+/// Why addresses stand where the destination carries groups (security-group-rules.html,
+/// vpc-peering-security-groups.html, tgw-vpc-attachments.html).
+const fn unreferenced(way: Way) -> &'static str {
+    match way {
+        Way::OtherRegion => {
+            "exact addresses: the peering leads to another region, where a rule can't name a group"
+        }
+        Way::TransitGateway { .. } => {
+            "exact addresses: across a transit gateway an egress rule can't name a group"
+        }
+        Way::Inspected => {
+            "exact addresses: the route leads through a middlebox, past which a rule can't name a group"
+        }
+        Way::Vpc | Way::Peering => {
+            "exact addresses: the destination's groups are not all in the inventory"
+        }
+        Way::Unknown => {
+            "exact addresses: a rule can't name a group where the inventory knows neither peering nor transit gateway between the two VPCs"
         }
     }
 }
@@ -212,15 +246,19 @@ impl<'a> Draft<'a> {
 
     /// Why addresses are written exactly.
     pub(super) fn exact_reason(&self, evidence: &[usize]) -> Reason {
-        let carries_groups = |&c: &usize| {
-            let responder = self.connections[c].responder.interface();
-            responder.is_some_and(|ix| !self.inventory.interface(ix).groups.is_empty())
+        let way = |&c: &usize| {
+            let Connection {
+                initiator,
+                responder,
+                ..
+            } = &self.connections[c];
+            let from = self.inventory.interface(initiator.interface()?);
+            let to = self.inventory.interface(responder.interface()?);
+            (!to.groups.is_empty()).then(|| self.inventory.way(from, to))
         };
-        if evidence.iter().any(carries_groups) {
-            Reason::Unreferenced
-        } else {
-            Reason::Exact
-        }
+        // Of several ways the one that rules out most.
+        let worst = evidence.iter().filter_map(way).max();
+        worst.map_or(Reason::Exact, Reason::Unreferenced)
     }
 
     fn put(
@@ -295,7 +333,8 @@ impl<'a> Draft<'a> {
                         .iter()
                         .map(|&c| self.connections[c].confidence)
                         .max()
-                        .unwrap_or(Confidence::Guessed),
+                        .unwrap_or(Confidence::Guessed)
+                        .min(entry.reason.best()),
                     evidence,
                 }
             })

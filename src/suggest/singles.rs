@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Wanted, groups_of};
-use super::level::{Level, Width, exact_prefixes};
+use super::level::{Limits, Width, exact_prefixes, width};
 use super::pairs;
 use super::rule::{Draft, Reason};
 use crate::inventory::{
@@ -23,7 +23,7 @@ pub(super) fn write(
     alone: &[usize],
     candidates: &Candidates<'_>,
     surviving: &Gates,
-    levels: &[Level],
+    limits: &[Option<&Limits>],
     draft: &mut Draft<'_>,
 ) {
     let service = demand.service;
@@ -47,7 +47,7 @@ pub(super) fn write(
         }
     }
     let outside = by_reference(&closed, service, candidates, draft);
-    by_address(&outside, service, candidates, levels, draft);
+    by_address(&outside, service, candidates, limits, draft);
 }
 
 /// Whether a rule that stays lets the connection through on one side, or no gate
@@ -69,10 +69,13 @@ fn keep(
         Direction::Ingress => (responder, initiator),
     };
     let Some(at) = at else { return true };
-    let groups = match other {
-        Some(ix) if wanted.by_reference => groups_of(inventory, ix),
-        _ => &[],
-    };
+    let groups = other.map_or(&[][..], |other| {
+        inventory.nameable_groups(
+            inventory.interface(at),
+            direction,
+            inventory.interface(other),
+        )
+    });
     let peer = Peer { address, groups };
     let own = groups_of(inventory, at);
     let mut admitting = surviving.admitting(own, direction, peer, Packet::from(service));
@@ -128,7 +131,7 @@ fn by_address(
     outside: &[&Wanted],
     service: Service,
     candidates: &Candidates<'_>,
-    levels: &[Level],
+    limits: &[Option<&Limits>],
     draft: &mut Draft<'_>,
 ) {
     let inventory = candidates.inventory;
@@ -155,7 +158,11 @@ fn by_address(
                         group,
                         service,
                         (Target::PrefixList(list.id.clone()), &list.name),
-                        Reason::List,
+                        if list.published {
+                            Reason::PublishedList
+                        } else {
+                            Reason::List
+                        },
                         &evidence,
                     );
                 }
@@ -181,8 +188,8 @@ fn by_address(
         }
     }
     for (group, addresses) in exact {
-        let level = levels[group.index()];
-        write_addresses(group, &addresses, service, level, candidates, draft);
+        let limits = limits[group.index()];
+        write_addresses(group, &addresses, service, limits, candidates, draft);
     }
 }
 
@@ -192,12 +199,12 @@ fn write_addresses(
     group: GroupIx,
     addresses: &BTreeMap<IpAddr, Vec<usize>>,
     service: Service,
-    level: Level,
+    limits: Option<&Limits>,
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) {
     let all: Vec<IpAddr> = addresses.keys().copied().collect();
-    let (prefixes, reason) = match level.width(&all, service.port()) {
+    let (prefixes, reason) = match width(limits, &all, service.port()) {
         Width::Unpinned => (everywhere(&all), Reason::Unpinned),
         Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
     };

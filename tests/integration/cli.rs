@@ -519,3 +519,46 @@ fn a_broken_pipe_ends_quietly() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(output.status.success());
 }
+
+/// The configuration is read from where one stands; a key that nobody knows is an
+/// error that shows its line.
+#[test]
+fn a_configuration_is_read_and_a_wrong_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |text: &str| fs::write(dir.path().join("closegate.toml"), text).unwrap();
+    let audit = || {
+        closegate()
+            .current_dir(dir.path())
+            .args(["audit", "--flows"])
+            .arg(sample().join("flows/custom"))
+            .arg("--inventory")
+            .arg(sample().join("inventory"))
+            .args(["--out", "run"])
+            .assert()
+    };
+    write("[generalise]\nlevel = \"compact\"\n");
+    audit().success();
+    let report = fs::read_to_string(dir.path().join("run/report.md")).unwrap();
+    assert!(report.contains("--generalise compact"));
+    for (text, says) in [
+        (
+            "[generalise]\nlevl = \"exact\"\n",
+            ["closegate.toml", "line 2", "levl"],
+        ),
+        (
+            "[generalise]\nlevel = \"wide\"\n",
+            ["line 2", "wide", "balanced"],
+        ),
+        (
+            "[generalise.compact]\nwidest = 4\n",
+            ["generalise.compact.widest", "4", "8 to 32"],
+        ),
+    ] {
+        write(text);
+        let output = audit().code(2).get_output().clone();
+        let error = String::from_utf8(output.stderr).unwrap();
+        for word in says {
+            assert!(error.contains(word), "`{word}` is not in: {error}");
+        }
+    }
+}

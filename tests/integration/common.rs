@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use closegate::audit::{self, Audit};
+use closegate::config::Config;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::Inventory;
-use closegate::suggest::Level;
+use closegate::suggest::{Generalise, Level};
 
 /// The project's directory.
 pub(crate) fn root() -> &'static Path {
@@ -44,7 +45,14 @@ pub(crate) fn audit_at(level: Level, flows: &[PathBuf], inventory: &Path) -> Aud
     let sources = ingest::find(&flows).unwrap();
     let inventory = Inventory::load(inventory).unwrap();
     let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    audit::audit(inventory, table, intake, level)
+    audit::audit(inventory, table, intake, &at(level))
+}
+
+/// A configuration with nothing but a level.
+pub(crate) fn at(level: Level) -> Config {
+    Config {
+        generalise: Generalise::default().at(level),
+    }
 }
 
 /// Audits a log that is given as text.

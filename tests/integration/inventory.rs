@@ -196,6 +196,18 @@ fn the_most_specific_service_of_an_address() {
     assert_eq!(service("8.8.8.8"), None);
 }
 
+/// Without an ip-ranges.json the table that is compiled in answers.
+#[test]
+fn aws_ranges_are_known_without_a_file() {
+    let inventory = load(&[("a", GROUPS), ("b", INTERFACES)]);
+    let service = |text: &str| inventory.service_of(text.parse().unwrap());
+    assert_eq!(service("52.216.0.1"), Some("S3"));
+    assert_eq!(service("52.94.0.1"), Some("DYNAMODB"));
+    assert_eq!(service("54.239.28.85"), Some("AMAZON"));
+    assert_eq!(service("2600:1fa0:8000::1"), Some("S3"));
+    assert_eq!((service("8.8.8.8"), service("10.0.0.1")), (None, None));
+}
+
 /// Amazon DNS, instance metadata, the time service and the subnet's router.
 #[test]
 fn some_addresses_are_never_judged() {

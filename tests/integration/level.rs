@@ -2,15 +2,21 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::path::Path;
 
 use closegate::audit::{self, Audit};
+use closegate::config::Config;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Direction, Inventory, Target};
 use closegate::suggest::{Level, Reason, Status};
 
-use crate::common::fixtures;
+use crate::common::{at, fixtures};
 
 fn audit(level: Level, destinations: &[(String, u16)]) -> Audit {
+    audit_with(&at(level), destinations)
+}
+
+fn audit_with(config: &Config, destinations: &[(String, u16)]) -> Audit {
     let mut log =
         "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start log-status\n"
             .to_owned();
@@ -30,7 +36,7 @@ fn audit(level: Level, destinations: &[(String, u16)]) -> Audit {
         Inventory::load(&fixtures().join("inventory")).unwrap(),
         table,
         intake,
-        level,
+        config,
     );
     assert!(audit.replay.lost.is_empty());
     audit
@@ -66,6 +72,34 @@ fn exact_adds_nothing_however_many_there_are() {
             .iter()
             .all(|(target, reason)| target.ends_with("/32") && *reason == Reason::Exact)
     );
+}
+
+/// Each limit of a level can be set; the others stay.
+#[test]
+fn the_limits_of_a_level_can_be_configured() {
+    let parse = |text: &str| Config::parse(text, Path::new("c.toml")).unwrap();
+    let rules_with = |text: &str, count| {
+        let text = format!("[generalise]\nlevel = \"balanced\"\n[generalise.balanced]\n{text}");
+        rules(&audit_with(&parse(&text), &scattered(count))).len()
+    };
+    assert_eq!(rules_with("", 20), 1, "one open port");
+    assert_eq!(rules_with("exact-up-to = 20", 20), 20);
+    assert_eq!(rules_with("unpinned-ports = []", 20), 20);
+    assert_eq!(rules_with("unpinned-ports = [8443]", 20), 20);
+    assert_eq!(rules_with("unpinned-ports = \"any\"", 20), 1);
+    let close: Vec<(String, u16)> = (0..16)
+        .map(|n| (format!("198.51.100.{}", n * 8), 9000))
+        .collect();
+    let widths = |text: &str| {
+        let text = format!("[generalise]\nlevel = \"compact\"\n[generalise.compact]\n{text}");
+        rules(&audit_with(&parse(&text), &close))
+    };
+    assert_eq!(
+        widths(""),
+        [("198.51.100.0/24".to_owned(), Reason::Covered)]
+    );
+    assert_eq!(widths("widest = 26").len(), 2);
+    assert_eq!(widths("coverage = 7\nunpinned-ports = []").len(), 16);
 }
 
 /// Few addresses stay exact.
@@ -174,7 +208,7 @@ fn a_named_range_that_is_used_becomes_one_pair() {
         let inventory =
             Inventory::from_files([("a", groups.as_bytes()), ("b", interfaces.as_bytes())])
                 .unwrap();
-        let audit = audit::audit(inventory, table, intake, level);
+        let audit = audit::audit(inventory, table, intake, &at(level));
         assert!(audit.replay.lost.is_empty());
         let egress = audit
             .rules

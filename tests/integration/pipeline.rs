@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use closegate::audit::{self, Audit};
+use closegate::config::Config;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Inventory, RulePorts};
 use closegate::resolve::{Basis, Quarantine, Unattributed, Verdict};
-use closegate::suggest::{Level, Status};
+use closegate::suggest::Status;
 
 use crate::common::{audit_paths, sample};
 use crate::shop;
@@ -260,7 +261,7 @@ fn the_same_input_gives_the_same_bytes() {
                 source.name = source.name.rsplit('/').next().unwrap().to_owned();
             }
             intake.bytes = 0;
-            closegate::emit::files(&audit::audit(inventory, table, intake, Level::default()))
+            closegate::emit::files(&audit::audit(inventory, table, intake, &Config::default()))
                 .unwrap()
         })
     };

@@ -1,7 +1,8 @@
 //! What the change leaves open, and what an attacker reaches.
 
 use closegate::audit::Audit;
-use closegate::replay::Reach;
+use closegate::inventory::{Direction, Gates, Rule, Target};
+use closegate::replay::{self, Change, Reach};
 
 use crate::common::{audit_paths, fixtures, sample};
 
@@ -79,6 +80,70 @@ fn what_is_suspicious_is_denied_or_the_rule_is_named() {
         named.contains(&"tcp/443 to 0.0.0.0/0".to_owned())
             && named.contains(&"tcp/443 to ::/0".to_owned())
     );
+}
+
+/// The shop's rules after the change, with one more.
+fn widened_by(
+    group: &str,
+    protocol: &str,
+    ports: (i64, i64),
+    direction: Direction,
+    target: Target,
+) -> Vec<String> {
+    let audit = audit();
+    let inventory = &audit.inventory;
+    let mut change = Change::from(&audit.rules);
+    let at = inventory
+        .group_indexes()
+        .find(|&g| inventory.group(g).name == group)
+        .unwrap();
+    let rule = Rule::from_parts(direction, protocol, Some(ports.0), Some(ports.1), target).unwrap();
+    change.additions.push((at, rule));
+    let after = replay::after(inventory, &change);
+    let gates = Gates::new(inventory, |g| &after[g.index()]);
+    replay::wider(inventory, &Gates::today(inventory), &gates, &after)
+        .into_iter()
+        .map(|w| {
+            format!(
+                "{} {} {}",
+                inventory.group(w.group).name,
+                w.peer,
+                w.services
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_of_the_shop_is_wider() {
+    assert!(audit().wider.is_empty());
+}
+
+/// Today everything may leave, so no egress rule is wider; an ingress rule is wider on
+/// the ports and from the addresses that today's do not let in.
+#[test]
+fn a_rule_that_widens_is_named_with_a_case() {
+    let group = |name: &str| {
+        let audit = audit();
+        let mut groups = audit.inventory.groups().iter();
+        Target::Group(groups.find(|g| g.name == name).unwrap().id.clone())
+    };
+    let anyone = || Target::cidr("0.0.0.0/0").unwrap();
+    let none = [""; 0];
+    assert_eq!(
+        widened_by("web", "-1", (-1, -1), Direction::Egress, anyone()),
+        none
+    );
+    // The database lets the web servers in on 3306 alone.
+    let db = |ports| widened_by("db", "tcp", ports, Direction::Ingress, anyone());
+    assert_eq!(db((3306, 3306)), ["db 0.0.0.0 tcp/3306"]);
+    let web = |ports| widened_by("db", "tcp", ports, Direction::Ingress, group("web"));
+    assert_eq!(web((3306, 3306)), none, "it stands today");
+    // The web servers' egress will be closed on every other port by then.
+    assert_eq!(web((3307, 3400)), none);
+    // It says more than today's rules, and the port is open on the other side.
+    let both = widened_by("db", "tcp", (443, 443), Direction::Ingress, group("base"));
+    assert!(both.len() <= 1, "{both:?}");
 }
 
 /// The cache lets a subnet in; naming the web servers' group instead would let in

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use closegate::ingest::{Format, Line, parse_line};
-use closegate::net::{AddressSet, IntervalSet, PortRange, aws_description, identifier, visible};
+use closegate::inventory::Inventory;
+use closegate::net::{
+    AddressSet, IntervalSet, PortRange, aws_description, identifier, prefix_of, visible,
+};
 use ipnet::IpNet;
 use proptest::prelude::*;
 
@@ -22,7 +25,32 @@ fn holds(set: &[(u128, u128)], value: u128) -> bool {
     set.iter().any(|&(a, b)| a <= value && value <= b)
 }
 
+/// Prefixes that nest, with a service each, in a small part of the address space.
+fn published() -> impl Strategy<Value = Vec<(u8, u8, &'static str)>> {
+    let service = prop::sample::select(vec!["AMAZON", "EC2", "S3", "DYNAMODB"]);
+    prop::collection::vec((any::<u8>(), 24u8..=32, service), 1..12)
+}
+
 proptest! {
+    /// The longest prefix that says more than AMAZON, of equals the most specific.
+    #[test]
+    fn services_of_nested_ranges(ranges in published()) {
+        let prefix = |&(last, length, _): &(u8, u8, &str)| prefix_of(IpAddr::from([10, 9, 8, last]), length);
+        let prefixes: Vec<_> = ranges.iter().map(|r| serde_json::json!({"ip_prefix": prefix(r).to_string(), "service": r.2, "region": "r"})).collect();
+        let files = [
+            ("g", r#"{"SecurityGroups":[{"GroupId":"sg-1"}],"NetworkInterfaces":[{"NetworkInterfaceId":"eni-1"}]}"#.to_owned()),
+            ("r", serde_json::json!({"prefixes": prefixes}).to_string()),
+        ];
+        let inventory = Inventory::from_files(files.iter().map(|(name, text)| (*name, text.as_bytes()))).unwrap();
+        for last in 0..=255u8 {
+            let address = IpAddr::from([10, 9, 8, last]);
+            let rank = |service: &str| ["AMAZON", "EC2"].iter().position(|&s| s == service).unwrap_or(2);
+            let best = ranges.iter().filter(|r| prefix(r).contains(&address))
+                .max_by_key(|r| (r.2 != "AMAZON", r.1, rank(r.2), std::cmp::Reverse(r.2)));
+            prop_assert_eq!(inventory.service_of(address), best.map(|r| r.2), "{}", address);
+        }
+    }
+
     /// Whatever is written into a line comes out of it again.
     #[test]
     fn a_line_reads_back(src in address(), dst in address(), ports: (u16, u16), protocol: u8, packets: u64, bytes: u64,
@@ -85,7 +113,7 @@ proptest! {
     /// An address set holds what its prefixes hold, and families never mix.
     #[test]
     fn address_sets_hold_their_prefixes(prefixes in prop::collection::vec((address(), 0u8..=128), 0..5), probe in address()) {
-        let nets: Vec<IpNet> = prefixes.iter().map(|&(a, length)| closegate::net::prefix_of(a, length)).collect();
+        let nets: Vec<IpNet> = prefixes.iter().map(|&(a, length)| prefix_of(a, length)).collect();
         let set = AddressSet::new(&nets);
         prop_assert_eq!(set.contains(probe), nets.iter().any(|net| net.contains(&probe)));
         for net in &nets {

@@ -1,9 +1,10 @@
 //! The rules, and the proof of them.
 
 use closegate::audit::Audit;
-use closegate::inventory::{Direction, Gates, Target};
+use closegate::inventory::{Direction, Gates, Target, Way};
 use closegate::replay;
-use closegate::suggest::{KeptBecause, Status};
+use closegate::resolve::Confidence;
+use closegate::suggest::{KeptBecause, Reason, Status};
 use std::fmt::Write as _;
 
 use crate::common::audit_text;
@@ -330,6 +331,139 @@ fn a_group_is_named_only_where_a_reference_works() {
     ];
     assert_eq!(with(&peering("eu-west-1")), by_address);
     assert_eq!(with("{}"), by_address);
+}
+
+/// Across a transit gateway ingress rules may name groups, if it and both
+/// attachments support that, and egress rules never may.
+#[test]
+fn across_a_transit_gateway_egress_goes_by_address_and_ingress_by_name() {
+    let groups = [("sg-web", "", OPEN), ("sg-far", &*tcp(5432, "sg-web"), "")];
+    let interfaces: [(&str, &str, &[&str]); 2] = [
+        ("eni-1", "10.0.0.1", &["sg-web"]),
+        ("eni-9", "10.9.0.9", &["sg-far"]),
+    ];
+    let gateway = |gateway: &str, near: &str, far: &str| {
+        let options = |support: &str| {
+            format!(r#""Options":{{"SecurityGroupReferencingSupport":"{support}"}}"#)
+        };
+        let attached = |vpc: &str, support: &str| {
+            format!(
+                r#"{{"TransitGatewayId":"tgw-1","VpcId":"{vpc}","State":"available",{}}}"#,
+                options(support)
+            )
+        };
+        format!(
+            r#"{{"TransitGateways":[{{"TransitGatewayId":"tgw-1",{}}}],"TransitGatewayVpcAttachments":[{},{}]}}"#,
+            options(gateway),
+            attached("vpc-1", near),
+            attached("vpc-9", far)
+        )
+    };
+    let with = |more: &str| {
+        let inventory = inventory(&groups, &interfaces, more);
+        let log = "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start log-status\n\
+            eni-1 10.0.0.1 40000 10.9.0.9 5432 6 ACCEPT 2 1000 OK\n\
+            eni-1 10.9.0.9 5432 10.0.0.1 40000 6 ACCEPT 18 1000 OK\n";
+        audit_text(log, inventory.path())
+    };
+    let supported = with(&gateway("enable", "enable", "enable"));
+    assert_eq!(
+        summary(&supported),
+        [
+            "add egress web 10.9.0.9/32:5432",
+            "keep ingress far sg-web:5432"
+        ]
+    );
+    let mut rules = supported.rules.rules.iter();
+    let rule = rules.find(|r| r.status == Status::Add).unwrap();
+    assert!(
+        matches!(
+            rule.reason,
+            Reason::Unreferenced(Way::TransitGateway { .. })
+        ),
+        "{:?}",
+        rule.reason
+    );
+    // Answered, though the only rule cannot have let it in: somebody changed it since.
+    for unsupported in [
+        gateway("disable", "enable", "enable"),
+        gateway("enable", "enable", "disable"),
+    ] {
+        let audit = with(&unsupported);
+        assert_eq!(summary(&audit), [""; 0]);
+        assert_eq!(audit.replay.quarantined, 1);
+    }
+}
+
+/// A route through an appliance: what arrives is no longer the sender's group.
+#[test]
+fn past_a_middlebox_a_group_cannot_be_named() {
+    let groups = [
+        ("sg-web", "", OPEN),
+        ("sg-db", &*tcp(3306, "10.0.0.0/8"), ""),
+    ];
+    let interfaces: [(&str, &str, &[&str]); 2] = [
+        ("eni-1", "10.0.0.1", &["sg-web"]),
+        ("eni-2", "10.0.0.2", &["sg-db"]),
+    ];
+    let with = |routes: &str| {
+        let tables = format!(
+            r#"{{"RouteTables":[{{"VpcId":"vpc-1","Associations":[{{"Main":true}}],"Routes":[{{"DestinationCidrBlock":"10.0.0.0/16","GatewayId":"local"}},{routes}]}}]}}"#
+        );
+        let inventory = inventory(&groups, &interfaces, &tables);
+        audit(&inventory, &[("eni-1", "10.0.0.1", "10.0.0.2", 3306)])
+    };
+    let inspected =
+        with(r#"{"DestinationCidrBlock":"10.0.0.0/24","GatewayId":"vpce-0123456789abcdef0"}"#);
+    assert_eq!(
+        summary(&inspected),
+        [
+            "add egress web 10.0.0.2/32:3306",
+            "keep ingress db 10.0.0.0/8:3306"
+        ]
+    );
+    assert_eq!(
+        inspected.rules.rules[1].reason,
+        Reason::Unreferenced(Way::Inspected)
+    );
+    // Only the way to the internet leads through the appliance.
+    let direct = with(r#"{"DestinationCidrBlock":"0.0.0.0/0","NetworkInterfaceId":"eni-7"}"#);
+    assert_eq!(
+        summary(&direct),
+        ["add egress web sg-db:3306", "add ingress db sg-web:3306"]
+    );
+}
+
+/// A list whose entries nobody saved: AWS's published ranges stand in, and the rule
+/// says so.
+#[test]
+fn published_ranges_stand_in_for_the_entries_of_a_list_of_aws() {
+    let with = |name: &str| {
+        let list = format!(
+            r#"{{"PrefixLists":[{{"PrefixListId":"pl-00000001","PrefixListName":"com.amazonaws.{name}","OwnerId":"AWS"}}]}}"#
+        );
+        let inventory = inventory(
+            &[("sg-web", "", OPEN)],
+            &[("eni-1", "10.0.0.1", &["sg-web"])],
+            &list,
+        );
+        audit(&inventory, &[("eni-1", "10.0.0.1", "52.216.0.9", 443)])
+    };
+    let here = with("us-east-1.s3");
+    assert_eq!(summary(&here), ["add egress web pl-00000001:443"]);
+    let rule = &here.rules.rules[0];
+    assert_eq!(rule.reason, Reason::PublishedList);
+    assert_eq!(rule.confidence, Confidence::Likely);
+    for elsewhere in [
+        "eu-west-1.s3",
+        "us-east-1.dynamodb",
+        "us-east-1.vpc-lattice",
+    ] {
+        assert_eq!(
+            summary(&with(elsewhere)),
+            ["add egress web 52.216.0.9/32:443"]
+        );
+    }
 }
 
 /// A customer's list that holds half the internet says nothing about a destination.

@@ -6,29 +6,35 @@ use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::RunDir;
-use crate::cli::settings::Input;
+use crate::cli::settings::{self, Input};
 use crate::cli::{progress, summary};
+use crate::config::Config;
 use crate::emit;
 use crate::findings::Severity;
+use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
 use crate::net::visible;
-use crate::suggest::Level;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     let AuditArgs {
         input,
         out,
+        config,
         generalise,
         fail_on,
     } = args;
+    let mut config = settings::config(config)?;
+    if let Some(level) = generalise {
+        config.generalise.level = level.into();
+    }
     let Input {
         sources,
         inventory,
         reading,
     } = Input::resolve(input)?;
     let run = RunDir::prepare(&out)?;
-    let audit = audit(&sources, inventory, &reading, generalise.into())?;
+    let audit = audit(&sources, inventory, &reading, &config)?;
     finish(&audit, Some((run, &out)))?;
     let fail_on = fail_on.map(Severity::from);
     Ok(if stands(&audit, fail_on) {
@@ -43,15 +49,21 @@ pub(super) fn audit(
     sources: &[Source],
     inventory: Inventory,
     reading: &Settings,
-    level: Level,
+    config: &Config,
 ) -> Result<Audit, Failure> {
+    let (table, intake) = read(sources, reading)?;
+    Ok(audit::audit(inventory, table, intake, config))
+}
+
+/// Reads, with progress.
+pub(super) fn read(sources: &[Source], reading: &Settings) -> Result<(FlowTable, Intake), Failure> {
     let bar = progress::reading(sources.iter().map(|s| s.size).sum());
     let (table, intake) = audit::read(sources, reading, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
     if intake.records_read() == 0 {
         return Err(nothing_read(&intake));
     }
-    Ok(audit::audit(inventory, table, intake, level))
+    Ok((table, intake))
 }
 
 /// Writes the run if it has a place, and prints the summary.

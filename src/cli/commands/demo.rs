@@ -4,9 +4,9 @@ use crate::cli::args::{DemoArgs, SampleArg};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::RunDir;
 use crate::cli::settings::known_formats;
+use crate::config::Config;
 use crate::ingest::{Settings, Source};
 use crate::inventory::Inventory;
-use crate::suggest::Level;
 
 macro_rules! sample {
     ($($name:literal),* $(,)?) => {
@@ -24,6 +24,7 @@ const INVENTORY: &[(&str, &[u8])] = sample![
     "inventory/vpc-endpoints.json",
     "inventory/vpc-peering-connections.json",
     "inventory/nat-gateways.json",
+    "inventory/route-tables.json",
     "inventory/instances.json",
     "inventory/flow-logs.json",
 ];
@@ -59,7 +60,7 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         .as_deref()
         .map(|place| Ok((RunDir::prepare(place)?, place)))
         .transpose()?;
-    let audit = super::audit::audit(&sources, inventory, &reading, Level::default())?;
+    let audit = super::audit::audit(&sources, inventory, &reading, &Config::default())?;
     super::audit::finish(&audit, run)?;
     Ok(Exit::Done)
 }

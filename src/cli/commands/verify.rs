@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::Context;
 use serde_json::json;
 
-use crate::audit::Audit;
+use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::Input;
@@ -14,7 +14,6 @@ use crate::emit;
 use crate::inventory::Gates;
 use crate::net::visible;
 use crate::replay::{self, Against, Change, Passage};
-use crate::suggest::Level;
 
 /// Broken connections that the text lists; JSON has all of them.
 const LISTED: usize = 50;
@@ -40,14 +39,15 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
             .with_context(|| format!("rules file `{}`", path.display()))
             .map_err(Failure::usage)?,
     };
-    let audit = super::audit::audit(&sources, inventory, &reading, Level::default())?;
-    let rules = replay::after(&audit.inventory, &change);
-    let gates = Gates::new(&audit.inventory, |group| &rules[group.index()]);
-    let result = replay::against(&audit.inventory, &gates, &audit.connections);
+    let (table, intake) = super::audit::read(&sources, &reading)?;
+    let judged = audit::judge(inventory, table, intake);
+    let rules = replay::after(&judged.inventory, &change);
+    let gates = Gates::new(&judged.inventory, |group| &rules[group.index()]);
+    let result = replay::against(&judged.inventory, &gates, &judged.connections);
     print(if json {
-        as_json(&audit, &result, &unknown)
+        as_json(&judged, &result, &unknown)
     } else {
-        as_text(&audit, &result, &unknown)
+        as_text(&judged, &result, &unknown)
     })?;
     Ok(if result.broken.is_empty() {
         Exit::Done
@@ -65,7 +65,7 @@ const fn side(passage: Passage) -> &'static str {
     }
 }
 
-fn as_text(audit: &Audit, result: &Against, unknown: &[String]) -> String {
+fn as_text(judged: &Judged, result: &Against, unknown: &[String]) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
         writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
@@ -88,7 +88,7 @@ fn as_text(audit: &Audit, result: &Against, unknown: &[String]) -> String {
         ),
     );
     let connection = |position: usize| {
-        let c = &audit.connections[position];
+        let c = &judged.connections[position];
         format!(
             "{} to {} {}, {} records ({})",
             c.initiator.address, c.responder.address, c.service, c.totals.records, c.id
@@ -118,9 +118,9 @@ fn as_text(audit: &Audit, result: &Against, unknown: &[String]) -> String {
     text
 }
 
-fn as_json(audit: &Audit, result: &Against, unknown: &[String]) -> String {
+fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {
     let row = |position: usize| {
-        let c = &audit.connections[position];
+        let c = &judged.connections[position];
         json!({
             "id": c.id,
             "initiator": c.initiator.address,
@@ -140,7 +140,7 @@ fn as_json(audit: &Audit, result: &Against, unknown: &[String]) -> String {
     };
     let document = json!({
         "schema_version": emit::SCHEMA_VERSION,
-        "connections": audit.connections.len(),
+        "connections": judged.connections.len(),
         "permitted": result.permitted,
         "lost": result.broken.len(),
         "lost_connections": result.broken.iter().map(broken).collect::<Vec<_>>(),

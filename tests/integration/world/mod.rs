@@ -10,11 +10,11 @@ mod traffic;
 use std::collections::BTreeMap;
 
 use closegate::audit::{self, Audit};
+use closegate::config::Config;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Gates, Inventory, Party, RulePorts};
 use closegate::replay::{self, Change};
 use closegate::resolve::Verdict;
-use closegate::suggest::Level;
 
 use network::Network;
 use traffic::{Label, Traffic};
@@ -102,7 +102,7 @@ fn run(seed: u64, format: Format) -> Run {
     );
     assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
     Run {
-        audit: audit::audit(inventory, table, intake, Level::default()),
+        audit: audit::audit(inventory, table, intake, &Config::default()),
         truth: traffic.truth(),
     }
 }
@@ -130,6 +130,7 @@ fn faults(run: &Run) -> Faults {
     let faults = faults_of(run, &change);
     Faults {
         lost: faults.lost.max(run.audit.replay.lost.len()),
+        wider: faults.wider + run.audit.wider.len(),
         misread: misread(run),
         ..faults
     }

@@ -1,0 +1,199 @@
+//! Does the change let anything through that today's rules do not?
+//!
+//! Answered for every port at once and not by trying some: what a gate lets through
+//! to one address is a set of intervals of (protocol, port), and what a rule lets
+//! through to addresses is such an interval times a set of addresses. What a gate
+//! would let through additionally counts if the opposite gate would too.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::exposure::{Class, classes, path};
+use crate::inventory::{
+    Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule, Services,
+};
+
+/// A rule that would let something through which today's rules do not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widening {
+    /// The group it belongs to.
+    pub group: GroupIx,
+    /// The rule.
+    pub rule: Rule,
+    /// One of the interfaces that it would serve.
+    pub at: InterfaceIx,
+    /// One of the addresses that become reachable, or may come in.
+    pub peer: IpAddr,
+    /// On which services: `tcp/5432`, `udp/1000-2000`.
+    pub services: String,
+}
+
+/// Every rule of `after` that is not there today and widens something, the first
+/// case of each.
+pub fn wider(
+    inventory: &Inventory,
+    before: &Gates,
+    after: &Gates,
+    after_rules: &[Vec<Rule>],
+) -> Vec<Widening> {
+    let classes = classes(inventory);
+    let class_of = |ix: InterfaceIx| classes.iter().find(|c| c.members.contains(ix.index()));
+    let homes: Vec<Option<&Class>> = inventory.interface_indexes().map(class_of).collect();
+    let mut found: BTreeMap<(GroupIx, usize), Widening> = BTreeMap::new();
+    for class in &classes {
+        let added = added(inventory, class, after_rules);
+        for direction in [Direction::Egress, Direction::Ingress] {
+            let of_direction: Vec<_> = added
+                .iter()
+                .copied()
+                .filter(|(_, _, rule)| rule.direction == direction)
+                .collect();
+            if of_direction.is_empty() {
+                continue;
+            }
+            let gate = Gate {
+                inventory,
+                class,
+                direction,
+                before,
+                after,
+            };
+            for &(group, position, rule) in &of_direction {
+                if let Some(widening) = gate.to_addresses(group, rule) {
+                    found.entry((group, position)).or_insert(widening);
+                }
+            }
+            for ix in inventory.interface_indexes() {
+                let Some(home) = homes[ix.index()] else {
+                    continue;
+                };
+                if !path(inventory, class.example, ix) {
+                    continue;
+                }
+                for &(group, position, rule) in &of_direction {
+                    if let Some(widening) = gate.to_interface(group, rule, ix, home) {
+                        found.entry((group, position)).or_insert(widening);
+                    }
+                }
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Rules of a class's groups that are not there today, with group and position.
+fn added<'a>(
+    inventory: &Inventory,
+    class: &Class,
+    after_rules: &'a [Vec<Rule>],
+) -> Vec<(GroupIx, usize, &'a Rule)> {
+    let new = |group: GroupIx, rule: &Rule| {
+        let today = &inventory.group(group).rules;
+        !today.iter().any(|standing| standing.same_permission(rule))
+    };
+    class
+        .groups
+        .iter()
+        .flat_map(|&group| {
+            let rules = after_rules[group.index()].iter().enumerate();
+            rules
+                .filter(move |(_, rule)| new(group, rule))
+                .map(move |(position, rule)| (group, position, rule))
+        })
+        .collect()
+}
+
+/// One side of a class of interfaces.
+struct Gate<'a> {
+    inventory: &'a Inventory,
+    class: &'a Class,
+    direction: Direction,
+    before: &'a Gates,
+    after: &'a Gates,
+}
+
+impl Gate<'_> {
+    /// Whether the rule opens addresses, whoever holds them, that are not open today.
+    fn to_addresses(&self, group: GroupIx, rule: &Rule) -> Option<Widening> {
+        let wanted = rule.addresses(self.inventory)?;
+        let groups = &self.class.groups;
+        for services in self
+            .before
+            .steps(groups, self.direction, &Services::of(rule))
+        {
+            let open = self.before.addresses_for(groups, self.direction, &services);
+            if let Some(peer) = wanted.difference(&open).first() {
+                return Some(self.widening(group, rule, peer, &services));
+            }
+        }
+        None
+    }
+
+    /// Whether the rule lets a pair of interfaces talk that may not today.
+    fn to_interface(
+        &self,
+        group: GroupIx,
+        rule: &Rule,
+        other: InterfaceIx,
+        home: &Class,
+    ) -> Option<Widening> {
+        let at = self.inventory.interface(self.class.example);
+        let peer = self.inventory.interface(other);
+        let named = self.inventory.nameable_groups(at, self.direction, peer);
+        let services = Services::of(rule);
+        every_address(peer).find_map(|seen_peer| {
+            let seen = Peer {
+                address: seen_peer,
+                groups: named,
+            };
+            if !rule.reaches(self.inventory, seen) {
+                return None;
+            }
+            let today = self
+                .before
+                .services(&self.class.groups, self.direction, seen);
+            let more = services.difference(&today);
+            if more.is_empty() {
+                return None;
+            }
+            // The other gate decides about each member by the address it comes from.
+            let opposite = self.direction.opposite();
+            let mut members = self.class.members.ones();
+            members.find_map(|member| {
+                let member = self.inventory.interface(InterfaceIx::new(member));
+                let named = self.inventory.nameable_groups(peer, opposite, member);
+                if member.id == peer.id {
+                    return None;
+                }
+                every_address(member).find_map(|address| {
+                    let seen = Peer {
+                        address,
+                        groups: named,
+                    };
+                    let open = self.after.services(&home.groups, opposite, seen);
+                    let through = more.intersection(&open);
+                    (!through.is_empty()).then(|| self.widening(group, rule, seen_peer, &through))
+                })
+            })
+        })
+    }
+
+    fn widening(&self, group: GroupIx, rule: &Rule, peer: IpAddr, services: &Services) -> Widening {
+        Widening {
+            group,
+            rule: rule.clone(),
+            at: self.class.example,
+            peer,
+            services: services.to_string(),
+        }
+    }
+}
+
+/// An interface's addresses, and both ends of its prefixes.
+fn every_address(interface: &Interface) -> impl Iterator<Item = IpAddr> + '_ {
+    let ends = interface
+        .prefixes
+        .iter()
+        .flat_map(|prefix| [prefix.network(), prefix.broadcast()]);
+    interface.addresses.iter().copied().chain(ends)
+}

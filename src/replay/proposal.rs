@@ -123,43 +123,78 @@ struct BeforeAfter {
     after: Option<Value>,
 }
 
-/// Resources that hold one rule each, by type.
-const ONE_RULE: &[(&str, Direction)] = &[
-    ("aws_vpc_security_group_egress_rule", Direction::Egress),
-    ("aws_vpc_security_group_ingress_rule", Direction::Ingress),
+/// Types of resources that hold rules, with how to read one.
+const KINDS: &[(&str, Reader)] = &[
+    ("aws_vpc_security_group_egress_rule", |value| {
+        one_rule(Direction::Egress, value)
+    }),
+    ("aws_vpc_security_group_ingress_rule", |value| {
+        one_rule(Direction::Ingress, value)
+    }),
+    ("aws_security_group_rule", legacy_rule),
+    ("aws_security_group", inline_rules),
 ];
+
+/// The group and the rules that a resource holds; `None` if something that matters
+/// is not known before apply.
+type Reader = fn(&Value) -> Option<Vec<(String, Draft)>>;
+
+/// A rule as the texts and numbers of a plan say it.
+struct Draft {
+    direction: Direction,
+    protocol: String,
+    ports: (Option<i64>, Option<i64>),
+    target: Target,
+}
 
 /// What each resource held goes, what it will hold comes; a rule that does both
 /// stays. Resources of other types do not matter.
 fn plan(inventory: &Inventory, plan: Plan) -> Result<(Change, Vec<String>), ProposalError> {
     let (mut change, mut unknown) = (Change::default(), Vec::new());
     for resource in plan.resource_changes {
-        let Some(&(_, direction)) = ONE_RULE.iter().find(|(kind, _)| *kind == resource.kind) else {
-            if resource.kind == "aws_security_group_rule" || resource.kind == "aws_security_group" {
-                unknown.push(format!(
-                    "{}: rules of this type of resource are not read",
-                    resource.address
-                ));
-            }
+        let Some(&(_, reader)) = KINDS.iter().find(|(kind, _)| *kind == resource.kind) else {
             continue;
         };
-        let mut read = |value: Option<Value>| -> Result<Option<(GroupIx, Rule)>, ProposalError> {
-            let Some(value) = value else { return Ok(None) };
-            let found = planned(inventory, direction, &value)?;
-            if found.is_none() {
+        let mut read = |value: Option<Value>| -> Result<Vec<(GroupIx, Rule)>, ProposalError> {
+            let Some(value) = value else {
+                return Ok(Vec::new());
+            };
+            let Some(drafts) = reader(&value) else {
                 unknown.push(format!(
-                    "{}: its group or target is known only after apply",
+                    "{}: its group or a target is known only after apply",
                     resource.address
                 ));
-            }
-            Ok(found)
+                return Ok(Vec::new());
+            };
+            let rules = drafts.into_iter().map(|(id, draft)| {
+                let rule = Rule::from_parts(
+                    draft.direction,
+                    &draft.protocol,
+                    draft.ports.0,
+                    draft.ports.1,
+                    draft.target,
+                );
+                let rule =
+                    rule.ok_or_else(|| ProposalError::Rule(format!("{id} {}", draft.protocol)))?;
+                Ok((group(inventory, &id)?, rule))
+            });
+            rules.collect()
         };
-        let (before, after) = (read(resource.change.before)?, read(resource.change.after)?);
-        let same = matches!((&before, &after), (Some(a), Some(b)) if a.0 == b.0 && a.1.same_permission(&b.1));
-        if !same {
-            change.removals.extend(before);
-            change.additions.extend(after);
-        }
+        let (mut before, mut after) = (read(resource.change.before)?, read(resource.change.after)?);
+        let among = |(group, rule): &(GroupIx, Rule), others: &[(GroupIx, Rule)]| {
+            others
+                .iter()
+                .any(|(g, r)| g == group && r.same_permission(rule))
+        };
+        let kept: Vec<_> = before
+            .iter()
+            .filter(|rule| among(rule, &after))
+            .cloned()
+            .collect();
+        before.retain(|rule| !among(rule, &kept));
+        after.retain(|rule| !among(rule, &kept));
+        change.removals.extend(before);
+        change.additions.extend(after);
     }
     // An imported rule stands already; adding it again would change nothing.
     change.additions.retain(|(group, rule)| {
@@ -172,37 +207,119 @@ fn plan(inventory: &Inventory, plan: Plan) -> Result<(Change, Vec<String>), Prop
     Ok((change, unknown))
 }
 
-fn planned(
-    inventory: &Inventory,
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().map(ToOwned::to_owned)
+}
+
+fn ports(value: &Value) -> (Option<i64>, Option<i64>) {
+    let number = |key| value.get(key).and_then(Value::as_i64);
+    (number("from_port"), number("to_port"))
+}
+
+/// A group's id; one of another account has the account in front.
+fn group_target(id: &str) -> Target {
+    Target::Group(id.rsplit('/').next().unwrap_or(id).to_owned())
+}
+
+/// `aws_vpc_security_group_egress_rule` and its sister: one target.
+fn one_rule(direction: Direction, value: &Value) -> Option<Vec<(String, Draft)>> {
+    let target = if let Some(cidr) = text(value, "cidr_ipv4").or_else(|| text(value, "cidr_ipv6")) {
+        Target::cidr(&cidr)?
+    } else if let Some(list) = text(value, "prefix_list_id") {
+        Target::PrefixList(list)
+    } else {
+        group_target(&text(value, "referenced_security_group_id")?)
+    };
+    let draft = Draft {
+        direction,
+        protocol: text(value, "ip_protocol")?,
+        ports: ports(value),
+        target,
+    };
+    Some(vec![(text(value, "security_group_id")?, draft)])
+}
+
+/// `aws_security_group_rule`: several targets of one direction.
+fn legacy_rule(value: &Value) -> Option<Vec<(String, Draft)>> {
+    let group = text(value, "security_group_id")?;
+    let direction = if text(value, "type")? == "egress" {
+        Direction::Egress
+    } else {
+        Direction::Ingress
+    };
+    let named = text(value, "source_security_group_id").map(|id| group_target(&id));
+    drafts(&group, direction, value, named)
+}
+
+/// `aws_security_group`: `ingress` and `egress` blocks; one that does not exist yet
+/// can't be in the inventory, and nothing is lost by it.
+fn inline_rules(value: &Value) -> Option<Vec<(String, Draft)>> {
+    let Some(group) = text(value, "id") else {
+        return Some(Vec::new());
+    };
+    let mut all = Vec::new();
+    for (key, direction) in [
+        ("egress", Direction::Egress),
+        ("ingress", Direction::Ingress),
+    ] {
+        for block in value
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let named: Vec<Target> = texts(block, "security_groups")
+                .iter()
+                .map(|id| group_target(id))
+                .collect();
+            all.extend(drafts(&group, direction, block, named)?);
+        }
+    }
+    Some(all)
+}
+
+fn texts(value: &Value, key: &str) -> Vec<String> {
+    let list = value.get(key).and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|text| text.as_str().map(ToOwned::to_owned))
+        .collect()
+}
+
+/// The rules of a block with lists of targets.
+fn drafts(
+    group: &str,
     direction: Direction,
     value: &Value,
-) -> Result<Option<(GroupIx, Rule)>, ProposalError> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let number = |key: &str| value.get(key).and_then(Value::as_i64);
-    let (Some(group_id), Some(protocol)) = (text("security_group_id"), text("ip_protocol")) else {
-        return Ok(None);
-    };
-    let target = if let Some(cidr) = text("cidr_ipv4").or_else(|| text("cidr_ipv6")) {
-        Target::cidr(cidr)
-    } else if let Some(list) = text("prefix_list_id") {
-        Some(Target::PrefixList(list.to_owned()))
-    } else {
-        // Another account's group has the account in front.
-        text("referenced_security_group_id")
-            .map(|id| Target::Group(id.rsplit('/').next().unwrap_or(id).to_owned()))
-    };
-    let Some(target) = target else {
-        return Ok(None);
-    };
-    let rule = Rule::from_parts(
-        direction,
-        protocol,
-        number("from_port"),
-        number("to_port"),
-        target,
+    named: impl IntoIterator<Item = Target>,
+) -> Option<Vec<(String, Draft)>> {
+    let protocol = text(value, "protocol")?;
+    let mut targets: Vec<Target> = named.into_iter().collect();
+    for key in ["cidr_blocks", "ipv6_cidr_blocks"] {
+        for cidr in texts(value, key) {
+            targets.push(Target::cidr(&cidr)?);
+        }
+    }
+    targets.extend(
+        texts(value, "prefix_list_ids")
+            .into_iter()
+            .map(Target::PrefixList),
     );
-    let rule = rule.ok_or_else(|| ProposalError::Rule(format!("{group_id} {protocol}")))?;
-    Ok(Some((group(inventory, group_id)?, rule)))
+    if value.get("self").and_then(Value::as_bool) == Some(true) {
+        targets.push(group_target(group));
+    }
+    let draft = |target| Draft {
+        direction,
+        protocol: protocol.clone(),
+        ports: ports(value),
+        target,
+    };
+    (!targets.is_empty()).then(|| {
+        targets
+            .into_iter()
+            .map(|target| (group.to_owned(), draft(target)))
+            .collect()
+    })
 }
 
 fn group(inventory: &Inventory, id: &str) -> Result<GroupIx, ProposalError> {

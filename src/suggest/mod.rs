@@ -18,7 +18,7 @@ mod singles;
 
 pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
-pub use quota::{OverQuota, RULES_PER_GROUP};
+pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause};
 pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 

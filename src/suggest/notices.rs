@@ -2,7 +2,7 @@
 
 use super::{Reason, RuleSet};
 use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
-use crate::inventory::Inventory;
+use crate::inventory::{GroupIx, Inventory};
 use crate::net::visible;
 
 /// Findings about a rule set: ports that had to stay open, and groups with more
@@ -29,11 +29,13 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
         let found = Found {
             subject: o.direction.as_str().to_owned(),
             detail: format!(
-                "Group {} would have {} {} rules; AWS takes {} unless the quota is raised.",
+                "Group {} would have {} {} rules; AWS takes {} unless the quota is raised. To split it, each interface needs room for one more group: the fullest carries {} of {}.",
                 name(inventory, o.group),
                 o.rules,
                 o.direction.as_str(),
                 super::RULES_PER_GROUP,
+                carried(inventory, o.group),
+                super::GROUPS_PER_INTERFACE,
             ),
             group: Some(o.group),
             when: Some((
@@ -48,7 +50,16 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     unpinned.chain(over).collect()
 }
 
-fn name(inventory: &Inventory, group: crate::inventory::GroupIx) -> String {
+/// How many groups the fullest interface of a group carries.
+fn carried(inventory: &Inventory, group: GroupIx) -> usize {
+    let members = inventory.group(group).members.iter();
+    members
+        .map(|&member| inventory.interface(member).groups.len())
+        .max()
+        .unwrap_or_default()
+}
+
+fn name(inventory: &Inventory, group: GroupIx) -> String {
     let group = inventory.group(group);
     format!("{} ({})", visible(&group.name, 80), group.id)
 }

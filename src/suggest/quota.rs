@@ -7,6 +7,10 @@ use crate::inventory::{Direction, GroupIx, Inventory, Rule, Target};
 /// adjustable, and this is where everybody starts.
 pub const RULES_PER_GROUP: u64 = 60;
 
+/// Groups per interface (amazon-vpc-limits.html); adjustable up to 16. No group is ever
+/// put on an interface here.
+pub const GROUPS_PER_INTERFACE: usize = 5;
+
 /// A group with more rules than AWS takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverQuota {

@@ -157,6 +157,42 @@ fn a_terraform_plan_is_a_proposal() {
         let (answer, code) = verify(&["--rules", &plan(changes)]);
         assert_eq!((code, &answer["lost"]), (0, &json!(0)));
     }
+    // The older resource, and blocks inside the group, say the same.
+    let block = |port: i64, more: Value| {
+        let mut value = json!({"protocol": if port == 0 { "-1" } else { "tcp" }, "from_port": port, "to_port": port});
+        value
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        value
+    };
+    let world = json!({"cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": [], "self": false});
+    let of = |kind: &str, before: Value, after: Value| json!([{"address": format!("{kind}.x"), "type": kind, "change": {"before": before, "after": after}}]);
+    let mut legacy = block(0, world.clone());
+    legacy["security_group_id"] = "sg-0a1b2c3d4e5f90001".into();
+    legacy["type"] = "egress".into();
+    let inline =
+        |blocks: Value| json!({"id": "sg-0a1b2c3d4e5f90001", "egress": blocks, "ingress": []});
+    let everything = inline(json!([block(0, world)]));
+    let to_web = inline(json!([block(
+        80,
+        json!({"security_groups": ["sg-0a1b2c3d4e5f90002"]})
+    )]));
+    for (changes, lost) in [
+        (of("aws_security_group_rule", legacy, Value::Null), 6),
+        (
+            of("aws_security_group", everything.clone(), inline(json!([]))),
+            6,
+        ),
+        (of("aws_security_group", everything.clone(), to_web), 0),
+        (of("aws_security_group", everything.clone(), everything), 0),
+    ] {
+        let (answer, _) = verify(&["--rules", &plan(changes)]);
+        assert_eq!(
+            (&answer["lost"], &answer["not_known"]),
+            (&json!(lost), &json!([]))
+        );
+    }
     // What only apply will know is said.
     let unknown = json!({"ip_protocol": "tcp", "from_port": 1, "to_port": 1});
     let (answer, _) = verify(&["--rules", &plan(json!([egress(Value::Null, unknown)]))]);

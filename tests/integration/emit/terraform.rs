@@ -191,6 +191,71 @@ fn terraform_takes_the_files() {
     }
 }
 
+/// A plan that Terraform made: everything that has to be added comes, the open rule
+/// of a group goes, and `verify` says what that would break.
+#[test]
+fn verify_reads_a_plan_of_terraform() {
+    let installed = Command::new("terraform").arg("version").output().is_ok();
+    let Some(mirror) = provider_mirror().filter(|_| installed) else {
+        return;
+    };
+    let audit = audit();
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    // Importing asks AWS; what stands already is not needed for the question.
+    let mutual = text(&audit, "rules/mutual.tf");
+    let (module, _) = mutual.split_once("\nimport {").unwrap();
+    std::fs::write(dir.join("mutual.tf"), module).unwrap();
+    std::fs::write(dir.join("other.tf"), text(&audit, "rules/other.tf")).unwrap();
+    validate(dir, &mirror);
+    let provider = "provider \"aws\" {\n  region = \"us-east-1\"\n  access_key = \"test\"\n  secret_key = \"test\"\n  skip_credentials_validation = true\n  skip_requesting_account_id = true\n  skip_metadata_api_check = true\n  skip_region_validation = true\n}\n";
+    std::fs::write(dir.join("provider.tf"), provider).unwrap();
+    let open = |group: &str, rule: &str| {
+        serde_json::json!({"mode": "managed", "type": "aws_vpc_security_group_egress_rule", "name": group,
+            "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]", "instances": [{"schema_version": 0, "attributes": {
+                "id": rule, "security_group_rule_id": rule, "security_group_id": audit.inventory.groups().iter().find(|g| g.name == group).unwrap().id,
+                "ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0"}}]})
+    };
+    let state = |resources: serde_json::Value| {
+        let state = serde_json::json!({"version": 4, "terraform_version": "1.5.0", "serial": 1, "lineage": "x", "outputs": {}, "resources": resources});
+        std::fs::write(dir.join("terraform.tfstate"), state.to_string()).unwrap();
+    };
+    let verified = || {
+        terraform(
+            dir,
+            &["plan", "-input=false", "-refresh=false", "-out=plan"],
+        );
+        std::fs::write(
+            dir.join("plan.json"),
+            terraform(dir, &["show", "-json", "plan"]),
+        )
+        .unwrap();
+        let output = crate::common::closegate()
+            .args(["verify", "--json", "--flows"])
+            .arg(crate::common::sample().join("flows/custom"))
+            .arg("--inventory")
+            .arg(crate::common::sample().join("inventory"))
+            .arg("--rules")
+            .arg(dir.join("plan.json"))
+            .output()
+            .unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer["not_known"], serde_json::json!([]));
+        answer["lost"].as_u64().unwrap()
+    };
+    // The cache opens nothing: its open rule may go.
+    state(serde_json::json!([open("cache", "sgr-1")]));
+    assert_eq!(verified(), 0);
+    // The web servers may only lose theirs because the new rules come with the plan.
+    state(serde_json::json!([
+        open("web", "sgr-1"),
+        open("base", "sgr-2")
+    ]));
+    assert_eq!(verified(), 0);
+    std::fs::write(dir.join("other.tf"), "").unwrap();
+    assert!(verified() > 0);
+}
+
 /// The folder above `registry.terraform.io`, if the machine has a local mirror of
 /// the provider.
 fn provider_mirror() -> Option<String> {
@@ -228,7 +293,7 @@ fn validate(dir: &Path, mirror: &str) {
     terraform(dir, &["validate"]);
 }
 
-fn terraform(dir: &Path, arguments: &[&str]) {
+fn terraform(dir: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("terraform")
         .args(arguments)
         .current_dir(dir)
@@ -246,4 +311,5 @@ fn terraform(dir: &Path, arguments: &[&str]) {
         "terraform {}: {said}",
         arguments.join(" ")
     );
+    output.stdout
 }

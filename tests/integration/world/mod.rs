@@ -77,9 +77,16 @@ struct Run {
 }
 
 fn run(seed: u64, format: Format) -> Run {
+    /// Enough that a rule for a group grants a little more than was seen.
+    const NEVER_MET: u64 = 3;
+    run_where(seed, format, NEVER_MET)
+}
+
+/// `never_met` of a hundred pairs of a service do not use it.
+fn run_where(seed: u64, format: Format, never_met: u64) -> Run {
     let mut dice = Dice::new(seed);
     let network = Network::new(&mut dice);
-    let traffic = Traffic::new(&network, &mut dice);
+    let traffic = Traffic::new(&network, never_met, &mut dice);
     let dir = tempfile::tempdir().unwrap();
     let inventory = dir.path().join("inventory");
     std::fs::create_dir(&inventory).unwrap();
@@ -192,6 +199,10 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
             .interface_indexes()
             .flat_map(|x| inventory.interface_indexes().map(move |y| (x, y)))
         {
+            // What an interface sends to itself passes no gate.
+            if x == y {
+                continue;
+            }
             let (x, y) = (Party::Interface(x), Party::Interface(y));
             let passes = |gates| inventory.can(gates, &x, &y, service.into()).allowed;
             faults.wider += usize::from(passes(&after) && !passes(&today));
@@ -250,32 +261,43 @@ fn explain(run: &Run) -> Vec<String> {
     lines
 }
 
-/// Exposure after the change stays close to what was observed, over all worlds.
-#[test]
-fn exposure_stays_close_to_what_was_observed() {
+/// Exposure after the change over what was observed, in order; the least that rules by
+/// group can do is 1 where everybody uses what their group uses, and more elsewhere.
+fn ratios(never_met: u64) -> Vec<f64> {
     let mut ratios: Vec<f64> = Vec::new();
     for seed in 0..seeds() {
-        let exposure = run(seed, Format::Default).audit.exposure;
+        let exposure = run_where(seed, Format::Default, never_met).audit.exposure;
         assert!(
             exposure.ideal <= exposure.after && exposure.after <= exposure.before,
             "seed {seed}"
         );
         if exposure.ideal > 0 {
             let part = |n: u64| f64::from(u32::try_from(n).unwrap());
-            let ratio = part(exposure.after) / part(exposure.ideal);
-            ratios.push(ratio);
+            ratios.push(part(exposure.after) / part(exposure.ideal));
         }
     }
     ratios.sort_by(f64::total_cmp);
-    let mean = ratios.iter().sum::<f64>() / f64::from(u32::try_from(ratios.len()).unwrap());
-    let at = |percent: usize| ratios[(ratios.len() - 1) * percent / 100];
-    let said = format!(
-        "after / ideal: mean {mean:.3}, p90 {:.3}, p99 {:.3}, worst {:.3}",
-        at(90),
-        at(99),
-        at(100)
-    );
-    assert!(mean <= 1.10 && at(99) <= 1.10, "{said}");
+    ratios
+}
+
+/// Exposure after the change stays close to what was observed, over all worlds.
+#[test]
+#[expect(clippy::print_stdout, reason = "the distribution, on request")]
+fn exposure_stays_close_to_what_was_observed() {
+    for (never_met, close) in [(0, 100), (3, 90)] {
+        let ratios = ratios(never_met);
+        let mean = ratios.iter().sum::<f64>() / f64::from(u32::try_from(ratios.len()).unwrap());
+        let at = |percent: usize| ratios[(ratios.len() - 1) * percent / 100];
+        let said = format!(
+            "{never_met} of 100 pairs never met: after / ideal: mean {mean:.3}, p50 {:.3}, p90 {:.3}, p99 {:.3}, worst {:.3}",
+            at(50),
+            at(90),
+            at(99),
+            at(100)
+        );
+        println!("{said}");
+        assert!(mean <= 1.10 && at(close) <= 1.10, "{said}");
+    }
 }
 
 /// The naive method on the same worlds: what it loses, allows and grants, and that

@@ -20,6 +20,26 @@ pub(super) struct Interface {
     pub(super) tier: usize,
     shared: Vec<usize>,
     pub(super) lambda: bool,
+    /// An interface endpoint: everybody's server, nobody's client.
+    endpoint: bool,
+}
+
+impl Interface {
+    /// `InterfaceType`.
+    const fn kind(&self) -> &'static str {
+        if self.lambda {
+            "lambda"
+        } else if self.endpoint {
+            "vpc_endpoint"
+        } else {
+            "interface"
+        }
+    }
+
+    /// Whether it opens connections.
+    pub(super) const fn asks(&self) -> bool {
+        !self.endpoint
+    }
 }
 
 /// A group: a tier's own, or one that is shared.
@@ -34,6 +54,7 @@ struct Group {
 enum Joined {
     Peered,
     PeeredAcrossRegions,
+    TransitGateway,
 }
 
 pub(super) struct Network {
@@ -83,12 +104,13 @@ impl Network {
         let mut interfaces = Vec::new();
         for (tier, group) in groups.iter().enumerate().take(tiers) {
             let lambda = dice.percent(15);
+            let endpoint = !lambda && tier > 0 && group.vpc == 0 && dice.percent(20);
             for _ in 0..dice.between(1, 4) {
                 let number = u8::try_from(interfaces.len() + 10).unwrap();
                 let vpc = group.vpc;
                 // Shared groups stay inside the first VPC.
                 let shared = (tiers..tiers + shared)
-                    .filter(|_| vpc == 0 && !lambda && dice.percent(60))
+                    .filter(|_| vpc == 0 && !lambda && !endpoint && dice.percent(60))
                     .collect();
                 interfaces.push(Interface {
                     id: format!("eni-{number:08x}"),
@@ -102,13 +124,14 @@ impl Network {
                     tier,
                     shared,
                     lambda,
+                    endpoint,
                 });
             }
         }
-        let joined = if dice.percent(70) {
-            Joined::Peered
-        } else {
-            Joined::PeeredAcrossRegions
+        let joined = match dice.between(1, 10) {
+            1..=5 => Joined::Peered,
+            6..=7 => Joined::PeeredAcrossRegions,
+            _ => Joined::TransitGateway,
         };
         let mut network = Self {
             groups: Vec::new(),
@@ -129,7 +152,14 @@ impl Network {
                 self.party(groups.len(), dice),
                 self.party(groups.len(), dice),
             );
-            let &(protocol, port) = dice.pick(SERVICES);
+            let &(protocol, port) = if self.members(servers).any(|i| i.endpoint) {
+                &(6, 443)
+            } else {
+                dice.pick(SERVICES)
+            };
+            if self.members(clients).any(|i| i.endpoint) {
+                continue;
+            }
             if clients == servers || self.is_lambda(servers) || !groups[clients].open {
                 continue;
             }
@@ -148,8 +178,9 @@ impl Network {
             if self.services.iter().any(undecidable) {
                 continue;
             }
-            let by_name =
-                groups[clients].vpc == groups[servers].vpc || self.joined == Joined::Peered;
+            // Across a transit gateway an ingress rule may name a group, an egress rule not.
+            let by_name = groups[clients].vpc == groups[servers].vpc
+                || matches!(self.joined, Joined::Peered | Joined::TransitGateway);
             let mut rule = json!({"IpProtocol": if protocol == 6 { "tcp" } else { "udp" }, "FromPort": port, "ToPort": port});
             if by_name && dice.percent(60) {
                 rule["UserIdGroupPairs"] = json!([{"GroupId": group_id(clients)}]);
@@ -227,18 +258,30 @@ impl Network {
             .iter()
             .map(|i| {
                 let groups: Vec<Value> = std::iter::once(&i.tier).chain(&i.shared).map(|&g| json!({"GroupId": group_id(g)})).collect();
-                json!({"NetworkInterfaceId": i.id, "InterfaceType": if i.lambda { "lambda" } else { "interface" }, "VpcId": format!("vpc-{}", i.vpc),
+                json!({"NetworkInterfaceId": i.id, "InterfaceType": i.kind(), "VpcId": format!("vpc-{}", i.vpc),
                     "SubnetId": format!("subnet-{}-{}", i.vpc, i.tier), "PrivateIpAddress": text(i.address), "Groups": groups})
             })
             .collect();
         interfaces.push(json!({"NetworkInterfaceId": NAT, "InterfaceType": "nat_gateway", "VpcId": "vpc-0", "PrivateIpAddress": "10.0.99.99", "Groups": []}));
-        let far = if self.joined == Joined::Peered {
-            "us-east-1"
-        } else {
-            "eu-west-1"
-        };
-        json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces, "VpcPeeringConnections": [{
-            "Status": {"Code": "active"}, "RequesterVpcInfo": {"VpcId": "vpc-0", "Region": "us-east-1"}, "AccepterVpcInfo": {"VpcId": "vpc-1", "Region": far}}]})
+        let mut inventory = json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces,
+            "PrefixLists": [{"PrefixListId": "pl-00000001", "PrefixListName": "com.amazonaws.us-east-1.s3", "OwnerId": "AWS", "Cidrs": ["52.216.0.0/15"]}],
+            "VpcEndpoints": [{"VpcEndpointType": "Gateway", "VpcId": "vpc-0", "ServiceName": "com.amazonaws.us-east-1.s3", "State": "available"}]});
+        let support = json!({"SecurityGroupReferencingSupport": "enable"});
+        let peering = |far: &str| json!([{"Status": {"Code": "active"}, "RequesterVpcInfo": {"VpcId": "vpc-0", "Region": "us-east-1"}, "AccepterVpcInfo": {"VpcId": "vpc-1", "Region": far}}]);
+        match self.joined {
+            Joined::Peered => inventory["VpcPeeringConnections"] = peering("us-east-1"),
+            Joined::PeeredAcrossRegions => {
+                inventory["VpcPeeringConnections"] = peering("eu-west-1");
+            }
+            Joined::TransitGateway => {
+                inventory["TransitGateways"] =
+                    json!([{"TransitGatewayId": "tgw-1", "Options": support}]);
+                inventory["TransitGatewayVpcAttachments"] = ["vpc-0", "vpc-1"]
+                    .map(|vpc| json!({"TransitGatewayId": "tgw-1", "VpcId": vpc, "State": "available", "Options": support}))
+                    .into();
+            }
+        }
+        inventory
     }
 }
 

@@ -52,14 +52,17 @@ const HOSTILE: &[(u8, u16)] = &[
 ];
 
 impl Traffic {
-    pub(super) fn new(network: &Network, dice: &mut Dice) -> Self {
+    /// Of a hundred pairs, `never_met` have no use for each other though their
+    /// groups have.
+    pub(super) fn new(network: &Network, never_met: u64, dice: &mut Dice) -> Self {
         let mut traffic = Self { acts: Vec::new() };
         for service in &network.services {
             // One-way UDP: nobody answers statsd and syslog.
             let one_way = service.protocol == 17 && matches!(service.port, 514 | 8125);
             for client in network.members(service.clients) {
                 for server in network.members(service.servers) {
-                    if client.id == server.id {
+                    // Now and then somebody has no use for it; mostly everybody has.
+                    if client.id == server.id || dice.percent(never_met) {
                         continue;
                     }
                     for _ in 0..dice.between(1, 4) {
@@ -86,7 +89,7 @@ impl Traffic {
         let open: Vec<&Interface> = network
             .interfaces
             .iter()
-            .filter(|i| network.is_open(i))
+            .filter(|i| network.is_open(i) && i.asks())
             .collect();
         if open.is_empty() {
             return;
@@ -106,6 +109,21 @@ impl Traffic {
                     Label::Legitimate,
                 );
             }
+        }
+        // Objects in S3, by the gateway endpoint where there is one.
+        for _ in 0..dice.between(0, 3) {
+            let (host, last) = (
+                *dice.pick(&open),
+                u8::try_from(dice.between(1, 200)).unwrap(),
+            );
+            self.act(
+                dice,
+                host,
+                [52, 217, last, 8],
+                (6, 443),
+                true,
+                Label::Legitimate,
+            );
         }
         for _ in 0..dice.between(0, 3) {
             let (host, last) = (
@@ -155,7 +173,11 @@ impl Traffic {
                 dice.pick(&network.interfaces),
             );
             let port = *dice.pick(&[21, 1433, 5601, 9999]);
-            if host.tier != target.tier && network.is_open(host) && !network.offers(target, port) {
+            if host.tier != target.tier
+                && host.asks()
+                && network.is_open(host)
+                && !network.offers(target, port)
+            {
                 self.act(dice, host, target.address, (6, port), false, Label::Refused);
             }
         }

@@ -108,7 +108,8 @@ pub fn read(
     settings: &ingest::Settings,
     progress: impl Fn(u64) + Sync,
 ) -> (FlowTable, Intake) {
-    let (builder, intake) = ingest::read(sources, settings, FlowTableBuilder::default, progress);
+    let builder = FlowTableBuilder::default();
+    let intake = ingest::read(sources, settings, || builder.folder(), progress);
     (builder.finish(), intake)
 }
 

@@ -6,8 +6,14 @@
 
 mod coverage;
 mod days;
+mod fold;
+mod ports;
+mod presume;
 mod table;
 
 pub use coverage::Coverage;
 pub use days::{DAY, Days};
-pub use table::{Counters, Flow, FlowKey, FlowTable, FlowTableBuilder, ObserverIx};
+pub use fold::{FlowTableBuilder, Folder};
+pub use ports::Ports;
+pub use presume::Dropped;
+pub use table::{Counters, Flow, FlowKey, FlowTable, ObserverIx};

@@ -1,14 +1,14 @@
-//! The fold.
+//! What the fold makes.
 
 use std::net::IpAddr;
 
-use super::{Coverage, Days};
-use crate::ingest::{Interval, Row, Sink, Way};
+use super::{Coverage, Days, Dropped, Ports};
+use crate::ingest::{Row, Way};
 use crate::net::{HashMap, Protocol};
 
 /// A recording interface, as the rows name it; positions follow the names' order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObserverIx(u32);
+pub struct ObserverIx(pub(super) u32);
 
 impl ObserverIx {
     /// The position in [`FlowTable::observers`].
@@ -26,14 +26,16 @@ pub struct FlowKey {
     pub src: IpAddr,
     /// Receiver of the packets.
     pub dst: IpAddr,
-    /// Sender's port.
+    /// Sender's port; 0 if it is the one that stands for several.
     pub src_port: u16,
-    /// Receiver's port.
+    /// Receiver's port; 0 if it is the one that stands for several.
     pub dst_port: u16,
     /// Protocol.
     pub protocol: Protocol,
     /// ACCEPT, as opposed to REJECT.
     pub accepted: bool,
+    /// Which port stands for several; those are in [`Counters::dropped`].
+    pub dropped: Dropped,
 }
 
 /// What rows of one flow add up to. Sums, minima, maxima and bit-ors only, so
@@ -68,6 +70,8 @@ pub struct Counters {
     pub src_rewritten: bool,
     /// A row whose receiver did.
     pub dst_rewritten: bool,
+    /// The ports of the end whose port is not in the key.
+    pub dropped: Ports,
 }
 
 /// SYN and ACK of `tcp-flags`; together they are a SYN-ACK (flow-log-records.html).
@@ -75,7 +79,7 @@ const SYN: u8 = 2;
 const SYN_ACK: u8 = 18;
 
 impl Counters {
-    fn of(row: &Row<'_>) -> Self {
+    pub(super) fn of(row: &Row<'_>) -> Self {
         Self {
             records: 1,
             packets: row.packets,
@@ -89,6 +93,7 @@ impl Counters {
             ingress: row.way == Way::Ingress,
             src_rewritten: row.src_rewritten,
             dst_rewritten: row.dst_rewritten,
+            dropped: Ports::default(),
         }
     }
 
@@ -107,6 +112,7 @@ impl Counters {
         self.ingress |= other.ingress;
         self.src_rewritten |= other.src_rewritten;
         self.dst_rewritten |= other.dst_rewritten;
+        self.dropped.join(&other.dropped);
     }
 }
 
@@ -141,166 +147,5 @@ impl FlowTable {
             .observers
             .binary_search_by(|name| name.as_str().cmp(interface));
         position.ok().map(|position| &self.coverage[position])
-    }
-}
-
-/// A fold in progress.
-#[derive(Debug, Default)]
-pub struct FlowTableBuilder {
-    names: HashMap<Box<[u8]>, ObserverIx>,
-    coverage: Vec<Coverage>,
-    flows: HashMap<FlowKey, Counters>,
-    services: HashMap<IpAddr, String>,
-    /// The observer of the last row: most rows have the same one.
-    last: Option<(Box<[u8]>, ObserverIx)>,
-}
-
-impl FlowTableBuilder {
-    fn observer(&mut self, name: &[u8]) -> ObserverIx {
-        if let Some((last, ix)) = &self.last
-            && **last == *name
-        {
-            return *ix;
-        }
-        let ix = if let Some(&ix) = self.names.get(name) {
-            ix
-        } else {
-            let ix =
-                ObserverIx(u32::try_from(self.coverage.len()).expect("fewer than 2^32 interfaces"));
-            self.names.insert(name.into(), ix);
-            self.coverage.push(Coverage::default());
-            ix
-        };
-        self.last = Some((name.into(), ix));
-        ix
-    }
-
-    fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, counters: Counters) {
-        self.service(row.src, row.src_service);
-        self.service(row.dst, row.dst_service);
-        let key = FlowKey {
-            observer,
-            src: row.src,
-            dst: row.dst,
-            src_port: row.src_port,
-            dst_port: row.dst_port,
-            protocol: row.protocol,
-            accepted: row.accepted,
-        };
-        self.flows
-            .entry(key)
-            .and_modify(|known| known.add(&counters))
-            .or_insert(counters);
-    }
-
-    fn service(&mut self, address: IpAddr, name: &[u8]) {
-        if name.is_empty() {
-            return;
-        }
-        let name = String::from_utf8_lossy(name);
-        note_service(&mut self.services, address, &name);
-    }
-
-    /// Puts everything in order.
-    pub fn finish(self) -> FlowTable {
-        let mut named: Vec<(Box<[u8]>, ObserverIx)> = self.names.into_iter().collect();
-        named.sort();
-        let mut renumbered = vec![ObserverIx(0); named.len()];
-        for (new, (_, old)) in (0u32..).zip(&named) {
-            renumbered[old.index()] = ObserverIx(new);
-        }
-        let mut flows: Vec<Flow> = self
-            .flows
-            .into_iter()
-            .map(|(key, counters)| Flow {
-                key: FlowKey {
-                    observer: renumbered[key.observer.index()],
-                    ..key
-                },
-                counters,
-            })
-            .collect();
-        flows.sort_unstable_by_key(|flow| flow.key);
-        FlowTable {
-            coverage: named
-                .iter()
-                .map(|(_, old)| self.coverage[old.index()])
-                .collect(),
-            observers: named
-                .iter()
-                .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-                .collect(),
-            flows,
-            services: self.services,
-        }
-    }
-}
-
-fn note_service(services: &mut HashMap<IpAddr, String>, address: IpAddr, name: &str) {
-    let known = services.entry(address).or_default();
-    if known.is_empty() || name < known.as_str() {
-        name.clone_into(known);
-    }
-}
-
-impl Sink for FlowTableBuilder {
-    fn row(&mut self, row: &Row<'_>) {
-        let observer = self.observer(row.interface);
-        let coverage = &mut self.coverage[observer.index()];
-        coverage.rows += 1;
-        coverage.days.join(Days::of(row.start, row.end));
-        self.fold(observer, row, Counters::of(row));
-    }
-
-    fn again(&mut self, row: &Row<'_>) {
-        let observer = self.observer(row.interface);
-        let counters = Counters {
-            records: 0,
-            ..Counters::of(row)
-        };
-        self.fold(observer, row, counters);
-    }
-
-    fn no_data(&mut self, interval: Interval<'_>) {
-        let observer = self.observer(interval.interface);
-        let coverage = &mut self.coverage[observer.index()];
-        coverage.no_data += 1;
-        coverage.days.join(Days::of(interval.start, interval.end));
-    }
-
-    fn skip_data(&mut self, interval: Interval<'_>) {
-        let observer = self.observer(interval.interface);
-        self.coverage[observer.index()].skip(interval.start, interval.end);
-    }
-
-    fn merge(mut self, other: Self) -> Self {
-        // The larger table takes over the smaller one; the outcome is the same.
-        if self.flows.len() < other.flows.len() {
-            return other.merge(self);
-        }
-        let mut renumbered = vec![ObserverIx(0); other.coverage.len()];
-        let mut names: Vec<_> = other.names.into_iter().collect();
-        names.sort();
-        for (name, old) in names {
-            let new = self.observer(&name);
-            renumbered[old.index()] = new;
-            self.coverage[new.index()].merge(&other.coverage[old.index()]);
-        }
-        #[expect(clippy::iter_over_hash_type, reason = "addition is commutative")]
-        for (key, counters) in other.flows {
-            let key = FlowKey {
-                observer: renumbered[key.observer.index()],
-                ..key
-            };
-            self.flows
-                .entry(key)
-                .and_modify(|known| known.add(&counters))
-                .or_insert(counters);
-        }
-        #[expect(clippy::iter_over_hash_type, reason = "the minimum is commutative")]
-        for (address, name) in &other.services {
-            note_service(&mut self.services, *address, name);
-        }
-        self
     }
 }

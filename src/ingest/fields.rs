@@ -140,6 +140,44 @@ pub const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcpo
 /// A field that only Transit Gateway flow logs have (tgw-flow-logs.html).
 pub(super) const TRANSIT_GATEWAY_MARK: &str = "tgw-id";
 
+/// Names that other tools give to fields: the columns that CloudWatch Logs Insights
+/// discovers (CWL_AnalyzeLogData-discoverable-fields.html), and those of the table that
+/// the Athena guide once had (vpc-flow-logs.html).
+const ALIASES: &[(&str, &str)] = &[
+    ("accountId", "account-id"),
+    ("interfaceId", "interface-id"),
+    ("srcAddr", "srcaddr"),
+    ("dstAddr", "dstaddr"),
+    ("srcPort", "srcport"),
+    ("dstPort", "dstport"),
+    ("startTime", "start"),
+    ("endTime", "end"),
+    ("logStatus", "log-status"),
+    ("tcpFlags", "tcp-flags"),
+    ("flowDirection", "flow-direction"),
+    ("pktSrcAddr", "pkt-srcaddr"),
+    ("pktDstAddr", "pkt-dstaddr"),
+    ("pktSrcAwsService", "pkt-src-aws-service"),
+    ("pktDstAwsService", "pkt-dst-aws-service"),
+    ("account", "account-id"),
+    ("interfaceid", "interface-id"),
+    ("sourceaddress", "srcaddr"),
+    ("destinationaddress", "dstaddr"),
+    ("sourceport", "srcport"),
+    ("destinationport", "dstport"),
+    ("numpackets", "packets"),
+    ("numbytes", "bytes"),
+    ("starttime", "start"),
+    ("endtime", "end"),
+    ("logstatus", "log-status"),
+];
+
+/// The column of a key or column name as exports spell it, aliases included.
+pub(super) fn column(name: &str) -> Option<Column> {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    field(alias.map_or(name, |(_, real)| real))?.column
+}
+
 /// A field by name, in either spelling.
 pub fn field(name: &str) -> Option<&'static Field> {
     let same = |known: &str| {

@@ -4,10 +4,16 @@
 //! accounts for every line: rows + NODATA + SKIPDATA + duplicates + malformed +
 //! outside the window = data lines. Bad input is counted and sampled, never fatal.
 
+mod blocks;
+mod container;
+mod csv_table;
 mod fields;
 mod format;
-mod lines;
+mod json;
+mod ocsf;
+mod parquet;
 mod read;
+mod reading;
 mod row;
 mod seen;
 mod source;
@@ -18,7 +24,8 @@ pub use read::{Intake, MalformedSample, Settings, SourceIntake, read};
 pub use row::{BadLine, Interval, Line, Row, Way, parse_line};
 pub use source::{Source, find};
 
-/// Where rows go. One sink per worker; they are merged in a fixed order.
+/// Where rows go. One sink per worker; what they make may not depend on which row went
+/// to which.
 pub trait Sink: Send {
     /// A row of traffic.
     fn row(&mut self, row: &Row<'_>);
@@ -29,9 +36,8 @@ pub trait Sink: Send {
     fn no_data(&mut self, interval: Interval<'_>);
     /// An interval in which AWS dropped records.
     fn skip_data(&mut self, interval: Interval<'_>);
-    /// Takes over what another sink holds.
-    #[must_use]
-    fn merge(self, other: Self) -> Self;
+    /// The worker has read its last row.
+    fn finish(self);
 }
 
 /// Why the sources as a whole cannot be read.

@@ -1,11 +1,13 @@
 //! Reading sources in parallel and accounting for every line.
 
-use rayon::prelude::*;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Sink;
-use super::format::{Format, FormatError};
-use super::lines::{Found, Lines};
-use super::row::{BadLine, Line, Row, parse_line};
+use super::format::Format;
+use super::reading::{Reading, Share};
+use super::row::Line;
 use super::seen::Seen;
 use super::source::Source;
 
@@ -61,7 +63,7 @@ pub struct SourceIntake {
 }
 
 /// A line that could not be read, or a source that could not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MalformedSample {
     /// The source.
     pub source: String,
@@ -80,7 +82,8 @@ impl Intake {
         self.rows + self.no_data + self.skip_data
     }
 
-    fn merge(mut self, mut other: Self) -> Self {
+    /// Adds another part of the same run; sources and samples stay to be put in order.
+    fn add(&mut self, mut other: Self) {
         self.rows += other.rows;
         self.no_data += other.no_data;
         self.skip_data += other.skip_data;
@@ -88,49 +91,136 @@ impl Intake {
         self.outside_window += other.outside_window;
         self.malformed += other.malformed;
         self.bytes += other.bytes;
-        self.sources.append(&mut other.sources);
         self.samples.append(&mut other.samples);
-        self.samples.truncate(SAMPLES);
         self.window = match (self.window, other.window) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
         };
-        self
     }
 }
 
-/// Reads all sources, as many at once as there are threads, each into a sink of
+/// What one worker has read of one source.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SourceTally {
+    pub(super) format: Option<String>,
+    pub(super) records: u64,
+    pub(super) malformed: u64,
+}
+
+/// Lines of a large source, for whichever worker has nothing else to do.
+pub(super) struct Task {
+    pub(super) source: usize,
+    pub(super) share: Share,
+    pub(super) lines: Vec<u8>,
+}
+
+/// What the workers share.
+pub(super) struct Work<'a> {
+    pub(super) sources: &'a [Source],
+    pub(super) settings: &'a Settings,
+    pub(super) seen: Option<Seen>,
+    /// Positions of the sources in the order of reading: by time.
+    order: Vec<usize>,
+    next: AtomicUsize,
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<Task>,
+    /// Workers that read a source, and may yet hand out lines of it.
+    reading: usize,
+    waiting: usize,
+}
+
+impl Work<'_> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a task to a worker that waits for one; returns it if nobody does.
+    pub(super) fn hand_out(&self, task: Task) -> Result<(), Task> {
+        let mut queue = self.queue();
+        if queue.tasks.len() >= queue.waiting {
+            return Err(task);
+        }
+        queue.tasks.push_back(task);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Whether somebody waits, without asking too precisely.
+    pub(super) fn somebody_waits(&self) -> bool {
+        let queue = self.queue();
+        queue.tasks.len() < queue.waiting
+    }
+}
+
+/// Reads all sources with as many workers as there are threads, each into a sink of
 /// its own made by `sink`; `progress` is told of every chunk's size in bytes.
 pub fn read<S: Sink>(
     sources: &[Source],
     settings: &Settings,
     sink: impl Fn() -> S + Sync,
     progress: impl Fn(u64) + Sync,
-) -> (S, Intake) {
-    let seen = may_overlap(sources).then(Seen::new);
-    sources
-        .par_iter()
-        .map(|source| {
-            let mut reading = Reading {
-                source,
-                settings,
-                seen: seen.as_ref(),
-                sink: sink(),
-                intake: Intake::default(),
-                format: None,
-                line: 0,
-                malformed: 0,
-                records: 0,
-            };
-            reading.run(&progress);
-            reading.finish()
+) -> Intake {
+    let mut order: Vec<usize> = (0..sources.len()).collect();
+    order.sort_by_key(|&source| sources[source].slot());
+    let work = Work {
+        sources,
+        settings,
+        seen: may_overlap(sources).then(|| Seen::new(sources, &order)),
+        order,
+        next: AtomicUsize::new(0),
+        queue: Mutex::default(),
+        wake: Condvar::new(),
+    };
+    let done = Mutex::new((
+        Intake::default(),
+        vec![SourceTally::default(); sources.len()],
+    ));
+    // Threads of their own: one that waits for lines must not keep a thread of the pool
+    // that the Parquet reader needs.
+    std::thread::scope(|scope| {
+        for _ in 0..rayon::current_num_threads() {
+            scope.spawn(|| {
+                let mut worker = Worker {
+                    work: &work,
+                    sink: sink(),
+                    intake: Intake::default(),
+                    tallies: vec![SourceTally::default(); sources.len()],
+                };
+                worker.run(&progress);
+                worker.sink.finish();
+                let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.0.add(worker.intake);
+                for (all, own) in done.1.iter_mut().zip(worker.tallies) {
+                    all.records += own.records;
+                    all.malformed += own.malformed;
+                    // The first format by name, should workers differ.
+                    all.format = match (all.format.take(), own.format) {
+                        (Some(a), Some(b)) => Some(a.min(b)),
+                        (a, b) => a.or(b),
+                    };
+                }
+            });
+        }
+    });
+    let (mut intake, tallies) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    intake.samples.sort();
+    intake.samples.truncate(SAMPLES);
+    intake.sources = sources
+        .iter()
+        .zip(tallies)
+        .map(|(source, tally)| SourceIntake {
+            name: source.name.clone(),
+            format: tally.format.unwrap_or_else(|| "unreadable".to_owned()),
+            records: tally.records,
+            malformed: tally.malformed,
         })
-        .reduce(
-            || (sink(), Intake::default()),
-            |(sink_a, intake_a), (sink_b, intake_b)| {
-                (sink_a.merge(sink_b), intake_a.merge(intake_b))
-            },
-        )
+        .collect();
+    intake
 }
 
 /// One flow log never delivers a row twice. So there is nothing to look for when
@@ -143,133 +233,76 @@ fn may_overlap(sources: &[Source]) -> bool {
     }
 }
 
-struct Reading<'a, S> {
-    source: &'a Source,
-    settings: &'a Settings,
-    seen: Option<&'a Seen>,
-    sink: S,
-    intake: Intake,
-    format: Option<Format>,
-    line: u64,
-    malformed: u64,
-    records: u64,
+/// Reads sources and lines of others' sources until there are none.
+pub(super) struct Worker<'a, S> {
+    pub(super) work: &'a Work<'a>,
+    pub(super) sink: S,
+    pub(super) intake: Intake,
+    /// By source.
+    pub(super) tallies: Vec<SourceTally>,
 }
 
-impl<S: Sink> Reading<'_, S> {
-    fn run(&mut self, progress: impl Fn(u64)) {
-        let source = self.source;
-        let bytes = std::cell::Cell::new(0);
-        let counted = |count| {
-            bytes.set(bytes.get() + count);
-            progress(count);
-        };
-        match source.open(counted) {
-            Ok(text) => self.lines(Lines::new(text)),
-            Err(error) => self.reject(error.to_string()),
-        }
-        self.intake.bytes = bytes.get();
-    }
-
-    fn lines<R: std::io::Read>(&mut self, mut lines: Lines<R>) {
+impl<S: Sink> Worker<'_, S> {
+    fn run(&mut self, progress: &(impl Fn(u64) + Sync)) {
+        let work = self.work;
         loop {
-            match lines.next() {
-                Ok(None) => return,
-                Ok(Some(found)) => {
-                    self.line += 1;
-                    let Found::Line(line) = found else {
-                        self.reject(BadLine::TooLong.to_string());
-                        continue;
-                    };
-                    if line.iter().all(u8::is_ascii_whitespace) {
-                        continue;
-                    }
-                    if let Err(error) = self.one_line(line) {
-                        // Without a format no later line can be read either.
-                        self.reject(error.to_string());
-                        return;
-                    }
+            if work.next.load(Ordering::Relaxed) < work.order.len() {
+                // Under the lock, so that nobody goes home while a source is taken.
+                let mut queue = work.queue();
+                let place = work.next.fetch_add(1, Ordering::Relaxed);
+                let Some(&source) = work.order.get(place) else {
+                    continue;
+                };
+                queue.reading += 1;
+                drop(queue);
+                Reading::new(self, source).source(progress);
+                if let Some(seen) = &work.seen {
+                    seen.finished(place);
                 }
-                Err(error) => {
-                    self.line += 1;
-                    self.reject(format!("the rest can't be read: {error}"));
-                    // What was decoded before the fault still counts.
-                    if let Ok(Some(Found::Line(line))) = lines.next()
-                        && let Some(format) = &self.format
-                        && let Ok(parsed) = parse_line(format, line)
-                    {
-                        self.take(parsed);
-                    }
+                work.queue().reading -= 1;
+                work.wake.notify_all();
+                continue;
+            }
+            let mut queue = work.queue();
+            loop {
+                if let Some(task) = queue.tasks.pop_front() {
+                    drop(queue);
+                    Reading::resume(self, task);
+                    break;
+                }
+                if queue.reading == 0 {
                     return;
                 }
+                queue.waiting += 1;
+                queue = work
+                    .wake
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+                queue.waiting -= 1;
             }
         }
     }
 
-    fn one_line(&mut self, line: &[u8]) -> Result<(), FormatError> {
-        if Format::is_header(line) {
-            let text = String::from_utf8_lossy(line);
-            self.format = Some(Format::from_header(&text)?);
-            return Ok(());
-        }
-        let format = match self.format.take() {
-            Some(format) => format,
-            None if line.starts_with(TRANSIT_GATEWAY_ROW) => {
-                return Err(FormatError::TransitGateway);
-            }
-            None => {
-                if let Some(format) = self.format_without_header(line) {
-                    format
-                } else {
-                    self.reject(NO_FORMAT.to_owned());
-                    return Ok(());
-                }
-            }
-        };
-        match parse_line(&format, line) {
-            Ok(parsed) => self.take(parsed),
-            Err(reason) => self.reject(reason.to_string()),
-        }
-        self.format = Some(format);
-        Ok(())
-    }
-
-    /// What was asked for, else what the inventory says of this flow log, else
-    /// the default format if the line can be nothing else.
-    fn format_without_header(&self, line: &[u8]) -> Option<Format> {
-        let known = &self.settings.known_formats;
-        let by_id = self
-            .source
-            .flow_log_id()
-            .map(|id| known.iter().filter(move |(known, _)| known == id));
-        let from_inventory = match by_id {
-            Some(mut found) => found.next(),
-            None if known.windows(2).all(|pair| pair[0].1 == pair[1].1) => known.first(),
-            None => None,
-        };
-        self.settings
-            .format
-            .clone()
-            .or_else(|| from_inventory.map(|(_, format)| format.clone()))
-            .or_else(|| is_default_v2(line).then(Format::default_v2))
-    }
-
-    fn take(&mut self, line: Line<'_>) {
-        self.records += 1;
+    /// Takes a record that parsed.
+    pub(super) fn take(&mut self, source: usize, line: Line<'_>) {
+        self.tallies[source].records += 1;
         let (start, end) = match line {
             Line::Row(row) => (row.start, row.end),
             Line::NoData(i) | Line::SkipData(i) => (i.start, i.end),
         };
-        if self.settings.since.is_some_and(|since| end < since)
-            || self.settings.until.is_some_and(|until| start >= until)
+        let settings = self.work.settings;
+        if settings.since.is_some_and(|since| end < since)
+            || settings.until.is_some_and(|until| start >= until)
         {
             self.intake.outside_window += 1;
             return;
         }
+        let seen = self.work.seen.as_ref();
         match line {
             Line::Row(row) => {
-                if let Some((packets, bytes)) = self.seen.and_then(|seen| seen.again(&row)) {
+                if let Some((packets, bytes)) = seen.and_then(|seen| seen.again(&row)) {
                     self.intake.duplicates += 1;
-                    self.sink.again(&Row {
+                    self.sink.again(&super::Row {
                         packets,
                         bytes,
                         ..row
@@ -281,10 +314,7 @@ impl<S: Sink> Reading<'_, S> {
             }
             Line::NoData(interval) | Line::SkipData(interval) => {
                 let skipped = matches!(line, Line::SkipData(_));
-                if self
-                    .seen
-                    .is_some_and(|seen| seen.idle_again(interval, skipped))
-                {
+                if seen.is_some_and(|seen| seen.idle_again(interval, skipped)) {
                     self.intake.duplicates += 1;
                     return;
                 }
@@ -303,49 +333,24 @@ impl<S: Sink> Reading<'_, S> {
         });
     }
 
-    fn reject(&mut self, reason: String) {
-        self.malformed += 1;
-        if self.intake.samples.len() < SAMPLES {
-            self.intake.samples.push(MalformedSample {
-                source: self.source.name.clone(),
-                line: self.line,
-                reason,
-            });
+    /// Counts what could not be read, and keeps the first few.
+    pub(super) fn reject(&mut self, source: usize, name: &str, line: u64, reason: String) {
+        let tally = &mut self.tallies[source];
+        tally.malformed += 1;
+        self.intake.malformed += 1;
+        // Each worker keeps as many as anybody will ever see.
+        let samples = &mut self.intake.samples;
+        let sample = MalformedSample {
+            source: name.to_owned(),
+            line,
+            reason,
+        };
+        if samples.len() < SAMPLES {
+            samples.push(sample);
+        } else if let Some(last) = samples.iter_mut().max()
+            && sample < *last
+        {
+            *last = sample;
         }
     }
-
-    fn finish(self) -> (S, Intake) {
-        let mut intake = self.intake;
-        intake.malformed = self.malformed;
-        intake.sources.push(SourceIntake {
-            name: self.source.name.clone(),
-            format: self
-                .format
-                .map_or_else(|| "unreadable".to_owned(), |f| f.describe()),
-            records: self.records,
-            malformed: self.malformed,
-        });
-        (self.sink, intake)
-    }
-}
-
-/// How a row of the default Transit Gateway format begins (tgw-flow-logs.html).
-const TRANSIT_GATEWAY_ROW: &[u8] = b"6 TransitGateway";
-
-const NO_FORMAT: &str = "no header and no known format; give --log-format, or add the output of `aws ec2 describe-flow-logs` to the inventory";
-
-/// Whether a line can only be the default format: not by its number of values
-/// alone, but because each of them is what that format has at its place.
-fn is_default_v2(line: &[u8]) -> bool {
-    let mut values = line
-        .split(u8::is_ascii_whitespace)
-        .filter(|v| !v.is_empty());
-    let version = values.next() == Some(b"2");
-    let account = values
-        .next()
-        .is_some_and(|a| a == b"unknown" || a == b"-" || a.iter().all(u8::is_ascii_digit));
-    let interface = values
-        .next()
-        .is_some_and(|i| i == b"-" || i.starts_with(b"eni-"));
-    version && account && interface && parse_line(&Format::default_v2(), line).is_ok()
 }

@@ -111,133 +111,203 @@ pub enum BadLine {
     TooLong,
 }
 
-const NONE: &[u8] = b"-";
+pub(super) const NONE: &[u8] = b"-";
 
 /// Reads one line. Runs of spaces and tabs are one separator: one of AWS's own
 /// examples has a double space.
 pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
-    let values = Values::split(format, line)?;
-    let start = time(values.get(Column::Start))?;
-    let end = match values.get(Column::End) {
-        NONE => start,
-        end => time(end)?,
-    };
+    read_cells(&Values::split(format, line)?)
+}
+
+/// One record's values by column, wherever they come from.
+pub(super) trait Cells<'a> {
+    /// A value as text; `-` where there is none.
+    fn text(&self, column: Column) -> &'a [u8];
+
+    /// A value as a number; `None` where there is none.
+    fn number(&self, column: Column) -> Result<Option<u64>, BadLine>;
+
+    /// Whether records of this kind have the column at all.
+    fn has(&self, column: Column) -> bool;
+}
+
+/// Reads one record.
+pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine> {
+    let start = cells.number(Column::Start)?.ok_or(BadLine::Number)?;
+    let start = seconds(start);
+    let end = cells.number(Column::End)?.map_or(start, seconds);
     if end < start {
         return Err(BadLine::Time);
     }
-    let interface = values.get(Column::InterfaceId);
+    let interface = cells.text(Column::InterfaceId);
     let interval = Interval {
         interface,
         start,
         end,
     };
-    match values.get(Column::LogStatus) {
+    match cells.text(Column::LogStatus) {
         b"NODATA" => Ok(Line::NoData(interval)),
         b"SKIPDATA" => Ok(Line::SkipData(interval)),
-        b"OK" => values.row(interval).map(Line::Row),
+        b"OK" => read_row(cells, interval).map(Line::Row),
         // Without the field, an idle interval shows by having no addresses.
-        NONE if !format.has(Column::LogStatus) && values.is_idle() => Ok(Line::NoData(interval)),
-        NONE if !format.has(Column::LogStatus) => values.row(interval).map(Line::Row),
+        NONE if !cells.has(Column::LogStatus) && is_idle(cells) => Ok(Line::NoData(interval)),
+        NONE if !cells.has(Column::LogStatus) => read_row(cells, interval).map(Line::Row),
         _ => Err(BadLine::Status),
     }
 }
 
-/// The values of one line by column; `-` where the format lacks a column.
-struct Values<'a>([&'a [u8]; COLUMNS]);
+fn is_idle<'a>(cells: &impl Cells<'a>) -> bool {
+    use Column::{DstAddr, PktDstAddr, PktSrcAddr, SrcAddr};
+    [SrcAddr, DstAddr, PktSrcAddr, PktDstAddr]
+        .iter()
+        .all(|&column| cells.text(column) == NONE)
+}
 
-impl<'a> Values<'a> {
-    fn split(format: &Format, line: &'a [u8]) -> Result<Self, BadLine> {
+/// An end's address in the packet, as far as the format tells, and whether
+/// the interface shows another one.
+fn end<'a>(
+    cells: &impl Cells<'a>,
+    shown: Column,
+    packet: Column,
+) -> Result<(IpAddr, bool), BadLine> {
+    let (shown, packet) = (cells.text(shown), cells.text(packet));
+    let rewritten = shown != NONE && packet != NONE && shown != packet;
+    let true_end = if packet == NONE { shown } else { packet };
+    Ok((address(true_end)?, rewritten))
+}
+
+fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a>, BadLine> {
+    let (src, src_rewritten) = end(cells, Column::SrcAddr, Column::PktSrcAddr)?;
+    let (dst, dst_rewritten) = end(cells, Column::DstAddr, Column::PktDstAddr)?;
+    if src.is_ipv4() != dst.is_ipv4() {
+        return Err(BadLine::Address);
+    }
+    let protocol = cells.number(Column::Protocol)?.ok_or(BadLine::Number)?;
+    let protocol = Protocol(protocol.try_into().map_err(out_of_range)?);
+    let port = |column| {
+        let port = cells.number(column)?.unwrap_or(0);
+        u16::try_from(port).map_err(out_of_range)
+    };
+    let (src_port, dst_port) = if protocol.has_ports() {
+        (port(Column::SrcPort)?, port(Column::DstPort)?)
+    } else {
+        (0, 0)
+    };
+    // Only TCP has flags; nothing is documented past eight bits.
+    let flags = if protocol == Protocol::TCP {
+        cells.number(Column::TcpFlags)?.unwrap_or(0) & 0xff
+    } else {
+        0
+    };
+    Ok(Row {
+        interface: interval.interface,
+        src,
+        dst,
+        src_port,
+        dst_port,
+        protocol,
+        packets: cells.number(Column::Packets)?.unwrap_or(0),
+        bytes: cells.number(Column::Bytes)?.unwrap_or(0),
+        start: interval.start,
+        end: interval.end,
+        accepted: match cells.text(Column::Action) {
+            b"ACCEPT" => true,
+            b"REJECT" => false,
+            _ => return Err(BadLine::Action),
+        },
+        tcp_flags: u8::try_from(flags).map_err(out_of_range)?,
+        way: match cells.text(Column::FlowDirection) {
+            b"egress" => Way::Egress,
+            b"ingress" => Way::Ingress,
+            _ => Way::Unknown,
+        },
+        src_rewritten,
+        dst_rewritten,
+        src_service: service(cells.text(Column::PktSrcService)),
+        dst_service: service(cells.text(Column::PktDstService)),
+    })
+}
+
+/// The values of one line by column; `-` where the format lacks a column.
+struct Values<'a, 'f> {
+    format: &'f Format,
+    values: [&'a [u8]; COLUMNS],
+}
+
+impl<'a, 'f> Values<'a, 'f> {
+    fn split(format: &'f Format, line: &'a [u8]) -> Result<Self, BadLine> {
         let mut values: [&[u8]; COLUMNS] = [NONE; COLUMNS];
-        let mut count = 0;
+        let (mut count, mut start) = (0, 0);
         let plan = format.plan();
-        for value in line
-            .split(|b| matches!(b, b' ' | b'\t'))
-            .filter(|v| !v.is_empty())
-        {
+        let mut put = |value: &'a [u8]| {
+            if value.is_empty() {
+                return Ok(());
+            }
             let Some(&column) = plan.get(count) else {
                 return Err(BadLine::TooMany);
             };
             if column != SKIP {
-                values[column as usize] = value;
+                values[usize::from(column)] = value;
             }
             count += 1;
+            Ok(())
+        };
+        let (words, tail) = line.as_chunks::<8>();
+        for (number, word) in words.iter().enumerate() {
+            let mut gaps = gaps(u64::from_le_bytes(*word));
+            while gaps != 0 {
+                let end = number * 8 + gaps.trailing_zeros() as usize / 8;
+                put(&line[start..end])?;
+                start = end + 1;
+                gaps &= gaps - 1;
+            }
         }
+        for (offset, byte) in tail.iter().enumerate() {
+            if matches!(byte, b' ' | b'\t') {
+                let end = words.len() * 8 + offset;
+                put(&line[start..end])?;
+                start = end + 1;
+            }
+        }
+        put(&line[start..])?;
         if count < format.width() {
             return Err(BadLine::TooFew);
         }
-        Ok(Self(values))
+        Ok(Self { format, values })
+    }
+}
+
+impl<'a> Cells<'a> for Values<'a, '_> {
+    fn text(&self, column: Column) -> &'a [u8] {
+        self.values[column as usize]
     }
 
-    fn get(&self, column: Column) -> &'a [u8] {
-        self.0[column as usize]
+    fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
+        number_or_none(self.text(column))
     }
 
-    fn is_idle(&self) -> bool {
-        use Column::{DstAddr, PktDstAddr, PktSrcAddr, SrcAddr};
-        [SrcAddr, DstAddr, PktSrcAddr, PktDstAddr]
-            .iter()
-            .all(|&column| self.get(column) == NONE)
+    fn has(&self, column: Column) -> bool {
+        self.format.has(column)
     }
+}
 
-    /// An end's address in the packet, as far as the format tells, and whether
-    /// the interface shows another one.
-    fn end(&self, shown: Column, packet: Column) -> Result<(IpAddr, bool), BadLine> {
-        let (shown, packet) = (self.get(shown), self.get(packet));
-        let rewritten = shown != NONE && packet != NONE && shown != packet;
-        let true_end = if packet == NONE { shown } else { packet };
-        Ok((address(true_end)?, rewritten))
+/// The high bit of every byte of a word that is a space or a tab.
+const fn gaps(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const LOW: u64 = ONES * 0x7f;
+    /// The high bit of every byte that is zero, of no other.
+    const fn zero_bytes(word: u64) -> u64 {
+        !(((word & LOW) + LOW) | word | LOW)
     }
+    zero_bytes(word ^ (ONES * b' ' as u64)) | zero_bytes(word ^ (ONES * b'\t' as u64))
+}
 
-    fn row(&self, interval: Interval<'a>) -> Result<Row<'a>, BadLine> {
-        let (src, src_rewritten) = self.end(Column::SrcAddr, Column::PktSrcAddr)?;
-        let (dst, dst_rewritten) = self.end(Column::DstAddr, Column::PktDstAddr)?;
-        if src.is_ipv4() != dst.is_ipv4() {
-            return Err(BadLine::Address);
-        }
-        let protocol = number(self.get(Column::Protocol))?;
-        let protocol = Protocol(protocol.try_into().map_err(out_of_range)?);
-        let (src_port, dst_port) = if protocol.has_ports() {
-            let (src, dst) = (self.get(Column::SrcPort), self.get(Column::DstPort));
-            (port(src)?, port(dst)?)
-        } else {
-            (0, 0)
-        };
-        Ok(Row {
-            interface: interval.interface,
-            src,
-            dst,
-            src_port,
-            dst_port,
-            protocol,
-            packets: optional_number(self.get(Column::Packets))?,
-            bytes: optional_number(self.get(Column::Bytes))?,
-            start: interval.start,
-            end: interval.end,
-            accepted: match self.get(Column::Action) {
-                b"ACCEPT" => true,
-                b"REJECT" => false,
-                _ => return Err(BadLine::Action),
-            },
-            tcp_flags: self.tcp_flags(protocol)?,
-            way: match self.get(Column::FlowDirection) {
-                b"egress" => Way::Egress,
-                b"ingress" => Way::Ingress,
-                _ => Way::Unknown,
-            },
-            src_rewritten,
-            dst_rewritten,
-            src_service: service(self.get(Column::PktSrcService)),
-            dst_service: service(self.get(Column::PktDstService)),
-        })
-    }
-
-    /// Only TCP has flags; nothing is documented past eight bits.
-    fn tcp_flags(&self, protocol: Protocol) -> Result<u8, BadLine> {
-        if protocol != Protocol::TCP {
-            return Ok(0);
-        }
-        let flags = optional_number(self.get(Column::TcpFlags))?;
-        u8::try_from(flags & 0xff).map_err(out_of_range)
+/// A number, or `-`.
+pub(super) fn number_or_none(digits: &[u8]) -> Result<Option<u64>, BadLine> {
+    if digits == NONE {
+        Ok(None)
+    } else {
+        number(digits).map(Some)
     }
 }
 
@@ -254,6 +324,17 @@ fn number(digits: &[u8]) -> Result<u64, BadLine> {
         return Err(BadLine::Number);
     }
     let mut value = 0u64;
+    if digits.len() < 20 {
+        // Nineteen digits always fit.
+        for &digit in digits {
+            let digit = digit.wrapping_sub(b'0');
+            if digit > 9 {
+                return Err(BadLine::Number);
+            }
+            value = value * 10 + u64::from(digit);
+        }
+        return Ok(value);
+    }
     for &digit in digits {
         let digit = digit.wrapping_sub(b'0');
         if digit > 9 {
@@ -267,29 +348,16 @@ fn number(digits: &[u8]) -> Result<u64, BadLine> {
     Ok(value)
 }
 
-fn optional_number(digits: &[u8]) -> Result<u64, BadLine> {
-    if digits == NONE {
-        Ok(0)
-    } else {
-        number(digits)
-    }
-}
-
-fn port(digits: &[u8]) -> Result<u16, BadLine> {
-    optional_number(digits)?.try_into().map_err(out_of_range)
-}
-
 /// Times are Unix seconds; old logs sometimes carry milliseconds
 /// (flowlogs-reader divides what exceeds 31 bits).
-fn time(digits: &[u8]) -> Result<u64, BadLine> {
+const fn seconds(value: u64) -> u64 {
     /// The year 5138 in seconds, 1973 in milliseconds.
     const MILLISECONDS_FROM: u64 = 100_000_000_000;
-    let value = number(digits)?;
-    Ok(if value >= MILLISECONDS_FROM {
+    if value >= MILLISECONDS_FROM {
         value / 1000
     } else {
         value
-    })
+    }
 }
 
 fn address(text: &[u8]) -> Result<IpAddr, BadLine> {

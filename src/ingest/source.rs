@@ -1,10 +1,8 @@
-//! From what was typed to the files it means, and from a file to plain text.
+//! From what was typed to the files it means.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
-
-use flate2::read::MultiGzDecoder;
 
 use super::IngestError;
 
@@ -51,58 +49,42 @@ impl Source {
         parts.nth(2).filter(|part| part.starts_with("fl-"))
     }
 
+    /// The 5-minute slot in an S3 object's name, `_{YYYYMMDD}T{HHmm}Z_`: its rows end in
+    /// it (flow-logs-s3-path.html). In the order of time.
+    pub(super) fn slot(&self) -> Option<&str> {
+        let name = self.name.rsplit(['/', '\\']).next()?;
+        name.split('_').find(|part| {
+            part.len() == 14
+                && part.ends_with('Z')
+                && part.as_bytes()[8] == b'T'
+                && part[..8].bytes().all(|b| b.is_ascii_digit())
+                && part[9..13].bytes().all(|b| b.is_ascii_digit())
+        })
+    }
+
     /// Opens the source; `counted` is told of every byte that is read, before
     /// decompression.
     pub(super) fn open<'a>(
         &'a self,
         counted: impl FnMut(u64) + 'a,
     ) -> io::Result<Box<dyn Read + 'a>> {
-        let raw: Box<dyn Read + 'a> = match &self.origin {
-            Origin::File(path) => Box::new(File::open(path)?),
+        let inner: Box<dyn Read + 'a> = match &self.origin {
+            Origin::File(path) => {
+                let file = File::open(path)?;
+                // A file that grows while it is read is read as it was.
+                let length = file.metadata()?;
+                if length.is_file() {
+                    Box::new(file.take(length.len()))
+                } else {
+                    Box::new(file)
+                }
+            }
             Origin::Stdin => Box::new(io::stdin()),
             Origin::Memory(bytes) => Box::new(Cursor::new(*bytes)),
         };
-        decoded(Counted {
-            inner: raw,
-            counted,
-        })
+        Ok(Box::new(Counted { inner, counted }))
     }
 }
-
-/// Plain text out of whatever the first bytes say this is.
-fn decoded<'a>(mut raw: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let mut start = Vec::with_capacity(4);
-    (&mut raw).take(4).read_to_end(&mut start)?;
-    let unsupported = OTHER_CONTAINERS
-        .iter()
-        .find(|(magic, _)| start.starts_with(magic));
-    if let Some((_, what)) = unsupported {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!("this is {what}, which this version does not read; give it text or gzip"),
-        ));
-    }
-    let gzip = start.starts_with(&[0x1f, 0x8b]);
-    let whole = Cursor::new(start).chain(raw);
-    Ok(if gzip {
-        // Several members follow one another where logs were concatenated.
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(
-            1 << 17,
-            whole,
-        )))
-    } else {
-        Box::new(whole)
-    })
-}
-
-/// Containers that are recognised so that they can be named instead of being
-/// counted as a million unreadable lines.
-const OTHER_CONTAINERS: &[(&[u8], &str)] = &[
-    (b"PAR1", "a Parquet file"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "a zstd file"),
-    (b"BZh", "a bzip2 file"),
-    (b"PK\x03\x04", "a zip archive"),
-];
 
 struct Counted<R, F> {
     inner: R,

@@ -140,7 +140,75 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub(super) fn new(conversation: &Conversation, decision: Decision, table: &FlowTable) -> Self {
+    /// One connection, or one for each port of a responder whose ports were dropped: there
+    /// the rows are shared out, for which of them went to which port is not known.
+    pub(super) fn of(
+        conversation: &Conversation,
+        decision: Decision,
+        table: &FlowTable,
+    ) -> Vec<Self> {
+        let sum = Self::new(conversation, decision, table);
+        let responder = conversation.pair.socket(decision.initiator.other());
+        if !responder.several {
+            return vec![sum];
+        }
+        let ports = conversation.ports.known();
+        let shares = ports.len() as u64;
+        let confidence = if conversation.ports.has_more() {
+            Confidence::Guessed
+        } else {
+            sum.confidence
+        };
+        (0u64..)
+            .zip(ports)
+            .map(|(number, &port)| Self {
+                service: Service::new(conversation.pair.protocol, port),
+                confidence,
+                ..sum.share(number, shares)
+            })
+            .collect()
+    }
+
+    /// One of so many equal parts; what does not divide goes to the first.
+    fn share(&self, number: u64, of: u64) -> Self {
+        let part = |count: u64| {
+            let rest = if number == 0 { count % of } else { 0 };
+            count / of + rest
+        };
+        // What happened at all happened to each of them, as far as anybody knows.
+        let some = |count: u64| part(count).max(u64::from(count > 0));
+        let counters = |counters: Counters| Counters {
+            records: part(counters.records),
+            packets: part(counters.packets),
+            bytes: part(counters.bytes),
+            ..counters
+        };
+        let Seen {
+            let_out,
+            refused_out,
+            let_in,
+            refused_in,
+            passed_between,
+            refused_between,
+            answers,
+        } = self.seen;
+        Self {
+            records: part(self.records),
+            seen: Seen {
+                let_out: some(let_out),
+                refused_out: some(refused_out),
+                let_in: some(let_in),
+                refused_in: some(refused_in),
+                passed_between: some(passed_between),
+                refused_between: some(refused_between),
+                answers: some(answers),
+            },
+            by_place: self.by_place.map(|place| place.map(counters)),
+            ..*self
+        }
+    }
+
+    fn new(conversation: &Conversation, decision: Decision, table: &FlowTable) -> Self {
         let pair = &conversation.pair;
         let responder = decision.initiator.other();
         let mut sum = Self {

@@ -96,15 +96,17 @@ struct Listeners {
 }
 
 impl Listeners {
-    fn knows(&self, pair: &Pair, side: Side) -> bool {
-        self.known.contains(&(pair.socket(side), pair.protocol))
+    fn knows(&self, conversation: &Conversation, side: Side) -> bool {
+        let protocol = conversation.pair.protocol;
+        conversation
+            .sockets(side)
+            .any(|socket| self.known.contains(&(socket, protocol)))
     }
 
-    fn fan_in(&self, pair: &Pair, side: Side) -> u32 {
-        self.fan_in
-            .get(&(pair.socket(side), pair.protocol))
-            .copied()
-            .unwrap_or(0)
+    fn fan_in(&self, conversation: &Conversation, side: Side) -> u32 {
+        let protocol = conversation.pair.protocol;
+        let of = |socket| self.fan_in.get(&(socket, protocol)).copied();
+        conversation.sockets(side).filter_map(of).max().unwrap_or(0)
     }
 }
 
@@ -123,13 +125,16 @@ pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> V
         decisions = conversations
             .iter()
             .zip(evidence)
-            .map(|(conversation, evidence)| decide_one(&conversation.pair, evidence, &listeners))
+            .map(|(conversation, evidence)| decide_one(conversation, evidence, &listeners))
             .collect();
         listeners.known = conversations
             .iter()
             .zip(&decisions)
             .filter(|(c, d)| d.confidence >= learn_from && c.pair.protocol.has_ports())
-            .map(|(c, d)| (c.pair.socket(d.initiator.other()), c.pair.protocol))
+            .flat_map(|(c, d)| {
+                let sockets = c.sockets(d.initiator.other());
+                sockets.map(|socket| (socket, c.pair.protocol))
+            })
             .collect();
     }
     decisions
@@ -144,17 +149,25 @@ fn fan_in(
     let mut counts: HashMap<(Socket, Protocol), u32> = HashMap::default();
     for (conversation, evidence) in conversations.iter().zip(evidence) {
         if evidence.two_way() {
+            let Conversation { pair, .. } = conversation;
             for side in Side::BOTH {
-                *counts
-                    .entry((conversation.pair.socket(side), conversation.pair.protocol))
-                    .or_default() += 1;
+                // Of several conversations the socket that they share is in all of them.
+                let times = if pair.socket(side).several {
+                    1
+                } else {
+                    conversation.count()
+                };
+                for socket in conversation.sockets(side) {
+                    *counts.entry((socket, pair.protocol)).or_default() += times;
+                }
             }
         }
     }
     counts
 }
 
-fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decision {
+fn decide_one(conversation: &Conversation, evidence: &Evidence, listeners: &Listeners) -> Decision {
+    let pair = &conversation.pair;
     let [a, b] = Side::BOTH.map(|side| evidence.of(side));
     let decided = |initiator, confidence, basis| Decision {
         initiator,
@@ -168,11 +181,11 @@ fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decisi
     if let Some(side) = only(a.answered_unasked, b.answered_unasked) {
         return decided(
             side,
-            confidence_in_rules(pair, evidence, listeners, side),
+            confidence_in_rules(conversation, evidence, listeners, side),
             Basis::Rules,
         );
     }
-    if let Some(side) = refused_opener(pair, evidence, listeners) {
+    if let Some(side) = refused_opener(conversation, evidence, listeners) {
         return decided(side, Confidence::Likely, Basis::Refusal);
     }
     if let Some(side) = only(a.never_listens, b.never_listens) {
@@ -182,15 +195,15 @@ fn decide_one(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Decisi
         // In each of these the sign marks the responder.
         let responder = |a, b| only(a, b).map(Side::other);
         if let Some(side) = responder(
-            listeners.knows(pair, Side::A),
-            listeners.knows(pair, Side::B),
+            listeners.knows(conversation, Side::A),
+            listeners.knows(conversation, Side::B),
         ) {
             return decided(side, Confidence::Likely, Basis::Listener);
         }
         if let Some(side) = only(a.peer_port_named, b.peer_port_named) {
             return decided(side, Confidence::Likely, Basis::NamedPort);
         }
-        if let Some(side) = by_fan_in(pair, listeners) {
+        if let Some(side) = by_fan_in(conversation, listeners) {
             return decided(side, Confidence::Likely, Basis::FanIn);
         }
         if let Some(side) = responder(well_known(pair, Side::A), well_known(pair, Side::B)) {
@@ -239,16 +252,17 @@ const fn only(a: bool, b: bool) -> Option<Side> {
 /// a service's port on the initiator and a client's on the responder, so there
 /// the proof counts as a guess, unless a rule names the responder's port.
 fn confidence_in_rules(
-    pair: &Pair,
+    conversation: &Conversation,
     evidence: &Evidence,
     listeners: &Listeners,
     initiator: Side,
 ) -> Confidence {
     let responder = initiator.other();
+    let pair = &conversation.pair;
     let backwards = pair.protocol.has_ports()
         && pair.socket(responder).port >= EPHEMERAL_FROM
         && pair.socket(initiator).port < EPHEMERAL_FROM
-        && !listeners.knows(pair, responder)
+        && !listeners.knows(conversation, responder)
         && !evidence.of(initiator).peer_port_named;
     if backwards {
         Confidence::Guessed
@@ -263,20 +277,24 @@ fn confidence_in_rules(
 /// arrives after the connection was closed is refused too: so this holds only
 /// where the other side never got anything through, and where the sender is not
 /// known to be the one who answers.
-fn refused_opener(pair: &Pair, evidence: &Evidence, listeners: &Listeners) -> Option<Side> {
+fn refused_opener(
+    conversation: &Conversation,
+    evidence: &Evidence,
+    listeners: &Listeners,
+) -> Option<Side> {
     let tried = |side: Side| {
         evidence.of(side).rejected
             && !evidence.of(side.other()).accepted
-            && !listeners.knows(pair, side)
-            && !well_known(pair, side)
+            && !listeners.knows(conversation, side)
+            && !well_known(&conversation.pair, side)
     };
     only(tried(Side::A), tried(Side::B))
 }
 
-fn by_fan_in(pair: &Pair, listeners: &Listeners) -> Option<Side> {
+fn by_fan_in(conversation: &Conversation, listeners: &Listeners) -> Option<Side> {
     /// Fewer conversations than this are no crowd.
     const CROWD: u32 = 3;
-    let [a, b] = Side::BOTH.map(|side| listeners.fan_in(pair, side));
+    let [a, b] = Side::BOTH.map(|side| listeners.fan_in(conversation, side));
     if a.max(b) < CROWD || a.max(b) < a.min(b) * 2 {
         return None;
     }

@@ -40,7 +40,7 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
     let mut sums: Vec<Sum> = conversations
         .iter()
         .zip(decisions)
-        .map(|(conversation, decision)| Sum::new(conversation, decision, table))
+        .flat_map(|(conversation, decision)| Sum::of(conversation, decision, table))
         .collect();
     sums.sort_by_key(Sum::key);
     let mut folded: Vec<Sum> = Vec::new();

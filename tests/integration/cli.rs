@@ -160,7 +160,7 @@ fn nothing_usable_in_the_logs_is_exit_code_3() {
     fs::write(&log, "").unwrap();
     fails(audit(&path, &inventory, &out), 3, &["they are empty"]);
     fs::write(&log, "PAR1....").unwrap();
-    fails(audit(&path, &inventory, &out), 3, &["a Parquet file"]);
+    fails(audit(&path, &inventory, &out), 3, &["Parquet"]);
     fs::write(&log, "version resource-type account-id tgw-id srcaddr dstaddr\n6 TransitGateway 1 tgw-1 10.0.0.1 10.0.0.2\n").unwrap();
     fails(
         audit(&path, &inventory, &out),

@@ -3,6 +3,7 @@
 
 // What the tests share.
 mod common;
+mod containers;
 
 // The sample data's generator, to compare what it makes with what is checked in.
 #[path = "../../sample-data/shop/mod.rs"]

@@ -1,0 +1,156 @@
+//! Makes flow logs to measure with: `flow-logs make ROWS FILES DIR` writes gzip files of
+//! the default format and an inventory; `flow-logs floor DIR` decompresses them with
+//! libdeflate on all cores and does nothing else.
+//!
+//! The topology is the same for any number of rows: two thousand interfaces in a hundred
+//! groups, 162,500 connections, each recorded at both ends in both directions, so 650,000
+//! groups of interface, addresses, lower port, protocol and action.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a tool for maintainers: what goes wrong should stop it"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rayon::prelude::*;
+
+const INTERFACES: u64 = 2000;
+const GROUPS: u64 = 100;
+const CONNECTIONS: u64 = 162_500;
+const START: u64 = 1_793_577_600;
+const DAYS: u64 = 14;
+
+/// Ports of the services that are used.
+const SERVICES: &[u64] = &[443, 80, 5432, 3306, 6379, 8080, 9200, 2049];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["make", rows, files, dir] => make(
+            rows.parse().expect("a number of rows"),
+            files.parse().expect("a number of files"),
+            Path::new(dir),
+        ),
+        ["floor", dir] => floor(Path::new(dir)),
+        _ => eprintln!("usage: flow-logs make ROWS FILES DIR | flow-logs floor DIR"),
+    }
+}
+
+/// splitmix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+}
+
+fn address(host: u64) -> String {
+    format!("10.{}.{}.7", host / 250, host % 250)
+}
+
+/// Client, server, port: hosts of one group use hosts of the next ones.
+fn connection(number: u64) -> (u64, u64, u64) {
+    let mut dice = Dice(number);
+    let client = number % INTERFACES;
+    let server = (client + 1 + dice.roll(8) + GROUPS * dice.roll(INTERFACES / GROUPS)) % INTERFACES;
+    let port = SERVICES[usize::try_from(server % 8).expect("a small number")];
+    (client, server, port)
+}
+
+fn make(rows: u64, files: u64, dir: &Path) {
+    fs::create_dir_all(dir.join("flows")).expect("a directory to write to");
+    fs::create_dir_all(dir.join("inventory")).expect("a directory to write to");
+    fs::write(dir.join("inventory/all.json"), inventory()).expect("a file to write to");
+    (0..files).into_par_iter().for_each(|file| {
+        let name = format!(
+            "111122223333_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20261101T{file:04}Z_{file:08x}.log.gz"
+        );
+        let out = fs::File::create(dir.join("flows").join(name)).expect("a file to write to");
+        let mut out = GzEncoder::new(out, Compression::new(4));
+        let mut text = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n".to_owned();
+        let mut dice = Dice(file.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        for _ in 0..rows / files / 4 {
+            let (client, server, port) = connection(dice.roll(CONNECTIONS));
+            let own = 32768 + dice.roll(28232);
+            let start = START + dice.roll(DAYS * 86_400);
+            let (packets, bytes) = (1 + dice.roll(40), 60 + dice.roll(90_000));
+            let action = if dice.roll(100) == 0 { "REJECT" } else { "ACCEPT" };
+            for at in [client, server] {
+                for (from, to, from_port, to_port) in
+                    [(client, server, own, port), (server, client, port, own)]
+                {
+                    writeln!(
+                        text,
+                        "2 111122223333 eni-{at:017x} {} {} {from_port} {to_port} 6 {packets} {bytes} {start} {} {action} OK",
+                        address(from),
+                        address(to),
+                        start + 58
+                    )
+                    .expect("a string takes everything");
+                }
+            }
+            if text.len() > 1 << 20 {
+                out.write_all(text.as_bytes()).expect("a file to write to");
+                text.clear();
+            }
+        }
+        out.write_all(text.as_bytes()).expect("a file to write to");
+        out.finish().expect("a file to write to");
+    });
+}
+
+fn inventory() -> String {
+    let rules: Vec<serde_json::Value> = SERVICES
+        .iter()
+        .map(|port| serde_json::json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}))
+        .collect();
+    let groups: Vec<serde_json::Value> = (0..GROUPS)
+        .map(|group| {
+            serde_json::json!({"GroupId": format!("sg-{group:017x}"), "GroupName": format!("group-{group}"), "VpcId": "vpc-1", "OwnerId": "111122223333",
+                "IpPermissions": rules, "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]})
+        })
+        .collect();
+    let interfaces: Vec<serde_json::Value> = (0..INTERFACES)
+        .map(|host| {
+            serde_json::json!({"NetworkInterfaceId": format!("eni-{host:017x}"), "InterfaceType": "interface", "VpcId": "vpc-1",
+                "PrivateIpAddress": address(host), "Groups": [{"GroupId": format!("sg-{:017x}", host % GROUPS)}]})
+        })
+        .collect();
+    serde_json::json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces}).to_string()
+}
+
+/// Decompresses every file below the directory.
+fn floor(dir: &Path) {
+    let files: Vec<_> = fs::read_dir(dir)
+        .expect("a directory")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    let bytes: usize = files
+        .par_iter()
+        .map_init(Vec::new, |out: &mut Vec<u8>, path| {
+            let input = fs::read(path).expect("a readable file");
+            let size = input
+                .last_chunk::<4>()
+                .map_or(0, |size| u32::from_le_bytes(*size));
+            out.resize(size as usize, 0);
+            let mut decompressor = libdeflater::Decompressor::new();
+            decompressor
+                .gzip_decompress(&input, out)
+                .expect("a gzip file")
+        })
+        .sum();
+    eprintln!("{} files, {bytes} bytes of text", files.len());
+}

@@ -1,0 +1,330 @@
+//! The fold: rows into a table that all workers share.
+//!
+//! A table per worker would be as many tables as there are cores, all of nearly the same
+//! keys, and a merge as long as the reading. So there is one, in parts with a lock each;
+//! there are enough parts that workers rarely meet.
+
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+
+use super::presume::dropped;
+use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx};
+use super::{Coverage, Days, Dropped, Ports};
+use crate::ingest::{Interval, Row, Sink};
+use crate::net::{HashMap, Protocol};
+
+/// Parts of the table.
+const PARTS: usize = 256;
+
+/// A fold in progress.
+#[derive(Debug)]
+pub struct FlowTableBuilder {
+    hasher: foldhash::fast::RandomState,
+    parts: Vec<Mutex<Part>>,
+    shared: Mutex<Shared>,
+}
+
+/// Flows whose hash ends alike.
+#[derive(Debug, Default)]
+struct Part {
+    /// IPv4 flows with one port, which most are, by [`pack`].
+    packed: HashTable<(u128, Counters)>,
+    rest: HashTable<(FlowKey, Counters)>,
+}
+
+/// What is touched once per interface and worker.
+#[derive(Debug, Default)]
+struct Shared {
+    names: HashMap<Box<[u8]>, ObserverIx>,
+    coverage: Vec<Coverage>,
+    services: HashMap<IpAddr, String>,
+}
+
+impl Default for FlowTableBuilder {
+    fn default() -> Self {
+        Self {
+            hasher: foldhash::fast::RandomState::default(),
+            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            shared: Mutex::default(),
+        }
+    }
+}
+
+/// A worker that panicked ends the program; what it left behind is never used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FlowTableBuilder {
+    /// A place to fold rows into the table, for one worker.
+    pub fn folder(&self) -> Folder<'_> {
+        Folder {
+            table: self,
+            names: HashMap::default(),
+            coverage: Vec::new(),
+            services: HashMap::default(),
+        }
+    }
+
+    fn observer(&self, name: &[u8]) -> ObserverIx {
+        let mut shared = lock(&self.shared);
+        let next = u32::try_from(shared.names.len()).expect("fewer than 2^32 interfaces");
+        if let Some(&known) = shared.names.get(name) {
+            return known;
+        }
+        shared.names.insert(name.into(), ObserverIx(next));
+        ObserverIx(next)
+    }
+
+    /// Adds a whole flow, as another table has it; `key` names one of our observers.
+    fn add(&self, key: FlowKey, counters: &Counters) {
+        match pack(&key) {
+            Some(packed) => {
+                let hash = self.hasher.hash_one(packed);
+                let table = &mut lock(self.part(hash)).packed;
+                let rehash = |(key, _): &(u128, Counters)| self.hasher.hash_one(key);
+                match table.find_mut(hash, |(known, _)| *known == packed) {
+                    Some((_, known)) => known.add(counters),
+                    None => {
+                        table.insert_unique(hash, (packed, *counters), rehash);
+                    }
+                }
+            }
+            None => {
+                let hash = self.hasher.hash_one(key);
+                let table = &mut lock(self.part(hash)).rest;
+                let rehash = |(key, _): &(FlowKey, Counters)| self.hasher.hash_one(key);
+                match table.find_mut(hash, |(known, _)| *known == key) {
+                    Some((_, known)) => known.add(counters),
+                    None => {
+                        table.insert_unique(hash, (key, *counters), rehash);
+                    }
+                }
+            }
+        }
+    }
+
+    fn part(&self, hash: u64) -> &Mutex<Part> {
+        // The low bits choose the place in the part.
+        &self.parts[usize::try_from(hash >> 40).unwrap_or_default() % PARTS]
+    }
+
+    /// Puts everything in order.
+    pub fn finish(self) -> FlowTable {
+        let shared = self
+            .shared
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut named: Vec<(Box<[u8]>, ObserverIx)> = shared.names.into_iter().collect();
+        named.sort();
+        let mut renumbered = vec![ObserverIx(0); named.len()];
+        for (new, (_, old)) in (0u32..).zip(&named) {
+            renumbered[old.index()] = ObserverIx(new);
+        }
+        let mut flows: Vec<Flow> = Vec::new();
+        for part in self.parts {
+            let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+            flows.reserve(part.packed.len() + part.rest.len());
+            let packed = part.packed.into_iter();
+            let all = packed.map(|(key, counters)| (unpack(key), counters));
+            for (key, counters) in all.chain(part.rest) {
+                let observer = renumbered[key.observer.index()];
+                flows.push(whole(FlowKey { observer, ..key }, counters));
+            }
+        }
+        flows.sort_unstable_by_key(|flow| flow.key);
+        // A flow that got its port back may have been there with it already.
+        flows.dedup_by(|later, first| {
+            let same = later.key == first.key;
+            if same {
+                first.counters.add(&later.counters);
+            }
+            same
+        });
+        FlowTable {
+            coverage: named
+                .iter()
+                .map(|(_, old)| {
+                    let known = shared.coverage.get(old.index());
+                    known.copied().unwrap_or_default()
+                })
+                .collect(),
+            observers: named
+                .iter()
+                .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+                .collect(),
+            flows,
+            services: shared.services,
+        }
+    }
+}
+
+/// A flow with both ports, if the dropped one was always the same.
+fn whole(mut key: FlowKey, mut counters: Counters) -> Flow {
+    if let Some(port) = counters.dropped.only() {
+        match key.dropped {
+            Dropped::Src => key.src_port = port,
+            Dropped::Dst => key.dst_port = port,
+            Dropped::Neither => {}
+        }
+        key.dropped = Dropped::Neither;
+        counters.dropped = Ports::default();
+    }
+    Flow { key, counters }
+}
+
+const ACCEPTED: u128 = 1;
+const SRC_DROPPED: u128 = 2;
+
+/// An IPv4 flow with one port as one number: observer, sender, receiver, port,
+/// protocol, and two flags.
+fn pack(key: &FlowKey) -> Option<u128> {
+    let (IpAddr::V4(src), IpAddr::V4(dst)) = (key.src, key.dst) else {
+        return None;
+    };
+    let (port, flag) = match key.dropped {
+        Dropped::Src => (key.dst_port, SRC_DROPPED),
+        Dropped::Dst => (key.src_port, 0),
+        Dropped::Neither => return None,
+    };
+    Some(
+        u128::from(key.observer.0) << 96
+            | u128::from(src.to_bits()) << 64
+            | u128::from(dst.to_bits()) << 32
+            | u128::from(port) << 16
+            | u128::from(key.protocol.0) << 8
+            | flag
+            | u128::from(key.accepted),
+    )
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each field is cut out of the number"
+)]
+fn unpack(packed: u128) -> FlowKey {
+    let port = (packed >> 16) as u16;
+    let (src_port, dst_port, dropped) = if packed & SRC_DROPPED == 0 {
+        (port, 0, Dropped::Dst)
+    } else {
+        (0, port, Dropped::Src)
+    };
+    FlowKey {
+        observer: ObserverIx((packed >> 96) as u32),
+        src: IpAddr::V4(Ipv4Addr::from_bits((packed >> 64) as u32)),
+        dst: IpAddr::V4(Ipv4Addr::from_bits((packed >> 32) as u32)),
+        src_port,
+        dst_port,
+        protocol: Protocol((packed >> 8) as u8),
+        accepted: packed & ACCEPTED == ACCEPTED,
+        dropped,
+    }
+}
+
+/// One worker's way into the table.
+#[derive(Debug)]
+pub struct Folder<'a> {
+    table: &'a FlowTableBuilder,
+    names: HashMap<Box<[u8]>, ObserverIx>,
+    coverage: Vec<Coverage>,
+    services: HashMap<IpAddr, String>,
+}
+
+impl Folder<'_> {
+    fn observer(&mut self, name: &[u8]) -> ObserverIx {
+        if let Some(&known) = self.names.get(name) {
+            return known;
+        }
+        let ix = self.table.observer(name);
+        self.names.insert(name.into(), ix);
+        if self.coverage.len() <= ix.index() {
+            self.coverage.resize(ix.index() + 1, Coverage::default());
+        }
+        ix
+    }
+
+    fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, mut counters: Counters) {
+        note_service(&mut self.services, row.src, row.src_service);
+        note_service(&mut self.services, row.dst, row.dst_service);
+        let mut key = FlowKey {
+            observer,
+            src: row.src,
+            dst: row.dst,
+            src_port: row.src_port,
+            dst_port: row.dst_port,
+            protocol: row.protocol,
+            accepted: row.accepted,
+            dropped: dropped(row),
+        };
+        match key.dropped {
+            Dropped::Src => {
+                counters.dropped = Ports::of(std::mem::take(&mut key.src_port));
+            }
+            Dropped::Dst => {
+                counters.dropped = Ports::of(std::mem::take(&mut key.dst_port));
+            }
+            Dropped::Neither => {}
+        }
+        self.table.add(key, &counters);
+    }
+}
+
+/// AWS may show one of several services for an address; the first by name stands.
+fn note_service(services: &mut HashMap<IpAddr, String>, address: IpAddr, name: &[u8]) {
+    if name.is_empty() {
+        return;
+    }
+    let known = services.entry(address).or_default();
+    if known.is_empty() || name < known.as_bytes() {
+        *known = String::from_utf8_lossy(name).into_owned();
+    }
+}
+
+impl Sink for Folder<'_> {
+    fn row(&mut self, row: &Row<'_>) {
+        let observer = self.observer(row.interface);
+        let coverage = &mut self.coverage[observer.index()];
+        coverage.rows += 1;
+        coverage.days.join(Days::of(row.start, row.end));
+        self.fold(observer, row, Counters::of(row));
+    }
+
+    fn again(&mut self, row: &Row<'_>) {
+        let observer = self.observer(row.interface);
+        let counters = Counters {
+            records: 0,
+            ..Counters::of(row)
+        };
+        self.fold(observer, row, counters);
+    }
+
+    fn no_data(&mut self, interval: Interval<'_>) {
+        let observer = self.observer(interval.interface);
+        let coverage = &mut self.coverage[observer.index()];
+        coverage.no_data += 1;
+        coverage.days.join(Days::of(interval.start, interval.end));
+    }
+
+    fn skip_data(&mut self, interval: Interval<'_>) {
+        let observer = self.observer(interval.interface);
+        self.coverage[observer.index()].skip(interval.start, interval.end);
+    }
+
+    fn finish(self) {
+        let mut shared = lock(&self.table.shared);
+        if shared.coverage.len() < self.coverage.len() {
+            let length = self.coverage.len();
+            shared.coverage.resize(length, Coverage::default());
+        }
+        for (all, own) in shared.coverage.iter_mut().zip(&self.coverage) {
+            all.merge(own);
+        }
+        #[expect(clippy::iter_over_hash_type, reason = "the minimum is commutative")]
+        for (address, name) in self.services {
+            note_service(&mut shared.services, address, name.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Parquet: flow logs that AWS delivers, and OCSF Network Activity of Security Lake.
+//!
+//! Columns are read by name; types differ between the tables in use, so any integer is
+//! taken for a number and texts are taken as they come, null or `-` for none.
+
+use std::io::Cursor;
+
+use polars::prelude::{Column as Series, DataFrame, DataType, ParquetReader, SerReader};
+
+use super::fields::{self, COLUMNS, Column, FIELDS};
+use super::ocsf;
+use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
+
+/// Reads every record of a file and hands it out with its number, from 1. Returns what the
+/// report calls the format.
+pub(super) fn records(
+    bytes: Vec<u8>,
+    mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
+) -> Result<String, String> {
+    let failed = |error: polars::error::PolarsError| format!("not readable as Parquet: {error}");
+    let mut reader = ParquetReader::new(Cursor::new(bytes));
+    let schema = reader.schema().map_err(failed)?;
+    let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    let event = names.iter().any(|name| name == "src_endpoint");
+    let wanted: Vec<String> = if event {
+        let used = ocsf::PATHS.iter().flat_map(|(_, paths)| *paths);
+        let used = used.chain(&ocsf::INTERFACES).chain([&ocsf::DIRECTION]);
+        let mut roots: Vec<&str> = used.map(|path| path[0]).collect();
+        roots.extend(ocsf::ACTIONS.iter().map(|(name, ..)| *name));
+        let read = |name: &&String| roots.contains(&name.as_str());
+        names.iter().filter(read).cloned().collect()
+    } else {
+        let read = |name: &&String| fields::column(name).is_some();
+        names.iter().filter(read).cloned().collect()
+    };
+    if wanted.len() < 2 {
+        return Err("this Parquet file has no columns of flow logs".to_owned());
+    }
+    let frame = reader.with_columns(Some(wanted)).finish().map_err(failed)?;
+    let table = if event {
+        Table::of_events(&frame)
+    } else {
+        Table::of_records(&frame)
+    }
+    .map_err(failed)?;
+    table.read(frame.height(), &mut take);
+    Ok(if event {
+        "Parquet, OCSF network activity".to_owned()
+    } else {
+        format!("Parquet, {} fields", FIELDS.len().min(names.len()))
+    })
+}
+
+/// Values of one column, one after the other.
+enum Values {
+    Texts(polars::prelude::StringChunked),
+    Numbers(polars::prelude::Int64Chunked),
+}
+
+impl Values {
+    fn of(series: &Series) -> Result<Self, polars::error::PolarsError> {
+        let series = series.as_materialized_series();
+        Ok(match series.dtype() {
+            DataType::String => Self::Texts(series.str()?.clone()),
+            DataType::Null => Self::Texts(series.cast(&DataType::String)?.str()?.clone()),
+            _ => Self::Numbers(series.cast(&DataType::Int64)?.i64()?.clone()),
+        })
+    }
+}
+
+/// The columns that are there.
+struct Table {
+    columns: Vec<(Column, Values)>,
+    /// OCSF says some things by number, or in several places.
+    event: Option<Event>,
+}
+
+struct Event {
+    direction: Option<Values>,
+    actions: Vec<(Values, u64, u64)>,
+    interfaces: [Option<Values>; 2],
+}
+
+impl Table {
+    fn of_records(frame: &DataFrame) -> Result<Self, polars::error::PolarsError> {
+        let mut columns = Vec::new();
+        for series in frame.columns() {
+            if let Some(column) = fields::column(series.name()) {
+                columns.push((column, Values::of(series)?));
+            }
+        }
+        Ok(Self {
+            columns,
+            event: None,
+        })
+    }
+
+    fn of_events(frame: &DataFrame) -> Result<Self, polars::error::PolarsError> {
+        let at = |path: &[&str]| -> Result<Option<Values>, polars::error::PolarsError> {
+            let Ok(root) = frame.column(path[0]) else {
+                return Ok(None);
+            };
+            let Some(field) = path.get(1) else {
+                return Values::of(root).map(Some);
+            };
+            let parts = root.as_materialized_series().struct_()?;
+            match parts.field_by_name(field) {
+                Ok(series) => Values::of(&series.into()).map(Some),
+                Err(_) => Ok(None),
+            }
+        };
+        let mut columns = Vec::new();
+        for (column, paths) in ocsf::PATHS {
+            for path in *paths {
+                if let Some(values) = at(path)? {
+                    columns.push((*column, values));
+                    break;
+                }
+            }
+        }
+        let mut actions = Vec::new();
+        for &(name, yes, no) in ocsf::ACTIONS {
+            if let Some(values) = at(&[name])? {
+                actions.push((values, yes, no));
+            }
+        }
+        Ok(Self {
+            columns,
+            event: Some(Event {
+                direction: at(ocsf::DIRECTION)?,
+                actions,
+                interfaces: [at(ocsf::INTERFACES[0])?, at(ocsf::INTERFACES[1])?],
+            }),
+        })
+    }
+
+    fn read(&self, height: usize, take: &mut impl FnMut(u64, Result<Line<'_>, BadLine>)) {
+        let mut cursors: Vec<(Column, Run<'_>)> = self
+            .columns
+            .iter()
+            .map(|(column, values)| (*column, Run::new(values)))
+            .collect();
+        let mut event = self.event.as_ref().map(EventCursors::new);
+        let mut has = [false; COLUMNS];
+        for (column, _) in &cursors {
+            has[*column as usize] = true;
+        }
+        for number in 0..height {
+            let mut cells = Typed {
+                texts: [NONE; COLUMNS],
+                numbers: [None; COLUMNS],
+                has: &has,
+            };
+            for (column, cursor) in &mut cursors {
+                match cursor.next() {
+                    Cell::Text(text) => cells.texts[*column as usize] = text,
+                    Cell::Number(value) => cells.numbers[*column as usize] = Some(value),
+                    Cell::None => {}
+                }
+            }
+            if let Some(event) = &mut event {
+                event.next(&mut cells);
+            }
+            take(number as u64 + 1, read_cells(&cells));
+        }
+    }
+}
+
+enum Cell<'a> {
+    Text(&'a [u8]),
+    Number(u64),
+    None,
+}
+
+/// A place in a column.
+enum Run<'a> {
+    Texts(Box<dyn Iterator<Item = Option<&'a str>> + 'a>),
+    Numbers(Box<dyn Iterator<Item = Option<i64>> + 'a>),
+}
+
+impl<'a> Run<'a> {
+    fn new(values: &'a Values) -> Self {
+        match values {
+            Values::Texts(texts) => Self::Texts(Box::new(texts.iter())),
+            Values::Numbers(numbers) => Self::Numbers(Box::new(numbers.iter())),
+        }
+    }
+
+    fn next(&mut self) -> Cell<'a> {
+        match self {
+            Self::Texts(texts) => match texts.next().flatten() {
+                Some(text) if !text.is_empty() => Cell::Text(text.as_bytes()),
+                _ => Cell::None,
+            },
+            Self::Numbers(numbers) => match numbers.next().flatten().map(u64::try_from) {
+                Some(Ok(value)) => Cell::Number(value),
+                _ => Cell::None,
+            },
+        }
+    }
+}
+
+struct EventCursors<'a> {
+    direction: Option<Run<'a>>,
+    actions: Vec<(Run<'a>, u64, u64)>,
+    interfaces: [Option<Run<'a>>; 2],
+}
+
+impl<'a> EventCursors<'a> {
+    fn new(event: &'a Event) -> Self {
+        let actions = event.actions.iter();
+        Self {
+            direction: event.direction.as_ref().map(Run::new),
+            actions: actions
+                .map(|(values, yes, no)| (Run::new(values), *yes, *no))
+                .collect(),
+            interfaces: [0, 1].map(|end| event.interfaces[end].as_ref().map(Run::new)),
+        }
+    }
+
+    fn next(&mut self, cells: &mut Typed<'a, '_>) {
+        let number = |cell| match cell {
+            Cell::Number(value) => Some(value),
+            _ => None,
+        };
+        let direction = self.direction.as_mut().and_then(|c| number(c.next()));
+        if let Some(way) = ocsf::way(direction) {
+            cells.texts[Column::FlowDirection as usize] = way.as_bytes();
+        }
+        let mut verdicts = self.actions.iter_mut().map(|(cursor, yes, no)| {
+            let value = number(cursor.next())?;
+            ocsf::verdict(value, *yes, *no)
+        });
+        // Every column has to move on, so all are asked.
+        let verdict = verdicts.by_ref().fold(None, Option::or);
+        if let Some(verdict) = verdict {
+            cells.texts[Column::Action as usize] = verdict.as_bytes();
+        }
+        let ends = self.interfaces.each_mut().map(|end| match end {
+            Some(cursor) => match cursor.next() {
+                Cell::Text(text) => Some(text),
+                _ => None,
+            },
+            None => None,
+        });
+        let interface = if direction == Some(2) {
+            ends[1].or(ends[0])
+        } else {
+            ends[0].or(ends[1])
+        };
+        if let Some(interface) = interface {
+            cells.texts[Column::InterfaceId as usize] = interface;
+        }
+    }
+}
+
+/// One record, some of it as numbers already.
+struct Typed<'a, 'h> {
+    texts: [&'a [u8]; COLUMNS],
+    numbers: [Option<u64>; COLUMNS],
+    has: &'h [bool; COLUMNS],
+}
+
+impl<'a> Cells<'a> for Typed<'a, '_> {
+    fn text(&self, column: Column) -> &'a [u8] {
+        self.texts[column as usize]
+    }
+
+    fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
+        match self.numbers[column as usize] {
+            None => number_or_none(self.text(column)),
+            number => Ok(number),
+        }
+    }
+
+    fn has(&self, column: Column) -> bool {
+        self.has[column as usize]
+    }
+}

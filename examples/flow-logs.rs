@@ -5,6 +5,7 @@
 //! The topology is the same for any number of rows: two thousand interfaces in a hundred
 //! groups, 162,500 connections, each recorded at both ends in both directions, so 650,000
 //! groups of interface, addresses, lower port, protocol and action.
+//! `flow-logs stages FLOWS INVENTORY` says how long each stage of an audit takes.
 
 #![expect(
     clippy::expect_used,
@@ -16,7 +17,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
+use closegate::audit;
+use closegate::config::Config;
+use closegate::emit;
+use closegate::flow::FlowTableBuilder;
+use closegate::ingest::{self, Settings};
+use closegate::inventory::{Gates, Inventory};
+use closegate::resolve;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rayon::prelude::*;
@@ -40,6 +50,7 @@ fn main() {
             Path::new(dir),
         ),
         ["floor", dir] => floor(Path::new(dir)),
+        ["stages", flows, inventory] => stages(flows, Path::new(inventory)),
         _ => eprintln!("usage: flow-logs make ROWS FILES DIR | flow-logs floor DIR"),
     }
 }
@@ -130,6 +141,44 @@ fn inventory() -> String {
         })
         .collect();
     serde_json::json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces}).to_string()
+}
+
+/// Times the stages of an audit.
+fn stages(flows: &str, inventory: &Path) {
+    let mut last = Instant::now();
+    let mut lap = |what: &str| {
+        eprintln!("{:>7.3} s  {what}", last.elapsed().as_secs_f64());
+        last = Instant::now();
+    };
+    let inventory = Inventory::load(inventory).expect("an inventory");
+    lap("inventory");
+    let sources = ingest::find(&[flows.to_owned()]).expect("flow logs");
+    let builder = Arc::new(FlowTableBuilder::default());
+    let intake = ingest::read(&sources, &Settings::default(), || builder.folder(), |_| {});
+    lap("read and fold");
+    let builder = Arc::into_inner(builder).expect("every worker is done");
+    let table = builder.finish();
+    lap("table");
+    eprintln!(
+        "           {} rows, {} flows",
+        intake.rows,
+        table.flows.len()
+    );
+    let gates = Gates::today(&inventory);
+    let connections = resolve::resolve(&table, &inventory, &gates);
+    lap("resolve");
+    eprintln!("           {} connections", connections.len());
+    drop((connections, gates));
+    let judged = audit::judge(inventory, table, intake);
+    lap("judge (resolve again, hits, findings)");
+    let audit = audit::propose(judged, &Config::default());
+    lap("propose");
+    let files = emit::files(&audit).expect("files");
+    lap("emit");
+    eprintln!(
+        "           {} bytes",
+        files.iter().map(|(_, f)| f.len()).sum::<usize>()
+    );
 }
 
 /// Decompresses every file below the directory.

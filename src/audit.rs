@@ -1,5 +1,7 @@
 //! The whole pipeline in one call.
 
+use std::sync::Arc;
+
 use crate::config::Config;
 use crate::findings::{self, Context, Finding};
 use crate::flow::{FlowTable, FlowTableBuilder};
@@ -108,8 +110,9 @@ pub fn read(
     settings: &ingest::Settings,
     progress: impl Fn(u64) + Sync,
 ) -> (FlowTable, Intake) {
-    let builder = FlowTableBuilder::default();
+    let builder = Arc::new(FlowTableBuilder::default());
     let intake = ingest::read(sources, settings, || builder.folder(), progress);
+    let builder = Arc::into_inner(builder).expect("every worker is done");
     (builder.finish(), intake)
 }
 
@@ -167,7 +170,11 @@ impl Judged {
 
 /// Audits what was read.
 pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Config) -> Audit {
-    let judged = judge(inventory, table, intake);
+    propose(judge(inventory, table, intake), config)
+}
+
+/// Proposes a change, and proves it.
+pub fn propose(judged: Judged, config: &Config) -> Audit {
     let Judged {
         inventory,
         intake,
@@ -185,7 +192,7 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Co
     };
     let rules = suggest::rules(&evidence);
     let (readiness, hold_out) = replay::readiness(&evidence, intake.window.unwrap_or_default());
-    let trade_off = replay::trade_off(&evidence);
+    let trade_off = replay::trade_off(&evidence, &rules);
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));
     findings::sort(&mut findings);

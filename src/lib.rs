@@ -25,6 +25,8 @@ pub mod ingest;
 
 pub mod flow;
 
+pub mod store;
+
 pub mod resolve;
 
 pub mod findings;

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Audit the sample data that is compiled in
     Demo(DemoArgs),
+    /// Fold new logs into a connection store, which later audits read at once
+    Ingest(IngestArgs),
     /// Replay logs against a rule set: what would break?
     Verify(VerifyArgs),
     /// Print every piece of evidence behind one rule, finding or connection
@@ -45,10 +47,15 @@ pub(super) enum Command {
 
 /// What to read, and how.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").required(true))]
 pub(super) struct InputArgs {
     /// Flow logs: files, directories, quoted globs, or - for standard input
-    #[arg(long, required = true, num_args = 1.., value_name = "SRC")]
+    #[arg(long, num_args = 1.., value_name = "SRC", group = "source")]
     pub(super) flows: Vec<String>,
+
+    /// A connection store that `closegate ingest` made, instead of logs
+    #[arg(long, value_name = "DIR", group = "source", conflicts_with_all = ["since", "until", "log_format"])]
+    pub(super) store: Option<PathBuf>,
 
     /// Directory with the JSON that `aws ec2 describe-*` prints
     #[arg(long, value_name = "DIR")]
@@ -92,6 +99,35 @@ pub(super) struct AuditArgs {
     /// Exit with 1 if a finding of this severity or worse stands
     #[arg(long, value_name = "SEVERITY")]
     pub(super) fail_on: Option<SeverityArg>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(super) struct IngestArgs {
+    /// Flow logs: files, directories, or quoted globs; what the store has already is passed over
+    #[arg(long, num_args = 1.., value_name = "SRC", group = "what", requires = "inventory")]
+    pub(super) flows: Vec<String>,
+
+    /// Directory with the JSON that `aws ec2 describe-*` prints; tells the formats of logs without a header
+    #[arg(long, value_name = "DIR")]
+    pub(super) inventory: Option<PathBuf>,
+
+    /// Directory of the store; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(super) store: PathBuf,
+
+    /// Stores whose content is added, made elsewhere from other logs
+    #[arg(long, num_args = 1.., value_name = "STORE", group = "what")]
+    pub(super) merge: Vec<PathBuf>,
+
+    /// Format of logs without a header, as the flow log was made: '${version} ${account-id} …'
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<String>,
+
+    /// Threads to read with [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,9 +13,15 @@ use crate::inventory::Inventory;
 
 /// Something to read, checked.
 pub(super) struct Input {
-    pub(super) sources: Vec<Source>,
+    pub(super) evidence: Evidence,
     pub(super) inventory: Inventory,
     pub(super) reading: ingest::Settings,
+}
+
+/// Where the rows come from.
+pub(super) enum Evidence {
+    Logs(Vec<Source>),
+    Store(PathBuf),
 }
 
 impl Input {
@@ -23,6 +29,7 @@ impl Input {
     pub(super) fn resolve(args: InputArgs) -> Result<Self, Failure> {
         let InputArgs {
             flows,
+            store,
             inventory,
             log_format,
             since,
@@ -43,16 +50,16 @@ impl Input {
                 "--since lies at or after --until; swap them"
             )));
         }
-        let format = log_format
-            .map(|text| Format::parse(&text).context("--log-format"))
-            .transpose()
-            .map_err(Failure::usage)?;
+        let format = format(log_format)?;
         let inventory = Inventory::load(&inventory).map_err(Failure::usage)?;
         if let Some(threads) = threads {
             use_threads(threads)?;
         }
         Ok(Self {
-            sources: ingest::find(&flows).map_err(Failure::usage)?,
+            evidence: match store {
+                Some(store) => Evidence::Store(store),
+                None => Evidence::Logs(ingest::find(&flows).map_err(Failure::usage)?),
+            },
             reading: ingest::Settings {
                 format,
                 known_formats: known_formats(&inventory),
@@ -95,7 +102,14 @@ pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, Format)> {
         .collect()
 }
 
-fn use_threads(threads: usize) -> Result<(), Failure> {
+/// `--log-format`, compiled.
+pub(super) fn format(text: Option<String>) -> Result<Option<Format>, Failure> {
+    text.map(|text| Format::parse(&text).context("--log-format"))
+        .transpose()
+        .map_err(Failure::usage)
+}
+
+pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

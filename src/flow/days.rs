@@ -12,6 +12,9 @@ impl Days {
     /// The longest window whose days are told apart.
     pub const LONGEST: u64 = 128;
 
+    /// No day.
+    pub(super) const NONE: Self = Self(0);
+
     /// The days that an interval touches; times in Unix seconds.
     pub fn of(start: u64, end: u64) -> Self {
         let (first, last) = (start / DAY, end / DAY);
@@ -24,6 +27,16 @@ impl Days {
     /// The days of either set.
     pub fn join(&mut self, other: Self) {
         self.0 |= other.0;
+    }
+
+    /// The set as bits, for a store.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// From [`Self::bits`].
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
     }
 
     /// How many days.

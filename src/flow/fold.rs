@@ -1,17 +1,21 @@
 //! The fold: rows into a table that all workers share.
 //!
 //! A table per worker would be as many tables as there are cores, all of nearly the same
-//! keys, and a merge as long as the reading. So there is one, in parts with a lock each;
-//! there are enough parts that workers rarely meet.
+//! keys, and a merge as long as the reading. So there is one, in parts with a lock each.
+//! A worker gathers rows by part and folds some dozens of one part at a time: the lock is
+//! taken once for them, that part of the table is in the cache, and the processor can look up
+//! several at once.
 
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
+use rayon::prelude::*;
 
+use super::packed::{AT_ONCE, Addition, Packed};
 use super::presume::dropped;
-use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx};
+use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs};
 use super::{Coverage, Days, Dropped, Ports};
 use crate::ingest::{Interval, Row, Sink};
 use crate::net::{HashMap, Protocol};
@@ -31,7 +35,7 @@ pub struct FlowTableBuilder {
 #[derive(Debug, Default)]
 struct Part {
     /// IPv4 flows with one port, which most are, by [`pack`].
-    packed: HashTable<(u128, Counters)>,
+    packed: Packed,
     rest: HashTable<(FlowKey, Counters)>,
 }
 
@@ -60,12 +64,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl FlowTableBuilder {
     /// A place to fold rows into the table, for one worker.
-    pub fn folder(&self) -> Folder<'_> {
+    pub fn folder(self: &Arc<Self>) -> Folder {
         Folder {
-            table: self,
+            table: Arc::clone(self),
             names: HashMap::default(),
+            long_names: HashMap::default(),
             coverage: Vec::new(),
             services: HashMap::default(),
+            gathered: vec![Vec::new(); PARTS],
         }
     }
 
@@ -79,41 +85,82 @@ impl FlowTableBuilder {
         ObserverIx(next)
     }
 
-    /// Adds a whole flow, as another table has it; `key` names one of our observers.
+    /// Folds rows of one part.
+    fn fold(&self, part: usize, rows: &[Gathered]) {
+        let table = &mut lock(&self.parts[part]).packed;
+        table.fold(rows, |key| self.hasher.hash_one(key));
+    }
+
+    /// Adds a flow that does not pack.
     fn add(&self, key: FlowKey, counters: &Counters) {
-        match pack(&key) {
-            Some(packed) => {
-                let hash = self.hasher.hash_one(packed);
-                let table = &mut lock(self.part(hash)).packed;
-                let rehash = |(key, _): &(u128, Counters)| self.hasher.hash_one(key);
-                match table.find_mut(hash, |(known, _)| *known == packed) {
-                    Some((_, known)) => known.add(counters),
-                    None => {
-                        table.insert_unique(hash, (packed, *counters), rehash);
-                    }
-                }
-            }
+        let hash = self.hasher.hash_one(key);
+        let table = &mut lock(&self.parts[part(hash)]).rest;
+        let rehash = |(key, _): &(FlowKey, Counters)| self.hasher.hash_one(key);
+        match table.find_mut(hash, |(known, _)| *known == key) {
+            Some((_, known)) => known.add(counters),
             None => {
-                let hash = self.hasher.hash_one(key);
-                let table = &mut lock(self.part(hash)).rest;
-                let rehash = |(key, _): &(FlowKey, Counters)| self.hasher.hash_one(key);
-                match table.find_mut(hash, |(known, _)| *known == key) {
-                    Some((_, known)) => known.add(counters),
-                    None => {
-                        table.insert_unique(hash, (key, *counters), rehash);
-                    }
-                }
+                table.insert_unique(hash, (key, *counters), rehash);
             }
         }
     }
 
-    fn part(&self, hash: u64) -> &Mutex<Part> {
-        // The low bits choose the place in the part.
-        &self.parts[usize::try_from(hash >> 40).unwrap_or_default() % PARTS]
+    /// Adds another table, as [`Self::finish_as_folded`] gives it.
+    pub fn absorb(&self, table: &FlowTable) {
+        let names = table.observers.iter();
+        let observers: Vec<ObserverIx> = names.map(|name| self.observer(name.as_bytes())).collect();
+        {
+            let mut shared = lock(&self.shared);
+            for (ix, own) in observers.iter().zip(&table.coverage) {
+                if shared.coverage.len() <= ix.index() {
+                    shared.coverage.resize(ix.index() + 1, Coverage::default());
+                }
+                shared.coverage[ix.index()].merge(own);
+            }
+            #[expect(clippy::iter_over_hash_type, reason = "the minimum is commutative")]
+            for (address, name) in &table.services {
+                note_service(&mut shared.services, *address, name.as_bytes());
+            }
+        }
+        for flow in &table.flows {
+            let key = FlowKey {
+                observer: observers[flow.key.observer.index()],
+                ..flow.key
+            };
+            let Some(packed) = pack(&key) else {
+                self.add(key, &flow.counters);
+                continue;
+            };
+            let whole = Whole {
+                key: packed,
+                hash: self.hasher.hash_one(packed),
+                counters: flow.counters,
+            };
+            let mut part = lock(&self.parts[part(whole.hash)]);
+            part.packed.fold(&[whole], |key| self.hasher.hash_one(key));
+        }
     }
 
     /// Puts everything in order.
     pub fn finish(self) -> FlowTable {
+        let mut table = self.finish_as_folded();
+        for flow in &mut table.flows {
+            *flow = whole(flow.key, flow.counters);
+        }
+        table.flows.par_sort_unstable_by_key(|flow| flow.key);
+        // A flow that got its port back may have been there with it already.
+        table.flows.dedup_by(|later, first| {
+            let same = later.key == first.key;
+            if same {
+                first.counters.add(&later.counters);
+            }
+            same
+        });
+        table
+    }
+
+    /// The same, with every port that was dropped still dropped: so it can be
+    /// taken up again.
+    pub fn finish_as_folded(self) -> FlowTable {
         let shared = self
             .shared
             .into_inner()
@@ -128,22 +175,15 @@ impl FlowTableBuilder {
         for part in self.parts {
             let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
             flows.reserve(part.packed.len() + part.rest.len());
-            let packed = part.packed.into_iter();
+            let packed = part.packed.into_entries();
             let all = packed.map(|(key, counters)| (unpack(key), counters));
             for (key, counters) in all.chain(part.rest) {
                 let observer = renumbered[key.observer.index()];
-                flows.push(whole(FlowKey { observer, ..key }, counters));
+                let key = FlowKey { observer, ..key };
+                flows.push(Flow { key, counters });
             }
         }
-        flows.sort_unstable_by_key(|flow| flow.key);
-        // A flow that got its port back may have been there with it already.
-        flows.dedup_by(|later, first| {
-            let same = later.key == first.key;
-            if same {
-                first.counters.add(&later.counters);
-            }
-            same
-        });
+        flows.par_sort_unstable_by_key(|flow| flow.key);
         FlowTable {
             coverage: named
                 .iter()
@@ -159,6 +199,70 @@ impl FlowTableBuilder {
             flows,
             services: shared.services,
         }
+    }
+}
+
+/// Which part a hash belongs to; the low bits choose the place in the part.
+fn part(hash: u64) -> usize {
+    usize::try_from(hash >> 40).unwrap_or_default() % PARTS
+}
+
+/// A row on its way into the table, without what the key says already.
+#[derive(Clone, Copy, Debug)]
+struct Gathered {
+    key: u128,
+    hash: u64,
+    packets: u64,
+    bytes: u64,
+    start: u64,
+    end: u64,
+    dropped: u16,
+    signs: Signs,
+    /// 0 for a row that was counted already.
+    records: u8,
+}
+
+impl Addition for Gathered {
+    fn key(&self) -> u128 {
+        self.key
+    }
+
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn counters(&self) -> Counters {
+        Counters {
+            records: u64::from(self.records),
+            packets: self.packets,
+            bytes: self.bytes,
+            first: self.start,
+            last: self.end,
+            days: Days::of(self.start, self.end),
+            signs: self.signs,
+            dropped: Ports::of(self.dropped),
+        }
+    }
+}
+
+/// A flow of another table on its way into this one.
+struct Whole {
+    key: u128,
+    hash: u64,
+    counters: Counters,
+}
+
+impl Addition for Whole {
+    fn key(&self) -> u128 {
+        self.key
+    }
+
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
     }
 }
 
@@ -226,27 +330,49 @@ fn unpack(packed: u128) -> FlowKey {
 
 /// One worker's way into the table.
 #[derive(Debug)]
-pub struct Folder<'a> {
-    table: &'a FlowTableBuilder,
-    names: HashMap<Box<[u8]>, ObserverIx>,
+pub struct Folder {
+    table: Arc<FlowTableBuilder>,
+    names: HashMap<ShortName, ObserverIx>,
+    long_names: HashMap<Box<[u8]>, ObserverIx>,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
+    /// By part.
+    gathered: Vec<Vec<Gathered>>,
 }
 
-impl Folder<'_> {
+/// A name of at most 24 bytes, filled up with zeros: `eni-` and 17 digits are 21.
+type ShortName = [u64; 3];
+
+fn short(name: &[u8]) -> Option<ShortName> {
+    let mut bytes = [0; 24];
+    bytes.get_mut(..name.len())?.copy_from_slice(name);
+    let (words, _) = bytes.as_chunks::<8>();
+    // A name with a zero in it could be taken for another.
+    (!name.contains(&0)).then(|| std::array::from_fn(|word| u64::from_le_bytes(words[word])))
+}
+
+impl Folder {
     fn observer(&mut self, name: &[u8]) -> ObserverIx {
-        if let Some(&known) = self.names.get(name) {
+        let short = short(name);
+        let known = match &short {
+            Some(short) => self.names.get(short),
+            None => self.long_names.get(name),
+        };
+        if let Some(&known) = known {
             return known;
         }
         let ix = self.table.observer(name);
-        self.names.insert(name.into(), ix);
+        match short {
+            Some(short) => self.names.insert(short, ix),
+            None => self.long_names.insert(name.into(), ix),
+        };
         if self.coverage.len() <= ix.index() {
             self.coverage.resize(ix.index() + 1, Coverage::default());
         }
         ix
     }
 
-    fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, mut counters: Counters) {
+    fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, records: u8) {
         note_service(&mut self.services, row.src, row.src_service);
         note_service(&mut self.services, row.dst, row.dst_service);
         let mut key = FlowKey {
@@ -259,16 +385,39 @@ impl Folder<'_> {
             accepted: row.accepted,
             dropped: dropped(row),
         };
-        match key.dropped {
-            Dropped::Src => {
-                counters.dropped = Ports::of(std::mem::take(&mut key.src_port));
+        let dropped = match key.dropped {
+            Dropped::Src => std::mem::take(&mut key.src_port),
+            Dropped::Dst => std::mem::take(&mut key.dst_port),
+            Dropped::Neither => 0,
+        };
+        let mut gathered = Gathered {
+            key: 0,
+            hash: 0,
+            packets: row.packets,
+            bytes: row.bytes,
+            start: row.start,
+            end: row.end,
+            dropped,
+            signs: Signs::of(row),
+            records,
+        };
+        let Some(packed) = pack(&key) else {
+            let mut counters = gathered.counters();
+            if key.dropped == Dropped::Neither {
+                counters.dropped = Ports::default();
             }
-            Dropped::Dst => {
-                counters.dropped = Ports::of(std::mem::take(&mut key.dst_port));
-            }
-            Dropped::Neither => {}
+            self.table.add(key, &counters);
+            return;
+        };
+        gathered.key = packed;
+        gathered.hash = self.table.hasher.hash_one(packed);
+        let part = part(gathered.hash);
+        let rows = &mut self.gathered[part];
+        rows.push(gathered);
+        if rows.len() >= AT_ONCE {
+            self.table.fold(part, rows);
+            rows.clear();
         }
-        self.table.add(key, &counters);
     }
 }
 
@@ -283,22 +432,18 @@ fn note_service(services: &mut HashMap<IpAddr, String>, address: IpAddr, name: &
     }
 }
 
-impl Sink for Folder<'_> {
+impl Sink for Folder {
     fn row(&mut self, row: &Row<'_>) {
         let observer = self.observer(row.interface);
         let coverage = &mut self.coverage[observer.index()];
         coverage.rows += 1;
         coverage.days.join(Days::of(row.start, row.end));
-        self.fold(observer, row, Counters::of(row));
+        self.fold(observer, row, 1);
     }
 
     fn again(&mut self, row: &Row<'_>) {
         let observer = self.observer(row.interface);
-        let counters = Counters {
-            records: 0,
-            ..Counters::of(row)
-        };
-        self.fold(observer, row, counters);
+        self.fold(observer, row, 0);
     }
 
     fn no_data(&mut self, interval: Interval<'_>) {
@@ -314,6 +459,9 @@ impl Sink for Folder<'_> {
     }
 
     fn finish(self) {
+        for (part, rows) in self.gathered.iter().enumerate() {
+            self.table.fold(part, rows);
+        }
         let mut shared = lock(&self.table.shared);
         if shared.coverage.len() < self.coverage.len() {
             let length = self.coverage.len();

@@ -7,6 +7,7 @@
 mod coverage;
 mod days;
 mod fold;
+mod packed;
 mod ports;
 mod presume;
 mod table;
@@ -16,4 +17,4 @@ pub use days::{DAY, Days};
 pub use fold::{FlowTableBuilder, Folder};
 pub use ports::Ports;
 pub use presume::Dropped;
-pub use table::{Counters, Flow, FlowKey, FlowTable, ObserverIx};
+pub use table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs};

@@ -13,6 +13,13 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// No port.
+    pub(super) const NONE: Self = Self {
+        smallest: [0; KEPT],
+        count: 0,
+        more: false,
+    };
+
     /// A set of one.
     pub const fn of(port: u16) -> Self {
         Self {
@@ -42,6 +49,26 @@ impl Ports {
         match self.known() {
             [port] if !self.more => Some(*port),
             _ => None,
+        }
+    }
+
+    /// The set as numbers, for a store: the known ports, and how many they are; 128 more
+    /// if there are others.
+    pub fn bits(&self) -> (u64, u8) {
+        let ports = self.smallest.iter();
+        let packed = ports
+            .rev()
+            .fold(0, |bits, &port| bits << 16 | u64::from(port));
+        (packed, self.count | u8::from(self.more) << 7)
+    }
+
+    /// From [`Self::bits`].
+    #[expect(clippy::cast_possible_truncation, reason = "each port is cut out")]
+    pub fn from_bits(ports: u64, count: u8) -> Self {
+        Self {
+            smallest: std::array::from_fn(|n| (ports >> (16 * n)) as u16),
+            count: (count & 0x7f).min(KEPT as u8),
+            more: count >> 7 == 1,
         }
     }
 

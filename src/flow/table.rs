@@ -11,6 +11,11 @@ use crate::net::{HashMap, Protocol};
 pub struct ObserverIx(pub(super) u32);
 
 impl ObserverIx {
+    /// The interface at a position of [`FlowTable::observers`].
+    pub fn new(position: usize) -> Self {
+        Self(u32::try_from(position).expect("fewer than 2^32 interfaces"))
+    }
+
     /// The position in [`FlowTable::observers`].
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -41,10 +46,6 @@ pub struct FlowKey {
 /// What rows of one flow add up to. Sums, minima, maxima and bit-ors only, so
 /// that any order of merging gives the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is or-ed over rows on its own, like the flags it comes from"
-)]
 pub struct Counters {
     /// Rows.
     pub records: u64,
@@ -58,18 +59,8 @@ pub struct Counters {
     pub last: u64,
     /// Days on which rows lie.
     pub days: Days,
-    /// A row whose flags say that its sender opens connections: SYN without ACK.
-    pub syn: bool,
-    /// A row whose flags say that its sender answers them: SYN with ACK.
-    pub syn_ack: bool,
-    /// A row that left the interface.
-    pub egress: bool,
-    /// A row that came in.
-    pub ingress: bool,
-    /// A row whose sender stood behind the address that the interface shows.
-    pub src_rewritten: bool,
-    /// A row whose receiver did.
-    pub dst_rewritten: bool,
+    /// What any of the rows said.
+    pub signs: Signs,
     /// The ports of the end whose port is not in the key.
     pub dropped: Ports,
 }
@@ -79,23 +70,17 @@ const SYN: u8 = 2;
 const SYN_ACK: u8 = 18;
 
 impl Counters {
-    pub(super) fn of(row: &Row<'_>) -> Self {
-        Self {
-            records: 1,
-            packets: row.packets,
-            bytes: row.bytes,
-            first: row.start,
-            last: row.end,
-            days: Days::of(row.start, row.end),
-            syn: row.tcp_flags & SYN_ACK == SYN,
-            syn_ack: row.tcp_flags & SYN_ACK == SYN_ACK,
-            egress: row.way == Way::Egress,
-            ingress: row.way == Way::Ingress,
-            src_rewritten: row.src_rewritten,
-            dst_rewritten: row.dst_rewritten,
-            dropped: Ports::default(),
-        }
-    }
+    /// No rows.
+    pub(super) const NONE: Self = Self {
+        records: 0,
+        packets: 0,
+        bytes: 0,
+        first: u64::MAX,
+        last: 0,
+        days: Days::NONE,
+        signs: Signs(0),
+        dropped: Ports::NONE,
+    };
 
     /// Adds what another set of rows of the same flow adds up to. Counters hold
     /// whatever a hostile log claims, so they saturate.
@@ -106,13 +91,77 @@ impl Counters {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.days.join(other.days);
-        self.syn |= other.syn;
-        self.syn_ack |= other.syn_ack;
-        self.egress |= other.egress;
-        self.ingress |= other.ingress;
-        self.src_rewritten |= other.src_rewritten;
-        self.dst_rewritten |= other.dst_rewritten;
+        self.signs.0 |= other.signs.0;
         self.dropped.join(&other.dropped);
+    }
+}
+
+/// What rows say besides numbers: one bit each, or-ed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs(u8);
+
+impl Signs {
+    const SYN: u8 = 1;
+    const SYN_ACK: u8 = 2;
+    const EGRESS: u8 = 4;
+    const INGRESS: u8 = 8;
+    const SRC_REWRITTEN: u8 = 16;
+    const DST_REWRITTEN: u8 = 32;
+
+    pub(super) fn of(row: &Row<'_>) -> Self {
+        let mut signs = match row.tcp_flags & SYN_ACK {
+            SYN => Self::SYN,
+            SYN_ACK => Self::SYN_ACK,
+            _ => 0,
+        };
+        signs |= match row.way {
+            Way::Egress => Self::EGRESS,
+            Way::Ingress => Self::INGRESS,
+            Way::Unknown => 0,
+        };
+        signs |= u8::from(row.src_rewritten) * Self::SRC_REWRITTEN;
+        signs |= u8::from(row.dst_rewritten) * Self::DST_REWRITTEN;
+        Self(signs)
+    }
+
+    /// The flags of a row say that its sender opens connections: SYN without ACK.
+    pub const fn syn(self) -> bool {
+        self.0 & Self::SYN != 0
+    }
+
+    /// The flags of a row say that its sender answers them: SYN with ACK.
+    pub const fn syn_ack(self) -> bool {
+        self.0 & Self::SYN_ACK != 0
+    }
+
+    /// A row left the interface.
+    pub const fn egress(self) -> bool {
+        self.0 & Self::EGRESS != 0
+    }
+
+    /// A row came in.
+    pub const fn ingress(self) -> bool {
+        self.0 & Self::INGRESS != 0
+    }
+
+    /// A row's sender stood behind the address that the interface shows.
+    pub const fn src_rewritten(self) -> bool {
+        self.0 & Self::SRC_REWRITTEN != 0
+    }
+
+    /// A row's receiver did.
+    pub const fn dst_rewritten(self) -> bool {
+        self.0 & Self::DST_REWRITTEN != 0
+    }
+
+    /// The bits, for a store; their meaning is this type's own.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From [`Self::bits`].
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
     }
 }
 

@@ -22,7 +22,7 @@ pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{Format, FormatError};
 pub use read::{Intake, MalformedSample, Settings, SourceIntake, read};
 pub use row::{BadLine, Interval, Line, Row, Way, parse_line};
-pub use source::{Source, find};
+pub use source::{Source, find, flow_log_id, slot};
 
 /// Where rows go. One sink per worker; what they make may not depend on which row went
 /// to which.

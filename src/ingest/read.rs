@@ -50,7 +50,7 @@ pub struct Intake {
 }
 
 /// One source's part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceIntake {
     /// Its name.
     pub name: String,
@@ -60,6 +60,12 @@ pub struct SourceIntake {
     pub records: u64,
     /// Lines that did not.
     pub malformed: u64,
+    /// Bytes read, before decompression.
+    pub bytes: u64,
+    /// Start of the first and end of the last row, Unix seconds.
+    pub window: Option<(u64, u64)>,
+    /// Its first few malformed lines.
+    pub samples: Vec<MalformedSample>,
 }
 
 /// A line that could not be read, or a source that could not be.
@@ -82,29 +88,54 @@ impl Intake {
         self.rows + self.no_data + self.skip_data
     }
 
-    /// Adds another part of the same run; sources and samples stay to be put in order.
-    fn add(&mut self, mut other: Self) {
+    /// The account that goes with some sources, but for what was counted over all of
+    /// them: rows, idle intervals, duplicates, and what lies outside the window.
+    pub fn of(sources: Vec<SourceIntake>) -> Self {
+        let mut samples: Vec<MalformedSample> = sources
+            .iter()
+            .flat_map(|source| source.samples.iter().cloned())
+            .collect();
+        samples.sort();
+        samples.truncate(SAMPLES);
+        Self {
+            malformed: sources.iter().map(|source| source.malformed).sum(),
+            bytes: sources.iter().map(|source| source.bytes).sum(),
+            window: sources
+                .iter()
+                .fold(None, |all, source| wider(all, source.window)),
+            samples,
+            sources,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what was counted elsewhere over the same sources.
+    const fn count(&mut self, other: &Self) {
         self.rows += other.rows;
         self.no_data += other.no_data;
         self.skip_data += other.skip_data;
         self.duplicates += other.duplicates;
         self.outside_window += other.outside_window;
-        self.malformed += other.malformed;
-        self.bytes += other.bytes;
-        self.samples.append(&mut other.samples);
-        self.window = match (self.window, other.window) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
+    }
+
+    /// Adds the account of other sources.
+    pub fn add(&mut self, mut other: Self) {
+        let mut sources = std::mem::take(&mut self.sources);
+        sources.append(&mut other.sources);
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut all = Self::of(sources);
+        all.count(self);
+        all.count(&other);
+        *self = all;
     }
 }
 
-/// What one worker has read of one source.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SourceTally {
-    pub(super) format: Option<String>,
-    pub(super) records: u64,
-    pub(super) malformed: u64,
+/// The window that holds both.
+fn wider(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    }
 }
 
 /// Lines of a large source, for whichever worker has nothing else to do.
@@ -178,7 +209,7 @@ pub fn read<S: Sink>(
     };
     let done = Mutex::new((
         Intake::default(),
-        vec![SourceTally::default(); sources.len()],
+        vec![SourceIntake::default(); sources.len()],
     ));
     // Threads of their own: one that waits for lines must not keep a thread of the pool
     // that the Parquet reader needs.
@@ -189,38 +220,43 @@ pub fn read<S: Sink>(
                     work: &work,
                     sink: sink(),
                     intake: Intake::default(),
-                    tallies: vec![SourceTally::default(); sources.len()],
+                    tallies: vec![SourceIntake::default(); sources.len()],
                 };
                 worker.run(&progress);
                 worker.sink.finish();
                 let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                done.0.add(worker.intake);
+                done.0.count(&worker.intake);
                 for (all, own) in done.1.iter_mut().zip(worker.tallies) {
-                    all.records += own.records;
-                    all.malformed += own.malformed;
-                    // The first format by name, should workers differ.
-                    all.format = match (all.format.take(), own.format) {
-                        (Some(a), Some(b)) => Some(a.min(b)),
-                        (a, b) => a.or(b),
-                    };
+                    join(all, own);
                 }
             });
         }
     });
-    let (mut intake, tallies) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    intake.samples.sort();
-    intake.samples.truncate(SAMPLES);
-    intake.sources = sources
-        .iter()
-        .zip(tallies)
-        .map(|(source, tally)| SourceIntake {
-            name: source.name.clone(),
-            format: tally.format.unwrap_or_else(|| "unreadable".to_owned()),
-            records: tally.records,
-            malformed: tally.malformed,
-        })
-        .collect();
+    let (counted, mut tallies) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (tally, source) in tallies.iter_mut().zip(sources) {
+        tally.name.clone_from(&source.name);
+        tally.samples.sort();
+        tally.samples.truncate(SAMPLES);
+        if tally.format.is_empty() {
+            "unreadable".clone_into(&mut tally.format);
+        }
+    }
+    let mut intake = Intake::of(tallies);
+    intake.count(&counted);
     intake
+}
+
+/// Adds what another worker read of the same source.
+fn join(all: &mut SourceIntake, mut own: SourceIntake) {
+    all.records += own.records;
+    all.malformed += own.malformed;
+    all.bytes += own.bytes;
+    all.window = wider(all.window, own.window);
+    all.samples.append(&mut own.samples);
+    // Should workers differ, the first by name.
+    if all.format.is_empty() || (!own.format.is_empty() && own.format < all.format) {
+        all.format = own.format;
+    }
 }
 
 /// One flow log never delivers a row twice. So there is nothing to look for when
@@ -239,7 +275,7 @@ pub(super) struct Worker<'a, S> {
     pub(super) sink: S,
     pub(super) intake: Intake,
     /// By source.
-    pub(super) tallies: Vec<SourceTally>,
+    pub(super) tallies: Vec<SourceIntake>,
 }
 
 impl<S: Sink> Worker<'_, S> {
@@ -284,7 +320,7 @@ impl<S: Sink> Worker<'_, S> {
     }
 
     /// Takes a record that parsed.
-    pub(super) fn take(&mut self, source: usize, line: Line<'_>) {
+    pub(super) fn take(&mut self, source: usize, line: &Line<'_>) {
         self.tallies[source].records += 1;
         let (start, end) = match line {
             Line::Row(row) => (row.start, row.end),
@@ -297,49 +333,47 @@ impl<S: Sink> Worker<'_, S> {
             self.intake.outside_window += 1;
             return;
         }
+        let window = &mut self.tallies[source].window;
+        *window = wider(*window, Some((start, end)));
         let seen = self.work.seen.as_ref();
         match line {
             Line::Row(row) => {
-                if let Some((packets, bytes)) = seen.and_then(|seen| seen.again(&row)) {
+                if let Some((packets, bytes)) = seen.and_then(|seen| seen.again(row)) {
                     self.intake.duplicates += 1;
                     self.sink.again(&super::Row {
                         packets,
                         bytes,
-                        ..row
+                        ..*row
                     });
                     return;
                 }
                 self.intake.rows += 1;
-                self.sink.row(&row);
+                self.sink.row(row);
             }
             Line::NoData(interval) | Line::SkipData(interval) => {
                 let skipped = matches!(line, Line::SkipData(_));
-                if seen.is_some_and(|seen| seen.idle_again(interval, skipped)) {
+                if seen.is_some_and(|seen| seen.idle_again(*interval, skipped)) {
                     self.intake.duplicates += 1;
                     return;
                 }
                 if skipped {
                     self.intake.skip_data += 1;
-                    self.sink.skip_data(interval);
+                    self.sink.skip_data(*interval);
                 } else {
                     self.intake.no_data += 1;
-                    self.sink.no_data(interval);
+                    self.sink.no_data(*interval);
                 }
             }
         }
-        self.intake.window = Some(match self.intake.window {
-            Some((a, b)) => (a.min(start), b.max(end)),
-            None => (start, end),
-        });
     }
 
     /// Counts what could not be read, and keeps the first few.
     pub(super) fn reject(&mut self, source: usize, name: &str, line: u64, reason: String) {
-        let tally = &mut self.tallies[source];
-        tally.malformed += 1;
-        self.intake.malformed += 1;
+        let SourceIntake {
+            malformed, samples, ..
+        } = &mut self.tallies[source];
+        *malformed += 1;
         // Each worker keeps as many as anybody will ever see.
-        let samples = &mut self.intake.samples;
         let sample = MalformedSample {
             source: name.to_owned(),
             line,

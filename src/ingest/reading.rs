@@ -69,7 +69,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             Ok(reader) => self.content(reader, 0),
             Err(error) => self.reject(error.to_string()),
         }
-        self.worker.intake.bytes += bytes.get();
+        self.worker.tallies[self.source].bytes += bytes.get();
     }
 
     /// Reads content of any kind; `depth` is how many containers it came out of.
@@ -221,7 +221,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         let result = parquet::records(bytes, |number, record| {
             self.share.line = number;
             match record {
-                Ok(line) => self.worker.take(self.source, line),
+                Ok(line) => self.worker.take(self.source, &line),
                 Err(reason) => self.reject(reason.to_string()),
             }
         });
@@ -277,7 +277,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     /// A record, a line that something else was wrapped around, or neither.
     fn item(&mut self, item: Item<'_>) {
         match item {
-            Item::Record(Ok(line)) => self.worker.take(self.source, line),
+            Item::Record(Ok(line)) => self.worker.take(self.source, &line),
             Item::Record(Err(reason)) => self.reject(reason.to_string()),
             Item::Line(line) => self.wrapped_line(line),
             Item::Unreadable(reason) => self.reject(reason),
@@ -373,7 +373,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
                 && !line.first().is_some_and(u8::is_ascii_lowercase)
                 && let Ok(parsed) = parse_line(format, line)
             {
-                self.worker.take(self.source, parsed);
+                self.worker.take(self.source, &parsed);
                 continue;
             }
             if line.iter().all(u8::is_ascii_whitespace) {
@@ -413,7 +413,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         }
         if let Some(format) = &self.share.format {
             match parse_line(format, line) {
-                Ok(parsed) => self.worker.take(self.source, parsed),
+                Ok(parsed) => self.worker.take(self.source, &parsed),
                 Err(reason) => self.reject(reason.to_string()),
             }
         }
@@ -430,7 +430,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         }
         let failed = match self.share.format.as_ref().map(|f| parse_line(f, line)) {
             Some(Ok(parsed)) => {
-                self.worker.take(self.source, parsed);
+                self.worker.take(self.source, &parsed);
                 return;
             }
             Some(Err(reason)) => Some(reason),
@@ -449,7 +449,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             return;
         };
         if let Ok(parsed) = parse_line(&format, line) {
-            self.worker.take(self.source, parsed);
+            self.worker.take(self.source, &parsed);
         }
         self.describe(format.describe());
         self.share.format = Some(format);
@@ -477,7 +477,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
 
     /// What the report calls the format; the last one of several.
     fn describe(&mut self, format: String) {
-        self.worker.tallies[self.source].format = Some(format);
+        self.worker.tallies[self.source].format = format;
     }
 
     fn reject(&mut self, reason: String) {

@@ -116,7 +116,12 @@ pub(super) const NONE: &[u8] = b"-";
 /// Reads one line. Runs of spaces and tabs are one separator: one of AWS's own
 /// examples has a double space.
 pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
-    read_cells(&Values::split(format, line)?)
+    let mut values = Values {
+        format,
+        values: [NONE; COLUMNS],
+    };
+    values.split(line)?;
+    read_cells(&values)
 }
 
 /// One record's values by column, wherever they come from.
@@ -132,6 +137,7 @@ pub(super) trait Cells<'a> {
 }
 
 /// Reads one record.
+#[inline]
 pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine> {
     let start = cells.number(Column::Start)?.ok_or(BadLine::Number)?;
     let start = seconds(start);
@@ -165,6 +171,7 @@ fn is_idle<'a>(cells: &impl Cells<'a>) -> bool {
 
 /// An end's address in the packet, as far as the format tells, and whether
 /// the interface shows another one.
+#[inline]
 fn end<'a>(
     cells: &impl Cells<'a>,
     shown: Column,
@@ -176,6 +183,7 @@ fn end<'a>(
     Ok((address(true_end)?, rewritten))
 }
 
+#[inline]
 fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a>, BadLine> {
     let (src, src_rewritten) = end(cells, Column::SrcAddr, Column::PktSrcAddr)?;
     let (dst, dst_rewritten) = end(cells, Column::DstAddr, Column::PktDstAddr)?;
@@ -234,9 +242,10 @@ struct Values<'a, 'f> {
     values: [&'a [u8]; COLUMNS],
 }
 
-impl<'a, 'f> Values<'a, 'f> {
-    fn split(format: &'f Format, line: &'a [u8]) -> Result<Self, BadLine> {
-        let mut values: [&[u8]; COLUMNS] = [NONE; COLUMNS];
+impl<'a> Values<'a, '_> {
+    #[inline]
+    fn split(&mut self, line: &'a [u8]) -> Result<(), BadLine> {
+        let Self { format, values } = self;
         let (mut count, mut start) = (0, 0);
         let plan = format.plan();
         let mut put = |value: &'a [u8]| {
@@ -273,7 +282,7 @@ impl<'a, 'f> Values<'a, 'f> {
         if count < format.width() {
             return Err(BadLine::TooFew);
         }
-        Ok(Self { format, values })
+        Ok(())
     }
 }
 

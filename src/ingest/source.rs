@@ -41,25 +41,19 @@ impl Source {
         }
     }
 
-    /// The flow log id in an S3 object's name,
-    /// `{acct}_vpcflowlogs_{region}_{fl-id}_{stamp}_{hash}.log.gz` (flow-logs-s3-path.html).
+    /// The flow log id in its name.
     pub fn flow_log_id(&self) -> Option<&str> {
-        let name = self.name.rsplit(['/', '\\']).next()?;
-        let mut parts = name.split('_').skip_while(|part| *part != "vpcflowlogs");
-        parts.nth(2).filter(|part| part.starts_with("fl-"))
+        flow_log_id(&self.name)
     }
 
-    /// The 5-minute slot in an S3 object's name, `_{YYYYMMDD}T{HHmm}Z_`: its rows end in
-    /// it (flow-logs-s3-path.html). In the order of time.
-    pub(super) fn slot(&self) -> Option<&str> {
-        let name = self.name.rsplit(['/', '\\']).next()?;
-        name.split('_').find(|part| {
-            part.len() == 14
-                && part.ends_with('Z')
-                && part.as_bytes()[8] == b'T'
-                && part[..8].bytes().all(|b| b.is_ascii_digit())
-                && part[9..13].bytes().all(|b| b.is_ascii_digit())
-        })
+    /// The time in its name.
+    pub fn slot(&self) -> Option<&str> {
+        slot(&self.name)
+    }
+
+    /// Its bytes as they are.
+    pub fn raw(&self) -> io::Result<Box<dyn Read + '_>> {
+        self.open(|_| ())
     }
 
     /// Opens the source; `counted` is told of every byte that is read, before
@@ -84,6 +78,27 @@ impl Source {
         };
         Ok(Box::new(Counted { inner, counted }))
     }
+}
+
+/// The flow log id in an S3 object's name,
+/// `{acct}_vpcflowlogs_{region}_{fl-id}_{stamp}_{hash}.log.gz` (flow-logs-s3-path.html).
+pub fn flow_log_id(name: &str) -> Option<&str> {
+    let name = name.rsplit(['/', '\\']).next()?;
+    let mut parts = name.split('_').skip_while(|part| *part != "vpcflowlogs");
+    parts.nth(2).filter(|part| part.starts_with("fl-"))
+}
+
+/// The 5-minute slot in an S3 object's name, `_{YYYYMMDD}T{HHmm}Z_`: its rows end in
+/// it (flow-logs-s3-path.html). In the order of time.
+pub fn slot(name: &str) -> Option<&str> {
+    let name = name.rsplit(['/', '\\']).next()?;
+    name.split('_').find(|part| {
+        part.len() == 14
+            && part.ends_with('Z')
+            && part.as_bytes()[8] == b'T'
+            && part.as_bytes()[..8].iter().all(u8::is_ascii_digit)
+            && part.as_bytes()[9..13].iter().all(u8::is_ascii_digit)
+    })
 }
 
 struct Counted<R, F> {

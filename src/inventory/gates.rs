@@ -31,8 +31,9 @@ struct Compiled {
     services: Services,
 }
 
-#[derive(Debug)]
-enum CompiledTarget {
+/// A target, looked up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CompiledTarget {
     Addresses(AddressSet),
     Group(GroupIx),
     /// A group or list that the inventory does not hold.
@@ -171,6 +172,19 @@ impl Gates {
             })
     }
 
+    /// The targets of the rules that let the packet through to somebody.
+    pub(crate) fn targets<'a>(
+        &'a self,
+        groups: &'a [GroupIx],
+        direction: Direction,
+        packet: Packet,
+    ) -> Vec<&'a CompiledTarget> {
+        self.of(groups, direction)
+            .filter(|rule| rule.covers(packet))
+            .map(|rule| &rule.target)
+            .collect()
+    }
+
     /// The services cut into parts that every rule is for as a whole or not at all.
     pub(crate) fn steps(
         &self,
@@ -260,7 +274,8 @@ impl Compiled {
 }
 
 impl CompiledTarget {
-    fn reaches(&self, peer: Peer<'_>) -> bool {
+    /// Whether it holds the peer.
+    pub(crate) fn reaches(&self, peer: Peer<'_>) -> bool {
         match self {
             Self::Addresses(set) => set.contains(peer.address),
             Self::Group(group) => peer.groups.contains(group),
@@ -270,17 +285,9 @@ impl CompiledTarget {
 }
 
 impl Rule {
-    /// The addresses that it names by prefix or list; `None` if it names a group.
-    pub(crate) fn addresses(&self, inventory: &Inventory) -> Option<AddressSet> {
-        match compile_target(inventory, &self.target) {
-            CompiledTarget::Addresses(set) => Some(set),
-            CompiledTarget::Group(_) | CompiledTarget::Unknown => None,
-        }
-    }
-
-    /// Whether its target holds the peer, whatever the service.
-    pub(crate) fn reaches(&self, inventory: &Inventory, peer: Peer<'_>) -> bool {
-        compile_target(inventory, &self.target).reaches(peer)
+    /// Its target, looked up.
+    pub(crate) fn compiled_target(&self, inventory: &Inventory) -> CompiledTarget {
+        compile_target(inventory, &self.target)
     }
 }
 

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use ask::{Answer, Party, SideAnswer, UnknownParty};
+pub(crate) use gates::CompiledTarget;
 pub use gates::{Admission, Gates, Packet, Peer};
 pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target};
 pub use interfaces::{Interface, InterfaceKind};
@@ -133,6 +134,7 @@ const OPTIONAL: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Inventory {
     groups: Vec<Group>,
+    group_ids: HashMap<String, GroupIx>,
     interfaces: Vec<Interface>,
     prefix_lists: Vec<PrefixList>,
     addresses: AddressIndex,
@@ -193,6 +195,11 @@ impl Inventory {
             ways: reach::Ways::new(&snapshot),
             ranges,
             log_formats: log_formats(&snapshot),
+            group_ids: groups
+                .iter()
+                .enumerate()
+                .map(|(position, group)| (group.id.clone(), GroupIx::new(position)))
+                .collect(),
             groups,
             interfaces,
             reserved: Reserved::new(&snapshot),
@@ -233,7 +240,7 @@ impl Inventory {
 
     /// A group by `sg-…` id.
     pub fn group_by_id(&self, id: &str) -> Option<GroupIx> {
-        groups::position(&self.groups, id)
+        self.group_ids.get(id).copied()
     }
 
     /// An interface by `eni-…` id.

@@ -4,7 +4,7 @@ use fixedbitset::FixedBitSet;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Walker};
 
-use super::exposure::{Class, admitted, classes, path};
+use super::exposure::{Admitted, Class, classes, path};
 use crate::inventory::{
     Direction, Gates, GroupIx, Inventory, Packet, Rule, RulePorts, RuleProtocol,
 };
@@ -130,20 +130,16 @@ impl Hops {
     fn new(inventory: &Inventory, gates: &Gates, classes: &[Class], services: &[Service]) -> Self {
         let mut reached =
             vec![FixedBitSet::with_capacity(inventory.interfaces().len()); classes.len()];
-        for &service in services {
-            let side = |direction| -> Vec<FixedBitSet> {
-                classes
-                    .iter()
-                    .map(|class| admitted(inventory, gates, class, direction, service))
-                    .collect()
-            };
-            let (out, inward) = (side(Direction::Egress), side(Direction::Ingress));
-            for (c, from) in classes.iter().enumerate() {
-                for (d, to) in classes.iter().enumerate() {
-                    if path(inventory, from.example, to.example)
-                        && !from.members.is_disjoint(&inward[d])
-                    {
-                        let mut through = out[c].clone();
+        let admitted = Admitted::new(inventory, gates, classes, services);
+        for (c, from) in classes.iter().enumerate() {
+            for (d, to) in classes.iter().enumerate() {
+                if !path(inventory, from.example, to.example) {
+                    continue;
+                }
+                for service in 0..services.len() {
+                    let inward = admitted.by(d, Direction::Ingress, service);
+                    if !from.members.is_disjoint(inward) {
+                        let mut through = admitted.by(c, Direction::Egress, service).clone();
                         through.intersect_with(&to.members);
                         reached[c].union_with(&through);
                     }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fixedbitset::FixedBitSet;
+use rayon::prelude::*;
 
 use super::observed_pairs;
-use crate::inventory::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer};
+use crate::inventory::{
+    CompiledTarget, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer,
+};
 use crate::net::{HashSet, Service};
 use crate::resolve::Connection;
 
@@ -62,9 +65,10 @@ pub(super) fn allowed_pairs(
     let classes = classes(inventory);
     let accepted = connections.iter().filter(|c| c.is_accepted());
     let services: BTreeSet<Service> = accepted.map(|c| c.service).collect();
-    services
-        .into_iter()
-        .map(|service| allowed(inventory, gates, &classes, service))
+    let services: Vec<Service> = services.into_iter().collect();
+    let admitted = Admitted::new(inventory, gates, &classes, &services);
+    (0..services.len())
+        .map(|service| allowed(inventory, &classes, &admitted, service))
         .sum()
 }
 
@@ -93,26 +97,23 @@ pub(super) fn classes(inventory: &Inventory) -> Vec<Class> {
 /// Allowed pairs for one service. A pair needs the initiator's egress and the
 /// responder's ingress; both depend on the class at the gate and the address at
 /// the other end, so pairs are counted class by class.
-fn allowed(inventory: &Inventory, gates: &Gates, classes: &[Class], service: Service) -> u64 {
-    let reach = |direction| -> Vec<FixedBitSet> {
-        classes
-            .iter()
-            .map(|class| admitted(inventory, gates, class, direction, service))
-            .collect()
-    };
-    let (out, inward) = (reach(Direction::Egress), reach(Direction::Ingress));
+fn allowed(inventory: &Inventory, classes: &[Class], admitted: &Admitted, service: usize) -> u64 {
     let mut count = 0;
     for (c, from) in classes.iter().enumerate() {
         for (d, to) in classes.iter().enumerate() {
             if !path(inventory, from.example, to.example) {
                 continue;
             }
-            let senders = from.members.intersection_count(&inward[d]) as u64;
-            let receivers = to.members.intersection_count(&out[c]) as u64;
+            let (out, inward) = (
+                admitted.by(c, Direction::Egress, service),
+                admitted.by(d, Direction::Ingress, service),
+            );
+            let senders = from.members.intersection_count(inward) as u64;
+            let receivers = to.members.intersection_count(out) as u64;
             let itself = if c == d {
                 from.members
                     .ones()
-                    .filter(|&x| inward[d].contains(x) && out[c].contains(x))
+                    .filter(|&x| inward.contains(x) && out.contains(x))
                     .count() as u64
             } else {
                 0
@@ -123,31 +124,81 @@ fn allowed(inventory: &Inventory, gates: &Gates, classes: &[Class], service: Ser
     count
 }
 
-/// The interfaces that a class's gate admits under any of their addresses.
-pub(super) fn admitted(
-    inventory: &Inventory,
-    gates: &Gates,
-    class: &Class,
-    direction: Direction,
-    service: Service,
-) -> FixedBitSet {
-    let mut set = FixedBitSet::with_capacity(inventory.interfaces().len());
-    let at = inventory.interface(class.example);
-    for ix in inventory.interface_indexes() {
-        let peer = inventory.interface(ix);
-        let groups = inventory.nameable_groups(at, direction, peer);
-        let admits = |&address: &std::net::IpAddr| {
-            let peer = Peer { address, groups };
-            gates
-                .admitting(&class.groups, direction, peer, Packet::from(service))
-                .next()
-                .is_some()
-        };
-        if peer.addresses.iter().any(admits) {
-            set.insert(ix.index());
+/// The interfaces that each class's gates admit under any of their addresses, by service.
+pub(super) struct Admitted {
+    /// By class, then egress and ingress.
+    sides: Vec<[Side; 2]>,
+}
+
+/// Services that the same rules let through share a set.
+struct Side {
+    /// By service, the position of its set.
+    set_of: Vec<usize>,
+    sets: Vec<FixedBitSet>,
+}
+
+impl Admitted {
+    pub(super) fn new(
+        inventory: &Inventory,
+        gates: &Gates,
+        classes: &[Class],
+        services: &[Service],
+    ) -> Self {
+        let sides = classes.par_iter().map(|class| {
+            [Direction::Egress, Direction::Ingress]
+                .map(|direction| Side::new(inventory, gates, class, direction, services))
+        });
+        Self {
+            sides: sides.collect(),
         }
     }
-    set
+
+    /// The interfaces that a class admits for a service, by their positions.
+    pub(super) fn by(&self, class: usize, direction: Direction, service: usize) -> &FixedBitSet {
+        let side = &self.sides[class][usize::from(direction == Direction::Ingress)];
+        &side.sets[side.set_of[service]]
+    }
+}
+
+impl Side {
+    fn new(
+        inventory: &Inventory,
+        gates: &Gates,
+        class: &Class,
+        direction: Direction,
+        services: &[Service],
+    ) -> Self {
+        let mut targets: Vec<Vec<&CompiledTarget>> = Vec::new();
+        let set_of = services
+            .iter()
+            .map(|&service| {
+                let own = gates.targets(&class.groups, direction, Packet::from(service));
+                let same = |known: &Vec<&CompiledTarget>| {
+                    known.len() == own.len()
+                        && known.iter().zip(&own).all(|(a, b)| std::ptr::eq(*a, *b))
+                };
+                targets.iter().position(same).unwrap_or_else(|| {
+                    targets.push(own);
+                    targets.len() - 1
+                })
+            })
+            .collect();
+        let empty = FixedBitSet::with_capacity(inventory.interfaces().len());
+        let mut sets = vec![empty; targets.len()];
+        let at = inventory.interface(class.example);
+        for ix in inventory.interface_indexes() {
+            let peer = inventory.interface(ix);
+            let groups = inventory.nameable_groups(at, direction, peer);
+            for (set, targets) in sets.iter_mut().zip(&targets) {
+                let admits = |&address: &std::net::IpAddr| {
+                    let peer = Peer { address, groups };
+                    targets.iter().any(|target| target.reaches(peer))
+                };
+                set.set(ix.index(), peer.addresses.iter().any(admits));
+            }
+        }
+        Self { set_of, sets }
+    }
 }
 
 pub(super) fn path(inventory: &Inventory, a: InterfaceIx, b: InterfaceIx) -> bool {

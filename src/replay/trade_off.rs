@@ -1,11 +1,12 @@
 //! Fewer rules against less exposure: what each level would cost.
 
+use rayon::prelude::*;
+
 use super::exposure::allowed_pairs;
 use super::{Change, after};
-use crate::inventory::Gates;
-use crate::inventory::{Direction, Target};
+use crate::inventory::{Direction, Gates, Target};
 use crate::net::AddressSet;
-use crate::suggest::{self, Evidence, Level, Status};
+use crate::suggest::{self, Evidence, Level, RuleSet, Status};
 
 /// What one level comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +25,20 @@ pub struct TradeOff {
 }
 
 /// Every level, the narrowest first.
-pub fn trade_off(evidence: &Evidence<'_>) -> Vec<TradeOff> {
+/// `made` are the rules at the level that is set.
+pub fn trade_off(evidence: &Evidence<'_>, made: &RuleSet) -> Vec<TradeOff> {
     Level::ALL
-        .into_iter()
+        .into_par_iter()
         .map(|level| {
             let generalise = evidence.generalise.at(level);
-            let rules = suggest::rules(&Evidence {
-                generalise: &generalise,
-                ..*evidence
+            let other = (level != evidence.generalise.level).then(|| {
+                suggest::rules(&Evidence {
+                    generalise: &generalise,
+                    ..*evidence
+                })
             });
-            let then = after(evidence.inventory, &Change::from(&rules));
+            let rules = other.as_ref().unwrap_or(made);
+            let then = after(evidence.inventory, &Change::from(rules));
             let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
             let added = || rules.rules.iter().filter(|r| r.status == Status::Add);
             let prefixes = added()

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 
 use super::exposure::{Class, classes, path};
 use crate::inventory::{
-    Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule, Services,
+    CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
+    Services,
 };
 
 /// A rule that would let something through which today's rules do not.
@@ -40,13 +41,15 @@ pub fn wider(
     let class_of = |ix: InterfaceIx| classes.iter().find(|c| c.members.contains(ix.index()));
     let homes: Vec<Option<&Class>> = inventory.interface_indexes().map(class_of).collect();
     let mut found: BTreeMap<(GroupIx, usize), Widening> = BTreeMap::new();
+    let new = new_rules(inventory, after_rules);
     for class in &classes {
-        let added = added(inventory, class, after_rules);
+        let groups = class.groups.iter();
+        let added: Vec<&New<'_>> = groups.flat_map(|group| &new[group.index()]).collect();
         for direction in [Direction::Egress, Direction::Ingress] {
             let of_direction: Vec<_> = added
                 .iter()
                 .copied()
-                .filter(|(_, _, rule)| rule.direction == direction)
+                .filter(|new| new.rule.direction == direction)
                 .collect();
             if of_direction.is_empty() {
                 continue;
@@ -58,9 +61,9 @@ pub fn wider(
                 before,
                 after,
             };
-            for &(group, position, rule) in &of_direction {
-                if let Some(widening) = gate.to_addresses(group, rule) {
-                    found.entry((group, position)).or_insert(widening);
+            for new in &of_direction {
+                if let Some(widening) = gate.to_addresses(new) {
+                    found.entry((new.group, new.position)).or_insert(widening);
                 }
             }
             for ix in inventory.interface_indexes() {
@@ -70,9 +73,9 @@ pub fn wider(
                 if !path(inventory, class.example, ix) {
                     continue;
                 }
-                for &(group, position, rule) in &of_direction {
-                    if let Some(widening) = gate.to_interface(group, rule, ix, home) {
-                        found.entry((group, position)).or_insert(widening);
+                for new in &of_direction {
+                    if let Some(widening) = gate.to_interface(new, ix, home) {
+                        found.entry((new.group, new.position)).or_insert(widening);
                     }
                 }
             }
@@ -81,26 +84,32 @@ pub fn wider(
     found.into_values().collect()
 }
 
-/// Rules of a class's groups that are not there today, with group and position.
-fn added<'a>(
-    inventory: &Inventory,
-    class: &Class,
-    after_rules: &'a [Vec<Rule>],
-) -> Vec<(GroupIx, usize, &'a Rule)> {
-    let new = |group: GroupIx, rule: &Rule| {
+/// A rule that is not there today.
+struct New<'a> {
+    group: GroupIx,
+    position: usize,
+    rule: &'a Rule,
+    target: CompiledTarget,
+    services: Services,
+}
+
+/// By group.
+fn new_rules<'a>(inventory: &Inventory, after_rules: &'a [Vec<Rule>]) -> Vec<Vec<New<'a>>> {
+    let of_group = |group: GroupIx| {
         let today = &inventory.group(group).rules;
-        !today.iter().any(|standing| standing.same_permission(rule))
+        let rules = after_rules[group.index()].iter().enumerate();
+        rules
+            .filter(|(_, rule)| !today.iter().any(|standing| standing.same_permission(rule)))
+            .map(|(position, rule)| New {
+                group,
+                position,
+                rule,
+                target: rule.compiled_target(inventory),
+                services: Services::of(rule),
+            })
+            .collect()
     };
-    class
-        .groups
-        .iter()
-        .flat_map(|&group| {
-            let rules = after_rules[group.index()].iter().enumerate();
-            rules
-                .filter(move |(_, rule)| new(group, rule))
-                .map(move |(position, rule)| (group, position, rule))
-        })
-        .collect()
+    inventory.group_indexes().map(of_group).collect()
 }
 
 /// One side of a class of interfaces.
@@ -114,45 +123,37 @@ struct Gate<'a> {
 
 impl Gate<'_> {
     /// Whether the rule opens addresses, whoever holds them, that are not open today.
-    fn to_addresses(&self, group: GroupIx, rule: &Rule) -> Option<Widening> {
-        let wanted = rule.addresses(self.inventory)?;
+    fn to_addresses(&self, new: &New<'_>) -> Option<Widening> {
+        let CompiledTarget::Addresses(wanted) = &new.target else {
+            return None;
+        };
         let groups = &self.class.groups;
-        for services in self
-            .before
-            .steps(groups, self.direction, &Services::of(rule))
-        {
+        for services in self.before.steps(groups, self.direction, &new.services) {
             let open = self.before.addresses_for(groups, self.direction, &services);
             if let Some(peer) = wanted.difference(&open).first() {
-                return Some(self.widening(group, rule, peer, &services));
+                return Some(self.widening(new, peer, &services));
             }
         }
         None
     }
 
     /// Whether the rule lets a pair of interfaces talk that may not today.
-    fn to_interface(
-        &self,
-        group: GroupIx,
-        rule: &Rule,
-        other: InterfaceIx,
-        home: &Class,
-    ) -> Option<Widening> {
+    fn to_interface(&self, new: &New<'_>, other: InterfaceIx, home: &Class) -> Option<Widening> {
         let at = self.inventory.interface(self.class.example);
         let peer = self.inventory.interface(other);
         let named = self.inventory.nameable_groups(at, self.direction, peer);
-        let services = Services::of(rule);
         every_address(peer).find_map(|seen_peer| {
             let seen = Peer {
                 address: seen_peer,
                 groups: named,
             };
-            if !rule.reaches(self.inventory, seen) {
+            if !new.target.reaches(seen) {
                 return None;
             }
             let today = self
                 .before
                 .services(&self.class.groups, self.direction, seen);
-            let more = services.difference(&today);
+            let more = new.services.difference(&today);
             if more.is_empty() {
                 return None;
             }
@@ -172,16 +173,16 @@ impl Gate<'_> {
                     };
                     let open = self.after.services(&home.groups, opposite, seen);
                     let through = more.intersection(&open);
-                    (!through.is_empty()).then(|| self.widening(group, rule, seen_peer, &through))
+                    (!through.is_empty()).then(|| self.widening(new, seen_peer, &through))
                 })
             })
         })
     }
 
-    fn widening(&self, group: GroupIx, rule: &Rule, peer: IpAddr, services: &Services) -> Widening {
+    fn widening(&self, new: &New<'_>, peer: IpAddr, services: &Services) -> Widening {
         Widening {
-            group,
-            rule: rule.clone(),
+            group: new.group,
+            rule: new.rule.clone(),
             at: self.class.example,
             peer,
             services: services.to_string(),

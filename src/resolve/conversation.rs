@@ -1,5 +1,7 @@
 //! Flows of one conversation: both directions, at every interface that saw it.
 
+use rayon::prelude::*;
+
 use super::ends::{End, Placed, Placer, Vantage};
 use crate::flow::{Dropped, FlowKey, FlowTable, Ports};
 use crate::net::{Protocol, Service};
@@ -114,7 +116,7 @@ impl Conversation {
 pub(super) fn conversations(table: &FlowTable, placer: &Placer<'_>) -> Vec<Conversation> {
     let mut parts: Vec<(Pair, Part)> = table
         .flows
-        .iter()
+        .par_iter()
         .enumerate()
         .map(|(position, flow)| {
             let Placed { src, dst, vantage } = placer.place(flow);
@@ -146,9 +148,9 @@ pub(super) fn conversations(table: &FlowTable, placer: &Placer<'_>) -> Vec<Conve
             )
         })
         .collect();
-    parts.sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
+    parts.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
     parts
-        .chunk_by(|(a, _), (b, _)| a == b)
+        .par_chunk_by(|(a, _), (b, _)| a == b)
         .map(|chunk| {
             let mut pair = chunk[0].0;
             let mut ports = Ports::default();

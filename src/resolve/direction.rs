@@ -1,5 +1,7 @@
 //! Who opened a conversation: all evidence of the window, strongest first.
 
+use rayon::prelude::*;
+
 use super::conversation::{Conversation, Pair, Side, Socket};
 use super::evidence::Evidence;
 use crate::net::{HashMap, HashSet, Protocol};
@@ -123,7 +125,7 @@ pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> V
     let mut decisions = Vec::new();
     for learn_from in ROUNDS {
         decisions = conversations
-            .iter()
+            .par_iter()
             .zip(evidence)
             .map(|(conversation, evidence)| decide_one(conversation, evidence, &listeners))
             .collect();

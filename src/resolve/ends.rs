@@ -124,7 +124,7 @@ impl<'a> Placer<'a> {
             (true, false) => Vantage::Source,
             (false, true) => Vantage::Destination,
             (true, true) => {
-                if counters.ingress && !counters.egress {
+                if counters.signs.ingress() && !counters.signs.egress() {
                     Vantage::Destination
                 } else {
                     Vantage::Source
@@ -133,7 +133,10 @@ impl<'a> Placer<'a> {
             // Behind the primary address, and nobody else's: a pod or a secondary
             // address that the interface had at the time. Somebody else's address
             // there means that this interface routes for others.
-            (false, false) => match (counters.src_rewritten, counters.dst_rewritten) {
+            (false, false) => match (
+                counters.signs.src_rewritten(),
+                counters.signs.dst_rewritten(),
+            ) {
                 (true, false) if !self.is_held(key.src) => Vantage::Source,
                 (false, true) if !self.is_held(key.dst) => Vantage::Destination,
                 _ => Vantage::Between,
@@ -143,7 +146,7 @@ impl<'a> Placer<'a> {
 
     fn unlisted_vantage(&self, flow: &Flow) -> Vantage {
         let (key, counters) = (&flow.key, &flow.counters);
-        match (counters.egress, counters.ingress) {
+        match (counters.signs.egress(), counters.signs.ingress()) {
             (true, false) => return Vantage::Source,
             (false, true) => return Vantage::Destination,
             _ => {}

@@ -78,8 +78,8 @@ impl Evidence {
                 sent.first
                     .map_or(counters.first, |first| first.min(counters.first)),
             );
-            sent.opened |= counters.syn;
-            evidence.by_side[receiver.index()].opened |= counters.syn_ack;
+            sent.opened |= counters.signs.syn();
+            evidence.by_side[receiver.index()].opened |= counters.signs.syn_ack();
             let opening = &admissions[sender.index()];
             let judged = match part.vantage {
                 Vantage::Source => opening.egress,

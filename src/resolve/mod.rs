@@ -20,6 +20,8 @@ pub use evidence::{peer_of, visible_groups};
 pub use hits::{Hits, hits};
 pub use stranger::{aws_service, is_stranger};
 
+use rayon::prelude::*;
+
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};
 use connection::Sum;
@@ -33,16 +35,16 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
     let conversations = conversations(table, &placer);
     let asked = Asked { inventory, gates };
     let evidence: Vec<Evidence> = conversations
-        .iter()
+        .par_iter()
         .map(|conversation| Evidence::collect(conversation, table, &asked))
         .collect();
     let decisions = direction::decide(&conversations, &evidence);
     let mut sums: Vec<Sum> = conversations
-        .iter()
+        .par_iter()
         .zip(decisions)
-        .flat_map(|(conversation, decision)| Sum::of(conversation, decision, table))
+        .flat_map_iter(|(conversation, decision)| Sum::of(conversation, decision, table))
         .collect();
-    sums.sort_by_key(Sum::key);
+    sums.par_sort_by_key(Sum::key);
     let mut folded: Vec<Sum> = Vec::new();
     for sum in sums {
         match folded.last_mut() {
@@ -51,9 +53,9 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         }
     }
     let mut connections: Vec<Connection> = folded
-        .into_iter()
+        .into_par_iter()
         .map(|sum| sum.finish(&asked, &table.observers))
         .collect();
-    connections.sort_by(|a, b| a.id.cmp(&b.id));
+    connections.par_sort_unstable_by(|a, b| a.id.cmp(&b.id));
     connections
 }

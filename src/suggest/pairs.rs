@@ -28,15 +28,15 @@ pub(super) fn choose(
     let (lots, choices) = choices(&eligible, candidates, demand.service, |(a, b)| {
         candidates.pair_is_open(a, b, demand.service)
     });
+    let covers = covers(&choices);
     let cover = cover(eligible.len(), &lots, choices);
     let mut covered: HashSet<usize> = HashSet::default();
     for (a, b) in cover.chosen {
         let mut evidence = Vec::new();
-        for &(position, wanted) in &eligible {
-            if in_pair(candidates, wanted, (a, b)) {
-                covered.insert(position);
-                evidence.push(wanted.connection);
-            }
+        for &item in &covers[&(a, b)] {
+            let (position, wanted) = eligible[item];
+            covered.insert(position);
+            evidence.push(wanted.connection);
         }
         chosen.push(Mutual {
             initiators: a,
@@ -99,6 +99,14 @@ pub(super) fn choices(
     (lots.weights, choices)
 }
 
+/// What each choice covers.
+pub(super) fn covers(choices: &[Choice<Pair>]) -> HashMap<Pair, Vec<usize>> {
+    let covers = choices.iter();
+    covers
+        .map(|choice| (choice.key, choice.covers.clone()))
+        .collect()
+}
+
 /// Pairs of classes that choices grant, each with its weight.
 #[derive(Default)]
 struct Lots {
@@ -121,11 +129,4 @@ impl Lots {
             self.weights.len() - 1
         })
     }
-}
-
-pub(super) fn in_pair(candidates: &Candidates<'_>, wanted: &Wanted, (a, b): Pair) -> bool {
-    let carries = |interface: Option<InterfaceIx>, group: GroupIx| {
-        interface.is_some_and(|ix| groups_of(candidates.inventory, ix).contains(&group))
-    };
-    carries(wanted.initiator, a) && carries(wanted.responder, b)
 }

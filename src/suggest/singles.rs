@@ -101,12 +101,11 @@ fn by_reference<'a>(
     let (lots, choices) = pairs::choices(&eligible, candidates, service, |(a, b)| {
         candidates.egress_is_open(a, b, service)
     });
+    let covers = pairs::covers(&choices);
     let cover = cover(eligible.len(), &lots, choices);
     for (a, b) in cover.chosen {
-        let covered = eligible
-            .iter()
-            .filter(|(_, w)| pairs::in_pair(candidates, w, (a, b)));
-        let evidence: Vec<usize> = covered.map(|(_, w)| w.connection).collect();
+        let covered = covers[&(a, b)].iter().map(|&item| eligible[item].1);
+        let evidence: Vec<usize> = covered.map(|w| w.connection).collect();
         let responders = candidates.inventory.group(b);
         draft.egress(
             a,

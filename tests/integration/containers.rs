@@ -361,7 +361,7 @@ fn events_of_security_lake() {
                 (b.counters.records, b.counters.bytes, b.counters.last)
             );
             assert!(
-                a.counters.egress != a.counters.ingress,
+                a.counters.signs.egress() != a.counters.signs.ingress(),
                 "the direction is known"
             );
         }

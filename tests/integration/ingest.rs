@@ -64,7 +64,11 @@ fn a_header_names_the_columns_in_any_order_and_either_spelling() {
         "the packet's own address"
     );
     assert_eq!(flow.key.dst.to_string(), "198.51.100.1");
-    assert!(flow.counters.syn && flow.counters.src_rewritten && flow.counters.dst_rewritten);
+    assert!(
+        flow.counters.signs.syn()
+            && flow.counters.signs.src_rewritten()
+            && flow.counters.signs.dst_rewritten()
+    );
 }
 
 #[test]
@@ -361,7 +365,7 @@ fn a_duplicate_adds_what_the_first_row_lacked() {
                 counters.records,
                 counters.packets,
                 counters.bytes,
-                counters.syn
+                counters.signs.syn()
             ),
             (1, 7, 900, true)
         );

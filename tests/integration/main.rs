@@ -8,6 +8,7 @@ mod containers;
 // The sample data's generator, to compare what it makes with what is checked in.
 #[path = "../../sample-data/shop/mod.rs"]
 mod shop;
+mod store;
 
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;

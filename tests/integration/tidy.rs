@@ -12,6 +12,7 @@ const ORDER: &[&str] = &[
     "inventory",
     "ingest",
     "flow",
+    "store",
     "resolve",
     "findings",
     "suggest",
@@ -95,7 +96,7 @@ fn the_core_does_no_input_or_output() {
     };
     only(
         &["std::fs", "File::", "walkdir", "glob::"],
-        &["inventory", "ingest", "cli"],
+        &["inventory", "ingest", "store", "cli"],
     );
     only(
         &[

@@ -6,15 +6,16 @@ use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::RunDir;
-use crate::cli::settings::{self, Input};
+use crate::cli::settings::{self, Evidence, Input};
 use crate::cli::{progress, summary};
 use crate::config::Config;
 use crate::emit;
 use crate::findings::Severity;
 use crate::flow::FlowTable;
-use crate::ingest::{Intake, Settings, Source};
+use crate::ingest::{Intake, Settings};
 use crate::inventory::Inventory;
 use crate::net::visible;
+use crate::store;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     let AuditArgs {
@@ -29,12 +30,12 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         config.generalise.level = level.into();
     }
     let Input {
-        sources,
+        evidence,
         inventory,
         reading,
     } = Input::resolve(input)?;
     let run = RunDir::prepare(&out)?;
-    let audit = audit(&sources, inventory, &reading, &config)?;
+    let audit = audit(&evidence, inventory, &reading, &config)?;
     finish(&audit, Some((run, &out)))?;
     let fail_on = fail_on.map(Severity::from);
     Ok(if stands(&audit, fail_on) {
@@ -46,20 +47,29 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
 
 /// Reads and audits, with progress.
 pub(super) fn audit(
-    sources: &[Source],
+    evidence: &Evidence,
     inventory: Inventory,
     reading: &Settings,
     config: &Config,
 ) -> Result<Audit, Failure> {
-    let (table, intake) = read(sources, reading)?;
+    let (table, intake) = read(evidence, reading)?;
     Ok(audit::audit(inventory, table, intake, config))
 }
 
 /// Reads, with progress.
-pub(super) fn read(sources: &[Source], reading: &Settings) -> Result<(FlowTable, Intake), Failure> {
-    let bar = progress::reading(sources.iter().map(|s| s.size).sum());
-    let (table, intake) = audit::read(sources, reading, |bytes| bar.inc(bytes));
-    bar.finish_and_clear();
+pub(super) fn read(
+    evidence: &Evidence,
+    reading: &Settings,
+) -> Result<(FlowTable, Intake), Failure> {
+    let (table, intake) = match evidence {
+        Evidence::Logs(sources) => {
+            let bar = progress::reading(sources.iter().map(|s| s.size).sum());
+            let read = audit::read(sources, reading, |bytes| bar.inc(bytes));
+            bar.finish_and_clear();
+            read
+        }
+        Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
+    };
     if intake.records_read() == 0 {
         return Err(nothing_read(&intake));
     }
@@ -81,7 +91,7 @@ fn stands(audit: &Audit, fail_on: Option<Severity>) -> bool {
 }
 
 /// What was wrong with the sources, in one sentence.
-fn nothing_read(intake: &Intake) -> Failure {
+pub(super) fn nothing_read(intake: &Intake) -> Failure {
     Failure::NothingRead(match intake.samples.first() {
         Some(sample) => format!(
             "nothing usable could be read from the flow sources: {}{}: {}{}",

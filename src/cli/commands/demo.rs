@@ -3,7 +3,7 @@
 use crate::cli::args::{DemoArgs, SampleArg};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::RunDir;
-use crate::cli::settings::known_formats;
+use crate::cli::settings::{Evidence, known_formats};
 use crate::config::Config;
 use crate::ingest::{Settings, Source};
 use crate::inventory::Inventory;
@@ -60,7 +60,12 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         .as_deref()
         .map(|place| Ok((RunDir::prepare(place)?, place)))
         .transpose()?;
-    let audit = super::audit::audit(&sources, inventory, &reading, &Config::default())?;
+    let audit = super::audit::audit(
+        &Evidence::Logs(sources),
+        inventory,
+        &reading,
+        &Config::default(),
+    )?;
     super::audit::finish(&audit, run)?;
     Ok(Exit::Done)
 }

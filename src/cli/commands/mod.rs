@@ -4,5 +4,6 @@ pub(super) mod audit;
 pub(super) mod can;
 pub(super) mod demo;
 pub(super) mod explain;
+pub(super) mod ingest;
 pub(super) mod print;
 pub(super) mod verify;

@@ -27,7 +27,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     } = args;
     debug_assert!(current != rules.is_some(), "clap takes exactly one");
     let Input {
-        sources,
+        evidence,
         inventory,
         reading,
     } = Input::resolve(input)?;
@@ -39,7 +39,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
             .with_context(|| format!("rules file `{}`", path.display()))
             .map_err(Failure::usage)?,
     };
-    let (table, intake) = super::audit::read(&sources, &reading)?;
+    let (table, intake) = super::audit::read(&evidence, &reading)?;
     let judged = audit::judge(inventory, table, intake);
     let rules = replay::after(&judged.inventory, &change);
     let gates = Gates::new(&judged.inventory, |group| &rules[group.index()]);

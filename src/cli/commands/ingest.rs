@@ -1,0 +1,96 @@
+//! `closegate ingest`.
+
+use std::fmt::Write as _;
+
+use crate::cli::args::IngestArgs;
+use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::{progress, settings};
+use crate::ingest::{self, Settings};
+use crate::inventory::Inventory;
+use crate::store::{self, StoreError};
+
+pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
+    let IngestArgs {
+        flows,
+        inventory,
+        store,
+        merge,
+        log_format,
+        threads,
+    } = args;
+    let format = settings::format(log_format)?;
+    let inventory = inventory
+        .map(|dir| Inventory::load(&dir).map_err(Failure::usage))
+        .transpose()?;
+    if let Some(threads) = threads {
+        settings::use_threads(threads)?;
+    }
+    let mut text = String::new();
+    let mut line = |label: &str, content: String| {
+        writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
+    };
+    let mut left = None;
+    if !flows.is_empty() {
+        let sources = ingest::find(&flows).map_err(Failure::usage)?;
+        let settings = Settings {
+            format,
+            known_formats: inventory
+                .as_ref()
+                .map(settings::known_formats)
+                .unwrap_or_default(),
+            ..Settings::default()
+        };
+        let bar = progress::reading(sources.iter().map(|source| source.size).sum());
+        let outcome = store::ingest(&store, &sources, &settings, |bytes| bar.inc(bytes));
+        bar.finish_and_clear();
+        let outcome = outcome.map_err(failure)?;
+        let intake = &outcome.intake;
+        if outcome.read > 0 && intake.records_read() + intake.duplicates == 0 {
+            return Err(super::audit::nothing_read(intake));
+        }
+        line(
+            "read",
+            format!(
+                "{} new files, {} records, {} duplicates, {} malformed lines; {} files were known",
+                outcome.read,
+                intake.records_read(),
+                intake.duplicates,
+                intake.malformed,
+                outcome.known
+            ),
+        );
+        left = Some(outcome);
+    }
+    if !merge.is_empty() {
+        let outcome = store::merge(&store, &merge).map_err(failure)?;
+        line(
+            "merged",
+            format!(
+                "{} stores with {} files; {} files were known",
+                merge.len(),
+                outcome.read,
+                outcome.known
+            ),
+        );
+        left = Some(outcome);
+    }
+    if let Some(outcome) = left {
+        line(
+            "store",
+            format!(
+                "{}: {} days, {} flows",
+                store.display(),
+                outcome.days,
+                outcome.flows
+            ),
+        );
+    }
+    print(text)?;
+    Ok(Exit::Done)
+}
+
+/// What the file system refuses is no fault of the command line, but there is nothing else
+/// to do about it either.
+fn failure(error: StoreError) -> Failure {
+    Failure::usage(error)
+}

@@ -1,0 +1,245 @@
+//! One day's table as Parquet: flows, interfaces and services. Addresses are numbers, so
+//! that a store of many millions of flows is read in about a second.
+
+use std::io::Cursor;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use polars::prelude::{
+    Column, DataFrame, NamedFrom, ParquetCompression, ParquetReader, ParquetWriter, PolarsError,
+    SerReader, Series,
+};
+
+use crate::flow::{
+    Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, Signs,
+};
+use crate::net::{HashMap, Protocol};
+
+/// The three files of a table, with what each is.
+pub(super) fn encode(table: &FlowTable) -> Result<[(&'static str, Vec<u8>); 3], PolarsError> {
+    Ok([
+        ("flows", parquet(flows(table)?)?),
+        ("interfaces", parquet(interfaces(table)?)?),
+        ("services", parquet(services(table)?)?),
+    ])
+}
+
+fn parquet(mut frame: DataFrame) -> Result<Vec<u8>, PolarsError> {
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes)
+        .with_compression(ParquetCompression::Zstd(None))
+        .finish(&mut frame)?;
+    Ok(bytes)
+}
+
+/// Upper and lower half of an address; IPv4 has nothing in the upper.
+fn halves(address: IpAddr) -> (u64, u64) {
+    match address {
+        IpAddr::V4(a) => (0, u64::from(a.to_bits())),
+        IpAddr::V6(a) => split(a.to_bits()),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each half is cut out")]
+const fn split(bits: u128) -> (u64, u64) {
+    ((bits >> 64) as u64, bits as u64)
+}
+
+fn join(high: u64, low: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
+}
+
+fn numbers<T>(name: &str, rows: &[T], of: impl Fn(&T) -> u64) -> Column {
+    Series::new(name.into(), rows.iter().map(of).collect::<Vec<u64>>()).into()
+}
+
+fn texts<T>(name: &str, rows: &[T], of: impl Fn(&T) -> String) -> Column {
+    Series::new(name.into(), rows.iter().map(of).collect::<Vec<String>>()).into()
+}
+
+const fn code(dropped: Dropped) -> u64 {
+    match dropped {
+        Dropped::Neither => 0,
+        Dropped::Src => 1,
+        Dropped::Dst => 2,
+    }
+}
+
+fn flows(table: &FlowTable) -> Result<DataFrame, PolarsError> {
+    let rows = &table.flows;
+    DataFrame::new(
+        rows.len(),
+        vec![
+            numbers("interface", rows, |f| f.key.observer.index() as u64),
+            numbers("family", rows, |f| if f.key.src.is_ipv4() { 4 } else { 6 }),
+            numbers("src_high", rows, |f| halves(f.key.src).0),
+            numbers("src", rows, |f| halves(f.key.src).1),
+            numbers("dst_high", rows, |f| halves(f.key.dst).0),
+            numbers("dst", rows, |f| halves(f.key.dst).1),
+            numbers("src_port", rows, |f| f.key.src_port.into()),
+            numbers("dst_port", rows, |f| f.key.dst_port.into()),
+            numbers("protocol", rows, |f| f.key.protocol.0.into()),
+            numbers("accepted", rows, |f| f.key.accepted.into()),
+            numbers("dropped", rows, |f| code(f.key.dropped)),
+            numbers("records", rows, |f| f.counters.records),
+            numbers("packets", rows, |f| f.counters.packets),
+            numbers("bytes", rows, |f| f.counters.bytes),
+            numbers("first", rows, |f| f.counters.first),
+            numbers("last", rows, |f| f.counters.last),
+            numbers("days_high", rows, |f| split(f.counters.days.bits()).0),
+            numbers("days", rows, |f| split(f.counters.days.bits()).1),
+            numbers("signs", rows, |f| f.counters.signs.bits().into()),
+            numbers("ports", rows, |f| f.counters.dropped.bits().0),
+            numbers("ports_count", rows, |f| f.counters.dropped.bits().1.into()),
+        ],
+    )
+}
+
+fn interfaces(table: &FlowTable) -> Result<DataFrame, PolarsError> {
+    let rows: Vec<(&String, &Coverage)> = table.observers.iter().zip(&table.coverage).collect();
+    let skipped = |c: &Coverage| c.skipped.unwrap_or((u64::MAX, 0));
+    DataFrame::new(
+        rows.len(),
+        vec![
+            texts("name", &rows, |(name, _)| (*name).clone()),
+            numbers("rows", &rows, |(_, c)| c.rows),
+            numbers("no_data", &rows, |(_, c)| c.no_data),
+            numbers("skip_data", &rows, |(_, c)| c.skip_data),
+            numbers("skipped_from", &rows, |(_, c)| skipped(c).0),
+            numbers("skipped_to", &rows, |(_, c)| skipped(c).1),
+            numbers("days_high", &rows, |(_, c)| split(c.days.bits()).0),
+            numbers("days", &rows, |(_, c)| split(c.days.bits()).1),
+        ],
+    )
+}
+
+fn services(table: &FlowTable) -> Result<DataFrame, PolarsError> {
+    let mut rows: Vec<(&IpAddr, &String)> = table.services.iter().collect();
+    rows.sort();
+    DataFrame::new(
+        rows.len(),
+        vec![
+            texts("address", &rows, |(address, _)| address.to_string()),
+            texts("service", &rows, |(_, service)| (*service).clone()),
+        ],
+    )
+}
+
+/// The table again.
+pub(super) fn decode(
+    flows: Vec<u8>,
+    interfaces: Vec<u8>,
+    services: Vec<u8>,
+) -> Result<FlowTable, String> {
+    let [flows, interfaces, services] = [flows, interfaces, services].map(|bytes| {
+        let frame = ParquetReader::new(Cursor::new(bytes)).finish();
+        frame.map_err(|error| error.to_string())
+    });
+    let (observers, coverage) = read_interfaces(&interfaces?)?;
+    let flows = read_flows(&flows?, observers.len())?;
+    Ok(FlowTable {
+        flows,
+        services: read_services(&services?)?,
+        observers,
+        coverage,
+    })
+}
+
+fn column(frame: &DataFrame, name: &str) -> Result<Vec<u64>, String> {
+    let column = frame.column(name).map_err(|error| error.to_string())?;
+    let values = column.u64().map_err(|error| error.to_string())?;
+    Ok(values.into_no_null_iter().collect())
+}
+
+fn text_column(frame: &DataFrame, name: &str) -> Result<Vec<String>, String> {
+    let column = frame.column(name).map_err(|error| error.to_string())?;
+    let values = column.str().map_err(|error| error.to_string())?;
+    Ok(values.iter().flatten().map(ToOwned::to_owned).collect())
+}
+
+fn read_interfaces(frame: &DataFrame) -> Result<(Vec<String>, Vec<Coverage>), String> {
+    let names = text_column(frame, "name")?;
+    let of = |name| column(frame, name);
+    let (rows, no_data, skip_data) = (of("rows")?, of("no_data")?, of("skip_data")?);
+    let (from, to) = (of("skipped_from")?, of("skipped_to")?);
+    let (high, low) = (of("days_high")?, of("days")?);
+    let coverage = (0..names.len())
+        .map(|n| Coverage {
+            rows: rows[n],
+            no_data: no_data[n],
+            skip_data: skip_data[n],
+            skipped: (from[n] <= to[n]).then_some((from[n], to[n])),
+            days: Days::from_bits(join(high[n], low[n])),
+        })
+        .collect();
+    Ok((names, coverage))
+}
+
+fn read_services(frame: &DataFrame) -> Result<HashMap<IpAddr, String>, String> {
+    let (addresses, names) = (
+        text_column(frame, "address")?,
+        text_column(frame, "service")?,
+    );
+    let mut services = HashMap::default();
+    for (address, name) in addresses.iter().zip(names) {
+        let address = address.parse().map_err(|_| format!("`{address}`"))?;
+        services.insert(address, name);
+    }
+    Ok(services)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "values were narrow when they were written; a damaged file gives wrong ones, not a crash"
+)]
+fn read_flows(frame: &DataFrame, observers: usize) -> Result<Vec<Flow>, String> {
+    let of = |name| column(frame, name);
+    let (interface, family) = (of("interface")?, of("family")?);
+    let (src_high, src, dst_high, dst) = (of("src_high")?, of("src")?, of("dst_high")?, of("dst")?);
+    let (src_port, dst_port, protocol) = (of("src_port")?, of("dst_port")?, of("protocol")?);
+    let (accepted, dropped) = (of("accepted")?, of("dropped")?);
+    let (records, packets, bytes) = (of("records")?, of("packets")?, of("bytes")?);
+    let (first, last) = (of("first")?, of("last")?);
+    let (days_high, days, signs) = (of("days_high")?, of("days")?, of("signs")?);
+    let (ports, ports_count) = (of("ports")?, of("ports_count")?);
+    let address = |v4: bool, high: u64, low: u64| {
+        if v4 {
+            IpAddr::V4(Ipv4Addr::from_bits(low as u32))
+        } else {
+            IpAddr::V6(Ipv6Addr::from_bits(join(high, low)))
+        }
+    };
+    let flow = |n: usize| {
+        let v4 = family[n] == 4;
+        let observer = usize::try_from(interface[n]).unwrap_or(usize::MAX);
+        if observer >= observers {
+            return Err("an interface that is not in its table".to_owned());
+        }
+        Ok(Flow {
+            key: FlowKey {
+                observer: ObserverIx::new(observer),
+                src: address(v4, src_high[n], src[n]),
+                dst: address(v4, dst_high[n], dst[n]),
+                src_port: src_port[n] as u16,
+                dst_port: dst_port[n] as u16,
+                protocol: Protocol(protocol[n] as u8),
+                accepted: accepted[n] != 0,
+                dropped: match dropped[n] {
+                    1 => Dropped::Src,
+                    2 => Dropped::Dst,
+                    _ => Dropped::Neither,
+                },
+            },
+            counters: Counters {
+                records: records[n],
+                packets: packets[n],
+                bytes: bytes[n],
+                first: first[n],
+                last: last[n],
+                days: Days::from_bits(join(days_high[n], days[n])),
+                signs: Signs::from_bits(signs[n] as u8),
+                dropped: Ports::from_bits(ports[n], ports_count[n] as u8),
+            },
+        })
+    };
+    (0..frame.height()).map(flow).collect()
+}

@@ -7,6 +7,7 @@ mod audit_json;
 mod connection_table;
 mod graph_files;
 mod hcl;
+mod json;
 mod report_md;
 mod rules_json;
 mod schema;
@@ -17,6 +18,7 @@ pub use connection_table::{EmitError, connection_table};
 pub use schema::{SCHEMAS, schema};
 
 use crate::audit::Audit;
+use json::json;
 
 /// The version that every JSON file carries.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -41,14 +43,6 @@ pub fn files(audit: &Audit) -> Result<Vec<(&'static str, Vec<u8>)>, EmitError> {
         ),
         ("rules/rules.json", json(&rules_json::document(audit))),
     ])
-}
-
-/// JSON as a person can read it and `diff` can compare it.
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .expect("our own types have string keys and finite numbers");
-    bytes.push(b'\n');
-    bytes
 }
 
 /// A length of time as people say it.

@@ -4,7 +4,7 @@ CARGO ?= cargo
 PEERS := target/peers
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check worlds bench sample-data snippets peers
+.PHONY: help demo test check worlds bench compare fuzz sample-data snippets peers
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -26,6 +26,13 @@ worlds: ## a thousand random networks: our rules, and the naive method's
 
 bench: ## measure the stages
 	$(CARGO) bench
+
+compare: ## the whole audit beside DuckDB and Polars, and decompression alone
+	benches/compare.sh
+
+fuzz: ## ten minutes of each fuzz target; needs nightly and cargo-fuzz
+	cd fuzz && for target in line format json parquet content; do \
+		$(CARGO) +nightly fuzz run -s none $$target -- -max_total_time=600 -rss_limit_mb=4096 || exit 1; done
 
 sample-data: ## make sample-data/ again from its seed
 	$(CARGO) run --quiet --example sample-data

@@ -41,7 +41,9 @@ def polars(kind: str, files: list[str]) -> int:
         integers = dict.fromkeys(["packets", "bytes", "start", "end"], pl.Int64)
         integers |= dict.fromkeys(["srcport", "dstport", "protocol"], pl.Int32)
         schema = {c: integers.get(c, pl.String) for c in COLUMNS}
-        frame = pl.scan_csv(files, separator=" ", schema=schema, null_values="-")
+        frame = pl.scan_csv(
+            files, separator=" ", has_header=False, skip_rows=1, schema=schema, null_values="-"
+        )
     else:
         frame = pl.scan_parquet(files)
     grouped = (

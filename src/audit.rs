@@ -191,8 +191,10 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         generalise: &config.generalise,
     };
     let rules = suggest::rules(&evidence);
-    let (readiness, hold_out) = replay::readiness(&evidence, intake.window.unwrap_or_default());
-    let trade_off = replay::trade_off(&evidence, &rules);
+    let ((readiness, hold_out), trade_off) = rayon::join(
+        || replay::readiness(&evidence, intake.window.unwrap_or_default()),
+        || replay::trade_off(&evidence, &rules),
+    );
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));
     findings::sort(&mut findings);

@@ -1,5 +1,6 @@
 //! `audit.json`: everything a run found out.
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -290,7 +291,7 @@ pub(super) fn document(audit: &Audit) -> Document {
             .collect(),
         connections: audit
             .connections
-            .iter()
+            .par_iter()
             .map(|c| connection(audit, c))
             .collect(),
         findings: audit.findings.iter().map(|f| finding(audit, f)).collect(),

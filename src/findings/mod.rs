@@ -44,6 +44,8 @@ mod winrm_out;
 pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal};
 pub use short_window::SHORT_WINDOW_DAYS;
 
+use rayon::prelude::*;
+
 use crate::resolve::{Connection, Quarantine, Verdict};
 
 /// Every kind, in the order of the contract: posture, quarantined destinations,
@@ -84,8 +86,8 @@ pub const KINDS: &[&Kind] = &[
 /// Finds everything there is to find; the worst first, then by kind and id.
 pub fn detect(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = KINDS
-        .iter()
-        .flat_map(|kind| {
+        .par_iter()
+        .flat_map_iter(|kind| {
             let found = match kind.signal {
                 Signal::Destination(test) => destination::find(context, kind, test),
                 Signal::Function(find) => find(context),

@@ -149,7 +149,7 @@ fn has_several_members(compressed: &[u8]) -> bool {
 }
 
 /// The record behind the time that an export of CloudWatch Logs puts in front of it:
-/// `2025-02-25T12:25:04.000Z 2 …` (API_CreateExportTask.html).
+/// `2025-02-25T12:25:04.000Z 2 …` (`API_CreateExportTask.html`).
 pub(super) fn behind_a_time(line: &[u8]) -> Option<&[u8]> {
     let end = memchr::memchr(b' ', line)?;
     let time = &line[..end];

@@ -15,6 +15,7 @@ mod parquet;
 mod read;
 mod reading;
 mod row;
+mod scan;
 mod seen;
 mod source;
 

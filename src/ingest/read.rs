@@ -170,15 +170,15 @@ impl Work<'_> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a task to a worker that waits for one; returns it if nobody does.
-    pub(super) fn hand_out(&self, task: Task) -> Result<(), Task> {
+    /// Gives a task to a worker that waits for one; says whether anybody did.
+    pub(super) fn hand_out(&self, task: impl FnOnce() -> Task) -> bool {
         let mut queue = self.queue();
-        if queue.tasks.len() >= queue.waiting {
-            return Err(task);
+        let wanted = queue.tasks.len() < queue.waiting;
+        if wanted {
+            queue.tasks.push_back(task());
+            self.wake.notify_one();
         }
-        queue.tasks.push_back(task);
-        self.wake.notify_one();
-        Ok(())
+        wanted
     }
 
     /// Whether somebody waits, without asking too precisely.

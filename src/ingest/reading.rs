@@ -122,7 +122,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         {
             drop(compressed);
             if Content::of(&text) == Content::Text {
-                self.held_text(text);
+                self.held_text(&text);
             } else {
                 self.content(Box::new(Cursor::new(text)), depth + 1);
             }
@@ -285,21 +285,14 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     }
 
     /// Text that is there as a whole, in pieces that others can help with.
-    fn held_text(&mut self, text: Vec<u8>) {
+    fn held_text(&mut self, text: &[u8]) {
         const PIECE: usize = 4 << 20;
-        let mut rest = text.as_slice();
-        while rest.len() > PIECE && !self.hopeless {
-            let end = memchr(b'\n', &rest[PIECE..]).map_or(rest.len(), |end| PIECE + end + 1);
+        let mut rest = text;
+        while !rest.is_empty() && !self.hopeless {
+            let far = rest.get(PIECE..).and_then(|far| memchr(b'\n', far));
             let piece;
-            (piece, rest) = rest.split_at(end);
-            if self.worker.work.somebody_waits() {
-                self.lines_or_hand_out(piece.to_vec());
-            } else {
-                self.lines(piece);
-            }
-        }
-        if !self.hopeless {
-            self.lines(rest);
+            (piece, rest) = rest.split_at(far.map_or(rest.len(), |end| PIECE + end + 1));
+            self.lines_or_hand_out(piece);
         }
     }
 
@@ -313,7 +306,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
                     self.reject(BadLine::TooLong.to_string());
                 }
                 Ok(Some(Block::Lines(lines))) => {
-                    self.lines_or_hand_out(lines);
+                    self.lines_or_hand_out(&lines);
                     if self.hopeless {
                         return;
                     }
@@ -330,28 +323,23 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
 
     /// Gives lines away if somebody waits and they can be read without what comes
     /// before them: their format is known and no header is among them.
-    fn lines_or_hand_out(&mut self, lines: Vec<u8>) {
-        let mut lines = lines;
+    fn lines_or_hand_out(&mut self, lines: &[u8]) {
         if self.share.format.is_some() && self.worker.work.somebody_waits() {
-            let headers = |&end: &usize| lines.get(end + 1).is_some_and(u8::is_ascii_lowercase);
-            let begins_low = lines.first().is_some_and(u8::is_ascii_lowercase);
-            if !begins_low && !memchr_iter(b'\n', &lines).any(|end| headers(&end)) {
-                let count = memchr_iter(b'\n', &lines).count() as u64;
-                let task = Task {
+            let low = |at: usize| lines.get(at).is_some_and(u8::is_ascii_lowercase);
+            let mut ends = memchr_iter(b'\n', lines);
+            if !low(0) && !ends.any(|end| low(end + 1)) {
+                let task = || Task {
                     source: self.source,
                     share: self.share.clone(),
-                    lines,
+                    lines: lines.to_vec(),
                 };
-                match self.worker.work.hand_out(task) {
-                    Ok(()) => {
-                        self.share.line += count;
-                        return;
-                    }
-                    Err(task) => lines = task.lines,
+                if self.worker.work.hand_out(task) {
+                    self.share.line += memchr_iter(b'\n', lines).count() as u64;
+                    return;
                 }
             }
         }
-        self.lines(&lines);
+        self.lines(lines);
     }
 
     /// Reads whole lines.

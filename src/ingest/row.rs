@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::fields::{COLUMNS, Column};
 use super::format::{Format, SKIP};
+use super::scan::usual_row;
 use crate::net::Protocol;
 
 /// One direction of one 5-tuple at one interface in one aggregation interval
@@ -115,7 +116,17 @@ pub(super) const NONE: &[u8] = b"-";
 
 /// Reads one line. Runs of spaces and tabs are one separator: one of AWS's own
 /// examples has a double space.
+#[inline]
 pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
+    match usual_row(format, line) {
+        Some(row) => Ok(row),
+        None => parse_slowly(format, line),
+    }
+}
+
+/// Reads any line.
+#[inline(never)]
+pub(super) fn parse_slowly<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
     let mut values = Values {
         format,
         values: [NONE; COLUMNS],

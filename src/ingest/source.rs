@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::IngestError;
 
@@ -20,16 +21,17 @@ pub struct Source {
 enum Origin {
     File(PathBuf),
     Stdin,
-    Memory(&'static [u8]),
+    Memory(Arc<[u8]>),
 }
 
 impl Source {
-    /// A file that is compiled into the program.
-    pub fn memory(name: &str, bytes: &'static [u8]) -> Self {
+    /// Bytes that are at hand: a file that is compiled into the program.
+    pub fn memory(name: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
         Self {
             name: name.to_owned(),
-            origin: Origin::Memory(bytes),
             size: bytes.len() as u64,
+            origin: Origin::Memory(bytes),
         }
     }
 
@@ -74,7 +76,7 @@ impl Source {
                 }
             }
             Origin::Stdin => Box::new(io::stdin()),
-            Origin::Memory(bytes) => Box::new(Cursor::new(*bytes)),
+            Origin::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
         };
         Ok(Box::new(Counted { inner, counted }))
     }

@@ -181,7 +181,9 @@ fn read_services(frame: &DataFrame) -> Result<HashMap<IpAddr, String>, String> {
     );
     let mut services = HashMap::default();
     for (address, name) in addresses.iter().zip(names) {
-        let address = address.parse().map_err(|_| format!("`{address}`"))?;
+        let address = address
+            .parse::<IpAddr>()
+            .map_err(|error| format!("`{address}`: {error}"))?;
         services.insert(address, name);
     }
     Ok(services)

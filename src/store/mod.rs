@@ -497,10 +497,6 @@ impl Sink for DaySink<'_> {
     }
 
     fn finish(self) {
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "each goes to a table of its own"
-        )]
         for folder in self.folders.into_values() {
             folder.finish();
         }

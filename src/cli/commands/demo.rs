@@ -50,7 +50,7 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
     };
     let sources: Vec<Source> = files
         .iter()
-        .map(|(name, bytes)| Source::memory(name, bytes))
+        .map(|(name, bytes)| Source::memory(name, *bytes))
         .collect();
     let reading = Settings {
         known_formats: known_formats(&inventory),

@@ -116,7 +116,7 @@ fn is_csv_header(line: &[u8]) -> bool {
 
 /// The text of a gzip file, if it is whole, of one member, and not too large.
 ///
-/// libdeflate does 2.2 times as much as zlib-rs on such files (`benches/README.md`), but needs
+/// libdeflate does 1.75 times as much as zlib-rs on such files (`benches/README.md`), but needs
 /// to know how large the text will be. The last four bytes say so, modulo 2³²
 /// (RFC 1952), of the last member.
 pub(super) fn gunzip_whole(compressed: &[u8]) -> Option<Vec<u8>> {

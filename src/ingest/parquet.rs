@@ -5,7 +5,9 @@
 
 use std::io::Cursor;
 
-use polars::prelude::{Column as Series, DataFrame, DataType, ParquetReader, SerReader};
+use polars::prelude::{
+    Column as Series, DataFrame, DataType, ParquetReader, PolarsError, SerReader,
+};
 
 use super::fields::{self, COLUMNS, Column, FIELDS};
 use super::ocsf;
@@ -17,38 +19,16 @@ pub(super) fn records(
     bytes: Vec<u8>,
     mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
 ) -> Result<String, String> {
-    let failed = |error: polars::error::PolarsError| format!("not readable as Parquet: {error}");
-    let mut reader = ParquetReader::new(Cursor::new(bytes));
-    let schema = reader.schema().map_err(failed)?;
-    let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-    let event = names.iter().any(|name| name == "src_endpoint");
-    let wanted: Vec<String> = if event {
-        let used = ocsf::PATHS.iter().flat_map(|(_, paths)| *paths);
-        let used = used.chain(&ocsf::INTERFACES).chain([&ocsf::DIRECTION]);
-        let mut roots: Vec<&str> = used.map(|path| path[0]).collect();
-        roots.extend(ocsf::ACTIONS.iter().map(|(name, ..)| *name));
-        let read = |name: &&String| roots.contains(&name.as_str());
-        names.iter().filter(read).cloned().collect()
-    } else {
-        let read = |name: &&String| fields::column(name).is_some();
-        names.iter().filter(read).cloned().collect()
+    // Fuzzing found damaged files that the library panics over instead of refusing them.
+    let read = std::panic::catch_unwind(|| Table::read_file(bytes));
+    let (table, height, described) = match read {
+        Ok(Ok(Some(read))) => read,
+        Ok(Ok(None)) => return Err("this Parquet file has no columns of flow logs".to_owned()),
+        Ok(Err(error)) => return Err(format!("not readable as Parquet: {error}")),
+        Err(_) => return Err("not readable as Parquet: it is damaged".to_owned()),
     };
-    if wanted.len() < 2 {
-        return Err("this Parquet file has no columns of flow logs".to_owned());
-    }
-    let frame = reader.with_columns(Some(wanted)).finish().map_err(failed)?;
-    let table = if event {
-        Table::of_events(&frame)
-    } else {
-        Table::of_records(&frame)
-    }
-    .map_err(failed)?;
-    table.read(frame.height(), &mut take);
-    Ok(if event {
-        "Parquet, OCSF network activity".to_owned()
-    } else {
-        format!("Parquet, {} fields", FIELDS.len().min(names.len()))
-    })
+    table.read(height, &mut take);
+    Ok(described)
 }
 
 /// Values of one column, one after the other.
@@ -58,7 +38,7 @@ enum Values {
 }
 
 impl Values {
-    fn of(series: &Series) -> Result<Self, polars::error::PolarsError> {
+    fn of(series: &Series) -> Result<Self, PolarsError> {
         let series = series.as_materialized_series();
         Ok(match series.dtype() {
             DataType::String => Self::Texts(series.str()?.clone()),
@@ -82,7 +62,39 @@ struct Event {
 }
 
 impl Table {
-    fn of_records(frame: &DataFrame) -> Result<Self, polars::error::PolarsError> {
+    /// The table of a file, how many rows it has and what it is; `None` if it is about
+    /// something else.
+    fn read_file(bytes: Vec<u8>) -> Result<Option<(Self, usize, String)>, PolarsError> {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let schema = reader.schema()?;
+        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        let event = names.iter().any(|name| name == "src_endpoint");
+        let wanted: Vec<String> = if event {
+            let used = ocsf::PATHS.iter().flat_map(|(_, paths)| *paths);
+            let used = used.chain(&ocsf::INTERFACES).chain([&ocsf::DIRECTION]);
+            let mut roots: Vec<&str> = used.map(|path| path[0]).collect();
+            roots.extend(ocsf::ACTIONS.iter().map(|(name, ..)| *name));
+            let read = |name: &&String| roots.contains(&name.as_str());
+            names.iter().filter(read).cloned().collect()
+        } else {
+            let read = |name: &&String| fields::column(name).is_some();
+            names.iter().filter(read).cloned().collect()
+        };
+        if wanted.len() < 2 {
+            return Ok(None);
+        }
+        let frame = reader.with_columns(Some(wanted)).finish()?;
+        let (table, described) = if event {
+            let described = "Parquet, OCSF network activity".to_owned();
+            (Self::of_events(&frame)?, described)
+        } else {
+            let described = format!("Parquet, {} fields", FIELDS.len().min(names.len()));
+            (Self::of_records(&frame)?, described)
+        };
+        Ok(Some((table, frame.height(), described)))
+    }
+
+    fn of_records(frame: &DataFrame) -> Result<Self, PolarsError> {
         let mut columns = Vec::new();
         for series in frame.columns() {
             if let Some(column) = fields::column(series.name()) {
@@ -95,8 +107,8 @@ impl Table {
         })
     }
 
-    fn of_events(frame: &DataFrame) -> Result<Self, polars::error::PolarsError> {
-        let at = |path: &[&str]| -> Result<Option<Values>, polars::error::PolarsError> {
+    fn of_events(frame: &DataFrame) -> Result<Self, PolarsError> {
+        let at = |path: &[&str]| -> Result<Option<Values>, PolarsError> {
             let Ok(root) = frame.column(path[0]) else {
                 return Ok(None);
             };

@@ -190,23 +190,55 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         connections,
         generalise: &config.generalise,
     };
-    let rules = suggest::rules(&evidence);
-    let ((readiness, hold_out), trade_off) = rayon::join(
+    // Most of the time goes into rules made from a part of the window.
+    let ((readiness, hold_out), rules) = rayon::join(
         || replay::readiness(&evidence, intake.window.unwrap_or_default()),
-        || replay::trade_off(&evidence, &rules),
+        || suggest::rules(&evidence),
     );
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));
     findings::sort(&mut findings);
-    let graph = graph::build(inventory, table, connections, &rules);
     let after_rules = replay::after(inventory, &Change::from(&rules));
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
-    let replay = replay::verify(inventory, &after, connections);
-    let still_open = replay::still_open(inventory, &after, &after_rules, connections);
+    // Nothing here needs anything else of it.
+    let ((trade_off, graph), ((blast, exposure), (wider, (replay, still_open)))) = rayon::join(
+        || {
+            rayon::join(
+                || replay::trade_off(&evidence, &rules),
+                || graph::build(inventory, table, connections, &rules),
+            )
+        },
+        || {
+            rayon::join(
+                || {
+                    rayon::join(
+                        || {
+                            replay::blast_radius(
+                                inventory,
+                                gates,
+                                &after,
+                                &after_rules,
+                                connections,
+                            )
+                        },
+                        || replay::exposure(inventory, gates, &after, connections),
+                    )
+                },
+                || {
+                    rayon::join(
+                        || replay::wider(inventory, gates, &after, &after_rules),
+                        || {
+                            (
+                                replay::verify(inventory, &after, connections),
+                                replay::still_open(inventory, &after, &after_rules, connections),
+                            )
+                        },
+                    )
+                },
+            )
+        },
+    );
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
-    let wider = replay::wider(inventory, gates, &after, &after_rules);
-    let blast = replay::blast_radius(inventory, gates, &after, &after_rules, connections);
-    let exposure = replay::exposure(inventory, gates, &after, connections);
     Audit {
         findings,
         rules,

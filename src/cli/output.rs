@@ -1,6 +1,6 @@
 //! A run's directory: written aside and put in place in one step.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 use super::exit::Failure;
 use super::interrupt;
+use crate::audit::Audit;
+use crate::emit;
 
 /// A run's directory that is being made beside its place.
 #[derive(Debug)]
@@ -52,20 +54,20 @@ impl RunDir {
             .map_err(Failure::usage)
     }
 
-    /// Writes the files and puts the directory in its place.
-    pub(super) fn write(self, files: &[(&str, Vec<u8>)]) -> Result<(), Failure> {
-        self.try_write(files)
+    /// Writes a run's files and puts the directory in its place.
+    pub(super) fn write(self, audit: &Audit) -> Result<(), Failure> {
+        self.try_write(audit)
             .with_context(|| format!("run directory `{}` can't be written", self.place.display()))
             .map_err(Failure::Output)
     }
 
-    fn try_write(&self, files: &[(&str, Vec<u8>)]) -> anyhow::Result<()> {
+    fn try_write(&self, audit: &Audit) -> anyhow::Result<()> {
         let new = self.scratch.path().join("run");
-        for (path, content) in files {
+        emit::write(audit, |path| {
             let path = new.join(path);
             fs::create_dir_all(path.parent().expect("joined below a directory"))?;
-            fs::write(path, content)?;
-        }
+            File::create(path)
+        })?;
         if self.place.exists() {
             fs::rename(&self.place, self.scratch.path().join("before"))?;
         }

@@ -1,33 +1,25 @@
 //! `connections.parquet`: the connection table, for whatever reads Parquet.
 
+use std::io::Write;
+
 use polars::prelude::{
     Column, DataFrame, NamedFrom, ParquetCompression, ParquetWriter, PolarsError, Series,
 };
 
+use super::EmitError;
 use super::audit_json::{interface_id, reason};
 use crate::audit::Audit;
 use crate::graph::verdict_word;
 use crate::resolve::{Connection, End, aws_service};
 
-/// Why a file could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum EmitError {
-    /// Polars refused.
-    #[error(
-        "the connection table can't be written as Parquet: {0}; please report this with the audit.json of the run"
-    )]
-    Parquet(#[from] PolarsError),
-}
-
 /// One row per connection, in id order. Times are Unix seconds; groups are ids
 /// separated by spaces.
-pub fn connection_table(audit: &Audit) -> Result<Vec<u8>, EmitError> {
+pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitError> {
     let mut frame = frame(audit)?;
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes)
+    ParquetWriter::new(to)
         .with_compression(ParquetCompression::Uncompressed)
         .finish(&mut frame)?;
-    Ok(bytes)
+    Ok(())
 }
 
 fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {

@@ -9,18 +9,14 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 /// Levels that are indented: the document's keys, and the rows of its lists.
 const INDENTED: usize = 2;
 
-/// The bytes of a file.
-pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::new();
+/// Writes a file.
+pub(super) fn json(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     let formatter = Rows {
         pretty: PrettyFormatter::new(),
         depth: 0,
     };
-    value
-        .serialize(&mut Serializer::with_formatter(&mut bytes, formatter))
-        .expect("our own types have string keys and finite numbers");
-    bytes.push(b'\n');
-    bytes
+    value.serialize(&mut Serializer::with_formatter(&mut *to, formatter))?;
+    to.write_all(b"\n")
 }
 
 struct Rows {

@@ -18,6 +18,9 @@ impl Days {
     /// The days that an interval touches; times in Unix seconds.
     pub fn of(start: u64, end: u64) -> Self {
         let (first, last) = (start / DAY, end / DAY);
+        if first == last {
+            return Self(1 << (first % Self::LONGEST));
+        }
         if last - first >= Self::LONGEST - 1 {
             return Self(u128::MAX);
         }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::packed::{AT_ONCE, Addition, Packed};
+use super::packed::{AT_ONCE, Addition, Cell, Packed};
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs};
 use super::{Coverage, Days, Dropped, Ports};
@@ -142,11 +142,7 @@ impl FlowTableBuilder {
 
     /// Puts everything in order.
     pub fn finish(self) -> FlowTable {
-        let mut table = self.finish_as_folded();
-        for flow in &mut table.flows {
-            *flow = whole(flow.key, flow.counters);
-        }
-        table.flows.par_sort_unstable_by_key(|flow| flow.key);
+        let mut table = self.in_order(|Flow { key, counters }| whole(key, counters));
         // A flow that got its port back may have been there with it already.
         table.flows.dedup_by(|later, first| {
             let same = later.key == first.key;
@@ -161,6 +157,10 @@ impl FlowTableBuilder {
     /// The same, with every port that was dropped still dropped: so it can be
     /// taken up again.
     pub fn finish_as_folded(self) -> FlowTable {
+        self.in_order(|flow| flow)
+    }
+
+    fn in_order(self, finished: impl Fn(Flow) -> Flow + Sync) -> FlowTable {
         let shared = self
             .shared
             .into_inner()
@@ -171,18 +171,18 @@ impl FlowTableBuilder {
         for (new, (_, old)) in (0u32..).zip(&named) {
             renumbered[old.index()] = ObserverIx(new);
         }
-        let mut flows: Vec<Flow> = Vec::new();
-        for part in self.parts {
-            let part = part.into_inner().unwrap_or_else(PoisonError::into_inner);
-            flows.reserve(part.packed.len() + part.rest.len());
-            let packed = part.packed.into_entries();
+        let flows_of = |part: Mutex<Part>| {
+            let Part { packed, rest } = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let packed = packed.into_entries();
             let all = packed.map(|(key, counters)| (unpack(key), counters));
-            for (key, counters) in all.chain(part.rest) {
+            let flows = all.chain(rest).map(|(key, counters)| {
                 let observer = renumbered[key.observer.index()];
                 let key = FlowKey { observer, ..key };
-                flows.push(Flow { key, counters });
-            }
-        }
+                finished(Flow { key, counters })
+            });
+            flows.collect::<Vec<Flow>>()
+        };
+        let mut flows: Vec<Flow> = self.parts.into_par_iter().flat_map_iter(flows_of).collect();
         flows.par_sort_unstable_by_key(|flow| flow.key);
         FlowTable {
             coverage: named
@@ -222,15 +222,8 @@ struct Gathered {
     records: u8,
 }
 
-impl Addition for Gathered {
-    fn key(&self) -> u128 {
-        self.key
-    }
-
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-
+impl Gathered {
+    /// As a flow of its own.
     fn counters(&self) -> Counters {
         Counters {
             records: u64::from(self.records),
@@ -242,6 +235,24 @@ impl Addition for Gathered {
             signs: self.signs,
             dropped: Ports::of(self.dropped),
         }
+    }
+}
+
+impl Addition for Gathered {
+    fn key(&self) -> u128 {
+        self.key
+    }
+
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn add_to(&self, cell: &mut Cell) {
+        cell.count(self.packets, self.bytes, (self.start, self.end));
+        cell.records += u64::from(self.records);
+        cell.days.join(Days::of(self.start, self.end));
+        cell.signs.join(self.signs);
+        cell.dropped.add(self.dropped);
     }
 }
 
@@ -261,8 +272,22 @@ impl Addition for Whole {
         self.hash
     }
 
-    fn counters(&self) -> Counters {
-        self.counters
+    fn add_to(&self, cell: &mut Cell) {
+        let Counters {
+            records,
+            packets,
+            bytes,
+            first,
+            last,
+            days,
+            signs,
+            dropped,
+        } = self.counters;
+        cell.count(packets, bytes, (first, last));
+        cell.records += records;
+        cell.days.join(days);
+        cell.signs.join(signs);
+        cell.dropped.join(&dropped);
     }
 }
 
@@ -340,15 +365,19 @@ pub struct Folder {
     gathered: Vec<Vec<Gathered>>,
 }
 
-/// A name of at most 24 bytes, filled up with zeros: `eni-` and 17 digits are 21.
-type ShortName = [u64; 3];
+/// A name of 8 to 24 bytes, `eni-` and 17 digits are 21: its first eight, the eight behind
+/// them, its last eight, which may be among those, and its length.
+type ShortName = (u64, u64, u64, usize);
 
 fn short(name: &[u8]) -> Option<ShortName> {
-    let mut bytes = [0; 24];
-    bytes.get_mut(..name.len())?.copy_from_slice(name);
-    let (words, _) = bytes.as_chunks::<8>();
-    // A name with a zero in it could be taken for another.
-    (!name.contains(&0)).then(|| std::array::from_fn(|word| u64::from_le_bytes(words[word])))
+    let first = u64::from_le_bytes(*name.first_chunk()?);
+    let last = u64::from_le_bytes(*name.last_chunk()?);
+    let middle = match name.len() {
+        ..=16 => 0,
+        17..=24 => u64::from_le_bytes(*name[8..].first_chunk()?),
+        _ => return None,
+    };
+    Some((first, middle, last, name.len()))
 }
 
 impl Folder {

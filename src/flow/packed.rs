@@ -7,7 +7,8 @@
 
 use std::hint::black_box;
 
-use super::table::Counters;
+use super::table::{Counters, Signs};
+use super::{Days, Ports};
 
 /// Rows that are folded at a time, at most.
 pub(super) const AT_ONCE: usize = 64;
@@ -22,16 +23,68 @@ const SMALLEST: usize = 64;
 pub(super) struct Packed {
     /// A power of two of them, [`FREE`] or a key.
     keys: Vec<u128>,
-    /// Where the counters of each key are.
+    /// Where the cell of each key is.
     places: Vec<u32>,
-    counters: Vec<Counters>,
+    cells: Vec<Cell>,
 }
 
 /// Something to fold: a key, its hash, and what to add.
 pub(super) trait Addition {
     fn key(&self) -> u128;
     fn hash(&self) -> u64;
-    fn counters(&self) -> Counters;
+    fn add_to(&self, cell: &mut Cell);
+}
+
+/// [`Counters`] in the least room that holds them: one line of the processor's cache, where
+/// they would lie across two.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Cell {
+    pub(super) records: u64,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) days: Days,
+    /// Unix seconds; rows from 2106 on are none (`ingest`).
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) dropped: Ports,
+    pub(super) signs: Signs,
+}
+
+const _: () = assert!(size_of::<Cell>() == 64, "one line of the cache");
+
+impl Cell {
+    const NONE: Self = Self {
+        records: 0,
+        packets: 0,
+        bytes: 0,
+        days: Days::NONE,
+        first: u32::MAX,
+        last: 0,
+        dropped: Ports::NONE,
+        signs: Signs::NONE,
+    };
+
+    /// Counters hold whatever a hostile log claims, so they saturate.
+    pub(super) fn count(&mut self, packets: u64, bytes: u64, (first, last): (u64, u64)) {
+        self.packets = self.packets.saturating_add(packets);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.first = self.first.min(u32::try_from(first).unwrap_or(u32::MAX));
+        self.last = self.last.max(u32::try_from(last).unwrap_or(u32::MAX));
+    }
+
+    fn counters(&self) -> Counters {
+        Counters {
+            records: self.records,
+            packets: self.packets,
+            bytes: self.bytes,
+            first: u64::from(self.first),
+            last: u64::from(self.last),
+            days: self.days,
+            signs: self.signs,
+            dropped: self.dropped,
+        }
+    }
 }
 
 impl Packed {
@@ -40,7 +93,7 @@ impl Packed {
         if rows.is_empty() {
             return;
         }
-        if (self.counters.len() + rows.len()) * 3 > self.keys.len() * 2 {
+        if (self.cells.len() + rows.len()) * 3 > self.keys.len() * 2 {
             self.grow(rows.len(), rehash);
         }
         let mask = self.keys.len() - 1;
@@ -55,16 +108,15 @@ impl Packed {
         }
         let mut touched = 0;
         for &place in &places[..rows.len()] {
-            let counters = &self.counters[place as usize];
-            touched ^= counters.records ^ counters.last;
+            touched ^= self.cells[place as usize].records;
         }
         black_box(touched);
         for (&place, row) in places.iter().zip(rows) {
-            self.counters[place as usize].add(&row.counters());
+            row.add_to(&mut self.cells[place as usize]);
         }
     }
 
-    /// Where the counters of a row's key are; a new key gets its place.
+    /// Where the cell of a row's key is; a new key gets its place.
     fn place(&mut self, row: &impl Addition, mask: usize) -> u32 {
         let mut at = start(row.hash(), mask);
         loop {
@@ -72,10 +124,10 @@ impl Packed {
                 return self.places[at];
             }
             if self.keys[at] == FREE {
-                let place = u32::try_from(self.counters.len()).expect("parts are small");
+                let place = u32::try_from(self.cells.len()).expect("parts are small");
                 self.keys[at] = row.key();
                 self.places[at] = place;
-                self.counters.push(Counters::NONE);
+                self.cells.push(Cell::NONE);
                 return place;
             }
             at = (at + 1) & mask;
@@ -83,7 +135,7 @@ impl Packed {
     }
 
     fn grow(&mut self, more: usize, rehash: impl Fn(u128) -> u64) {
-        let needed = (self.counters.len() + more) * 2;
+        let needed = (self.cells.len() + more) * 2;
         let size = needed.next_power_of_two().max(SMALLEST);
         let old = std::mem::replace(&mut self.keys, vec![FREE; size]);
         let old_places = std::mem::replace(&mut self.places, vec![0; size]);
@@ -101,19 +153,15 @@ impl Packed {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.counters.len()
-    }
-
     /// Everything, in no order.
     pub(super) fn into_entries(self) -> impl Iterator<Item = (u128, Counters)> {
         let Self {
             keys,
             places,
-            counters,
+            cells,
         } = self;
         let used = keys.into_iter().zip(places).filter(|(key, _)| *key != FREE);
-        used.map(move |(key, place)| (key, counters[place as usize]))
+        used.map(move |(key, place)| (key, cells[place as usize].counters()))
     }
 }
 

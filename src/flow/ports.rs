@@ -8,16 +8,17 @@ const KEPT: usize = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
     smallest: [u16; KEPT],
+    /// How many are known, and [`MORE`] if there are others.
     count: u8,
-    more: bool,
 }
+
+const MORE: u8 = 0x80;
 
 impl Ports {
     /// No port.
     pub(super) const NONE: Self = Self {
         smallest: [0; KEPT],
         count: 0,
-        more: false,
     };
 
     /// A set of one.
@@ -25,29 +26,28 @@ impl Ports {
         Self {
             smallest: [port, 0, 0, 0],
             count: 1,
-            more: false,
         }
     }
 
     /// Those that are known, in order.
     pub fn known(&self) -> &[u16] {
-        &self.smallest[..usize::from(self.count)]
+        &self.smallest[..usize::from(self.count & !MORE)]
     }
 
     /// Whether there are others than the known ones.
     pub const fn has_more(&self) -> bool {
-        self.more
+        self.count & MORE != 0
     }
 
     /// How many there are, at least.
     pub fn at_least(&self) -> u32 {
-        u32::from(self.count) + u32::from(self.more)
+        u32::from(self.count & !MORE) + u32::from(self.has_more())
     }
 
     /// The only one, if there is but one.
     pub fn only(&self) -> Option<u16> {
         match self.known() {
-            [port] if !self.more => Some(*port),
+            [port] if !self.has_more() => Some(*port),
             _ => None,
         }
     }
@@ -59,7 +59,7 @@ impl Ports {
         let packed = ports
             .rev()
             .fold(0, |bits, &port| bits << 16 | u64::from(port));
-        (packed, self.count | u8::from(self.more) << 7)
+        (packed, self.count)
     }
 
     /// From [`Self::bits`].
@@ -67,8 +67,7 @@ impl Ports {
     pub fn from_bits(ports: u64, count: u8) -> Self {
         Self {
             smallest: std::array::from_fn(|n| (ports >> (16 * n)) as u16),
-            count: (count & 0x7f).min(KEPT as u8),
-            more: count >> 7 == 1,
+            count: (count & !MORE).min(KEPT as u8) | count & MORE,
         }
     }
 
@@ -77,17 +76,20 @@ impl Ports {
         let known = self.known();
         // Most ports are larger than the smallest few, or the one that was there before.
         if known.len() == KEPT && port > self.smallest[KEPT - 1] {
-            self.more = true;
+            self.count |= MORE;
             return;
         }
         let Err(place) = known.binary_search(&port) else {
             return;
         };
         let full = known.len() == KEPT;
-        self.more |= full;
         self.smallest[place..].rotate_right(1);
         self.smallest[place] = port;
-        self.count += u8::from(!full);
+        if full {
+            self.count |= MORE;
+        } else {
+            self.count += 1;
+        }
     }
 
     /// Adds the ports of another set.
@@ -95,6 +97,6 @@ impl Ports {
         for &port in other.known() {
             self.add(port);
         }
-        self.more |= other.more;
+        self.count |= other.count & MORE;
     }
 }

@@ -70,18 +70,6 @@ const SYN: u8 = 2;
 const SYN_ACK: u8 = 18;
 
 impl Counters {
-    /// No rows.
-    pub(super) const NONE: Self = Self {
-        records: 0,
-        packets: 0,
-        bytes: 0,
-        first: u64::MAX,
-        last: 0,
-        days: Days::NONE,
-        signs: Signs(0),
-        dropped: Ports::NONE,
-    };
-
     /// Adds what another set of rows of the same flow adds up to. Counters hold
     /// whatever a hostile log claims, so they saturate.
     pub fn add(&mut self, other: &Self) {
@@ -91,7 +79,7 @@ impl Counters {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.days.join(other.days);
-        self.signs.0 |= other.signs.0;
+        self.signs.join(other.signs);
         self.dropped.join(&other.dropped);
     }
 }
@@ -107,6 +95,14 @@ impl Signs {
     const INGRESS: u8 = 8;
     const SRC_REWRITTEN: u8 = 16;
     const DST_REWRITTEN: u8 = 32;
+
+    /// Nothing.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Takes over what another set of rows said.
+    pub(super) const fn join(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
 
     pub(super) fn of(row: &Row<'_>) -> Self {
         let mut signs = match row.tcp_flags & SYN_ACK {

@@ -118,15 +118,19 @@ fn is_csv_header(line: &[u8]) -> bool {
 ///
 /// libdeflate does 1.75 times as much as zlib-rs on such files (`benches/README.md`), but needs
 /// to know how large the text will be. The last four bytes say so, modulo 2³²
-/// (RFC 1952), of the last member.
-pub(super) fn gunzip_whole(compressed: &[u8]) -> Option<Vec<u8>> {
+/// (RFC 1952), of the last member. `text` is where it goes, and may be used again.
+pub(super) fn gunzip_whole<'t>(compressed: &[u8], text: &'t mut Vec<u8>) -> Option<&'t [u8]> {
     let size = u32::from_le_bytes(*compressed.last_chunk()?);
     if u64::from(size) > WHOLE_UP_TO || has_several_members(compressed) {
         return None;
     }
-    let mut text = vec![0; size as usize];
+    let size = size as usize;
+    if text.len() < size {
+        text.resize(size, 0);
+    }
+    let text = &mut text[..size];
     let mut decompressor = libdeflater::Decompressor::new();
-    match decompressor.gzip_decompress(compressed, &mut text) {
+    match decompressor.gzip_decompress(compressed, text) {
         Ok(length) if length == text.len() => Some(text),
         _ => None,
     }

@@ -9,7 +9,8 @@ pub struct Format {
     names: Vec<String>,
     /// By position in the line: the index of a [`Column`], or `SKIP`.
     plan: Vec<u8>,
-    present: [bool; COLUMNS],
+    /// By [`Column`]: the position in the line.
+    positions: [Option<usize>; COLUMNS],
 }
 
 pub(super) const SKIP: u8 = u8::MAX;
@@ -78,7 +79,7 @@ impl Format {
         let mut format = Self {
             names: Vec::new(),
             plan: Vec::new(),
-            present: [false; COLUMNS],
+            positions: [None; COLUMNS],
         };
         for name in names {
             if name.replace('_', "-") == fields::TRANSIT_GATEWAY_MARK {
@@ -90,10 +91,11 @@ impl Format {
             }
             let column = field.and_then(|f| f.column);
             if let Some(column) = column {
-                if format.present[column as usize] {
+                let position = &mut format.positions[column as usize];
+                if position.is_some() {
                     return Err(FormatError::Twice(name.to_owned()));
                 }
-                format.present[column as usize] = true;
+                *position = Some(format.plan.len());
             }
             format.plan.push(column.map_or(SKIP, |c| c as u8));
             format
@@ -101,7 +103,7 @@ impl Format {
                 .push(field.map_or_else(|| name.to_owned(), |f| f.name.to_owned()));
         }
         for &(a, b, name) in NEEDED {
-            if !format.present[a as usize] && !format.present[b as usize] {
+            if !format.has(a) && !format.has(b) {
                 return Err(FormatError::Missing(name));
             }
         }
@@ -152,7 +154,13 @@ impl Format {
         &self.plan
     }
 
+    /// Where in the line a column is.
+    #[inline]
+    pub(super) fn position(&self, column: Column) -> Option<usize> {
+        self.positions[column as usize]
+    }
+
     pub(super) fn has(&self, column: Column) -> bool {
-        self.present[column as usize]
+        self.position(column).is_some()
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::Sink;
 use super::format::Format;
 use super::reading::{Reading, Share};
-use super::row::Line;
+use super::row::{Line, Row};
+use super::scan::Gaps;
 use super::seen::Seen;
 use super::source::Source;
 
@@ -221,6 +222,9 @@ pub fn read<S: Sink>(
                     sink: sink(),
                     intake: Intake::default(),
                     tallies: vec![SourceIntake::default(); sources.len()],
+                    gaps: Gaps::default(),
+                    compressed: Vec::new(),
+                    text: Vec::new(),
                 };
                 worker.run(&progress);
                 worker.sink.finish();
@@ -276,6 +280,11 @@ pub(super) struct Worker<'a, S> {
     pub(super) intake: Intake,
     /// By source.
     pub(super) tallies: Vec<SourceIntake>,
+    pub(super) gaps: Gaps,
+    /// The file that is read and its text: new memory for each file would cost more than
+    /// decompressing into it.
+    pub(super) compressed: Vec<u8>,
+    pub(super) text: Vec<u8>,
 }
 
 impl<S: Sink> Worker<'_, S> {
@@ -321,50 +330,60 @@ impl<S: Sink> Worker<'_, S> {
 
     /// Takes a record that parsed.
     pub(super) fn take(&mut self, source: usize, line: &Line<'_>) {
-        self.tallies[source].records += 1;
-        let (start, end) = match line {
-            Line::Row(row) => (row.start, row.end),
-            Line::NoData(i) | Line::SkipData(i) => (i.start, i.end),
+        let (interval, skipped) = match line {
+            Line::Row(row) => return self.take_row(source, row),
+            Line::NoData(interval) => (interval, false),
+            Line::SkipData(interval) => (interval, true),
         };
+        if !self.is_inside(source, interval.start, interval.end) {
+            return;
+        }
+        let seen = self.work.seen.as_ref();
+        if seen.is_some_and(|seen| seen.idle_again(*interval, skipped)) {
+            self.intake.duplicates += 1;
+        } else if skipped {
+            self.intake.skip_data += 1;
+            self.sink.skip_data(*interval);
+        } else {
+            self.intake.no_data += 1;
+            self.sink.no_data(*interval);
+        }
+    }
+
+    /// Takes a row of traffic.
+    #[inline]
+    pub(super) fn take_row(&mut self, source: usize, row: &Row<'_>) {
+        if !self.is_inside(source, row.start, row.end) {
+            return;
+        }
+        let seen = self.work.seen.as_ref();
+        if let Some((packets, bytes)) = seen.and_then(|seen| seen.again(row)) {
+            self.intake.duplicates += 1;
+            self.sink.again(&Row {
+                packets,
+                bytes,
+                ..*row
+            });
+            return;
+        }
+        self.intake.rows += 1;
+        self.sink.row(row);
+    }
+
+    /// Counts a record, and says whether it lies in the window.
+    #[inline]
+    fn is_inside(&mut self, source: usize, start: u64, end: u64) -> bool {
+        let tally = &mut self.tallies[source];
+        tally.records += 1;
         let settings = self.work.settings;
         if settings.since.is_some_and(|since| end < since)
             || settings.until.is_some_and(|until| start >= until)
         {
             self.intake.outside_window += 1;
-            return;
+            return false;
         }
-        let window = &mut self.tallies[source].window;
-        *window = wider(*window, Some((start, end)));
-        let seen = self.work.seen.as_ref();
-        match line {
-            Line::Row(row) => {
-                if let Some((packets, bytes)) = seen.and_then(|seen| seen.again(row)) {
-                    self.intake.duplicates += 1;
-                    self.sink.again(&super::Row {
-                        packets,
-                        bytes,
-                        ..*row
-                    });
-                    return;
-                }
-                self.intake.rows += 1;
-                self.sink.row(row);
-            }
-            Line::NoData(interval) | Line::SkipData(interval) => {
-                let skipped = matches!(line, Line::SkipData(_));
-                if seen.is_some_and(|seen| seen.idle_again(*interval, skipped)) {
-                    self.intake.duplicates += 1;
-                    return;
-                }
-                if skipped {
-                    self.intake.skip_data += 1;
-                    self.sink.skip_data(*interval);
-                } else {
-                    self.intake.no_data += 1;
-                    self.sink.no_data(*interval);
-                }
-            }
-        }
+        tally.window = wider(tally.window, Some((start, end)));
+        true
     }
 
     /// Counts what could not be read, and keeps the first few.

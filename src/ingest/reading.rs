@@ -3,14 +3,15 @@
 use std::io::{Cursor, Read};
 
 use flate2::read::MultiGzDecoder;
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::Sink;
 use super::blocks::{Block, Blocks};
 use super::container::{self, Content, MEMBERS_AT_MOST, Peeked};
 use super::format::{Format, FormatError};
 use super::read::{Task, Worker};
-use super::row::{BadLine, Line, parse_line};
+use super::row::{BadLine, LONGEST_LINE, Line, parse_line};
+use super::scan::{Gaps, usual_row};
 use super::{csv_table, json, parquet};
 
 /// A source while it is read.
@@ -110,23 +111,30 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     /// is larger, has several members or is damaged goes piece by piece.
     fn gzip(&mut self, peeked: Peeked<impl Read>, depth: usize) {
         let mut reader = peeked.into_reader();
-        let mut compressed = Vec::new();
+        let mut compressed = std::mem::take(&mut self.worker.compressed);
+        compressed.clear();
         let held = (&mut reader)
             .take(container::WHOLE_UP_TO)
             .read_to_end(&mut compressed);
         if let Err(error) = held {
             self.reject(format!("the rest can't be read: {error}"));
         }
-        if (compressed.len() as u64) < container::WHOLE_UP_TO
-            && let Some(text) = container::gunzip_whole(&compressed)
-        {
-            drop(compressed);
-            if Content::of(&text) == Content::Text {
-                self.held_text(&text);
-            } else {
-                self.content(Box::new(Cursor::new(text)), depth + 1);
+        if (compressed.len() as u64) < container::WHOLE_UP_TO {
+            let mut held = std::mem::take(&mut self.worker.text);
+            let text = container::gunzip_whole(&compressed, &mut held);
+            let whole = text.is_some();
+            if let Some(text) = text {
+                if Content::of(text) == Content::Text {
+                    self.held_text(text);
+                } else {
+                    self.content(Box::new(text), depth + 1);
+                }
             }
-            return;
+            self.worker.text = held;
+            if whole {
+                self.worker.compressed = compressed;
+                return;
+            }
         }
         let decoder = MultiGzDecoder::new(Cursor::new(compressed).chain(reader));
         self.content(Box::new(decoder), depth + 1);
@@ -342,37 +350,68 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         self.lines(lines);
     }
 
-    /// Reads whole lines.
+    /// Reads whole lines, some thousand bytes of them at a time, so that these are still in the
+    /// processor's cache when their values are read.
     fn lines(&mut self, mut rest: &[u8]) {
-        while !rest.is_empty() {
-            let line;
-            (line, rest) = match memchr(b'\n', rest) {
-                Some(end) => (&rest[..end], &rest[end + 1..]),
-                None => (rest, &rest[..0]),
-            };
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
+        const AT_A_TIME: usize = 32 << 10;
+        let mut gaps = std::mem::take(&mut self.worker.gaps);
+        while !rest.is_empty() && !self.hopeless {
+            let near = rest.get(..AT_A_TIME).and_then(|near| memrchr(b'\n', near));
+            let end = near.or_else(|| memchr(b'\n', rest));
+            let some;
+            (some, rest) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+            gaps.find(some);
+            self.some_lines(some, &gaps);
+        }
+        self.worker.gaps = gaps;
+    }
+
+    fn some_lines(&mut self, text: &[u8], gaps: &Gaps) {
+        let (mut start, mut gap) = (0, 0);
+        while start < text.len() {
             self.share.line += 1;
-            if line.len() > LONGEST_LINE {
-                self.reject(BadLine::TooLong.to_string());
-                continue;
-            }
-            // Most lines are records of a format that is known.
+            // Most lines are usual records of a format that is known.
             if let Some(format) = &self.share.format
-                && !line.first().is_some_and(u8::is_ascii_lowercase)
-                && let Ok(parsed) = parse_line(format, line)
+                && let Some(line) = gaps.line(gap, format.width())
+                && let Some((row, places)) = usual_row(format, text, line)
             {
-                self.worker.take(self.source, &parsed);
+                self.worker.take_row(self.source, &row);
+                gap += places;
+                start = gaps.start_behind(gap);
                 continue;
             }
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            if let Err(error) = self.one_line(line) {
-                // Without a format no later line can be read either.
-                self.reject(error.to_string());
-                self.hopeless = true;
+            let rest = &text[start..];
+            let length = memchr(b'\n', rest).unwrap_or(rest.len());
+            self.line(&rest[..length]);
+            if self.hopeless {
                 return;
             }
+            start += length + 1;
+            gap = gaps.behind(gap, start - 1);
+        }
+    }
+
+    /// Reads a line without its end.
+    fn line(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.len() > LONGEST_LINE {
+            self.reject(BadLine::TooLong.to_string());
+            return;
+        }
+        if let Some(format) = &self.share.format
+            && !line.first().is_some_and(u8::is_ascii_lowercase)
+            && let Ok(parsed) = parse_line(format, line)
+        {
+            self.worker.take(self.source, &parsed);
+            return;
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        if let Err(error) = self.one_line(line) {
+            // Without a format no later line can be read either.
+            self.reject(error.to_string());
+            self.hopeless = true;
         }
     }
 
@@ -483,9 +522,6 @@ pub(super) enum Item<'a> {
     /// Something else, and what.
     Unreadable(String),
 }
-
-/// No record comes near this.
-const LONGEST_LINE: usize = 1 << 20;
 
 /// How a row of the default Transit Gateway format begins (tgw-flow-logs.html).
 const TRANSIT_GATEWAY_ROW: &[u8] = b"6 TransitGateway";

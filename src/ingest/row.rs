@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::fields::{COLUMNS, Column};
 use super::format::{Format, SKIP};
-use super::scan::usual_row;
 use crate::net::Protocol;
 
 /// One direction of one 5-tuple at one interface in one aggregation interval
@@ -104,8 +103,8 @@ pub enum BadLine {
     /// Not OK, NODATA or SKIPDATA.
     #[error("log-status is not OK, NODATA or SKIPDATA")]
     Status,
-    /// The interval ends before it starts.
-    #[error("end lies before start")]
+    /// The interval ends before it starts, or in a far future.
+    #[error("end lies before start or after the year 2105")]
     Time,
     /// A line too long to be a record.
     #[error("longer than any record")]
@@ -118,15 +117,6 @@ pub(super) const NONE: &[u8] = b"-";
 /// examples has a double space.
 #[inline]
 pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
-    match usual_row(format, line) {
-        Some(row) => Ok(row),
-        None => parse_slowly(format, line),
-    }
-}
-
-/// Reads any line.
-#[inline(never)]
-pub(super) fn parse_slowly<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
     let mut values = Values {
         format,
         values: [NONE; COLUMNS],
@@ -134,6 +124,12 @@ pub(super) fn parse_slowly<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'
     values.split(line)?;
     read_cells(&values)
 }
+
+/// No record comes near this.
+pub(super) const LONGEST_LINE: usize = 1 << 20;
+
+/// No packet of a log is as late as this, the year 2106: what claims to be is no record.
+pub(super) const TIMES_BELOW: u64 = 1 << 32;
 
 /// One record's values by column, wherever they come from.
 pub(super) trait Cells<'a> {
@@ -153,7 +149,7 @@ pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine
     let start = cells.number(Column::Start)?.ok_or(BadLine::Number)?;
     let start = seconds(start);
     let end = cells.number(Column::End)?.map_or(start, seconds);
-    if end < start {
+    if end < start || end >= TIMES_BELOW {
         return Err(BadLine::Time);
     }
     let interface = cells.text(Column::InterfaceId);

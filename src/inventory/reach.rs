@@ -46,6 +46,8 @@ pub(super) struct Ways {
     inspected: HashMap<String, AddressSet>,
     /// The same for subnets of a VPC that have no route table of their own.
     inspected_by_default: HashMap<String, AddressSet>,
+    /// Whether any of them holds an address.
+    inspect_anything: bool,
 }
 
 impl Ways {
@@ -75,6 +77,7 @@ impl Ways {
         }
         for table in &snapshot.route_tables {
             let inspected = behind_middleboxes(&table.routes);
+            ways.inspect_anything |= inspected != AddressSet::EMPTY;
             for association in &table.associations {
                 if let Some(subnet) = &association.subnet_id {
                     ways.inspected.insert(subnet.clone(), inspected.clone());
@@ -201,7 +204,7 @@ impl Inventory {
         } else {
             ways.transit(&a.vpc, &b.vpc).unwrap_or(Way::Unknown)
         };
-        if ways.inspects(a, b) || ways.inspects(b, a) {
+        if ways.inspect_anything && (ways.inspects(a, b) || ways.inspects(b, a)) {
             Way::Inspected
         } else {
             way

@@ -3,6 +3,7 @@
 use fixedbitset::FixedBitSet;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Walker};
+use rayon::prelude::*;
 
 use super::exposure::{Admitted, Class, classes, path};
 use crate::inventory::{
@@ -63,12 +64,14 @@ pub fn blast_radius(
     every.sort_unstable();
     every.dedup();
     let classes = classes(inventory);
-    let [then, now] = [before, after].map(|gates| {
-        [
-            Hops::new(inventory, gates, &classes, &used),
-            Hops::new(inventory, gates, &classes, &every),
-        ]
-    });
+    let hops = |gates| {
+        let (used, every) = rayon::join(
+            || Hops::new(inventory, gates, &classes, &used),
+            || Hops::new(inventory, gates, &classes, &every),
+        );
+        [used, every]
+    };
+    let (then, now) = rayon::join(|| hops(before), || hops(after));
     let carried = inventory
         .group_indexes()
         .filter(|&g| !inventory.group(g).members.is_empty());
@@ -131,21 +134,25 @@ impl Hops {
         let mut reached =
             vec![FixedBitSet::with_capacity(inventory.interfaces().len()); classes.len()];
         let admitted = Admitted::new(inventory, gates, classes, services);
-        for (c, from) in classes.iter().enumerate() {
-            for (d, to) in classes.iter().enumerate() {
-                if !path(inventory, from.example, to.example) {
-                    continue;
-                }
-                for service in 0..services.len() {
-                    let inward = admitted.by(d, Direction::Ingress, service);
-                    if !from.members.is_disjoint(inward) {
-                        let mut through = admitted.by(c, Direction::Egress, service).clone();
-                        through.intersect_with(&to.members);
-                        reached[c].union_with(&through);
+        reached
+            .par_iter_mut()
+            .zip(classes)
+            .enumerate()
+            .for_each(|(c, (reached, from))| {
+                for (d, to) in classes.iter().enumerate() {
+                    if !path(inventory, from.example, to.example) {
+                        continue;
+                    }
+                    for service in 0..services.len() {
+                        let inward = admitted.by(d, Direction::Ingress, service);
+                        if !from.members.is_disjoint(inward) {
+                            let mut through = admitted.by(c, Direction::Egress, service).clone();
+                            through.intersect_with(&to.members);
+                            reached.union_with(&through);
+                        }
                     }
                 }
-            }
-        }
+            });
         let mut graph = DiGraph::new();
         let nodes: Vec<NodeIndex> = classes.iter().map(|_| graph.add_node(())).collect();
         for (c, reached) in reached.iter().enumerate() {

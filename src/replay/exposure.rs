@@ -49,9 +49,13 @@ pub fn exposure(
     let observed: HashSet<_> = observed_pairs(connections)
         .filter(|&(x, y, _)| known(x) && known(y) && path(inventory, x, y))
         .collect();
+    let (before, after) = rayon::join(
+        || allowed_pairs(inventory, before, connections),
+        || allowed_pairs(inventory, after, connections),
+    );
     Exposure {
-        before: allowed_pairs(inventory, before, connections),
-        after: allowed_pairs(inventory, after, connections),
+        before,
+        after,
         ideal: observed.len() as u64,
     }
 }

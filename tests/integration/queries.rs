@@ -32,7 +32,8 @@ fn run(query: &str) -> Vec<serde_json::Value> {
     );
     let dir = tempfile::tempdir().unwrap();
     let parquet = dir.path().join("connections.parquet");
-    std::fs::write(&parquet, closegate::emit::connection_table(&audit).unwrap()).unwrap();
+    let mut file = std::fs::File::create(&parquet).unwrap();
+    closegate::emit::connection_table(&audit, &mut file).unwrap();
     let output = Command::new(peer("python"))
         .args(["-c", RUN])
         .arg(root().join("queries").join(query))

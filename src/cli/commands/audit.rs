@@ -9,7 +9,6 @@ use crate::cli::output::RunDir;
 use crate::cli::settings::{self, Evidence, Input};
 use crate::cli::{progress, summary};
 use crate::config::Config;
-use crate::emit;
 use crate::findings::Severity;
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings};
@@ -80,8 +79,7 @@ pub(super) fn read(
 pub(super) fn finish(audit: &Audit, run: Option<(RunDir, &Path)>) -> Result<(), Failure> {
     let place = run.as_ref().map(|(_, place)| *place);
     if let Some((run, _)) = run {
-        let files = emit::files(audit).map_err(|error| Failure::Output(error.into()))?;
-        run.write(&files)?;
+        run.write(audit)?;
     }
     exit::print(summary::render(audit, place))
 }

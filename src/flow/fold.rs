@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::packed::{AT_ONCE, Addition, Cell, Packed};
 use super::presume::dropped;
-use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs};
+use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
 use super::{Coverage, Days, Dropped, Ports};
 use crate::ingest::{Interval, Row, Sink};
 use crate::net::{HashMap, Protocol};
@@ -86,7 +86,7 @@ impl FlowTableBuilder {
     }
 
     /// Folds rows of one part.
-    fn fold(&self, part: usize, rows: &[Gathered]) {
+    fn fold(&self, part: usize, rows: &[impl Addition]) {
         let table = &mut lock(&self.parts[part]).packed;
         table.fold(rows, |key| self.hasher.hash_one(key));
     }
@@ -121,6 +121,7 @@ impl FlowTableBuilder {
                 note_service(&mut shared.services, *address, name.as_bytes());
             }
         }
+        let mut gathered: Vec<Vec<Whole>> = vec![Vec::new(); PARTS];
         for flow in &table.flows {
             let key = FlowKey {
                 observer: observers[flow.key.observer.index()],
@@ -130,13 +131,20 @@ impl FlowTableBuilder {
                 self.add(key, &flow.counters);
                 continue;
             };
-            let whole = Whole {
+            let hash = self.hasher.hash_one(packed);
+            let part = part(hash);
+            gathered[part].push(Whole {
                 key: packed,
-                hash: self.hasher.hash_one(packed),
+                hash,
                 counters: flow.counters,
-            };
-            let mut part = lock(&self.parts[part(whole.hash)]);
-            part.packed.fold(&[whole], |key| self.hasher.hash_one(key));
+            });
+            if gathered[part].len() >= AT_ONCE {
+                self.fold(part, &gathered[part]);
+                gathered[part].clear();
+            }
+        }
+        for (part, flows) in gathered.iter().enumerate() {
+            self.fold(part, flows);
         }
     }
 
@@ -144,13 +152,7 @@ impl FlowTableBuilder {
     pub fn finish(self) -> FlowTable {
         let mut table = self.in_order(|Flow { key, counters }| whole(key, counters));
         // A flow that got its port back may have been there with it already.
-        table.flows.dedup_by(|later, first| {
-            let same = later.key == first.key;
-            if same {
-                first.counters.add(&later.counters);
-            }
-            same
-        });
+        table.add_up();
         table
     }
 
@@ -257,6 +259,7 @@ impl Addition for Gathered {
 }
 
 /// A flow of another table on its way into this one.
+#[derive(Clone, Copy)]
 struct Whole {
     key: u128,
     hash: u64,
@@ -447,17 +450,6 @@ impl Folder {
             self.table.fold(part, rows);
             rows.clear();
         }
-    }
-}
-
-/// AWS may show one of several services for an address; the first by name stands.
-fn note_service(services: &mut HashMap<IpAddr, String>, address: IpAddr, name: &[u8]) {
-    if name.is_empty() {
-        return;
-    }
-    let known = services.entry(address).or_default();
-    if known.is_empty() || name < known.as_bytes() {
-        *known = String::from_utf8_lossy(name).into_owned();
     }
 }
 

@@ -185,6 +185,59 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
+    /// One table of several, as [`super::FlowTableBuilder::finish_as_folded`] gives them. Each
+    /// is in order, so they are merged, which takes a fraction of the time of a fold.
+    pub fn merged(tables: Vec<Self>) -> Self {
+        let names = tables.iter().flat_map(|table| &table.observers);
+        let mut observers: Vec<String> = names.cloned().collect();
+        observers.sort();
+        observers.dedup();
+        let mut all = Self {
+            coverage: vec![Coverage::default(); observers.len()],
+            observers,
+            ..Self::default()
+        };
+        for table in tables {
+            // Names in order keep their order.
+            let places: Vec<ObserverIx> = table
+                .observers
+                .iter()
+                .map(|name| all.observers.binary_search(name).expect("all are there"))
+                .map(ObserverIx::new)
+                .collect();
+            for (place, own) in places.iter().zip(&table.coverage) {
+                all.coverage[place.index()].merge(own);
+            }
+            all.flows.extend(table.flows.into_iter().map(|flow| {
+                let observer = places[flow.key.observer.index()];
+                let key = FlowKey {
+                    observer,
+                    ..flow.key
+                };
+                Flow { key, ..flow }
+            }));
+            #[expect(clippy::iter_over_hash_type, reason = "the minimum is commutative")]
+            for (address, name) in &table.services {
+                note_service(&mut all.services, *address, name.as_bytes());
+            }
+        }
+        // Stable sorting finds the runs that are in order already.
+        all.flows.sort_by_key(|flow| flow.key);
+        all.add_up();
+        all
+    }
+
+    /// Makes one flow of neighbours with the same key.
+    pub(super) fn add_up(&mut self) {
+        self.flows.dedup_by(|later, first| {
+            let same = later.key == first.key;
+            if same {
+                first.counters.add(&later.counters);
+            }
+            same
+        });
+    }
+
     /// What is known of an interface by its id; nothing if it recorded no row at all,
     /// not even that it was idle.
     pub fn coverage_of(&self, interface: &str) -> Option<&Coverage> {
@@ -192,5 +245,16 @@ impl FlowTable {
             .observers
             .binary_search_by(|name| name.as_str().cmp(interface));
         position.ok().map(|position| &self.coverage[position])
+    }
+}
+
+/// AWS may show one of several services for an address; the first by name stands.
+pub(super) fn note_service(services: &mut HashMap<IpAddr, String>, address: IpAddr, name: &[u8]) {
+    if name.is_empty() {
+        return;
+    }
+    let known = services.entry(address).or_default();
+    if known.is_empty() || name < known.as_bytes() {
+        *known = String::from_utf8_lossy(name).into_owned();
     }
 }

@@ -56,6 +56,21 @@ fn texts<T>(name: &str, rows: &[T], of: impl Fn(&T) -> String) -> Column {
     Series::new(name.into(), rows.iter().map(of).collect::<Vec<String>>()).into()
 }
 
+/// A frame without the columns that are zero everywhere, which [`column`] makes up again: all
+/// of IPv6's, most of the time. The first column always stays.
+fn frame(height: usize, mut columns: Vec<Column>) -> Result<DataFrame, PolarsError> {
+    let first = columns.remove(0);
+    columns.retain(|column| {
+        let Ok(values) = column.u64() else {
+            return true;
+        };
+        let mut chunks = values.downcast_iter();
+        chunks.any(|chunk| chunk.values().iter().any(|&value| value != 0))
+    });
+    columns.insert(0, first);
+    DataFrame::new(height, columns)
+}
+
 const fn code(dropped: Dropped) -> u64 {
     match dropped {
         Dropped::Neither => 0,
@@ -66,7 +81,7 @@ const fn code(dropped: Dropped) -> u64 {
 
 fn flows(table: &FlowTable) -> Result<DataFrame, PolarsError> {
     let rows = &table.flows;
-    DataFrame::new(
+    frame(
         rows.len(),
         vec![
             numbers("interface", rows, |f| f.key.observer.index() as u64),
@@ -97,7 +112,7 @@ fn flows(table: &FlowTable) -> Result<DataFrame, PolarsError> {
 fn interfaces(table: &FlowTable) -> Result<DataFrame, PolarsError> {
     let rows: Vec<(&String, &Coverage)> = table.observers.iter().zip(&table.coverage).collect();
     let skipped = |c: &Coverage| c.skipped.unwrap_or((u64::MAX, 0));
-    DataFrame::new(
+    frame(
         rows.len(),
         vec![
             texts("name", &rows, |(name, _)| (*name).clone()),
@@ -115,7 +130,7 @@ fn interfaces(table: &FlowTable) -> Result<DataFrame, PolarsError> {
 fn services(table: &FlowTable) -> Result<DataFrame, PolarsError> {
     let mut rows: Vec<(&IpAddr, &String)> = table.services.iter().collect();
     rows.sort();
-    DataFrame::new(
+    frame(
         rows.len(),
         vec![
             texts("address", &rows, |(address, _)| address.to_string()),
@@ -145,9 +160,15 @@ pub(super) fn decode(
 }
 
 fn column(frame: &DataFrame, name: &str) -> Result<Vec<u64>, String> {
-    let column = frame.column(name).map_err(|error| error.to_string())?;
+    let Ok(column) = frame.column(name) else {
+        return Ok(vec![0; frame.height()]);
+    };
     let values = column.u64().map_err(|error| error.to_string())?;
-    Ok(values.into_no_null_iter().collect())
+    let mut all = Vec::with_capacity(values.len());
+    for chunk in values.downcast_iter() {
+        all.extend_from_slice(chunk.values());
+    }
+    Ok(all)
 }
 
 fn text_column(frame: &DataFrame, name: &str) -> Result<Vec<String>, String> {

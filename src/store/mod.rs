@@ -17,6 +17,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::flow::{DAY, FlowTable, FlowTableBuilder, Folder};
@@ -134,8 +135,8 @@ pub fn ingest(
         let batch;
         (batch, rest) = rest.split_at(batch_length(rest));
         let (days, intake) = by_day(batch, settings, &progress);
-        for (day, table) in days {
-            let parts = store.write(day, &table)?;
+        for (day, builder) in days {
+            let parts = store.write(day, &builder.finish_as_folded())?;
             manifest.days.entry(day).or_default().push(parts);
         }
         for (source, account) in batch.iter().zip(&intake.sources) {
@@ -249,16 +250,22 @@ pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
         .manifest()?
         .ok_or_else(|| StoreError::None(dir.to_path_buf()))?;
     let builder = FlowTableBuilder::default();
-    let mut totals = Intake::default();
-    for entry in manifest.days.values().flatten() {
+    let totals = Mutex::new(Intake::default());
+    let entries: Vec<&DayEntry> = manifest.days.values().flatten().collect();
+    entries.par_iter().try_for_each(|entry| {
         let table = store.read(entry)?;
-        totals.rows += table.flows.iter().map(|f| f.counters.records).sum::<u64>();
-        for coverage in &table.coverage {
-            totals.no_data += coverage.no_data;
-            totals.skip_data += coverage.skip_data;
+        {
+            let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.rows += table.flows.iter().map(|f| f.counters.records).sum::<u64>();
+            for coverage in &table.coverage {
+                totals.no_data += coverage.no_data;
+                totals.skip_data += coverage.skip_data;
+            }
         }
         builder.absorb(&table);
-    }
+        Ok(())
+    })?;
+    let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sources = manifest.sources.iter().map(SourceEntry::account);
     let mut intake = Intake::of(sources.collect());
     let records: u64 = intake.sources.iter().map(|source| source.records).sum();
@@ -382,15 +389,15 @@ impl Store {
     /// One table per day, and nothing else in the directory.
     fn compact(&self, manifest: &mut Manifest) -> Result<(), StoreError> {
         debug_assert!(self.lock.is_some(), "only a locked store is written");
-        for (&day, entries) in &mut manifest.days {
+        let days: Vec<(&u64, &mut Vec<DayEntry>)> = manifest.days.iter_mut().collect();
+        days.into_par_iter().try_for_each(|(&day, entries)| {
             if entries.len() > 1 {
-                let builder = FlowTableBuilder::default();
-                for entry in &*entries {
-                    builder.absorb(&self.read(entry)?);
-                }
-                *entries = vec![self.write(day, &builder.finish_as_folded())?];
+                let tables = entries.iter().map(|entry| self.read(entry));
+                let merged = FlowTable::merged(tables.collect::<Result<_, _>>()?);
+                *entries = vec![self.write(day, &merged)?];
             }
-        }
+            Ok(())
+        })?;
         self.commit(manifest)?;
         let named: BTreeSet<PathBuf> = manifest
             .days
@@ -439,12 +446,12 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Folds sources into one table per day, by the day in which a row starts.
+/// Folds sources, one fold per day, by the day in which a row starts.
 fn by_day(
     sources: &[Source],
     settings: &Settings,
     progress: &(impl Fn(u64) + Sync),
-) -> (BTreeMap<u64, FlowTable>, Intake) {
+) -> (BTreeMap<u64, FlowTableBuilder>, Intake) {
     let days = Days::default();
     let sink = || DaySink {
         days: &days,
@@ -452,11 +459,11 @@ fn by_day(
     };
     let intake = ingest::read(sources, settings, sink, progress);
     let builders = days.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let tables = builders.into_iter().map(|(day, builder)| {
+    let builders = builders.into_iter().map(|(day, builder)| {
         let builder = Arc::into_inner(builder).expect("every worker is done");
-        (day, builder.finish_as_folded())
+        (day, builder)
     });
-    (tables.collect(), intake)
+    (builders.collect(), intake)
 }
 
 /// One fold per day.

@@ -1,5 +1,6 @@
 //! What content is, told by its first bytes: file names lie, and get lost.
 
+use std::cell::Cell;
 use std::io::{self, Cursor, Read};
 
 use super::fields;
@@ -13,6 +14,9 @@ pub(super) const WHOLE_UP_TO: u64 = 64 << 20;
 /// What has to be held in memory to be read may be this large: Parquet and zip have
 /// their tables of contents at the end.
 pub(super) const IN_MEMORY_UP_TO: u64 = 1 << 30;
+
+/// What may lie between two records of a document.
+const RECORD_UP_TO: u64 = 64 << 20;
 
 /// Enough to see a tar header and the first line of most things.
 const PEEK: usize = 16 << 10;
@@ -39,6 +43,39 @@ impl<R: Read> Peeked<R> {
 
     pub(super) fn into_reader(self) -> io::Chain<Cursor<Vec<u8>>, R> {
         Cursor::new(self.start).chain(self.reader)
+    }
+}
+
+/// Bytes that were read since the last record, which a reader of documents may have to hold
+/// all of.
+#[derive(Default)]
+pub(super) struct Held(Cell<u64>);
+
+impl Held {
+    /// The reader, as long as a record comes often enough.
+    pub(super) fn bounded<'h>(&'h self, mut reader: impl Read + 'h) -> impl Read + 'h {
+        ReadWith(move |buffer: &mut [u8]| {
+            if self.0.get() > RECORD_UP_TO {
+                let limit = RECORD_UP_TO >> 20;
+                return Err(io::Error::other(format!("no record in {limit} MiB")));
+            }
+            let count = reader.read(buffer)?;
+            self.0.set(self.0.get() + count as u64);
+            Ok(count)
+        })
+    }
+
+    /// A record came.
+    pub(super) fn let_go(&self) {
+        self.0.set(0);
+    }
+}
+
+struct ReadWith<F>(F);
+
+impl<F: FnMut(&mut [u8]) -> io::Result<usize>> Read for ReadWith<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.0)(buffer)
     }
 }
 

@@ -13,22 +13,115 @@ use super::fields::{self, COLUMNS, Column, FIELDS};
 use super::ocsf;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
 
-/// Reads every record of a file and hands it out with its number, from 1. Returns what the
-/// report calls the format.
+/// A row group that claims more rows than this is not read: a file of a few bytes may claim
+/// any number, and all of them would have to be held.
+const ROWS_OF_A_GROUP: usize = 1 << 23;
+
+/// Reads every record of a file, one row group after the other, and hands it out with its
+/// number, from 1. Returns what the report calls the format.
 pub(super) fn records(
-    bytes: Vec<u8>,
+    bytes: &[u8],
     mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
 ) -> Result<String, String> {
     // Fuzzing found damaged files that the library panics over instead of refusing them.
-    let read = std::panic::catch_unwind(|| Table::read_file(bytes));
-    let (table, height, described) = match read {
-        Ok(Ok(Some(read))) => read,
-        Ok(Ok(None)) => return Err("this Parquet file has no columns of flow logs".to_owned()),
-        Ok(Err(error)) => return Err(format!("not readable as Parquet: {error}")),
-        Err(_) => return Err("not readable as Parquet: it is damaged".to_owned()),
+    let guarded = |read: &mut dyn FnMut() -> Result<(), PolarsError>| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+        match result {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(format!("not readable as Parquet: {error}")),
+            Err(_) => Err("not readable as Parquet: it is damaged".to_owned()),
+        }
     };
-    table.read(height, &mut take);
-    Ok(described)
+    let mut file = None;
+    guarded(&mut || {
+        file = File::open(bytes)?;
+        Ok(())
+    })?;
+    let Some(file) = file else {
+        return Err("this Parquet file has no columns of flow logs".to_owned());
+    };
+    let mut first = 0;
+    for &rows in &file.groups {
+        if rows > ROWS_OF_A_GROUP {
+            return Err(format!(
+                "a row group claims {rows} rows, more than {ROWS_OF_A_GROUP}; write it again with smaller ones"
+            ));
+        }
+        let mut table = None;
+        guarded(&mut || {
+            table = Some(file.read(bytes, (first, rows))?);
+            Ok(())
+        })?;
+        if let Some((table, height)) = table {
+            table.read(height, first as u64, &mut take);
+        }
+        first += rows;
+    }
+    Ok(file.describe())
+}
+
+/// What a file's table of contents says.
+struct File {
+    /// How many columns it has.
+    width: usize,
+    /// The columns to read.
+    wanted: Vec<String>,
+    is_ocsf: bool,
+    /// Rows of each row group.
+    groups: Vec<usize>,
+}
+
+impl File {
+    /// `None` if the file is about something else.
+    fn open(bytes: &[u8]) -> Result<Option<Self>, PolarsError> {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let schema = reader.schema()?;
+        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        let is_ocsf = names.iter().any(|name| name == "src_endpoint");
+        let wanted: Vec<String> = if is_ocsf {
+            let used = ocsf::PATHS.iter().flat_map(|(_, paths)| *paths);
+            let used = used.chain(&ocsf::INTERFACES).chain([&ocsf::DIRECTION]);
+            let mut roots: Vec<&str> = used.map(|path| path[0]).collect();
+            roots.extend(ocsf::ACTIONS.iter().map(|(name, ..)| *name));
+            let read = |name: &&String| roots.contains(&name.as_str());
+            names.iter().filter(read).cloned().collect()
+        } else {
+            let read = |name: &&String| fields::column(name).is_some();
+            names.iter().filter(read).cloned().collect()
+        };
+        let mut groups = Vec::new();
+        for group in &reader.get_metadata()?.row_groups {
+            groups.push(group.num_rows());
+        }
+        Ok((wanted.len() >= 2).then_some(Self {
+            width: names.len(),
+            wanted,
+            is_ocsf,
+            groups,
+        }))
+    }
+
+    /// The table of some rows, and how many they are.
+    fn read(&self, bytes: &[u8], rows: (usize, usize)) -> Result<(Table, usize), PolarsError> {
+        let frame = ParquetReader::new(Cursor::new(bytes))
+            .with_columns(Some(self.wanted.clone()))
+            .with_slice(Some(rows))
+            .finish()?;
+        let table = if self.is_ocsf {
+            Table::of_events(&frame)?
+        } else {
+            Table::of_records(&frame)?
+        };
+        Ok((table, frame.height()))
+    }
+
+    fn describe(&self) -> String {
+        if self.is_ocsf {
+            "Parquet, OCSF network activity".to_owned()
+        } else {
+            format!("Parquet, {} fields", FIELDS.len().min(self.width))
+        }
+    }
 }
 
 /// Values of one column, one after the other.
@@ -62,38 +155,6 @@ struct Event {
 }
 
 impl Table {
-    /// The table of a file, how many rows it has and what it is; `None` if it is about
-    /// something else.
-    fn read_file(bytes: Vec<u8>) -> Result<Option<(Self, usize, String)>, PolarsError> {
-        let mut reader = ParquetReader::new(Cursor::new(bytes));
-        let schema = reader.schema()?;
-        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        let event = names.iter().any(|name| name == "src_endpoint");
-        let wanted: Vec<String> = if event {
-            let used = ocsf::PATHS.iter().flat_map(|(_, paths)| *paths);
-            let used = used.chain(&ocsf::INTERFACES).chain([&ocsf::DIRECTION]);
-            let mut roots: Vec<&str> = used.map(|path| path[0]).collect();
-            roots.extend(ocsf::ACTIONS.iter().map(|(name, ..)| *name));
-            let read = |name: &&String| roots.contains(&name.as_str());
-            names.iter().filter(read).cloned().collect()
-        } else {
-            let read = |name: &&String| fields::column(name).is_some();
-            names.iter().filter(read).cloned().collect()
-        };
-        if wanted.len() < 2 {
-            return Ok(None);
-        }
-        let frame = reader.with_columns(Some(wanted)).finish()?;
-        let (table, described) = if event {
-            let described = "Parquet, OCSF network activity".to_owned();
-            (Self::of_events(&frame)?, described)
-        } else {
-            let described = format!("Parquet, {} fields", FIELDS.len().min(names.len()));
-            (Self::of_records(&frame)?, described)
-        };
-        Ok(Some((table, frame.height(), described)))
-    }
-
     fn of_records(frame: &DataFrame) -> Result<Self, PolarsError> {
         let mut columns = Vec::new();
         for series in frame.columns() {
@@ -146,7 +207,13 @@ impl Table {
         })
     }
 
-    fn read(&self, height: usize, take: &mut impl FnMut(u64, Result<Line<'_>, BadLine>)) {
+    /// Hands out every row with its number in the file; `before` is how many came before.
+    fn read(
+        &self,
+        height: usize,
+        before: u64,
+        take: &mut impl FnMut(u64, Result<Line<'_>, BadLine>),
+    ) {
         let mut cursors: Vec<(Column, Run<'_>)> = self
             .columns
             .iter()
@@ -173,7 +240,7 @@ impl Table {
             if let Some(event) = &mut event {
                 event.next(&mut cells);
             }
-            take(number as u64 + 1, read_cells(&cells));
+            take(before + number as u64 + 1, read_cells(&cells));
         }
     }
 }

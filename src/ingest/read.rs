@@ -221,7 +221,8 @@ pub fn read<S: Sink>(
                     work: &work,
                     sink: sink(),
                     intake: Intake::default(),
-                    tallies: vec![SourceIntake::default(); sources.len()],
+                    done: &done,
+                    tally: SourceIntake::default(),
                     gaps: Gaps::default(),
                     compressed: Vec::new(),
                     text: Vec::new(),
@@ -230,9 +231,6 @@ pub fn read<S: Sink>(
                 worker.sink.finish();
                 let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                 done.0.count(&worker.intake);
-                for (all, own) in done.1.iter_mut().zip(worker.tallies) {
-                    join(all, own);
-                }
             });
         }
     });
@@ -278,8 +276,10 @@ pub(super) struct Worker<'a, S> {
     pub(super) work: &'a Work<'a>,
     pub(super) sink: S,
     pub(super) intake: Intake,
-    /// By source.
-    pub(super) tallies: Vec<SourceIntake>,
+    /// The account of what is being read.
+    pub(super) tally: SourceIntake,
+    /// What all workers have read, and the account of each source.
+    done: &'a Mutex<(Intake, Vec<SourceIntake>)>,
     pub(super) gaps: Gaps,
     /// The file that is read and its text: new memory for each file would cost more than
     /// decompressing into it.
@@ -301,6 +301,7 @@ impl<S: Sink> Worker<'_, S> {
                 queue.reading += 1;
                 drop(queue);
                 Reading::new(self, source).source(progress);
+                self.put_down(source);
                 if let Some(seen) = &work.seen {
                     seen.finished(place);
                 }
@@ -312,7 +313,9 @@ impl<S: Sink> Worker<'_, S> {
             loop {
                 if let Some(task) = queue.tasks.pop_front() {
                     drop(queue);
+                    let source = task.source;
                     Reading::resume(self, task);
+                    self.put_down(source);
                     break;
                 }
                 if queue.reading == 0 {
@@ -328,14 +331,21 @@ impl<S: Sink> Worker<'_, S> {
         }
     }
 
+    /// Adds what was read of a source to its account.
+    fn put_down(&mut self, source: usize) {
+        let tally = std::mem::take(&mut self.tally);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        join(&mut done.1[source], tally);
+    }
+
     /// Takes a record that parsed.
-    pub(super) fn take(&mut self, source: usize, line: &Line<'_>) {
+    pub(super) fn take(&mut self, line: &Line<'_>) {
         let (interval, skipped) = match line {
-            Line::Row(row) => return self.take_row(source, row),
+            Line::Row(row) => return self.take_row(row),
             Line::NoData(interval) => (interval, false),
             Line::SkipData(interval) => (interval, true),
         };
-        if !self.is_inside(source, interval.start, interval.end) {
+        if !self.is_inside(interval.start, interval.end) {
             return;
         }
         let seen = self.work.seen.as_ref();
@@ -352,8 +362,8 @@ impl<S: Sink> Worker<'_, S> {
 
     /// Takes a row of traffic.
     #[inline]
-    pub(super) fn take_row(&mut self, source: usize, row: &Row<'_>) {
-        if !self.is_inside(source, row.start, row.end) {
+    pub(super) fn take_row(&mut self, row: &Row<'_>) {
+        if !self.is_inside(row.start, row.end) {
             return;
         }
         let seen = self.work.seen.as_ref();
@@ -372,8 +382,8 @@ impl<S: Sink> Worker<'_, S> {
 
     /// Counts a record, and says whether it lies in the window.
     #[inline]
-    fn is_inside(&mut self, source: usize, start: u64, end: u64) -> bool {
-        let tally = &mut self.tallies[source];
+    fn is_inside(&mut self, start: u64, end: u64) -> bool {
+        let tally = &mut self.tally;
         tally.records += 1;
         let settings = self.work.settings;
         if settings.since.is_some_and(|since| end < since)
@@ -387,10 +397,10 @@ impl<S: Sink> Worker<'_, S> {
     }
 
     /// Counts what could not be read, and keeps the first few.
-    pub(super) fn reject(&mut self, source: usize, name: &str, line: u64, reason: String) {
+    pub(super) fn reject(&mut self, name: &str, line: u64, reason: String) {
         let SourceIntake {
             malformed, samples, ..
-        } = &mut self.tallies[source];
+        } = &mut self.tally;
         *malformed += 1;
         // Each worker keeps as many as anybody will ever see.
         let sample = MalformedSample {

@@ -7,7 +7,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::Sink;
 use super::blocks::{Block, Blocks};
-use super::container::{self, Content, MEMBERS_AT_MOST, Peeked};
+use super::container::{self, Content, Held, MEMBERS_AT_MOST, Peeked};
 use super::format::{Format, FormatError};
 use super::read::{Task, Worker};
 use super::row::{BadLine, LONGEST_LINE, Line, parse_line};
@@ -70,7 +70,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             Ok(reader) => self.content(reader, 0),
             Err(error) => self.reject(error.to_string()),
         }
-        self.worker.tallies[self.source].bytes += bytes.get();
+        self.worker.tally.bytes += bytes.get();
     }
 
     /// Reads content of any kind; `depth` is how many containers it came out of.
@@ -226,10 +226,10 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         let Some(bytes) = self.in_memory(reader) else {
             return;
         };
-        let result = parquet::records(bytes, |number, record| {
+        let result = parquet::records(&bytes, |number, record| {
             self.share.line = number;
             match record {
-                Ok(line) => self.worker.take(self.source, &line),
+                Ok(line) => self.worker.take(&line),
                 Err(reason) => self.reject(reason.to_string()),
             }
         });
@@ -244,7 +244,9 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
 
     fn csv(&mut self, reader: impl Read) {
         self.describe("CSV".to_owned());
-        csv_table::records(reader, |line, item| {
+        let held = Held::default();
+        csv_table::records(held.bounded(reader), |line, item| {
+            held.let_go();
             self.share.line = line;
             self.item(item);
         });
@@ -253,7 +255,9 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     fn json(&mut self, reader: impl Read, by_line: bool) {
         self.describe("JSON".to_owned());
         if !by_line {
-            json::records(reader, |item| {
+            let held = Held::default();
+            json::records(held.bounded(reader), |item| {
+                held.let_go();
                 self.share.line += 1;
                 self.item(item);
             });
@@ -285,7 +289,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     /// A record, a line that something else was wrapped around, or neither.
     fn item(&mut self, item: Item<'_>) {
         match item {
-            Item::Record(Ok(line)) => self.worker.take(self.source, &line),
+            Item::Record(Ok(line)) => self.worker.take(&line),
             Item::Record(Err(reason)) => self.reject(reason.to_string()),
             Item::Line(line) => self.wrapped_line(line),
             Item::Unreadable(reason) => self.reject(reason),
@@ -375,7 +379,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
                 && let Some(line) = gaps.line(gap, format.width())
                 && let Some((row, places)) = usual_row(format, text, line)
             {
-                self.worker.take_row(self.source, &row);
+                self.worker.take_row(&row);
                 gap += places;
                 start = gaps.start_behind(gap);
                 continue;
@@ -387,7 +391,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
                 return;
             }
             start += length + 1;
-            gap = gaps.behind(gap, start - 1);
+            gap = gaps.behind(gap, start);
         }
     }
 
@@ -402,7 +406,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             && !line.first().is_some_and(u8::is_ascii_lowercase)
             && let Ok(parsed) = parse_line(format, line)
         {
-            self.worker.take(self.source, &parsed);
+            self.worker.take(&parsed);
             return;
         }
         if line.iter().all(u8::is_ascii_whitespace) {
@@ -440,7 +444,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         }
         if let Some(format) = &self.share.format {
             match parse_line(format, line) {
-                Ok(parsed) => self.worker.take(self.source, &parsed),
+                Ok(parsed) => self.worker.take(&parsed),
                 Err(reason) => self.reject(reason.to_string()),
             }
         }
@@ -457,7 +461,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         }
         let failed = match self.share.format.as_ref().map(|f| parse_line(f, line)) {
             Some(Ok(parsed)) => {
-                self.worker.take(self.source, &parsed);
+                self.worker.take(&parsed);
                 return;
             }
             Some(Err(reason)) => Some(reason),
@@ -476,7 +480,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             return;
         };
         if let Ok(parsed) = parse_line(&format, line) {
-            self.worker.take(self.source, &parsed);
+            self.worker.take(&parsed);
         }
         self.describe(format.describe());
         self.share.format = Some(format);
@@ -504,12 +508,12 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
 
     /// What the report calls the format; the last one of several.
     fn describe(&mut self, format: String) {
-        self.worker.tallies[self.source].format = format;
+        self.worker.tally.format = format;
     }
 
     fn reject(&mut self, reason: String) {
         let Share { name, line, .. } = &self.share;
-        self.worker.reject(self.source, name, *line, reason);
+        self.worker.reject(name, *line, reason);
     }
 }
 

@@ -83,13 +83,11 @@ impl Gaps {
         self.places[place].wrapping_add(1) as usize
     }
 
-    /// The first place from one on that is at or behind a byte of the text.
+    /// The first place from one on behind which nothing comes before a byte of the text.
     pub(super) fn behind(&self, from: usize, byte: usize) -> usize {
-        let places = &self.places[from..self.count];
-        from + places
-            .iter()
-            .take_while(|&&place| (place as usize) < byte)
-            .count()
+        let places = self.places[from..self.count].iter();
+        let before = places.take_while(|&&place| (place.wrapping_add(1) as usize) < byte);
+        from + before.count()
     }
 }
 

@@ -151,8 +151,13 @@ fn walk(dir: &Path, sources: &mut Vec<Source>) -> Result<(), IngestError> {
         match entry {
             Ok(entry) if entry.file_type().is_file() => sources.push(Source::file(entry.path())),
             Ok(_) => {}
-            // A loop of links or a directory that may not be read.
+            // A loop of links: what it leads to is walked anyhow.
             Err(error) if error.loop_ancestor().is_some() => {}
+            // A link to nothing, or a directory that may not be read: opening it will say so,
+            // and the rest is read.
+            Err(error) if error.depth() > 0 => {
+                sources.extend(error.path().map(Source::file));
+            }
             Err(error) => {
                 return Err(IngestError::Directory {
                     path: dir.display().to_string(),

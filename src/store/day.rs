@@ -1,6 +1,7 @@
 //! One day's table as Parquet: flows, interfaces and services. Addresses are numbers, so
 //! that a store of many millions of flows is read in about a second.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -159,16 +160,15 @@ pub(super) fn decode(
     })
 }
 
-fn column(frame: &DataFrame, name: &str) -> Result<Vec<u64>, String> {
+fn column<'f>(frame: &'f DataFrame, name: &str) -> Result<Cow<'f, [u64]>, String> {
     let Ok(column) = frame.column(name) else {
-        return Ok(vec![0; frame.height()]);
+        return Ok(vec![0; frame.height()].into());
     };
     let values = column.u64().map_err(|error| error.to_string())?;
-    let mut all = Vec::with_capacity(values.len());
-    for chunk in values.downcast_iter() {
-        all.extend_from_slice(chunk.values());
-    }
-    Ok(all)
+    Ok(match values.cont_slice() {
+        Ok(slice) => Cow::Borrowed(slice),
+        Err(_) => values.into_no_null_iter().collect(),
+    })
 }
 
 fn text_column(frame: &DataFrame, name: &str) -> Result<Vec<String>, String> {

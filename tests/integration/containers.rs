@@ -470,3 +470,89 @@ fn broken_containers() {
         assert!(intake.rows >= least, "{name}: {}", intake.rows);
     }
 }
+
+/// Decompression bombs: whatever they hold, it is passed over or bounded, and never held.
+#[test]
+fn decompression_bombs() {
+    let endless = |start: &str| {
+        let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+        out.write_all(start.as_bytes()).unwrap();
+        let piece = vec![b'a'; 1 << 20];
+        for _ in 0..300 {
+            out.write_all(&piece).unwrap();
+        }
+        out.finish().unwrap()
+    };
+    for (start, reason) in [
+        ("", "longer than any record"),
+        ("{\"events\":\n[{\"message\":\"", "no record in 64 MiB"),
+        (
+            "interface_id,srcaddr,dstaddr,srcport\n\"",
+            "no record in 64 MiB",
+        ),
+    ] {
+        let bytes = endless(start);
+        assert!(bytes.len() < 4 << 20, "{start}: {}", bytes.len());
+        let (_, intake) = read(&bytes);
+        assert_eq!(intake.malformed, 1, "{start}: {:?}", intake.samples);
+        let sample = &intake.samples[0].reason;
+        assert!(sample.contains(reason), "{start}: {sample}");
+    }
+}
+
+/// A directory of very many small files, of which some are links in a circle, links to
+/// nothing, and directories that are named like files.
+#[test]
+fn a_directory_of_many_files() {
+    const FILES: u64 = 3000;
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..FILES {
+        let below = dir.path().join(format!("{}", number % 7));
+        std::fs::create_dir_all(&below).unwrap();
+        let line = LINES[0].replace("40000", &(40000 + number).to_string());
+        std::fs::write(below.join(format!("{number}.log")), line).unwrap();
+    }
+    let link = |to: &std::path::Path, name: &str| {
+        std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+    };
+    link(dir.path(), "circle");
+    link(&dir.path().join("nothing"), "gone.log");
+    std::fs::create_dir(dir.path().join("empty.log.gz")).unwrap();
+    let sources = ingest::find(&[dir.path().display().to_string()]).unwrap();
+    let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
+    assert_eq!(
+        (intake.rows, intake.malformed),
+        (FILES, 1),
+        "{:?}",
+        intake.samples
+    );
+    assert!(
+        intake.samples[0].source.ends_with("gone.log"),
+        "{:?}",
+        intake.samples
+    );
+    assert_eq!(intake.sources.len() as u64, FILES + 1);
+    assert_eq!(
+        table.flows.iter().map(|f| f.counters.records).sum::<u64>(),
+        FILES
+    );
+}
+
+/// A file that grows while it is read is read as it was when it was opened.
+#[test]
+fn a_file_that_grows() {
+    const ROWS: usize = 40_000;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("growing.log");
+    let line = format!("{}\n", LINES[0]);
+    std::fs::write(&path, line.repeat(ROWS)).unwrap();
+    let sources = ingest::find(&[path.display().to_string()]).unwrap();
+    let grow = |_| {
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.write_all(line.as_bytes()).unwrap();
+    };
+    let (_, intake) = audit::read(&sources, &Settings::default(), grow);
+    assert_eq!(intake.rows + intake.duplicates, ROWS as u64);
+    assert!(std::fs::metadata(&path).unwrap().len() > (ROWS * line.len()) as u64);
+    assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
+}

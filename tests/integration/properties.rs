@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use closegate::ingest::{Format, Line, parse_line};
+use closegate::audit;
+use closegate::ingest::{self, Format, Line, Settings, parse_line};
 use closegate::inventory::Inventory;
 use closegate::net::{
     AddressSet, IntervalSet, PortRange, aws_description, identifier, prefix_of, visible,
@@ -49,6 +50,37 @@ proptest! {
                 .max_by_key(|r| (r.2 != "AMAZON", r.1, rank(r.2), std::cmp::Reverse(r.2)));
             prop_assert_eq!(inventory.service_of(address), best.map(|r| r.2), "{}", address);
         }
+    }
+
+    /// Every line of a file is read once, whatever stands around it, and each as it would be
+    /// read alone.
+    #[test]
+    fn every_line_is_read_once(lines in prop::collection::vec((0usize..9, 1u64..1000), 1..900), header: bool, last_end: bool) {
+        let text = |(kind, packets): &(usize, u64)| match kind {
+            0 => format!("2 1 eni-1 2001:db8::1 2001:db8::2 40000 443 6 {packets} 900 1600000000 1600000058 ACCEPT OK"),
+            1 => "2 1 eni-1 - - - - - - - 1600000000 1600000058 - NODATA".to_owned(),
+            2 => format!("2 1 eni-1 10.0.0.1 10.0.0.2 40000 443 6 {packets} 900 1600000000 1600000058 ACCEPT"),
+            3 => format!("2 1 eni-1  10.0.0.1 10.0.0.2 40000 443 6 {packets} 900 1600000000 1600000058 ACCEPT OK\r"),
+            4 => String::new(),
+            _ => format!("2 1 eni-1 10.0.0.1 10.0.0.2 40000 443 6 {packets} 900 1600000000 1600000058 ACCEPT OK"),
+        };
+        let lines: Vec<String> = std::iter::once(&(8, 1)).chain(&lines).map(text).collect();
+        let (mut rows, mut packets, mut idle, mut bad) = (0, 0, 0, 0);
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            match parse_line(&Format::default_v2(), line.trim_end().as_bytes()) {
+                Ok(Line::Row(row)) => { rows += 1; packets += row.packets; }
+                Ok(_) => idle += 1,
+                Err(_) => bad += 1,
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("1_vpcflowlogs_us-east-1_fl-1_20260101T0000Z_1.log");
+        let head = if header { format!("{}\n", ingest::DEFAULT) } else { String::new() };
+        std::fs::write(&path, head + &lines.join("\n") + if last_end { "\n" } else { "" }).unwrap();
+        let sources = ingest::find(&[path.display().to_string()]).unwrap();
+        let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
+        prop_assert_eq!((intake.rows, intake.no_data, intake.malformed), (rows, idle, bad));
+        prop_assert_eq!(table.flows.iter().map(|f| f.counters.packets).sum::<u64>(), packets);
     }
 
     /// Whatever is written into a line comes out of it again.

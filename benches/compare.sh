@@ -1,29 +1,34 @@
 #!/bin/sh
 # The whole audit beside DuckDB and Polars on one group-by, and beside decompression alone.
 #
-# usage: benches/compare.sh [ROWS [FILES]]
+# usage: benches/compare.sh [ROWS [FILES [DAYS]]]
 #
-# Makes the data (10 million rows of the default format in 50 gzip files, two thousand
-# interfaces), runs each in turn on the same files with the same cores, three times, and prints the
+# Makes the data (10 million rows of the default format in 50 gzip files of five minutes each, one
+# after the other or spread over some days; two thousand interfaces), runs each in turn on the same files with the same cores, three times, and prints the
 # best of each with its peak memory. Needs Python 3 with venv, and GNU time.
 set -eu
 
 rows=${1:-10000000}
 files=${2:-50}
+days=${3:-}
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
-data=target/compare/$rows-$files
+data=target/compare/$rows-$files-${days:-slots}
 venv=target/compare/venv
 
 cargo build --release --bin closegate --example flow-logs
 flow_logs=target/release/examples/flow-logs
 closegate=target/release/closegate
 
-[ -d "$data/inventory" ] || "$flow_logs" make "$rows" "$files" "$data"
+[ -d "$data/inventory" ] || "$flow_logs" make "$rows" "$files" "$data" $days
 if [ ! -e "$venv/.ready" ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check duckdb polars
     touch "$venv/.ready"
+fi
+if [ ! -e "$data/parquet.ready" ]; then
+    "$venv/bin/python" benches/peers.py convert "$data/flows" "$data/parquet"
+    touch "$data/parquet.ready"
 fi
 
 # name, then the command: seconds and KiB of the best of three runs
@@ -47,10 +52,14 @@ cat "$data"/flows/* > /dev/null
 best 'decompression alone' "$flow_logs" floor "$data/flows"
 best 'closegate audit' "$closegate" audit --flows "$data/flows" --inventory "$data/inventory" --out target/compare/out
 best 'closegate ingest' "$closegate" ingest --flows "$data/flows" --inventory "$data/inventory" --store target/compare/store
+rm -rf target/compare/kept
 "$closegate" ingest --flows "$data/flows" --inventory "$data/inventory" --store target/compare/kept > /dev/null
 best 'closegate audit --store' "$closegate" audit --store target/compare/kept --inventory "$data/inventory" --out target/compare/out
 best 'DuckDB, one group-by' "$venv/bin/python" benches/peers.py duckdb text "$data/flows"
 best 'Polars, one group-by' "$venv/bin/python" benches/peers.py polars text "$data/flows"
+best 'closegate fold, Parquet' "$flow_logs" fold "$data/parquet"
+best 'DuckDB, Parquet' "$venv/bin/python" benches/peers.py duckdb parquet "$data/parquet"
+best 'Polars, Parquet' "$venv/bin/python" benches/peers.py polars parquet "$data/parquet"
 
 echo
 awk -F'|' '
@@ -60,4 +69,5 @@ awk -F'|' '
         printf "audit  / DuckDB        %5.2f   (to be at most 0.50)\n", a / seconds["DuckDB, one group-by"]
         printf "audit  / Polars        %5.2f   (to be at most 0.60)\n", a / seconds["Polars, one group-by"]
         printf "ingest / decompression %5.2f   (to be at most 4.00)\n", seconds["closegate ingest"] / seconds["decompression alone"]
+        printf "fold / DuckDB, Parquet %5.2f   (to be at most 1.00)\n", seconds["closegate fold, Parquet"] / seconds["DuckDB, Parquet"]
     }' target/compare/results

@@ -1,6 +1,7 @@
 """The group-by that stands behind an audit, in DuckDB or Polars: nothing else is done.
 
 usage: peers.py duckdb|polars text|parquet DIR
+       peers.py convert DIR OUT    the same files as Parquet, as AWS delivers them
 """
 
 import glob
@@ -54,7 +55,23 @@ def polars(kind: str, files: list[str]) -> int:
     return grouped.collect(engine="streaming").height
 
 
+def convert(where: str, out: str) -> None:
+    import polars as pl
+
+    os.makedirs(out, exist_ok=True)
+    integers = dict.fromkeys(["packets", "bytes", "start", "end"], pl.Int64)
+    integers |= dict.fromkeys(["version", "srcport", "dstport", "protocol"], pl.Int32)
+    schema = {c: integers.get(c, pl.String) for c in COLUMNS}
+    for path in sorted(glob.glob(f"{where}/*")):
+        frame = pl.read_csv(path, separator=" ", has_header=False, skip_rows=1, schema=schema, null_values="-")
+        name = os.path.basename(path).replace(".log.gz", ".log.parquet")
+        frame.write_parquet(os.path.join(out, name), compression="gzip")
+
+
 def main() -> None:
+    if sys.argv[1] == "convert":
+        convert(*sys.argv[2:4])
+        return
     engine, kind, where = sys.argv[1:4]
     files = sorted(glob.glob(f"{where}/*"))
     begin = time.monotonic()

@@ -1,11 +1,12 @@
-//! Makes flow logs to measure with: `flow-logs make ROWS FILES DIR` writes gzip files of
-//! the default format and an inventory; `flow-logs floor DIR [zlib-rs]` decompresses them on all
+//! Makes flow logs to measure with: `flow-logs make ROWS FILES DIR [DAYS]` writes gzip files of
+//! the default format and an inventory, one file for each five minutes as AWS does, spread over
+//! so many days, or else one after the other; `flow-logs floor DIR [zlib-rs]` decompresses them on all
 //! cores, with libdeflate or zlib-rs, and does nothing else.
 //!
 //! The topology is the same for any number of rows: two thousand interfaces in a hundred
 //! groups, 162,500 connections, each recorded at both ends in both directions, so 650,000
 //! groups of interface, addresses, lower port, protocol and action.
-//! `flow-logs stages FLOWS INVENTORY` says how long each stage of an audit takes.
+//! `flow-logs fold FLOWS` reads and folds; `flow-logs stages FLOWS INVENTORY` says how long each stage of an audit takes.
 
 #![expect(
     clippy::expect_used,
@@ -35,7 +36,9 @@ const INTERFACES: u64 = 2000;
 const GROUPS: u64 = 100;
 const CONNECTIONS: u64 = 162_500;
 const START: u64 = 1_793_577_600;
-const DAYS: u64 = 14;
+
+/// What one file holds, in seconds (flow-logs-s3-path.html).
+const SLOT: u64 = 300;
 
 /// Ports of the services that are used.
 const SERVICES: &[u64] = &[443, 80, 5432, 3306, 6379, 8080, 9200, 2049];
@@ -44,16 +47,21 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
-        ["make", rows, files, dir] => make(
-            rows.parse().expect("a number of rows"),
-            files.parse().expect("a number of files"),
-            Path::new(dir),
-        ),
+        ["make", rows, files, dir, ref days @ ..] => {
+            let files = files.parse().expect("a number of files");
+            let days = days.first();
+            let step = days.map_or(SLOT, |days| {
+                days.parse::<u64>().expect("a number of days") * 86_400 / files
+            });
+            let rows = rows.parse().expect("a number of rows");
+            make(rows, files, step, Path::new(dir));
+        }
         ["floor", dir] => decompress(Path::new(dir), with_libdeflate),
         ["floor", dir, "zlib-rs"] => decompress(Path::new(dir), with_zlib_rs),
+        ["fold", flows] => fold(flows),
         ["stages", flows, inventory] => stages(flows, Path::new(inventory)),
         _ => eprintln!(
-            "usage: flow-logs make ROWS FILES DIR | flow-logs floor DIR [zlib-rs] | flow-logs stages FLOWS INVENTORY"
+            "usage: flow-logs make ROWS FILES DIR [DAYS] | flow-logs floor DIR [zlib-rs] | flow-logs fold FLOWS | flow-logs stages FLOWS INVENTORY"
         ),
     }
 }
@@ -84,13 +92,18 @@ fn connection(number: u64) -> (u64, u64, u64) {
     (client, server, port)
 }
 
-fn make(rows: u64, files: u64, dir: &Path) {
+fn make(rows: u64, files: u64, step: u64, dir: &Path) {
     fs::create_dir_all(dir.join("flows")).expect("a directory to write to");
     fs::create_dir_all(dir.join("inventory")).expect("a directory to write to");
     fs::write(dir.join("inventory/all.json"), inventory()).expect("a file to write to");
     (0..files).into_par_iter().for_each(|file| {
+        let slot = START + file * step;
+        let (day, minute) = ((slot - START) / 86_400, slot / 60 % 1440);
         let name = format!(
-            "111122223333_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20261101T{file:04}Z_{file:08x}.log.gz"
+            "111122223333_vpcflowlogs_us-east-1_fl-0123456789abcdef0_202611{:02}T{:02}{:02}Z_{file:08x}.log.gz",
+            day + 2,
+            minute / 60,
+            minute % 60
         );
         let out = fs::File::create(dir.join("flows").join(name)).expect("a file to write to");
         let mut out = GzEncoder::new(out, Compression::new(4));
@@ -99,7 +112,7 @@ fn make(rows: u64, files: u64, dir: &Path) {
         for _ in 0..rows / files / 4 {
             let (client, server, port) = connection(dice.roll(CONNECTIONS));
             let own = 32768 + dice.roll(28232);
-            let start = START + dice.roll(DAYS * 86_400);
+            let start = slot + dice.roll(SLOT - 59);
             let (packets, bytes) = (1 + dice.roll(40), 60 + dice.roll(90_000));
             let action = if dice.roll(100) == 0 { "REJECT" } else { "ACCEPT" };
             for at in [client, server] {
@@ -144,6 +157,13 @@ fn inventory() -> String {
         })
         .collect();
     serde_json::json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces}).to_string()
+}
+
+/// Reads and folds, and does nothing else: what the peers do.
+fn fold(flows: &str) {
+    let sources = ingest::find(&[flows.to_owned()]).expect("flow logs");
+    let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
+    eprintln!("{} rows, {} flows", intake.rows, table.flows.len());
 }
 
 /// Times the stages of an audit.

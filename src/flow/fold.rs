@@ -75,6 +75,15 @@ impl FlowTableBuilder {
         }
     }
 
+    /// How many flows there are so far, but for what folders have gathered.
+    pub fn flows(&self) -> usize {
+        let count = |part: &Mutex<Part>| {
+            let part = lock(part);
+            part.packed.len() + part.rest.len()
+        };
+        self.parts.iter().map(count).sum()
+    }
+
     fn observer(&self, name: &[u8]) -> ObserverIx {
         let mut shared = lock(&self.shared);
         let next = u32::try_from(shared.names.len()).expect("fewer than 2^32 interfaces");

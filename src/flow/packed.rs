@@ -153,6 +153,10 @@ impl Packed {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
     /// Everything, in no order.
     pub(super) fn into_entries(self) -> impl Iterator<Item = (u128, Counters)> {
         let Self {

@@ -21,7 +21,7 @@ mod source;
 
 pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{Format, FormatError};
-pub use read::{Intake, MalformedSample, Settings, SourceIntake, read};
+pub use read::{Intake, MalformedSample, Settings, SourceIntake, read, read_until};
 pub use row::{BadLine, Interval, Line, Row, Way, parse_line};
 pub use source::{Source, find, flow_log_id, slot};
 

@@ -134,9 +134,9 @@ impl Values {
     fn of(series: &Series) -> Result<Self, PolarsError> {
         let series = series.as_materialized_series();
         Ok(match series.dtype() {
-            DataType::String => Self::Texts(series.str()?.clone()),
+            DataType::String => Self::Texts(series.rechunk().str()?.clone()),
             DataType::Null => Self::Texts(series.cast(&DataType::String)?.str()?.clone()),
-            _ => Self::Numbers(series.cast(&DataType::Int64)?.i64()?.clone()),
+            _ => Self::Numbers(series.cast(&DataType::Int64)?.rechunk().i64()?.clone()),
         })
     }
 }
@@ -251,30 +251,41 @@ enum Cell<'a> {
     None,
 }
 
-/// A place in a column.
-enum Run<'a> {
-    Texts(Box<dyn Iterator<Item = Option<&'a str>> + 'a>),
-    Numbers(Box<dyn Iterator<Item = Option<i64>> + 'a>),
+/// A place in a column of one piece.
+struct Run<'a> {
+    values: &'a Values,
+    /// Numbers, if none is missing.
+    numbers: Option<&'a [i64]>,
+    at: usize,
 }
 
 impl<'a> Run<'a> {
     fn new(values: &'a Values) -> Self {
-        match values {
-            Values::Texts(texts) => Self::Texts(Box::new(texts.iter())),
-            Values::Numbers(numbers) => Self::Numbers(Box::new(numbers.iter())),
+        let numbers = match values {
+            Values::Texts(_) => None,
+            Values::Numbers(numbers) => numbers.cont_slice().ok(),
+        };
+        Self {
+            values,
+            numbers,
+            at: 0,
         }
     }
 
+    #[inline]
     fn next(&mut self) -> Cell<'a> {
-        match self {
-            Self::Texts(texts) => match texts.next().flatten() {
+        let at = self.at;
+        self.at += 1;
+        let number = |value: i64| u64::try_from(value).map_or(Cell::None, Cell::Number);
+        if let Some(numbers) = self.numbers {
+            return numbers.get(at).map_or(Cell::None, |&value| number(value));
+        }
+        match self.values {
+            Values::Texts(texts) => match texts.get(at) {
                 Some(text) if !text.is_empty() => Cell::Text(text.as_bytes()),
                 _ => Cell::None,
             },
-            Self::Numbers(numbers) => match numbers.next().flatten().map(u64::try_from) {
-                Some(Ok(value)) => Cell::Number(value),
-                _ => Cell::None,
-            },
+            Values::Numbers(numbers) => numbers.get(at).map_or(Cell::None, number),
         }
     }
 }

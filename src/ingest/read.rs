@@ -1,7 +1,7 @@
 //! Reading sources in parallel and accounting for every line.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Sink;
@@ -154,6 +154,8 @@ pub(super) struct Work<'a> {
     /// Positions of the sources in the order of reading: by time.
     order: Vec<usize>,
     next: AtomicUsize,
+    /// No more sources are to be read.
+    stopped: AtomicBool,
     queue: Mutex<Queue>,
     wake: Condvar,
 }
@@ -169,6 +171,17 @@ struct Queue {
 impl Work<'_> {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_more(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed)
+            && self.next.load(Ordering::Relaxed) < self.order.len()
+    }
+
+    /// Whether the source at a place is of another time than the one before it.
+    fn may_stop_before(&self, place: usize) -> bool {
+        let slot = |place: usize| self.sources[*self.order.get(place)?].slot();
+        place > 0 && (slot(place).is_none() || slot(place) != slot(place - 1))
     }
 
     /// Gives a task to a worker that waits for one; says whether anybody did.
@@ -197,6 +210,19 @@ pub fn read<S: Sink>(
     sink: impl Fn() -> S + Sync,
     progress: impl Fn(u64) + Sync,
 ) -> Intake {
+    read_until(sources, settings, sink, progress, || false).0
+}
+
+/// The same until `full` says that it is enough, which it is asked before every source but
+/// the first; sources of one time stay together. Sources have to be in the order of time.
+/// Also says how many of them were read.
+pub fn read_until<S: Sink>(
+    sources: &[Source],
+    settings: &Settings,
+    sink: impl Fn() -> S + Sync,
+    progress: impl Fn(u64) + Sync,
+    full: impl Fn() -> bool + Sync,
+) -> (Intake, usize) {
     let mut order: Vec<usize> = (0..sources.len()).collect();
     order.sort_by_key(|&source| sources[source].slot());
     let work = Work {
@@ -205,6 +231,7 @@ pub fn read<S: Sink>(
         seen: may_overlap(sources).then(|| Seen::new(sources, &order)),
         order,
         next: AtomicUsize::new(0),
+        stopped: AtomicBool::new(false),
         queue: Mutex::default(),
         wake: Condvar::new(),
     };
@@ -227,7 +254,7 @@ pub fn read<S: Sink>(
                     compressed: Vec::new(),
                     text: Vec::new(),
                 };
-                worker.run(&progress);
+                worker.run(&progress, &full);
                 worker.sink.finish();
                 let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                 done.0.count(&worker.intake);
@@ -243,9 +270,11 @@ pub fn read<S: Sink>(
             "unreadable".clone_into(&mut tally.format);
         }
     }
+    let taken = work.next.load(Ordering::Relaxed).min(sources.len());
+    tallies.truncate(taken);
     let mut intake = Intake::of(tallies);
     intake.count(&counted);
-    intake
+    (intake, taken)
 }
 
 /// Adds what another worker read of the same source.
@@ -288,16 +317,21 @@ pub(super) struct Worker<'a, S> {
 }
 
 impl<S: Sink> Worker<'_, S> {
-    fn run(&mut self, progress: &(impl Fn(u64) + Sync)) {
+    fn run(&mut self, progress: &(impl Fn(u64) + Sync), full: &(impl Fn() -> bool + Sync)) {
         let work = self.work;
         loop {
-            if work.next.load(Ordering::Relaxed) < work.order.len() {
+            if work.has_more() {
+                let full = full();
                 // Under the lock, so that nobody goes home while a source is taken.
                 let mut queue = work.queue();
-                let place = work.next.fetch_add(1, Ordering::Relaxed);
-                let Some(&source) = work.order.get(place) else {
+                let place = work.next.load(Ordering::Relaxed);
+                if full && work.may_stop_before(place) {
+                    work.stopped.store(true, Ordering::Relaxed);
+                }
+                let Some(&source) = work.order.get(place).filter(|_| work.has_more()) else {
                     continue;
                 };
+                work.next.store(place + 1, Ordering::Relaxed);
                 queue.reading += 1;
                 drop(queue);
                 Reading::new(self, source).source(progress);

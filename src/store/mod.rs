@@ -25,9 +25,9 @@ use crate::ingest::{self, Intake, Interval, Row, Settings, Sink, Source};
 use crate::net::HashMap;
 use manifest::{DayEntry, Manifest, SourceEntry};
 
-/// Sources that are folded before they are written, in bytes before decompression: what
-/// a killed run has to read again, and what bounds memory.
-const BATCH: u64 = 32 << 20;
+/// Flows that are held before they are written, which bounds memory; what a killed run has
+/// not written it reads again.
+const BATCH: usize = 1 << 20;
 
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = "lock";
@@ -132,9 +132,9 @@ pub fn ingest(
     new.sort_by(|a, b| (a.slot(), &a.name).cmp(&(b.slot(), &b.name)));
     let mut rest = new.as_slice();
     while !rest.is_empty() {
+        let (days, intake, taken) = by_day(rest, settings, &progress);
         let batch;
-        (batch, rest) = rest.split_at(batch_length(rest));
-        let (days, intake) = by_day(batch, settings, &progress);
+        (batch, rest) = rest.split_at(taken);
         for (day, builder) in days {
             let parts = store.write(day, &builder.finish_as_folded())?;
             manifest.days.entry(day).or_default().push(parts);
@@ -170,23 +170,6 @@ fn refuse_late(manifest: &Manifest, new: &[Source]) -> Result<(), StoreError> {
         }),
         None => Ok(()),
     }
-}
-
-/// How many sources make a batch; those of one time stay together.
-fn batch_length(sources: &[Source]) -> usize {
-    let mut size = 0;
-    let mut length = 0;
-    while length < sources.len() {
-        size += sources[length].size;
-        length += 1;
-        let same_time = sources
-            .get(length)
-            .is_some_and(|next| next.slot().is_some() && next.slot() == sources[length - 1].slot());
-        if size >= BATCH && !same_time {
-            break;
-        }
-    }
-    length
 }
 
 /// Adds what other stores hold. All have to be of different files, or of the same.
@@ -446,29 +429,38 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Folds sources, one fold per day, by the day in which a row starts.
+/// Folds sources, as many as memory allows, one fold per day, by the day in which a row starts.
 fn by_day(
     sources: &[Source],
     settings: &Settings,
     progress: &(impl Fn(u64) + Sync),
-) -> (BTreeMap<u64, FlowTableBuilder>, Intake) {
+) -> (BTreeMap<u64, FlowTableBuilder>, Intake, usize) {
     let days = Days::default();
+    let full = || days.flows() >= BATCH;
     let sink = || DaySink {
         days: &days,
         folders: HashMap::default(),
     };
-    let intake = ingest::read(sources, settings, sink, progress);
+    let (intake, taken) = ingest::read_until(sources, settings, sink, progress, full);
     let builders = days.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let builders = builders.into_iter().map(|(day, builder)| {
         let builder = Arc::into_inner(builder).expect("every worker is done");
         (day, builder)
     });
-    (builders.collect(), intake)
+    (builders.collect(), intake, taken)
 }
 
 /// One fold per day.
 #[derive(Default)]
 struct Days(Mutex<BTreeMap<u64, Arc<FlowTableBuilder>>>);
+
+impl Days {
+    /// How many flows there are so far.
+    fn flows(&self) -> usize {
+        let days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        days.values().map(|builder| builder.flows()).sum()
+    }
+}
 
 /// A worker's ways into them.
 struct DaySink<'a> {

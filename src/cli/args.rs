@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::findings::Severity;
+use crate::store;
 use crate::suggest::Level;
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
@@ -116,6 +117,10 @@ pub(super) struct IngestArgs {
     /// Directory of the store; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub(super) store: PathBuf,
+
+    /// Flows to hold before they are written to the store: 150 to 400 bytes of memory each
+    #[arg(long, value_name = "FLOWS", default_value_t = store::HELD)]
+    pub(super) hold: usize,
 
     /// Stores whose content is added, made elsewhere from other logs
     #[arg(long, num_args = 1.., value_name = "STORE", group = "what")]

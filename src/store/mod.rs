@@ -25,9 +25,8 @@ use crate::ingest::{self, Intake, Interval, Row, Settings, Sink, Source};
 use crate::net::HashMap;
 use manifest::{DayEntry, Manifest, SourceEntry};
 
-/// Flows that are held before they are written, which bounds memory; what a killed run has
-/// not written it reads again.
-const BATCH: usize = 1 << 20;
+/// Flows that are held before they are written, unless somebody says otherwise.
+pub const HELD: usize = 1 << 20;
 
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = "lock";
@@ -102,11 +101,14 @@ pub struct Outcome {
     pub flows: u64,
 }
 
-/// Reads what the store does not have yet. `progress` is told of every byte of the sources.
+/// Reads what the store does not have yet. `held` is how many flows may be in memory before they
+/// are written, about: what a killed run had not written, the next one reads again.
+/// `progress` is told of every byte of the sources.
 pub fn ingest(
     dir: &Path,
     sources: &[Source],
     settings: &Settings,
+    held: usize,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Outcome, StoreError> {
     let store = Store::lock(dir)?;
@@ -132,7 +134,7 @@ pub fn ingest(
     new.sort_by(|a, b| (a.slot(), &a.name).cmp(&(b.slot(), &b.name)));
     let mut rest = new.as_slice();
     while !rest.is_empty() {
-        let (days, intake, taken) = by_day(rest, settings, &progress);
+        let (days, intake, taken) = by_day(rest, settings, held, &progress);
         let batch;
         (batch, rest) = rest.split_at(taken);
         for (day, builder) in days {
@@ -433,10 +435,11 @@ fn hex(bytes: &[u8]) -> String {
 fn by_day(
     sources: &[Source],
     settings: &Settings,
+    held: usize,
     progress: &(impl Fn(u64) + Sync),
 ) -> (BTreeMap<u64, FlowTableBuilder>, Intake, usize) {
     let days = Days::default();
-    let full = || days.flows() >= BATCH;
+    let full = || days.flows() >= held;
     let sink = || DaySink {
         days: &days,
         folders: HashMap::default(),

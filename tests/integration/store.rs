@@ -148,6 +148,8 @@ fn a_killed_run_leaves_a_store_that_can_go_on() {
             .arg(sample().join("inventory"))
             .arg("--store")
             .arg(&store)
+            // Every file is a batch of its own.
+            .args(["--hold", "1"])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()

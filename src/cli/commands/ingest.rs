@@ -17,6 +17,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         merge,
         log_format,
         threads,
+        hold,
     } = args;
     let format = settings::format(log_format)?;
     let inventory = inventory
@@ -41,7 +42,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
             ..Settings::default()
         };
         let bar = progress::reading(sources.iter().map(|source| source.size).sum());
-        let outcome = store::ingest(&store, &sources, &settings, |bytes| bar.inc(bytes));
+        let outcome = store::ingest(&store, &sources, &settings, hold, |bytes| bar.inc(bytes));
         bar.finish_and_clear();
         let outcome = outcome.map_err(failure)?;
         let intake = &outcome.intake;

@@ -1,9 +1,13 @@
 //! Flows of one conversation: both directions, at every interface that saw it.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use rayon::iter::Either;
 use rayon::prelude::*;
 
-use super::ends::{End, Placed, Placer, Vantage};
-use crate::flow::{Dropped, FlowKey, FlowTable, Ports};
+use super::ends::{End, Place, Placed, Placer, Vantage};
+use crate::flow::{Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports};
+use crate::inventory::InterfaceIx;
 use crate::net::{Protocol, Service};
 
 /// An end and its port.
@@ -112,61 +116,139 @@ impl Conversation {
     }
 }
 
-/// Every conversation, in the order of their pairs.
+/// A pair of IPv4 sockets in three numbers: sorting flows by them takes a third of the time
+/// that sorting by the pair takes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Packed {
+    a: u64,
+    b: u64,
+    /// Port and whether it stands for several, of both; the protocol.
+    rest: u64,
+}
+
+/// Bits of a position among interfaces.
+const POSITION: u32 = 30;
+
+fn pack_end(end: End) -> Option<u64> {
+    let IpAddr::V4(address) = end.address else {
+        return None;
+    };
+    let (kind, position) = match end.place {
+        Place::Outside => (0, 0),
+        Place::Local(ix) => (1, ix.index()),
+        Place::Unlisted(ix) => (2, ix.index()),
+    };
+    let fits = position >> POSITION == 0;
+    let place = kind << POSITION | position as u64;
+    fits.then_some(place << 32 | u64::from(address.to_bits()))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each field is cut out of the number"
+)]
+fn unpack_end(packed: u64) -> End {
+    let position = (packed >> 32) as usize & ((1 << POSITION) - 1);
+    End {
+        place: match packed >> 32 >> POSITION {
+            0 => Place::Outside,
+            1 => Place::Local(InterfaceIx::new(position)),
+            _ => Place::Unlisted(ObserverIx::new(position)),
+        },
+        address: IpAddr::V4(Ipv4Addr::from_bits(packed as u32)),
+    }
+}
+
+impl Packed {
+    fn of(pair: &Pair) -> Option<Self> {
+        let port = |socket: Socket| u64::from(socket.port) << 1 | u64::from(socket.several);
+        Some(Self {
+            a: pack_end(pair.a.end)?,
+            b: pack_end(pair.b.end)?,
+            rest: port(pair.a) << 32 | port(pair.b) << 8 | u64::from(pair.protocol.0),
+        })
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each field is cut out of the number"
+    )]
+    fn unpack(self) -> Pair {
+        let socket =
+            |end: u64, port: u64| Socket::new(unpack_end(end), (port >> 1) as u16, port & 1 == 1);
+        Pair {
+            a: socket(self.a, self.rest >> 32),
+            b: socket(self.b, self.rest >> 8 & 0x1_ffff),
+            protocol: Protocol(self.rest as u8),
+        }
+    }
+}
+
+/// Flows with what they are sorted by.
+type Keyed<P> = Vec<(P, Part)>;
+
+/// Every conversation: those that pack, in the order of that, then the others.
 pub(super) fn conversations(table: &FlowTable, placer: &Placer<'_>) -> Vec<Conversation> {
-    let mut parts: Vec<(Pair, Part)> = table
-        .flows
-        .par_iter()
-        .enumerate()
-        .map(|(position, flow)| {
-            let Placed { src, dst, vantage } = placer.place(flow);
-            let FlowKey {
-                src_port,
-                dst_port,
-                dropped,
-                ..
-            } = flow.key;
-            let sender = Socket::new(src, src_port, dropped == Dropped::Src);
-            let receiver = Socket::new(dst, dst_port, dropped == Dropped::Dst);
-            let (a, b, side) = if sender <= receiver {
-                (sender, receiver, Side::A)
-            } else {
-                (receiver, sender, Side::B)
-            };
-            let pair = Pair {
-                a,
-                b,
-                protocol: flow.key.protocol,
-            };
-            (
-                pair,
-                Part {
-                    flow: position,
-                    sender: side,
-                    vantage,
-                },
-            )
-        })
-        .collect();
-    parts.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
-    parts
-        .par_chunk_by(|(a, _), (b, _)| a == b)
-        .map(|chunk| {
-            let mut pair = chunk[0].0;
-            let mut ports = Ports::default();
-            for (_, part) in chunk {
-                ports.join(&table.flows[part.flow].counters.dropped);
+    let placed = table.flows.par_iter().enumerate();
+    let (mut packed, mut others): (Keyed<Packed>, Keyed<Pair>) =
+        placed.partition_map(|(position, flow)| {
+            let (pair, part) = placed_part(position, flow, placer);
+            match Packed::of(&pair) {
+                Some(packed) => Either::Left((packed, part)),
+                None => Either::Right((pair, part)),
             }
-            for socket in [&mut pair.a, &mut pair.b] {
-                if socket.several {
-                    socket.port = ports.known().first().copied().unwrap_or_default();
-                }
-            }
-            Conversation {
-                pair,
-                parts: chunk.iter().map(|&(_, part)| part).collect(),
-                ports,
-            }
-        })
-        .collect()
+        });
+    packed.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
+    others.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
+    let chunks = packed.par_chunk_by(|(a, _), (b, _)| a == b);
+    let packed = chunks.map(|chunk| join(chunk[0].0.unpack(), chunk, table));
+    let chunks = others.par_chunk_by(|(a, _), (b, _)| a == b);
+    let others = chunks.map(|chunk| join(chunk[0].0, chunk, table));
+    packed.chain(others).collect()
+}
+
+fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part) {
+    let Placed { src, dst, vantage } = placer.place(flow);
+    let FlowKey {
+        src_port,
+        dst_port,
+        dropped,
+        ..
+    } = flow.key;
+    let sender = Socket::new(src, src_port, dropped == Dropped::Src);
+    let receiver = Socket::new(dst, dst_port, dropped == Dropped::Dst);
+    let (a, b, side) = if sender <= receiver {
+        (sender, receiver, Side::A)
+    } else {
+        (receiver, sender, Side::B)
+    };
+    let pair = Pair {
+        a,
+        b,
+        protocol: flow.key.protocol,
+    };
+    let part = Part {
+        flow: position,
+        sender: side,
+        vantage,
+    };
+    (pair, part)
+}
+
+/// The conversation of flows with one pair.
+fn join<P>(mut pair: Pair, flows: &[(P, Part)], table: &FlowTable) -> Conversation {
+    let mut ports = Ports::default();
+    for (_, part) in flows {
+        ports.join(&table.flows[part.flow].counters.dropped);
+    }
+    for socket in [&mut pair.a, &mut pair.b] {
+        if socket.several {
+            socket.port = ports.known().first().copied().unwrap_or_default();
+        }
+    }
+    Conversation {
+        pair,
+        parts: flows.iter().map(|&(_, part)| part).collect(),
+        ports,
+    }
 }

@@ -1,118 +1,142 @@
 //! Parquet: flow logs that AWS delivers, and OCSF Network Activity of Security Lake.
 //!
-//! Columns are read by name; types differ between the tables in use, so any integer is
-//! taken for a number and texts are taken as they come, null or `-` for none.
+//! Columns are read by name, some thousand rows at a time, so that a file may claim any
+//! number of rows; types differ between the tables in use, so any integer is taken for a
+//! number and texts are taken as they come, null or `-` for none.
 
-use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use polars::prelude::{
-    Column as Series, DataFrame, DataType, ParquetReader, PolarsError, SerReader,
-};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{ByteArray, DataType};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, FileReader, RowGroupReader, SerializedFileReader};
+use parquet::schema::types::SchemaDescriptor;
 
 use super::fields::{self, COLUMNS, Column, FIELDS};
 use super::ocsf;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
 
-/// A row group that claims more rows than this is not read: a file of a few bytes may claim
-/// any number, and all of them would have to be held.
-const ROWS_OF_A_GROUP: usize = 1 << 23;
+/// Rows that are read at a time.
+const BATCH: usize = 4096;
 
-/// Reads every record of a file, one row group after the other, and hands it out with its
-/// number, from 1. Returns what the report calls the format.
-pub(super) fn records(
-    bytes: &[u8],
+/// Reads every record of a file and hands it out with its number, from 1. Returns what the
+/// report calls the format.
+pub(super) fn records<R: ChunkReader + 'static>(
+    file: R,
     mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
 ) -> Result<String, String> {
-    // Fuzzing found damaged files that the library panics over instead of refusing them.
-    let guarded = |read: &mut dyn FnMut() -> Result<(), PolarsError>| {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
-        match result {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(format!("not readable as Parquet: {error}")),
-            Err(_) => Err("not readable as Parquet: it is damaged".to_owned()),
-        }
-    };
-    let mut file = None;
-    guarded(&mut || {
-        file = File::open(bytes)?;
-        Ok(())
-    })?;
-    let Some(file) = file else {
+    let reader = guarded(|| SerializedFileReader::new(file))?;
+    let shape = Shape::of(reader.metadata().file_metadata().schema_descr());
+    let Some(shape) = shape else {
         return Err("this Parquet file has no columns of flow logs".to_owned());
     };
-    let mut first = 0;
-    for &rows in &file.groups {
-        if rows > ROWS_OF_A_GROUP {
-            return Err(format!(
-                "a row group claims {rows} rows, more than {ROWS_OF_A_GROUP}; write it again with smaller ones"
-            ));
+    let mut has = [false; COLUMNS];
+    for (role, _) in &shape.leaves {
+        if let Role::Field(column) = role {
+            has[*column as usize] = true;
         }
-        let mut table = None;
-        guarded(&mut || {
-            table = Some(file.read(bytes, (first, rows))?);
-            Ok(())
-        })?;
-        if let Some((table, height)) = table {
-            table.read(height, first as u64, &mut take);
-        }
-        first += rows;
     }
-    Ok(file.describe())
+    let mut number = 0;
+    for group in 0..reader.num_row_groups() {
+        let mut leaves = guarded(|| {
+            let group = reader.get_row_group(group)?;
+            let leaves = shape.leaves.iter();
+            leaves
+                .map(|&(role, leaf)| Leaf::new(role, &*group, leaf))
+                .collect::<Result<Vec<Leaf>, _>>()
+        })?;
+        loop {
+            let rows = guarded(|| {
+                let mut rows = 0;
+                for leaf in &mut leaves {
+                    rows = rows.max(leaf.fill()?);
+                }
+                Ok(rows)
+            })?;
+            if rows == 0 {
+                break;
+            }
+            for _ in 0..rows {
+                number += 1;
+                take(number, record(&mut leaves, &has, shape.is_ocsf));
+            }
+        }
+    }
+    Ok(shape.describe())
 }
 
-/// What a file's table of contents says.
-struct File {
+/// Runs the library. Fuzzing found damaged files that such libraries panic over instead of
+/// refusing them.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| format!("not readable as Parquet: {error}")),
+        Err(_) => Err("not readable as Parquet: it is damaged".to_owned()),
+    }
+}
+
+/// What a column of the file is for.
+#[derive(Clone, Copy)]
+enum Role {
+    /// The field itself.
+    Field(Column),
+    /// OCSF says some things by number, or in several places.
+    Direction,
+    /// A number that says whether it was let through, and the values that mean yes and no.
+    Verdict(u64, u64),
+    /// The interface at the receiver or at the sender.
+    Interface(usize),
+}
+
+/// What is read of a file.
+struct Shape {
+    /// Positions among the file's columns.
+    leaves: Vec<(Role, usize)>,
     /// How many columns it has.
     width: usize,
-    /// The columns to read.
-    wanted: Vec<String>,
     is_ocsf: bool,
-    /// Rows of each row group.
-    groups: Vec<usize>,
 }
 
-impl File {
+impl Shape {
     /// `None` if the file is about something else.
-    fn open(bytes: &[u8]) -> Result<Option<Self>, PolarsError> {
-        let mut reader = ParquetReader::new(Cursor::new(bytes));
-        let schema = reader.schema()?;
-        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-        let is_ocsf = names.iter().any(|name| name == "src_endpoint");
-        let wanted: Vec<String> = if is_ocsf {
-            let used = ocsf::PATHS.iter().flat_map(|(_, paths)| *paths);
-            let used = used.chain(&ocsf::INTERFACES).chain([&ocsf::DIRECTION]);
-            let mut roots: Vec<&str> = used.map(|path| path[0]).collect();
-            roots.extend(ocsf::ACTIONS.iter().map(|(name, ..)| *name));
-            let read = |name: &&String| roots.contains(&name.as_str());
-            names.iter().filter(read).cloned().collect()
-        } else {
-            let read = |name: &&String| fields::column(name).is_some();
-            names.iter().filter(read).cloned().collect()
+    fn of(schema: &SchemaDescriptor) -> Option<Self> {
+        let columns = schema.columns();
+        // What is repeated is no part of a record.
+        let single = |&leaf: &usize| columns[leaf].max_rep_level() == 0;
+        let at = |path: &[&str]| {
+            let found = columns
+                .iter()
+                .position(|column| column.path().parts() == path);
+            found.filter(single)
         };
-        let mut groups = Vec::new();
-        for group in &reader.get_metadata()?.row_groups {
-            groups.push(group.num_rows());
+        let is_ocsf = columns
+            .iter()
+            .any(|column| column.path().parts()[0] == "src_endpoint");
+        let mut leaves = Vec::new();
+        if is_ocsf {
+            for &(column, paths) in ocsf::PATHS {
+                let found = paths.iter().find_map(|path| at(path));
+                leaves.extend(found.map(|leaf| (Role::Field(column), leaf)));
+            }
+            leaves.extend(at(ocsf::DIRECTION).map(|leaf| (Role::Direction, leaf)));
+            for &(name, yes, no) in ocsf::ACTIONS {
+                leaves.extend(at(&[name]).map(|leaf| (Role::Verdict(yes, no), leaf)));
+            }
+            for (end, path) in ocsf::INTERFACES.iter().enumerate() {
+                leaves.extend(at(path).map(|leaf| (Role::Interface(end), leaf)));
+            }
+        } else {
+            for leaf in (0..columns.len()).filter(single) {
+                if let [name] = columns[leaf].path().parts() {
+                    let column = fields::column(name);
+                    leaves.extend(column.map(|column| (Role::Field(column), leaf)));
+                }
+            }
         }
-        Ok((wanted.len() >= 2).then_some(Self {
-            width: names.len(),
-            wanted,
+        (leaves.len() >= 2).then_some(Self {
+            leaves,
+            width: columns.len(),
             is_ocsf,
-            groups,
-        }))
-    }
-
-    /// The table of some rows, and how many they are.
-    fn read(&self, bytes: &[u8], rows: (usize, usize)) -> Result<(Table, usize), PolarsError> {
-        let frame = ParquetReader::new(Cursor::new(bytes))
-            .with_columns(Some(self.wanted.clone()))
-            .with_slice(Some(rows))
-            .finish()?;
-        let table = if self.is_ocsf {
-            Table::of_events(&frame)?
-        } else {
-            Table::of_records(&frame)?
-        };
-        Ok((table, frame.height()))
+        })
     }
 
     fn describe(&self) -> String {
@@ -124,125 +148,18 @@ impl File {
     }
 }
 
-/// Values of one column, one after the other.
-enum Values {
-    Texts(polars::prelude::StringChunked),
-    Numbers(polars::prelude::Int64Chunked),
-}
-
-impl Values {
-    fn of(series: &Series) -> Result<Self, PolarsError> {
-        let series = series.as_materialized_series();
-        Ok(match series.dtype() {
-            DataType::String => Self::Texts(series.rechunk().str()?.clone()),
-            DataType::Null => Self::Texts(series.cast(&DataType::String)?.str()?.clone()),
-            _ => Self::Numbers(series.cast(&DataType::Int64)?.rechunk().i64()?.clone()),
-        })
-    }
-}
-
-/// The columns that are there.
-struct Table {
-    columns: Vec<(Column, Values)>,
-    /// OCSF says some things by number, or in several places.
-    event: Option<Event>,
-}
-
-struct Event {
-    direction: Option<Values>,
-    actions: Vec<(Values, u64, u64)>,
-    interfaces: [Option<Values>; 2],
-}
-
-impl Table {
-    fn of_records(frame: &DataFrame) -> Result<Self, PolarsError> {
-        let mut columns = Vec::new();
-        for series in frame.columns() {
-            if let Some(column) = fields::column(series.name()) {
-                columns.push((column, Values::of(series)?));
-            }
-        }
-        Ok(Self {
-            columns,
-            event: None,
-        })
-    }
-
-    fn of_events(frame: &DataFrame) -> Result<Self, PolarsError> {
-        let at = |path: &[&str]| -> Result<Option<Values>, PolarsError> {
-            let Ok(root) = frame.column(path[0]) else {
-                return Ok(None);
-            };
-            let Some(field) = path.get(1) else {
-                return Values::of(root).map(Some);
-            };
-            let parts = root.as_materialized_series().struct_()?;
-            match parts.field_by_name(field) {
-                Ok(series) => Values::of(&series.into()).map(Some),
-                Err(_) => Ok(None),
-            }
-        };
-        let mut columns = Vec::new();
-        for (column, paths) in ocsf::PATHS {
-            for path in *paths {
-                if let Some(values) = at(path)? {
-                    columns.push((*column, values));
-                    break;
-                }
-            }
-        }
-        let mut actions = Vec::new();
-        for &(name, yes, no) in ocsf::ACTIONS {
-            if let Some(values) = at(&[name])? {
-                actions.push((values, yes, no));
-            }
-        }
-        Ok(Self {
-            columns,
-            event: Some(Event {
-                direction: at(ocsf::DIRECTION)?,
-                actions,
-                interfaces: [at(ocsf::INTERFACES[0])?, at(ocsf::INTERFACES[1])?],
-            }),
-        })
-    }
-
-    /// Hands out every row with its number in the file; `before` is how many came before.
-    fn read(
-        &self,
-        height: usize,
-        before: u64,
-        take: &mut impl FnMut(u64, Result<Line<'_>, BadLine>),
-    ) {
-        let mut cursors: Vec<(Column, Run<'_>)> = self
-            .columns
-            .iter()
-            .map(|(column, values)| (*column, Run::new(values)))
-            .collect();
-        let mut event = self.event.as_ref().map(EventCursors::new);
-        let mut has = [false; COLUMNS];
-        for (column, _) in &cursors {
-            has[*column as usize] = true;
-        }
-        for number in 0..height {
-            let mut cells = Typed {
-                texts: [NONE; COLUMNS],
-                numbers: [None; COLUMNS],
-                has: &has,
-            };
-            for (column, cursor) in &mut cursors {
-                match cursor.next() {
-                    Cell::Text(text) => cells.texts[*column as usize] = text,
-                    Cell::Number(value) => cells.numbers[*column as usize] = Some(value),
-                    Cell::None => {}
-                }
-            }
-            if let Some(event) = &mut event {
-                event.next(&mut cells);
-            }
-            take(before + number as u64 + 1, read_cells(&cells));
-        }
-    }
+/// One column of a row group, some thousand values at a time.
+struct Leaf {
+    role: Role,
+    reader: ColumnReader,
+    /// The definition level of a value that is there; 0 if all are.
+    there: i16,
+    levels: Vec<i16>,
+    texts: Vec<ByteArray>,
+    numbers: Vec<i64>,
+    /// The next row, and the next value.
+    row: usize,
+    value: usize,
 }
 
 enum Cell<'a> {
@@ -251,88 +168,111 @@ enum Cell<'a> {
     None,
 }
 
-/// A place in a column of one piece.
-struct Run<'a> {
-    values: &'a Values,
-    /// Numbers, if none is missing.
-    numbers: Option<&'a [i64]>,
-    at: usize,
-}
+impl Leaf {
+    fn new(role: Role, group: &dyn RowGroupReader, leaf: usize) -> Result<Self, ParquetError> {
+        Ok(Self {
+            role,
+            reader: group.get_column_reader(leaf)?,
+            there: group.metadata().schema_descr().column(leaf).max_def_level(),
+            levels: Vec::new(),
+            texts: Vec::new(),
+            numbers: Vec::new(),
+            row: 0,
+            value: 0,
+        })
+    }
 
-impl<'a> Run<'a> {
-    fn new(values: &'a Values) -> Self {
-        let numbers = match values {
-            Values::Texts(_) => None,
-            Values::Numbers(numbers) => numbers.cont_slice().ok(),
-        };
-        Self {
-            values,
-            numbers,
-            at: 0,
+    /// Reads the next rows, and says how many there are.
+    fn fill(&mut self) -> Result<usize, ParquetError> {
+        self.levels.clear();
+        self.texts.clear();
+        self.numbers.clear();
+        (self.row, self.value) = (0, 0);
+        let levels = &mut self.levels;
+        match &mut self.reader {
+            ColumnReader::ByteArrayColumnReader(reader) => read(reader, levels, &mut self.texts),
+            ColumnReader::Int64ColumnReader(reader) => read(reader, levels, &mut self.numbers),
+            ColumnReader::Int32ColumnReader(reader) => {
+                let mut values = Vec::with_capacity(BATCH);
+                let rows = read(reader, levels, &mut values)?;
+                self.numbers.extend(values.into_iter().map(i64::from));
+                Ok(rows)
+            }
+            ColumnReader::BoolColumnReader(reader) => {
+                let mut values = Vec::new();
+                let rows = read(reader, levels, &mut values)?;
+                self.numbers.extend(values.into_iter().map(i64::from));
+                Ok(rows)
+            }
+            // No field is of any other type.
+            ColumnReader::Int96ColumnReader(_)
+            | ColumnReader::FloatColumnReader(_)
+            | ColumnReader::DoubleColumnReader(_)
+            | ColumnReader::FixedLenByteArrayColumnReader(_) => Ok(0),
         }
     }
 
     #[inline]
-    fn next(&mut self) -> Cell<'a> {
-        let at = self.at;
-        self.at += 1;
-        let number = |value: i64| u64::try_from(value).map_or(Cell::None, Cell::Number);
-        if let Some(numbers) = self.numbers {
-            return numbers.get(at).map_or(Cell::None, |&value| number(value));
+    fn next(&mut self) -> Cell<'_> {
+        let row = self.row;
+        self.row += 1;
+        if self.there > 0 && self.levels.get(row) != Some(&self.there) {
+            return Cell::None;
         }
-        match self.values {
-            Values::Texts(texts) => match texts.get(at) {
-                Some(text) if !text.is_empty() => Cell::Text(text.as_bytes()),
-                _ => Cell::None,
-            },
-            Values::Numbers(numbers) => numbers.get(at).map_or(Cell::None, number),
+        let value = self.value;
+        self.value += 1;
+        if let Some(&number) = self.numbers.get(value) {
+            return u64::try_from(number).map_or(Cell::None, Cell::Number);
+        }
+        match self.texts.get(value).map(ByteArray::data) {
+            Some(text) if !text.is_empty() => Cell::Text(text),
+            _ => Cell::None,
         }
     }
 }
 
-struct EventCursors<'a> {
-    direction: Option<Run<'a>>,
-    actions: Vec<(Run<'a>, u64, u64)>,
-    interfaces: [Option<Run<'a>>; 2],
+fn read<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    levels: &mut Vec<i16>,
+    values: &mut Vec<T::T>,
+) -> Result<usize, ParquetError> {
+    let (records, ..) = reader.read_records(BATCH, Some(levels), None, values)?;
+    Ok(records)
 }
 
-impl<'a> EventCursors<'a> {
-    fn new(event: &'a Event) -> Self {
-        let actions = event.actions.iter();
-        Self {
-            direction: event.direction.as_ref().map(Run::new),
-            actions: actions
-                .map(|(values, yes, no)| (Run::new(values), *yes, *no))
-                .collect(),
-            interfaces: [0, 1].map(|end| event.interfaces[end].as_ref().map(Run::new)),
+/// The next row.
+fn record<'a>(
+    leaves: &'a mut [Leaf],
+    has: &[bool; COLUMNS],
+    is_ocsf: bool,
+) -> Result<Line<'a>, BadLine> {
+    let mut cells = Typed {
+        texts: [NONE; COLUMNS],
+        numbers: [None; COLUMNS],
+        has,
+    };
+    let (mut direction, mut verdict, mut ends) = (None, None, [None; 2]);
+    for leaf in leaves {
+        match (leaf.role, leaf.next()) {
+            (_, Cell::None) => {}
+            (Role::Field(column), Cell::Text(text)) => cells.texts[column as usize] = text,
+            (Role::Field(column), Cell::Number(n)) => cells.numbers[column as usize] = Some(n),
+            (Role::Direction, Cell::Number(number)) => direction = Some(number),
+            (Role::Verdict(yes, no), Cell::Number(number)) => {
+                verdict = verdict.or(ocsf::verdict(number, yes, no));
+            }
+            (Role::Interface(end), Cell::Text(text)) => ends[end] = Some(text),
+            (Role::Direction | Role::Verdict(..), Cell::Text(_))
+            | (Role::Interface(_), Cell::Number(_)) => {}
         }
     }
-
-    fn next(&mut self, cells: &mut Typed<'a, '_>) {
-        let number = |cell| match cell {
-            Cell::Number(value) => Some(value),
-            _ => None,
-        };
-        let direction = self.direction.as_mut().and_then(|c| number(c.next()));
+    if is_ocsf {
         if let Some(way) = ocsf::way(direction) {
             cells.texts[Column::FlowDirection as usize] = way.as_bytes();
         }
-        let mut verdicts = self.actions.iter_mut().map(|(cursor, yes, no)| {
-            let value = number(cursor.next())?;
-            ocsf::verdict(value, *yes, *no)
-        });
-        // Every column has to move on, so all are asked.
-        let verdict = verdicts.by_ref().fold(None, Option::or);
         if let Some(verdict) = verdict {
             cells.texts[Column::Action as usize] = verdict.as_bytes();
         }
-        let ends = self.interfaces.each_mut().map(|end| match end {
-            Some(cursor) => match cursor.next() {
-                Cell::Text(text) => Some(text),
-                _ => None,
-            },
-            None => None,
-        });
         let interface = if direction == Some(2) {
             ends[1].or(ends[0])
         } else {
@@ -342,6 +282,7 @@ impl<'a> EventCursors<'a> {
             cells.texts[Column::InterfaceId as usize] = interface;
         }
     }
+    read_cells(&cells)
 }
 
 /// One record, some of it as numbers already.

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read};
 
+use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -226,7 +227,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         let Some(bytes) = self.in_memory(reader) else {
             return;
         };
-        let result = parquet::records(&bytes, |number, record| {
+        let result = parquet::records(Bytes::from(bytes), |number, record| {
             self.share.line = number;
             match record {
                 Ok(line) => self.worker.take(&line),

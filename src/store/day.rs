@@ -57,7 +57,7 @@ fn texts<T>(name: &str, rows: &[T], of: impl Fn(&T) -> String) -> Column {
     Series::new(name.into(), rows.iter().map(of).collect::<Vec<String>>()).into()
 }
 
-/// A frame without the columns that are zero everywhere, which [`column`] makes up again: all
+/// A frame without the columns that are zero everywhere, which [`column()`] makes up again: all
 /// of IPv6's, most of the time. The first column always stays.
 fn frame(height: usize, mut columns: Vec<Column>) -> Result<DataFrame, PolarsError> {
     let first = columns.remove(0);

@@ -361,12 +361,19 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         const AT_A_TIME: usize = 32 << 10;
         let mut gaps = std::mem::take(&mut self.worker.gaps);
         while !rest.is_empty() && !self.hopeless {
-            let near = rest.get(..AT_A_TIME).and_then(|near| memrchr(b'\n', near));
-            let end = near.or_else(|| memchr(b'\n', rest));
+            let near = &rest[..rest.len().min(AT_A_TIME)];
             let some;
-            (some, rest) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            gaps.find(some);
-            self.some_lines(some, &gaps);
+            if let Some(end) = memrchr(b'\n', near) {
+                (some, rest) = rest.split_at(end + 1);
+                gaps.find(some);
+                self.some_lines(some, &gaps);
+            } else {
+                // One line, and longer than any that is usual; or the last.
+                let end = memchr(b'\n', rest);
+                (some, rest) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+                self.share.line += 1;
+                self.line(some.strip_suffix(b"\n").unwrap_or(some));
+            }
         }
         self.worker.gaps = gaps;
     }

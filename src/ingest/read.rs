@@ -178,10 +178,11 @@ impl Work<'_> {
             && self.next.load(Ordering::Relaxed) < self.order.len()
     }
 
-    /// Whether the source at a place is of another time than the one before it.
+    /// Whether no row of the sources from a place on can be one of those before it, as far as
+    /// their names tell.
     fn may_stop_before(&self, place: usize) -> bool {
         let slot = |place: usize| self.sources[*self.order.get(place)?].slot();
-        place > 0 && (slot(place).is_none() || slot(place) != slot(place - 1))
+        place > 0 && (self.seen.is_none() || slot(place) != slot(place - 1))
     }
 
     /// Gives a task to a worker that waits for one; says whether anybody did.
@@ -214,7 +215,8 @@ pub fn read<S: Sink>(
 }
 
 /// The same until `full` says that it is enough, which it is asked before every source but
-/// the first; sources of one time stay together. Sources have to be in the order of time.
+/// the first; where rows may come twice, sources of one time, or of none that their names tell,
+/// stay together. Sources have to be in the order of time.
 /// Also says how many of them were read.
 pub fn read_until<S: Sink>(
     sources: &[Source],

@@ -133,7 +133,15 @@ fn reading_again_or_in_parts_or_elsewhere_gives_the_same_bytes() {
 #[test]
 fn a_killed_run_leaves_a_store_that_can_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    let logs = &logs(dir.path())[..3];
+    // Of one flow log, so that every file may be a batch of its own.
+    let named = |log: &PathBuf| {
+        let stem = log.file_stem().unwrap().to_str().unwrap();
+        let name = format!("1_vpcflowlogs_us-east-1_fl-1_{stem}.gz");
+        fs::rename(log, dir.path().join(&name)).unwrap();
+        dir.path().join(name)
+    };
+    let logs: Vec<PathBuf> = logs(dir.path())[..3].iter().map(named).collect();
+    let logs = &logs;
     let clean = dir.path().join("clean");
     ingest(&clean, logs);
     let clean = tree(&clean);

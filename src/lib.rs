@@ -23,6 +23,9 @@ pub mod inventory;
 
 pub mod ingest;
 
+#[cfg(feature = "aws")]
+pub mod aws;
+
 pub mod flow;
 
 pub mod store;

@@ -32,6 +32,9 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Fold new logs into a connection store, which later audits read at once
     Ingest(IngestArgs),
+    /// Save an account's network configuration, read only
+    #[cfg(feature = "aws")]
+    Collect(CollectArgs),
     /// Replay logs against a rule set: what would break?
     Verify(VerifyArgs),
     /// Print every piece of evidence behind one rule, finding or connection
@@ -50,7 +53,8 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]
 pub(super) struct InputArgs {
-    /// Flow logs: files, directories, quoted globs, or - for standard input
+    /// Flow logs: files, directories, quoted globs, - for standard input, `s3://BUCKET/PREFIX`, or
+    /// `cloudwatch:LOG_GROUP`
     #[arg(long, num_args = 1.., value_name = "SRC", group = "source")]
     pub(super) flows: Vec<String>,
 
@@ -77,6 +81,30 @@ pub(super) struct InputArgs {
     /// Threads to read with [default: one per core]
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
+}
+
+/// How to read what lies in AWS. Credentials, region and endpoint are those of the AWS CLI.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Sources in AWS")]
+pub(super) struct RemoteArgs {
+    /// Profile of the AWS configuration to sign in with
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+
+    /// S3: only logs of these accounts, by their keys
+    #[arg(long, num_args = 1.., value_name = "ACCOUNT")]
+    pub(super) only_account: Vec<String>,
+
+    /// S3: only logs of these regions, by their keys
+    #[arg(long, num_args = 1.., value_name = "REGION")]
+    pub(super) only_region: Vec<String>,
+
+    /// S3: pay for requests and transfer where the bucket's owner doesn't
+    #[arg(long)]
+    pub(super) requester_pays: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -106,7 +134,8 @@ pub(super) struct AuditArgs {
 #[command(after_help = EXIT_CODES)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub(super) struct IngestArgs {
-    /// Flow logs: files, directories, or quoted globs; what the store has already is passed over
+    /// Flow logs: files, directories, quoted globs, `s3://BUCKET/PREFIX`, or `cloudwatch:LOG_GROUP`; what the
+    /// store has already is passed over
     #[arg(long, num_args = 1.., value_name = "SRC", group = "what", requires = "inventory")]
     pub(super) flows: Vec<String>,
 
@@ -133,6 +162,56 @@ pub(super) struct IngestArgs {
     /// Threads to read with [default: one per core]
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
+
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+pub(super) struct CollectArgs {
+    #[command(subcommand)]
+    pub(super) what: CollectCommand,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Subcommand)]
+pub(super) enum CollectCommand {
+    /// Every describe call that an audit can use, as the AWS CLI would print it
+    Inventory(CollectInventoryArgs),
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub(super) struct CollectInventoryArgs {
+    /// Directory to write; an earlier snapshot there is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+
+    /// Regions [default: all that are enabled]
+    #[arg(long, num_args = 1.., value_name = "REGION")]
+    pub(super) region: Vec<String>,
+
+    /// Profiles of the AWS configuration, one account each [default: the environment's]
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub(super) profile: Vec<String>,
+
+    /// Roles to assume, one account each
+    #[arg(long, num_args = 1.., value_name = "ARN")]
+    pub(super) role_arn: Vec<String>,
+
+    /// External id that the roles ask for
+    #[arg(long, value_name = "ID", requires = "role_arn")]
+    pub(super) external_id: Option<String>,
+
+    /// Replace account ids, names, tags, descriptions and public addresses, each by the same everywhere
+    #[arg(long)]
+    pub(super) redact: bool,
+
+    /// Also interfaces that are gone, from AWS Config, where it records them
+    #[arg(long)]
+    pub(super) history: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -276,5 +355,5 @@ impl SchemaArg {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \
-2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; \
+2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; 4 AWS refused or could not be reached; \
 130 interrupted.";

@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Usage(anyhow::Error),
     /// Nothing usable could be read from the flow sources.
     NothingRead(String),
+    /// AWS refused or could not be reached.
+    Aws(String),
     /// Writing failed.
     Output(anyhow::Error),
 }
@@ -43,6 +45,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Output(_) => 2,
             Self::NothingRead(_) => 3,
+            Self::Aws(_) => 4,
         }
     }
 }
@@ -51,7 +54,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(error) | Self::Output(error) => write!(f, "{error:#}"),
-            Self::NothingRead(text) => f.write_str(text),
+            Self::NothingRead(text) | Self::Aws(text) => f.write_str(text),
         }
     }
 }

@@ -7,6 +7,8 @@ mod exit;
 mod interrupt;
 mod output;
 mod progress;
+#[cfg(feature = "aws")]
+mod remote;
 mod settings;
 mod summary;
 
@@ -28,6 +30,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args),
         Command::Ingest(args) => commands::ingest::run(args),
+        #[cfg(feature = "aws")]
+        Command::Collect(args) => commands::collect::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Can(args) => commands::can::run(&args),

@@ -1,6 +1,7 @@
-//! A run's directory: written aside and put in place in one step.
+//! A directory that is written: made aside and put in place in one step.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,21 +12,54 @@ use super::interrupt;
 use crate::audit::Audit;
 use crate::emit;
 
-/// A run's directory that is being made beside its place.
-#[derive(Debug)]
-pub(super) struct RunDir {
-    place: PathBuf,
-    scratch: TempDir,
+/// What a directory holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Made {
+    /// The files of a run.
+    Run,
+    /// A snapshot of an account.
+    #[cfg(feature = "aws")]
+    Snapshot,
 }
 
-impl RunDir {
+impl Made {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            #[cfg(feature = "aws")]
+            Self::Snapshot => "snapshot",
+        }
+    }
+
+    /// Whether a directory holds one.
+    fn is_in(self, place: &Path) -> bool {
+        match self {
+            Self::Run => place.join("audit.json").is_file(),
+            // A store has a file of that name too.
+            #[cfg(feature = "aws")]
+            Self::Snapshot => fs::read_to_string(place.join("manifest.json"))
+                .is_ok_and(|text| text.contains("\"collected_at\"")),
+        }
+    }
+}
+
+/// A directory that is being made beside its place.
+#[derive(Debug)]
+pub(super) struct OutDir {
+    place: PathBuf,
+    scratch: TempDir,
+    made: Made,
+}
+
+impl OutDir {
     /// Makes room before the work starts, so that a bad path fails at once. A
-    /// directory that is neither empty nor an earlier run is left alone.
-    pub(super) fn prepare(place: &Path) -> Result<Self, Failure> {
-        if place.exists() && !may_be_replaced(place).map_err(Failure::usage)? {
+    /// directory that is neither empty nor made by such a run is left alone.
+    pub(super) fn prepare(place: &Path, made: Made) -> Result<Self, Failure> {
+        if place.exists() && !may_be_replaced(place, made).map_err(Failure::usage)? {
             return Err(Failure::usage(anyhow::anyhow!(
-                "output directory `{}` holds something other than an earlier run; name a new directory",
-                place.display()
+                "output directory `{}` holds something other than an earlier {}; name a new directory",
+                place.display(),
+                made.name()
             )));
         }
         let parent = match place.parent() {
@@ -43,6 +77,7 @@ impl RunDir {
                 Self {
                     place: place.to_path_buf(),
                     scratch,
+                    made,
                 }
             })
             .with_context(|| {
@@ -55,40 +90,62 @@ impl RunDir {
     }
 
     /// Writes a run's files and puts the directory in its place.
-    pub(super) fn write(self, audit: &Audit) -> Result<(), Failure> {
-        self.try_write(audit)
-            .with_context(|| format!("run directory `{}` can't be written", self.place.display()))
-            .map_err(Failure::Output)
+    pub(super) fn write_run(self, audit: &Audit) -> Result<(), Failure> {
+        self.put(|new| Ok(emit::write(audit, |path| create(new, path))?))
     }
 
-    fn try_write(&self, audit: &Audit) -> anyhow::Result<()> {
-        let new = self.scratch.path().join("run");
-        emit::write(audit, |path| {
-            let path = new.join(path);
-            fs::create_dir_all(path.parent().expect("joined below a directory"))?;
-            File::create(path)
-        })?;
-        if self.place.exists() {
-            fs::rename(&self.place, self.scratch.path().join("before"))?;
-        }
-        fs::rename(&new, &self.place)?;
-        Ok(())
+    /// Writes files, by path and content, and puts the directory in its place.
+    #[cfg(feature = "aws")]
+    pub(super) fn write(
+        self,
+        files: impl FnOnce(&mut dyn FnMut(&str, &[u8]) -> anyhow::Result<()>) -> anyhow::Result<()>,
+    ) -> Result<(), Failure> {
+        use std::io::Write as _;
+        self.put(|new| files(&mut |path, content| Ok(create(new, path)?.write_all(content)?)))
+    }
+
+    fn put(&self, write: impl FnOnce(&Path) -> anyhow::Result<()>) -> Result<(), Failure> {
+        let place = &self.place;
+        let done = || -> anyhow::Result<()> {
+            let new = self.scratch.path().join("new");
+            write(&new)?;
+            if place.exists() {
+                fs::rename(place, self.scratch.path().join("before"))?;
+            }
+            Ok(fs::rename(&new, place)?)
+        };
+        done()
+            .with_context(|| {
+                format!(
+                    "{} directory `{}` can't be written",
+                    self.made.name(),
+                    place.display()
+                )
+            })
+            .map_err(Failure::Output)
     }
 }
 
-impl Drop for RunDir {
+/// A file below a directory, and what leads to it.
+fn create(below: &Path, path: &str) -> io::Result<File> {
+    let path = below.join(path);
+    fs::create_dir_all(path.parent().expect("joined below a directory"))?;
+    File::create(path)
+}
+
+impl Drop for OutDir {
     fn drop(&mut self) {
         interrupt::guard(None);
     }
 }
 
-/// Whether a directory is empty or an earlier run.
-fn may_be_replaced(place: &Path) -> anyhow::Result<bool> {
+/// Whether a directory is empty or was made by such a run.
+fn may_be_replaced(place: &Path, made: Made) -> anyhow::Result<bool> {
     let mut entries = fs::read_dir(place).with_context(|| {
         format!(
             "output `{}` is not a directory; name a directory",
             place.display()
         )
     })?;
-    Ok(place.join("audit.json").is_file() || entries.next().is_none())
+    Ok(made.is_in(place) || entries.next().is_none())
 }

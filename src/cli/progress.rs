@@ -6,11 +6,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar over the bytes of all sources; a spinner where their size is unknown.
 pub(super) fn reading(total: u64) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
     let (length, template) = if total == 0 {
         (None, "{spinner} reading {bytes} ({bytes_per_sec})")
     } else {
@@ -18,6 +13,21 @@ pub(super) fn reading(total: u64) -> ProgressBar {
             Some(total),
             "reading {wide_bar} {bytes}/{total_bytes} ({bytes_per_sec}, {eta})",
         )
+    };
+    bar(length, template)
+}
+
+/// A spinner over what AWS describes.
+#[cfg(feature = "aws")]
+pub(super) fn collecting() -> ProgressBar {
+    bar(None, "{spinner} {pos} things ({per_sec}), {msg}")
+}
+
+fn bar(length: Option<u64>, template: &str) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
     };
     let bar = ProgressBar::with_draw_target(length, target);
     bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant"));

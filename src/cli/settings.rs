@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
 
-use super::args::InputArgs;
+use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
 use crate::config::{self, Config};
 use crate::ingest::{self, Format, Source};
@@ -35,6 +35,7 @@ impl Input {
             since,
             until,
             threads,
+            remote,
         } = args;
         let now = now();
         let bound = |name: &str, text: Option<String>| {
@@ -58,7 +59,7 @@ impl Input {
         Ok(Self {
             evidence: match store {
                 Some(store) => Evidence::Store(store),
-                None => Evidence::Logs(ingest::find(&flows).map_err(Failure::usage)?),
+                None => Evidence::Logs(sources(&flows, &remote, (since, until), false)?),
             },
             reading: ingest::Settings {
                 format,
@@ -69,6 +70,28 @@ impl Input {
             inventory,
         })
     }
+}
+
+/// The sources behind every argument; `settled` leaves out what may still grow.
+pub(super) fn sources(
+    flows: &[String],
+    remote: &RemoteArgs,
+    window: (Option<u64>, Option<u64>),
+    settled: bool,
+) -> Result<Vec<Source>, Failure> {
+    #[cfg(feature = "aws")]
+    return super::remote::sources(flows, remote, window, settled);
+    #[cfg(not(feature = "aws"))]
+    {
+        let _ = (remote, window, settled);
+        ingest::find(flows).map_err(Failure::usage)
+    }
+}
+
+/// Now, in Unix seconds.
+#[cfg(feature = "aws")]
+pub(super) fn seconds_now() -> u64 {
+    u64::try_from(now().as_second()).unwrap_or_default()
 }
 
 /// The configuration that was named, else the one in this directory, else none.

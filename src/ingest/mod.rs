@@ -23,7 +23,7 @@ pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{Format, FormatError};
 pub use read::{Intake, MalformedSample, Settings, SourceIntake, read, read_until};
 pub use row::{BadLine, Interval, Line, Row, Way, parse_line};
-pub use source::{Source, find, flow_log_id, slot};
+pub use source::{Remote, Source, find, flow_log_id, is_remote, slot};
 
 /// Where rows go. One sink per worker; what they make may not depend on which row went
 /// to which.
@@ -77,7 +77,7 @@ pub enum IngestError {
     },
     /// A source in AWS.
     #[error(
-        "flow source `{0}` is in AWS, and this version reads local files only; copy it first, for example with `aws s3 sync`"
+        "flow source `{0}` is in AWS, and this program was built without the feature `aws`; build it with it, or copy the logs first, for example with `aws s3 sync`"
     )]
     Remote(String),
 }

@@ -1,5 +1,6 @@
 //! From what was typed to the files it means.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -17,11 +18,52 @@ pub struct Source {
     pub size: u64,
 }
 
+/// Content that lies elsewhere than in a file.
+pub trait Remote: Send + Sync + std::fmt::Debug {
+    /// Its bytes, from the first.
+    fn open(&self) -> io::Result<Box<dyn Read + '_>>;
+
+    /// What tells its content from any other under the same name, and is known without
+    /// reading: an `ETag`.
+    fn identity(&self) -> &str;
+
+    /// What kept it from being read to its end, if anything did.
+    fn failure(&self) -> Option<String>;
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     File(PathBuf),
     Stdin,
     Memory(Arc<[u8]>),
+    Remote(Elsewhere),
+}
+
+/// Two are the same if their names are.
+#[derive(Clone, Debug)]
+struct Elsewhere {
+    name: String,
+    remote: Arc<dyn Remote>,
+}
+
+impl PartialEq for Elsewhere {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Elsewhere {}
+
+impl PartialOrd for Elsewhere {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Elsewhere {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
+    }
 }
 
 impl Source {
@@ -32,6 +74,32 @@ impl Source {
             name: name.to_owned(),
             size: bytes.len() as u64,
             origin: Origin::Memory(bytes),
+        }
+    }
+
+    /// Content that lies elsewhere, `size` bytes of it as far as that is known.
+    pub fn remote(name: &str, size: u64, remote: Arc<dyn Remote>) -> Self {
+        let name = name.to_owned();
+        Self {
+            name: name.clone(),
+            size,
+            origin: Origin::Remote(Elsewhere { name, remote }),
+        }
+    }
+
+    /// What tells its content from any other, where that is known without reading it.
+    pub fn identity(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Remote(elsewhere) => Some(elsewhere.remote.identity()),
+            _ => None,
+        }
+    }
+
+    /// What kept a remote source from being read to its end, if anything did.
+    pub fn failure(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Remote(elsewhere) => elsewhere.remote.failure(),
+            _ => None,
         }
     }
 
@@ -77,6 +145,7 @@ impl Source {
             }
             Origin::Stdin => Box::new(io::stdin()),
             Origin::Memory(bytes) => Box::new(Cursor::new(Arc::clone(bytes))),
+            Origin::Remote(elsewhere) => elsewhere.remote.open()?,
         };
         Ok(Box::new(Counted { inner, counted }))
     }
@@ -146,6 +215,12 @@ pub fn find(arguments: &[String]) -> Result<Vec<Source>, IngestError> {
     Ok(sources)
 }
 
+/// Whether an argument names something in AWS.
+pub fn is_remote(argument: &str) -> bool {
+    let scheme = argument.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["s3", "cloudwatch", "insights", "athena"].contains(&scheme))
+}
+
 fn walk(dir: &Path, sources: &mut Vec<Source>) -> Result<(), IngestError> {
     for entry in walkdir::WalkDir::new(dir).follow_links(true) {
         match entry {
@@ -170,9 +245,7 @@ fn walk(dir: &Path, sources: &mut Vec<Source>) -> Result<(), IngestError> {
 }
 
 fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<(), IngestError> {
-    if let Some((scheme, _)) = pattern.split_once(':')
-        && ["s3", "cloudwatch", "insights", "athena"].contains(&scheme)
-    {
+    if is_remote(pattern) {
         return Err(IngestError::Remote(pattern.to_owned()));
     }
     if !pattern.contains(['*', '?', '[']) {

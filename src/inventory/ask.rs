@@ -54,6 +54,9 @@ struct Role {
     addresses: Vec<IpAddr>,
 }
 
+/// After every snapshot.
+const NOW: (u64, u64) = (u64::MAX - 1, u64::MAX - 1);
+
 impl Inventory {
     /// Reads an address or an id.
     pub fn party(&self, text: &str) -> Result<Party, UnknownParty> {
@@ -138,7 +141,7 @@ impl Inventory {
         };
         match party {
             Party::Address(address) => {
-                let interface = self.interface_at(*address, vpc);
+                let interface = self.interface_at(*address, vpc, NOW);
                 vec![Role {
                     interface,
                     groups: interface.map(|ix| self.interface(ix).groups.clone()),

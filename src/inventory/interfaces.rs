@@ -1,6 +1,7 @@
 //! Network interfaces, and which interface an address belongs to.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use ipnet::IpNet;
 
@@ -79,6 +80,9 @@ pub struct Interface {
     pub groups: Vec<GroupIx>,
     /// The instance it is attached to.
     pub instance: Option<String>,
+    /// When there may have been such an interface; Unix seconds. Everything, but for what snapshots of several times
+    /// or AWS Config tell.
+    pub lifetime: Range<u64>,
     /// A name for people: the `Name` tag of the interface or its instance, else
     /// its description; hostile.
     pub label: String,
@@ -121,11 +125,23 @@ impl Interface {
             public_addresses: parse_all(public, &wire.network_interface_id, notes),
             groups,
             instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
+            lifetime: wire.closegate_absent_until.unwrap_or(0)
+                ..wire.closegate_gone_at.unwrap_or(u64::MAX),
             label: [wire::name_tag(&wire.tag_set), wire.description.clone()]
                 .into_iter()
                 .find(|text| !text.is_empty())
                 .unwrap_or_default(),
         }
+    }
+
+    /// Whether it is gone.
+    pub const fn is_gone(&self) -> bool {
+        self.lifetime.end != u64::MAX
+    }
+
+    /// Whether there may have been such an interface at some time from `first` to `last`.
+    pub const fn may_be_of(&self, first: u64, last: u64) -> bool {
+        self.lifetime.start <= last && first < self.lifetime.end
     }
 
     /// Whether `address` is one of its private addresses or lies in a delegated prefix.

@@ -179,7 +179,8 @@ impl Inventory {
         let mut groups = connect_groups(&snapshot, &mut notes);
         let interfaces = connect_interfaces(&snapshot, &groups, &mut notes);
         for (position, interface) in interfaces.iter().enumerate() {
-            for &group in &interface.groups {
+            let present = !interface.is_gone();
+            for &group in interface.groups.iter().filter(|_| present) {
                 groups[group.index()]
                     .members
                     .push(InterfaceIx::new(position));
@@ -262,12 +263,21 @@ impl Inventory {
     }
 
     /// The interface that holds a private address, seen from `vpc`: that VPC's
-    /// own first, then one in a VPC joined to it, then the only one anywhere. `None`
+    /// own first, then one in a VPC joined to it, then the only one anywhere; of those that
+    /// there may have been from `first` to `last`, Unix seconds. `None`
     /// when there is none, or when several are equally likely.
-    pub fn interface_at(&self, address: IpAddr, vpc: Option<&str>) -> Option<InterfaceIx> {
+    pub fn interface_at(
+        &self,
+        address: IpAddr,
+        vpc: Option<&str>,
+        (first, last): (u64, u64),
+    ) -> Option<InterfaceIx> {
         let holders = self.addresses.holders(address);
         let only = |wanted: &dyn Fn(&Interface) -> bool| {
-            let mut found = holders.iter().filter(|&&ix| wanted(self.interface(ix)));
+            let mut found = holders.iter().filter(|&&ix| {
+                let interface = self.interface(ix);
+                interface.may_be_of(first, last) && wanted(interface)
+            });
             match (found.next(), found.next()) {
                 (Some(&ix), None) => Some(ix),
                 _ => None,
@@ -413,6 +423,7 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
     let mut unlisted: Vec<(String, String)> = snapshot
         .interfaces
         .iter()
+        .chain(&snapshot.past)
         .flat_map(|i| &i.groups)
         .filter(|g| listed.binary_search(&g.group_id.as_str()).is_err())
         .map(|g| (g.group_id.clone(), g.group_name.clone()))
@@ -420,6 +431,30 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
     unlisted.sort();
     unlisted.dedup_by(|a, b| a.0 == b.0);
     unlisted
+}
+
+/// Every interface once: as it is, or as it was last.
+fn present_and_past(snapshot: &Snapshot) -> Vec<wire::Interface> {
+    let mut all: Vec<wire::Interface> = snapshot
+        .interfaces
+        .iter()
+        .chain(&snapshot.past)
+        .cloned()
+        .collect();
+    // Stable: pages and accounts may overlap, and the first in path order stands.
+    all.sort_by(|a, b| {
+        let gone = |i: &wire::Interface| std::cmp::Reverse(i.closegate_gone_at.unwrap_or(u64::MAX));
+        (&a.network_interface_id, gone(a)).cmp(&(&b.network_interface_id, gone(b)))
+    });
+    all.dedup_by(|older, newer| {
+        let same = older.network_interface_id == newer.network_interface_id;
+        if same && older.closegate_gone_at.is_some() {
+            // It was there before, from nobody knows when.
+            newer.closegate_absent_until = None;
+        }
+        same
+    });
+    all
 }
 
 fn connect_interfaces(
@@ -434,10 +469,10 @@ fn connect_interfaces(
         .map(|i| (i.instance_id.as_str(), wire::name_tag(&i.tags)))
         .collect();
     instance_names.sort();
-    let mut interfaces: Vec<Interface> = snapshot
-        .interfaces
-        .iter()
+    let mut interfaces: Vec<Interface> = present_and_past(snapshot)
+        .into_iter()
         .map(|wire| {
+            let wire = &wire;
             let mut carried: Vec<GroupIx> = wire
                 .groups
                 .iter()
@@ -468,8 +503,6 @@ fn connect_interfaces(
             interface.kind = InterfaceKind::NatGateway;
         }
     }
-    interfaces.sort_by(|a, b| a.id.cmp(&b.id));
-    interfaces.dedup_by(|later, first| later.id == first.id);
     interfaces
 }
 

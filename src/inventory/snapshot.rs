@@ -1,5 +1,6 @@
 //! Reading the files: every top-level key of every page, whatever the file's name.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,8 @@ pub(super) struct Snapshot {
     pub(super) groups: Vec<wire::Group>,
     pub(super) rules: Vec<wire::GroupRule>,
     pub(super) interfaces: Vec<wire::Interface>,
+    /// Those of snapshots that a later one of the same account and region replaces.
+    pub(super) past: Vec<wire::Interface>,
     pub(super) vpcs: Vec<wire::Vpc>,
     pub(super) subnets: Vec<wire::Subnet>,
     pub(super) prefix_lists: Vec<wire::PrefixList>,
@@ -75,21 +78,37 @@ impl Snapshot {
             return Err(InventoryError::NotADirectory(dir.to_path_buf()));
         }
         let mut snapshot = Self::default();
+        let mut paths = Vec::new();
         let walk = walkdir::WalkDir::new(dir)
             .follow_links(true)
             .sort_by_file_name();
         for entry in walk {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    snapshot
-                        .notes
-                        .push(Note::new(format!("inventory: {error}")));
-                    continue;
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => paths.push(entry.into_path()),
+                Ok(_) => {}
+                Err(error) => snapshot
+                    .notes
+                    .push(Note::new(format!("inventory: {error}"))),
+            }
+        }
+        let history = History::of(&paths, &mut snapshot.notes);
+        for path in &paths {
+            let before = snapshot.interfaces.len();
+            match history.place(path) {
+                Place::Current { absent_until } => {
+                    snapshot.read_file(path)?;
+                    for interface in &mut snapshot.interfaces[before..] {
+                        interface.closegate_absent_until = absent_until;
+                    }
                 }
-            };
-            if entry.file_type().is_file() {
-                snapshot.read_file(entry.path())?;
+                Place::Past { gone_at } => {
+                    let mut past = Self::default();
+                    past.read_file(path)?;
+                    for mut interface in past.interfaces {
+                        interface.closegate_gone_at = Some(gone_at);
+                        snapshot.past.push(interface);
+                    }
+                }
             }
         }
         Ok(snapshot)
@@ -158,6 +177,92 @@ impl Snapshot {
             ))),
         }
         Ok(())
+    }
+}
+
+/// Snapshots of one account and region that lie side by side: each in a directory with a manifest that tells
+/// its time, and with the same files below it.
+struct History {
+    /// By directory.
+    times: BTreeMap<PathBuf, u64>,
+    /// By path below such a directory: when there was such a file, in order.
+    files: BTreeMap<PathBuf, Vec<u64>>,
+}
+
+/// What a file is to the others of its name.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// The newest, and when the one before it was made.
+    Current { absent_until: Option<u64> },
+    /// Another was made at this time.
+    Past { gone_at: u64 },
+}
+
+impl History {
+    fn of(paths: &[PathBuf], notes: &mut Vec<Note>) -> Self {
+        let mut times = BTreeMap::new();
+        for path in paths.iter().filter(|path| path.ends_with("manifest.json")) {
+            let manifest =
+                fs::read(path).map(|bytes| serde_json::from_slice::<wire::Manifest>(&bytes));
+            // A file of that name that is something else.
+            let (Some(dir), Ok(Ok(manifest))) = (path.parent(), manifest) else {
+                continue;
+            };
+            times.insert(dir.to_path_buf(), manifest.collected_at);
+            for refused in manifest.refused {
+                let wire::Refused {
+                    account,
+                    region,
+                    operation,
+                    code,
+                    cost,
+                } = refused;
+                notes.push(Note::new(format!(
+                    "{operation} was refused in {account} {region} ({code}){}{cost}",
+                    if cost.is_empty() { "" } else { ": " },
+                )));
+            }
+        }
+        let mut history = Self {
+            times,
+            files: BTreeMap::new(),
+        };
+        for path in paths {
+            if let Some((time, file)) = history.find(path) {
+                history
+                    .files
+                    .entry(file.to_path_buf())
+                    .or_default()
+                    .push(time);
+            }
+        }
+        history
+            .files
+            .values_mut()
+            .for_each(|times| times.sort_unstable());
+        history
+    }
+
+    /// The time of the snapshot that a file is of, and its path in there.
+    fn find<'a>(&self, path: &'a Path) -> Option<(u64, &'a Path)> {
+        let dir = path
+            .ancestors()
+            .skip(1)
+            .find(|dir| self.times.contains_key(*dir))?;
+        Some((self.times[dir], path.strip_prefix(dir).ok()?))
+    }
+
+    fn place(&self, path: &Path) -> Place {
+        let Some((time, file)) = self.find(path) else {
+            return Place::Current { absent_until: None };
+        };
+        let times = &self.files[file];
+        match times.iter().find(|&&later| later > time) {
+            Some(&gone_at) => Place::Past { gone_at },
+            None => Place::Current {
+                absent_until: times.iter().rev().find(|&&earlier| earlier < time).copied(),
+            },
+        }
     }
 }
 

@@ -42,11 +42,12 @@ wire! {
     /// describe-security-group-rules
     GroupRule { security_group_rule_id: String, group_id: String, is_egress: bool, ip_protocol: String, from_port: Option<i64>, to_port: Option<i64>,
                 cidr_ipv4: Option<String>, cidr_ipv6: Option<String>, prefix_list_id: Option<String>, referenced_group_info: Option<GroupPair>, description: String }
-    /// describe-network-interfaces; tags are in `TagSet` here and nowhere else
+    /// describe-network-interfaces; tags are in `TagSet` here and nowhere else. A time before which there was none
+    /// such, and one from which on there was none, are ours; Unix seconds.
     Interface { network_interface_id: String, interface_type: String, description: String, vpc_id: String, subnet_id: String,
                 availability_zone: String, private_ip_address: Option<String>, private_ip_addresses: Vec<PrivateAddress>, ipv4_prefixes: Vec<Ipv4Prefix>,
                 ipv6_addresses: Vec<Ipv6Address>, ipv6_prefixes: Vec<Ipv6Prefix>, groups: Vec<GroupRef>, attachment: Option<Attachment>, tag_set: Vec<Tag> = "Tags",
-                association: Option<Association> }
+                association: Option<Association>, closegate_absent_until: Option<u64>, closegate_gone_at: Option<u64> }
     PrivateAddress { private_ip_address: String, primary: bool, association: Option<Association> }
     Association { public_ip: Option<String> }
     Ipv4Prefix { ipv4_prefix: String }
@@ -90,6 +91,24 @@ wire! {
     /// describe-instances
     Reservation { instances: Vec<Instance> }
     Instance { instance_id: String, tags: Vec<Tag> }
+}
+
+/// `manifest.json` of a snapshot that `closegate collect` made.
+#[derive(Debug, Deserialize)]
+pub(super) struct Manifest {
+    /// Unix seconds.
+    pub(super) collected_at: u64,
+    #[serde(default)]
+    pub(super) refused: Vec<Refused>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Refused {
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) operation: String,
+    pub(super) code: String,
+    pub(super) cost: String,
 }
 
 /// One entry of ip-ranges.json (aws-ip-syntax.html).

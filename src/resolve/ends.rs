@@ -101,7 +101,8 @@ impl<'a> Placer<'a> {
         };
         let recorder = listed.map_or(Place::Unlisted(key.observer), Place::Local);
         let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_str());
-        let far = |address| self.far_end(address, vpc);
+        let when = (flow.counters.first, flow.counters.last);
+        let far = |address| self.far_end(address, vpc, when);
         let own = |address| End {
             place: recorder,
             address,
@@ -137,8 +138,12 @@ impl<'a> Placer<'a> {
                 counters.signs.src_rewritten(),
                 counters.signs.dst_rewritten(),
             ) {
-                (true, false) if !self.is_held(key.src) => Vantage::Source,
-                (false, true) if !self.is_held(key.dst) => Vantage::Destination,
+                (true, false) if !self.is_held(key.src, (counters.first, counters.last)) => {
+                    Vantage::Source
+                }
+                (false, true) if !self.is_held(key.dst, (counters.first, counters.last)) => {
+                    Vantage::Destination
+                }
                 _ => Vantage::Between,
             },
         }
@@ -158,14 +163,14 @@ impl<'a> Placer<'a> {
         }
     }
 
-    fn is_held(&self, address: IpAddr) -> bool {
-        self.inventory.interface_at(address, None).is_some()
+    fn is_held(&self, address: IpAddr, when: (u64, u64)) -> bool {
+        self.inventory.interface_at(address, None, when).is_some()
     }
 
-    fn far_end(&self, address: IpAddr, vpc: Option<&str>) -> End {
+    fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: (u64, u64)) -> End {
         let place = self
             .inventory
-            .interface_at(address, vpc)
+            .interface_at(address, vpc, when)
             .map(Place::Local)
             .or_else(|| self.unlisted_at.get(&address).copied().map(Place::Unlisted))
             .unwrap_or(Place::Outside);

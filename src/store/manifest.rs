@@ -23,7 +23,8 @@ pub(super) struct SourceEntry {
     pub(super) name: String,
     /// Bytes.
     pub(super) size: u64,
-    sha256: String,
+    /// SHA-256 of the content, or the `ETag` of an object.
+    content: String,
     format: String,
     records: u64,
     malformed: u64,
@@ -62,12 +63,12 @@ impl Manifest {
 }
 
 impl SourceEntry {
-    pub(super) fn new(source: &Source, account: &SourceIntake, sha256: String) -> Self {
+    pub(super) fn new(source: &Source, account: &SourceIntake, content: String) -> Self {
         let samples = account.samples.iter();
         Self {
             name: source.name.clone(),
             size: source.size,
-            sha256,
+            content,
             format: account.format.clone(),
             records: account.records,
             malformed: account.malformed,
@@ -77,6 +78,14 @@ impl SourceEntry {
                 .map(|s| (s.source.clone(), s.line, s.reason.clone()))
                 .collect(),
         }
+    }
+
+    /// Whether a source of this name is the one that was read, as far as can be told without reading.
+    pub(super) fn is(&self, source: &Source) -> bool {
+        self.size == source.size
+            && source
+                .identity()
+                .is_none_or(|identity| identity == self.content)
     }
 
     /// As the run that read it had it.

@@ -59,6 +59,14 @@ pub enum StoreError {
     /// A source whose content cannot be told apart later.
     #[error("flow source `{0}` has no name to remember it by; save it to a file first")]
     Nameless(String),
+    /// A source that could not be fetched.
+    #[error("flow source `{name}`: {reason}; run it again, what was read before is in the store")]
+    Unfetched {
+        /// The source.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A source that is not what it was.
     #[error(
         "flow source `{0}` was read before and has another size now; flow log files never change, so give it another name"
@@ -120,7 +128,7 @@ pub fn ingest(
             return Err(StoreError::Nameless(source.name.clone()));
         }
         match manifest.source(&source.name) {
-            Some(known) if known.size == source.size => {
+            Some(known) if known.is(source) => {
                 outcome.known += 1;
                 progress(source.size);
             }
@@ -137,6 +145,12 @@ pub fn ingest(
         let (days, intake, taken) = by_day(rest, settings, held, &progress);
         let batch;
         (batch, rest) = rest.split_at(taken);
+        for source in batch {
+            if let Some(reason) = source.failure() {
+                let name = source.name.clone();
+                return Err(StoreError::Unfetched { name, reason });
+            }
+        }
         for (day, builder) in days {
             let parts = store.write(day, &builder.finish_as_folded())?;
             manifest.days.entry(day).or_default().push(parts);
@@ -407,6 +421,9 @@ impl Store {
 
     /// The content of a source in a few characters.
     fn hash(&self, source: &Source) -> Result<String, StoreError> {
+        if let Some(identity) = source.identity() {
+            return Ok(identity.to_owned());
+        }
         let mut hasher = Sha256::new();
         let mut read = || {
             let mut reader = source.raw()?;

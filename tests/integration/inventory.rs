@@ -91,7 +91,7 @@ fn interfaces_with_everything_they_can_have() {
     let nat = inventory.interface(inventory.interface_by_id("eni-2").unwrap());
     assert_eq!(nat.kind, InterfaceKind::NatGateway, "the SDK's spelling");
     assert_eq!(
-        inventory.interface_at(address("10.0.0.40"), Some("vpc-1")),
+        inventory.interface_at(address("10.0.0.40"), Some("vpc-1"), (0, 0)),
         inventory.interface_by_id("eni-1")
     );
     assert_eq!(
@@ -233,7 +233,7 @@ fn an_address_is_looked_up_where_it_is_seen_from() {
     let inventory = load(&[("a", groups), ("b", interfaces), ("c", peering)]);
     let at = |vpc| {
         inventory
-            .interface_at("10.0.0.1".parse().unwrap(), vpc)
+            .interface_at("10.0.0.1".parse().unwrap(), vpc, (0, 0))
             .map(|ix| inventory.interface(ix).id.clone())
     };
     assert_eq!(at(Some("vpc-a")).as_deref(), Some("eni-a"));
@@ -243,4 +243,54 @@ fn an_address_is_looked_up_where_it_is_seen_from() {
         "over the peering"
     );
     assert_eq!(at(None), None, "either could be meant");
+}
+
+/// Snapshots of two times: what was there then is known, and counts for its time only.
+#[test]
+fn an_address_belongs_to_the_interface_that_had_it_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshot = |time: u64, interfaces: &[&str]| {
+        let place = dir.path().join(format!("at-{time}/111122223333/us-east-1"));
+        std::fs::create_dir_all(&place).unwrap();
+        let write = |path: std::path::PathBuf, text: String| std::fs::write(path, text).unwrap();
+        let listed: Vec<String> = interfaces
+            .iter()
+            .map(|id| format!(r#"{{"NetworkInterfaceId":"{id}","VpcId":"vpc-1","PrivateIpAddress":"10.0.0.1","Groups":[{{"GroupId":"sg-1"}}]}}"#))
+            .collect();
+        write(
+            place.join("network-interfaces.json"),
+            format!(r#"{{"NetworkInterfaces":[{}]}}"#, listed.join(",")),
+        );
+        write(place.join("security-groups.json"), GROUPS.to_owned());
+        write(
+            dir.path().join(format!("at-{time}/manifest.json")),
+            format!(
+                r#"{{"collected_at":{time},"refused":[{{"account":"1","region":"r","operation":"DescribeVpcs","code":"No","cost":"dear"}}]}}"#
+            ),
+        );
+    };
+    snapshot(1000, &["eni-old"]);
+    snapshot(2000, &["eni-old"]);
+    snapshot(3000, &["eni-new"]);
+    let inventory = Inventory::load(dir.path()).unwrap();
+    let at = |first, last| {
+        let found =
+            inventory.interface_at("10.0.0.1".parse().unwrap(), Some("vpc-1"), (first, last));
+        found.map(|ix| inventory.interface(ix).id.clone())
+    };
+    assert_eq!(at(500, 1500).as_deref(), Some("eni-old"));
+    assert_eq!(at(3000, 4000).as_deref(), Some("eni-new"));
+    assert_eq!(at(2500, 2600), None, "either may have had it");
+    assert!(
+        inventory.interface_by_id("eni-old").is_some(),
+        "rows name it"
+    );
+    let members = &inventory.groups()[0].members;
+    assert_eq!(members.len(), 1, "what is gone is no member");
+    assert!(
+        inventory
+            .notes()
+            .iter()
+            .any(|n| n.0 == "DescribeVpcs was refused in 1 r (No): dear")
+    );
 }

@@ -58,5 +58,9 @@ mod world;
 // The files under queries/, run by DuckDB on a run of ours.
 mod queries;
 
+// A live account, on loopback.
+#[cfg(feature = "aws")]
+mod aws;
+
 // The project's own rules about itself.
 mod tidy;

@@ -5,13 +5,13 @@ use std::path::Path;
 use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
-use crate::cli::output::RunDir;
+use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{self, Evidence, Input};
 use crate::cli::{progress, summary};
 use crate::config::Config;
 use crate::findings::Severity;
 use crate::flow::FlowTable;
-use crate::ingest::{Intake, Settings};
+use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
 use crate::net::visible;
 use crate::store;
@@ -33,7 +33,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         inventory,
         reading,
     } = Input::resolve(input)?;
-    let run = RunDir::prepare(&out)?;
+    let run = OutDir::prepare(&out, Made::Run)?;
     let audit = audit(&evidence, inventory, &reading, &config)?;
     finish(&audit, Some((run, &out)))?;
     let fail_on = fail_on.map(Severity::from);
@@ -65,6 +65,10 @@ pub(super) fn read(
             let bar = progress::reading(sources.iter().map(|s| s.size).sum());
             let read = audit::read(sources, reading, |bytes| bar.inc(bytes));
             bar.finish_and_clear();
+            // Logs that are there and could not be fetched are no evidence of nothing.
+            if let Some(reason) = sources.iter().find_map(Source::failure) {
+                return Err(Failure::Aws(format!("AWS: {reason}; run it again")));
+            }
             read
         }
         Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
@@ -76,10 +80,10 @@ pub(super) fn read(
 }
 
 /// Writes the run if it has a place, and prints the summary.
-pub(super) fn finish(audit: &Audit, run: Option<(RunDir, &Path)>) -> Result<(), Failure> {
+pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), Failure> {
     let place = run.as_ref().map(|(_, place)| *place);
     if let Some((run, _)) = run {
-        run.write(audit)?;
+        run.write_run(audit)?;
     }
     exit::print(summary::render(audit, place))
 }

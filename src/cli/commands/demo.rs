@@ -2,7 +2,7 @@
 
 use crate::cli::args::{DemoArgs, SampleArg};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::RunDir;
+use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{Evidence, known_formats};
 use crate::config::Config;
 use crate::ingest::{Settings, Source};
@@ -58,7 +58,7 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
     };
     let run = out
         .as_deref()
-        .map(|place| Ok((RunDir::prepare(place)?, place)))
+        .map(|place| Ok((OutDir::prepare(place, Made::Run)?, place)))
         .transpose()?;
     let audit = super::audit::audit(
         &Evidence::Logs(sources),

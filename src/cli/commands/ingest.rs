@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::cli::args::IngestArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::{progress, settings};
-use crate::ingest::{self, Settings};
+use crate::ingest::Settings;
 use crate::inventory::Inventory;
 use crate::store::{self, StoreError};
 
@@ -18,6 +18,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         log_format,
         threads,
         hold,
+        remote,
     } = args;
     let format = settings::format(log_format)?;
     let inventory = inventory
@@ -32,7 +33,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
     };
     let mut left = None;
     if !flows.is_empty() {
-        let sources = ingest::find(&flows).map_err(Failure::usage)?;
+        let sources = settings::sources(&flows, &remote, (None, None), true)?;
         let settings = Settings {
             format,
             known_formats: inventory
@@ -93,5 +94,8 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
 /// What the file system refuses is no fault of the command line, but there is nothing else
 /// to do about it either.
 fn failure(error: StoreError) -> Failure {
-    Failure::usage(error)
+    match error {
+        StoreError::Unfetched { .. } => Failure::Aws(error.to_string()),
+        error => Failure::usage(error),
+    }
 }

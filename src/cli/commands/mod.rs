@@ -2,6 +2,8 @@
 
 pub(super) mod audit;
 pub(super) mod can;
+#[cfg(feature = "aws")]
+pub(super) mod collect;
 pub(super) mod demo;
 pub(super) mod explain;
 pub(super) mod ingest;

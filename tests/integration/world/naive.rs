@@ -23,7 +23,7 @@ pub(super) fn change(audit: &Audit) -> Change {
             (key.dst, key.src, key.src_port)
         };
         let [client_at, server_at] =
-            [client, server].map(|address| audit.inventory.interface_at(address, None));
+            [client, server].map(|address| audit.inventory.interface_at(address, None, (0, 0)));
         let protocol = key.protocol.to_string();
         let mut add = |group: GroupIx, direction: Direction, target: Target| {
             let port = Some(i64::from(port));

@@ -1,0 +1,171 @@
+//! Reading ahead: while one thing is read, the next ones are fetched.
+//!
+//! A request takes tens of milliseconds whatever it brings, and a worker reads what it brought in
+//! less. So the things that will be read next are under way already; how many, and how much of
+//! each, is bounded, and with it the memory.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use super::account::{Account, CallError};
+use crate::ingest::{Remote, Source};
+
+/// A piece of content, or why there is no more.
+type Piece = Result<Bytes, CallError>;
+
+/// Things that are under way before somebody asks for them.
+const AHEAD: usize = 16;
+
+/// Pieces of each that wait to be read.
+const WAITING: usize = 1;
+
+/// Something that brings a thing's content, piece by piece, until nobody wants more.
+pub(super) trait Fetch: std::fmt::Debug + Send + Sync + 'static {
+    /// Brings the thing at a position; sends an error last.
+    fn fetch(
+        self: &Arc<Self>,
+        position: usize,
+        to: Sender<Piece>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// What a source is called, its size if that is known, and what tells its content.
+pub(super) struct Label {
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) identity: String,
+}
+
+/// Sources of what `fetch` brings, which are best read in this order.
+pub(super) fn sources<F: Fetch>(account: &Account, labels: Vec<Label>, fetch: F) -> Vec<Source> {
+    let ahead = Arc::new(Ahead {
+        account: account.clone(),
+        fetch: Arc::new(fetch),
+        count: labels.len(),
+        state: Mutex::default(),
+    });
+    let source = |(position, label): (usize, Label)| {
+        let Label {
+            name,
+            size,
+            identity,
+        } = label;
+        let thing = Thing {
+            ahead: Arc::clone(&ahead),
+            position,
+            identity,
+        };
+        Source::remote(&name, size, Arc::new(thing))
+    };
+    labels.into_iter().enumerate().map(source).collect()
+}
+
+/// Things in the order in which they will be read.
+#[derive(Debug)]
+struct Ahead<F> {
+    /// Its runtime brings them.
+    account: Account,
+    fetch: Arc<F>,
+    count: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Things before this one were asked for, or are under way.
+    next: usize,
+    under_way: BTreeMap<usize, Receiver<Piece>>,
+    failures: BTreeMap<usize, CallError>,
+}
+
+impl<F: Fetch> Ahead<F> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The content of a thing; those behind it get under way.
+    fn open(&self, position: usize) -> impl Read + '_ {
+        let mut state = self.state();
+        let until = (position + 1 + AHEAD).min(self.count);
+        for next in state.next.max(position)..until {
+            let pieces = self.start(next);
+            state.under_way.insert(next, pieces);
+        }
+        state.next = state.next.max(until);
+        // Somebody may ask twice.
+        let pieces = state
+            .under_way
+            .remove(&position)
+            .unwrap_or_else(|| self.start(position));
+        state.failures.remove(&position);
+        Content {
+            ahead: self,
+            position,
+            pieces,
+            rest: Bytes::new(),
+        }
+    }
+
+    fn start(&self, position: usize) -> Receiver<Piece> {
+        let (to, pieces) = mpsc::channel(WAITING);
+        let fetch = Arc::clone(&self.fetch);
+        self.account
+            .handle()
+            .spawn(async move { fetch.fetch(position, to).await });
+        pieces
+    }
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Thing<F> {
+    ahead: Arc<Ahead<F>>,
+    position: usize,
+    identity: String,
+}
+
+impl<F: Fetch> Remote for Thing<F> {
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(self.ahead.open(self.position)))
+    }
+
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn failure(&self) -> Option<String> {
+        let state = self.ahead.state();
+        state.failures.get(&self.position).map(ToString::to_string)
+    }
+}
+
+struct Content<'a, F> {
+    ahead: &'a Ahead<F>,
+    position: usize,
+    pieces: Receiver<Piece>,
+    /// What is left of the last one.
+    rest: Bytes,
+}
+
+impl<F: Fetch> Read for Content<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(Ok(piece)) => self.rest = piece,
+                Some(Err(error)) => {
+                    let text = error.to_string();
+                    self.ahead.state().failures.insert(self.position, error);
+                    return Err(io::Error::other(text));
+                }
+                None => return Ok(0),
+            }
+        }
+        let count = buffer.len().min(self.rest.len());
+        buffer[..count].copy_from_slice(&self.rest.split_to(count));
+        Ok(count)
+    }
+}

@@ -1,0 +1,211 @@
+//! Every call to AWS that this program makes: what a policy has to allow, and what is lost
+//! where it doesn't.
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// What makes it.
+    pub command: Command,
+    /// The service, as IAM names it.
+    pub service: &'static str,
+    /// The operation, as the API names it.
+    pub operation: &'static str,
+    /// The action that allows it, where that is not the operation's own name.
+    pub action: Option<&'static str>,
+    /// What is lost without it; empty where nothing goes without.
+    pub cost: &'static str,
+}
+
+/// What makes calls. One policy each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `closegate collect inventory`
+    CollectInventory,
+    /// `closegate collect inventory --history`
+    History,
+    /// `--flows s3://…`
+    S3,
+    /// `--flows cloudwatch:…`
+    CloudWatch,
+    /// `--flows athena:…`
+    Athena,
+    /// `--flows insights:…`
+    Insights,
+}
+
+impl Command {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::CollectInventory,
+        Self::History,
+        Self::S3,
+        Self::CloudWatch,
+        Self::Athena,
+        Self::Insights,
+    ];
+
+    /// What the file with its policy is called, without its ending.
+    pub const fn policy(self) -> &'static str {
+        match self {
+            Self::CollectInventory => "collect-inventory",
+            Self::History => "collect-history",
+            Self::S3 => "flows-s3",
+            Self::CloudWatch => "flows-cloudwatch",
+            Self::Athena => "flows-athena",
+            Self::Insights => "flows-insights",
+        }
+    }
+
+    /// What its policy may touch; the reader puts the names in. Describe calls of EC2 know no
+    /// resources (service authorization reference, Amazon EC2).
+    const fn resources(self) -> &'static [&'static str] {
+        match self {
+            Self::CollectInventory | Self::History => &["*"],
+            Self::S3 => &["arn:aws:s3:::BUCKET", "arn:aws:s3:::BUCKET/PREFIX/*"],
+            Self::CloudWatch | Self::Insights => {
+                &["arn:aws:logs:REGION:ACCOUNT:log-group:LOG_GROUP:*"]
+            }
+            Self::Athena => &["*"],
+        }
+    }
+}
+
+const fn ec2(operation: &'static str, cost: &'static str) -> Call {
+    Call {
+        command: Command::CollectInventory,
+        service: "ec2",
+        operation,
+        action: None,
+        cost,
+    }
+}
+
+const fn call(command: Command, service: &'static str, operation: &'static str) -> Call {
+    Call {
+        command,
+        service,
+        operation,
+        action: None,
+        cost: "",
+    }
+}
+
+/// The table. Actions: the service authorization reference.
+pub const CALLS: &[Call] = &[
+    ec2("DescribeSecurityGroups", ""),
+    ec2("DescribeNetworkInterfaces", ""),
+    ec2(
+        "DescribeSecurityGroupRules",
+        "rules can't be named by their sgr- id",
+    ),
+    ec2(
+        "DescribeVpcs",
+        "the Amazon DNS address of each VPC is unknown",
+    ),
+    ec2(
+        "DescribeSubnets",
+        "the address of each subnet's router is unknown",
+    ),
+    ec2(
+        "DescribeManagedPrefixLists",
+        "S3 and DynamoDB destinations become exact addresses, which change",
+    ),
+    ec2(
+        "GetManagedPrefixListEntries",
+        "what a prefix list holds is unknown, and rules with it prove nothing",
+    ),
+    ec2(
+        "DescribeVpcEndpoints",
+        "gateway endpoints are not recognised",
+    ),
+    ec2(
+        "DescribeVpcPeeringConnections",
+        "groups in other VPCs are reached by address instead of by reference",
+    ),
+    ec2(
+        "DescribeNatGateways",
+        "a NAT gateway is known by its interface's type only",
+    ),
+    ec2(
+        "DescribeRouteTables",
+        "middleboxes between subnets, which groups can't be named across, are not seen",
+    ),
+    ec2(
+        "DescribeFlowLogs",
+        "the format of logs without a header has to be given",
+    ),
+    ec2(
+        "DescribeInstances",
+        "interfaces are shown without their instance's name",
+    ),
+    ec2(
+        "DescribeTransitGateways",
+        "groups across a transit gateway are reached by address",
+    ),
+    ec2(
+        "DescribeTransitGatewayVpcAttachments",
+        "groups across a transit gateway are reached by address",
+    ),
+    ec2(
+        "DescribeSecurityGroupVpcAssociations",
+        "groups are taken to be used in their own VPC only",
+    ),
+    ec2("DescribeRegions", "only the configured region is collected"),
+    Call {
+        cost: "",
+        ..call(Command::CollectInventory, "sts", "GetCallerIdentity")
+    },
+    Call {
+        cost: "interfaces that are gone stay unknown",
+        ..call(Command::History, "config", "ListDiscoveredResources")
+    },
+    Call {
+        cost: "interfaces that are gone stay unknown",
+        ..call(Command::History, "config", "GetResourceConfigHistory")
+    },
+    Call {
+        action: Some("ListBucket"),
+        ..call(Command::S3, "s3", "ListObjectsV2")
+    },
+    Call {
+        action: Some("ListBucket"),
+        cost: "the bucket has to lie in the configured region",
+        ..call(Command::S3, "s3", "HeadBucket")
+    },
+    call(Command::S3, "s3", "GetObject"),
+    call(Command::CloudWatch, "logs", "DescribeLogStreams"),
+    call(Command::CloudWatch, "logs", "FilterLogEvents"),
+    call(Command::Athena, "athena", "StartQueryExecution"),
+    call(Command::Athena, "athena", "GetQueryExecution"),
+    call(Command::Athena, "athena", "GetQueryResults"),
+    call(Command::Athena, "athena", "StopQueryExecution"),
+    call(Command::Insights, "logs", "StartQuery"),
+    call(Command::Insights, "logs", "GetQueryResults"),
+    call(Command::Insights, "logs", "StopQuery"),
+];
+
+/// What an identity needs that makes the calls of a command, as a policy document
+/// (`reference_policies_elements.html` of the IAM user guide).
+pub fn policy(command: Command) -> serde_json::Value {
+    let calls = CALLS.iter().filter(|call| call.command == command);
+    let mut actions: Vec<String> = calls
+        .map(|call| format!("{}:{}", call.service, call.action.unwrap_or(call.operation)))
+        .collect();
+    actions.sort();
+    actions.dedup();
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "Closegate",
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": command.resources(),
+        }],
+    })
+}
+
+/// What is lost without an operation.
+pub(crate) fn cost(operation: &str) -> &'static str {
+    let known = CALLS.iter().find(|call| call.operation == operation);
+    known.map_or("", |call| call.cost)
+}

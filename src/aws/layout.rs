@@ -1,0 +1,239 @@
+//! Where flow logs lie in a bucket, and what of it is wanted.
+//!
+//! Below a prefix of the user's, four layouts (flow-logs-s3-path.html):
+//! `AWSLogs/{account}/vpcflowlogs/{region}/{yyyy}/{MM}/{dd}/`, the same with `{HH}/`, and both with
+//! Hive's names: `AWSLogs/aws-account-id={account}/aws-service=vpcflowlogs/aws-region={region}/year={yyyy}/month={MM}/day={dd}/hour={HH}/`.
+
+use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Span};
+
+use super::s3::Selection;
+
+/// What the parts of a key behind `AWSLogs` are, in order: Hive's name for each.
+const PARTS: [&str; 7] = [
+    "aws-account-id",
+    "aws-service",
+    "aws-region",
+    "year",
+    "month",
+    "day",
+    "hour",
+];
+
+const ACCOUNT: usize = 0;
+const SERVICE: usize = 1;
+const REGION: usize = 2;
+const YEAR: usize = 3;
+
+/// Rows may end ten minutes after they began, and are delivered by when they ended
+/// (flow-logs-s3-path.html); the rest is for clocks.
+const SLACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// The values of the parts that a key has, in order, as far as it has the layout.
+fn parts(key: &str) -> Vec<&str> {
+    let mut folders = key.split('/');
+    if !folders.any(|folder| folder == "AWSLogs") {
+        return Vec::new();
+    }
+    // What is behind the last slash is a file's name, or nothing.
+    let mut folders: Vec<&str> = folders.collect();
+    folders.pop();
+    folders
+        .into_iter()
+        .zip(PARTS)
+        .map(|(folder, name)| {
+            let hive = folder
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='));
+            hive.unwrap_or(folder)
+        })
+        .collect()
+}
+
+/// The day that a prefix belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Day(Date);
+
+impl Day {
+    pub(super) fn of(prefix: &str) -> Option<Self> {
+        let parts = parts(prefix);
+        let number = |at: usize| parts.get(YEAR + at)?.parse::<i16>().ok();
+        let small = |at: usize| i8::try_from(number(at)?).ok();
+        Date::new(number(0)?, small(1)?, small(2)?).ok().map(Self)
+    }
+}
+
+/// What is wanted, in the terms of keys.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    from: Option<DateTime>,
+    until: Option<DateTime>,
+    accounts: Vec<String>,
+    regions: Vec<String>,
+}
+
+fn time(seconds: u64) -> Option<DateTime> {
+    let seconds = i64::try_from(seconds).ok()?;
+    let time = jiff::Timestamp::from_second(seconds).ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).datetime())
+}
+
+impl Wanted {
+    pub(super) fn new(selection: &Selection) -> Self {
+        Self {
+            from: selection
+                .since
+                .and_then(time)
+                .map(|time| time.saturating_sub(SLACK)),
+            until: selection
+                .until
+                .and_then(time)
+                .map(|time| time.saturating_add(SLACK)),
+            accounts: selection.accounts.clone(),
+            regions: selection.regions.clone(),
+        }
+    }
+
+    /// Whether anything below a prefix may be wanted.
+    pub(super) fn prefix(&self, prefix: &str) -> bool {
+        let parts = parts(prefix);
+        let named = |at: usize, wanted: &[String]| {
+            wanted.is_empty()
+                || parts
+                    .get(at)
+                    .is_none_or(|part| wanted.iter().any(|name| name == part))
+        };
+        named(ACCOUNT, &self.accounts)
+            && parts
+                .get(SERVICE)
+                .is_none_or(|service| *service == "vpcflowlogs")
+            && named(REGION, &self.regions)
+            && Self::span(&parts).is_none_or(|(first, behind)| self.overlaps(first, behind))
+    }
+
+    /// Whether an object's rows may be wanted.
+    pub(super) fn object(&self, key: &str) -> bool {
+        let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let slot =
+            crate::ingest::slot(key).and_then(|slot| DateTime::strptime("%Y%m%dT%H%MZ", slot).ok());
+        self.prefix(&format!("{folder}/"))
+            && slot
+                .is_none_or(|slot| self.overlaps(slot, slot.saturating_add(Span::new().minutes(5))))
+    }
+
+    /// The times that a prefix with a year, a month, a day or an hour stands for.
+    fn span(parts: &[&str]) -> Option<(DateTime, DateTime)> {
+        let number = |at: usize| parts.get(YEAR + at).map(|part| part.parse::<i16>().ok());
+        let small = |at: usize| number(at).map(|number| number.and_then(|n| i8::try_from(n).ok()));
+        let year = number(0)??;
+        let (month, day, hour) = (small(1), small(2), small(3));
+        let first = Date::new(
+            year,
+            month.map_or(Some(1), |m| m)?,
+            day.map_or(Some(1), |d| d)?,
+        )
+        .ok()?;
+        let first = first.at(hour.map_or(Some(0), |h| h)?, 0, 0, 0);
+        let length = match (month, day, hour) {
+            (None, ..) => Span::new().years(1),
+            (_, None, _) => Span::new().months(1),
+            (.., None) => Span::new().days(1),
+            _ => Span::new().hours(1),
+        };
+        Some((first, first.saturating_add(length)))
+    }
+
+    fn overlaps(&self, first: DateTime, behind: DateTime) -> bool {
+        self.from.is_none_or(|from| behind > from) && self.until.is_none_or(|until| first < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "logs/AWSLogs/111122223333/vpcflowlogs/us-east-1/2026/11/02/";
+    const HIVE: &str = "AWSLogs/aws-account-id=111122223333/aws-service=vpcflowlogs/aws-region=us-east-1/year=2026/month=11/day=02/";
+
+    fn seconds(text: &str) -> u64 {
+        let time: jiff::Timestamp = text.parse().expect("a time");
+        u64::try_from(time.as_second()).expect("after 1970")
+    }
+
+    fn wanted() -> Wanted {
+        Wanted::new(&Selection {
+            since: Some(seconds("2026-11-02T10:00:00Z")),
+            until: Some(seconds("2026-11-03T00:00:00Z")),
+            regions: vec!["us-east-1".to_owned()],
+            ..Selection::default()
+        })
+    }
+
+    #[test]
+    fn days_of_all_four_layouts() {
+        for prefix in [
+            PLAIN.to_owned(),
+            format!("{PLAIN}07/"),
+            HIVE.to_owned(),
+            format!("{HIVE}hour=07/"),
+        ] {
+            assert_eq!(
+                Day::of(&prefix),
+                Some(Day(Date::constant(2026, 11, 2))),
+                "{prefix}"
+            );
+        }
+        for prefix in [
+            "",
+            "2026/11/02/",
+            "AWSLogs/111122223333/vpcflowlogs/us-east-1/2026/11/",
+            "AWSLogs/1/CloudTrail/x/2026/11/xx/",
+        ] {
+            assert_eq!(Day::of(prefix), None, "{prefix}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_listed_that_holds_nothing_wanted() {
+        let wanted = wanted();
+        for prefix in [
+            "logs/",
+            "other/",
+            "logs/AWSLogs/",
+            "logs/AWSLogs/111122223333/",
+            PLAIN,
+            HIVE,
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/02/09/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/03/00/",
+        ] {
+            assert!(wanted.prefix(prefix), "{prefix}");
+        }
+        for prefix in [
+            "AWSLogs/1/CloudTrail/",
+            "AWSLogs/1/vpcflowlogs/eu-west-1/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2025/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/10/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/01/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/02/08/",
+            "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/04/",
+            "AWSLogs/aws-account-id=1/aws-service=vpcflowlogs/aws-region=us-east-1/year=2026/month=12/",
+        ] {
+            assert!(!wanted.prefix(prefix), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn objects_are_chosen_by_the_time_in_their_names() {
+        let wanted = wanted();
+        let object = |slot: &str| {
+            wanted.object(&format!(
+                "{PLAIN}1_vpcflowlogs_us-east-1_fl-1_{slot}_ab.log.gz"
+            ))
+        };
+        assert!(!object("20261102T0850Z"));
+        assert!(object("20261102T0855Z") && object("20261102T1200Z") && object("20261102T2355Z"));
+        assert!(wanted.object("copied/by-hand.log.gz"));
+    }
+}

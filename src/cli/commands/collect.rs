@@ -1,0 +1,135 @@
+//! `closegate collect`.
+
+use std::fmt::Write as _;
+
+use crate::aws::{self, Account, Collected, SignIn};
+use crate::cli::args::{CollectArgs, CollectCommand, CollectInventoryArgs};
+use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::output::{Made, OutDir};
+use crate::cli::settings::seconds_now;
+use crate::cli::{progress, remote};
+use crate::net::visible;
+
+pub(in crate::cli) fn run(args: CollectArgs) -> Result<Exit, Failure> {
+    match args.what {
+        CollectCommand::Inventory(args) => inventory(args),
+    }
+}
+
+fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
+    let CollectInventoryArgs {
+        out,
+        region,
+        profile,
+        role_arn,
+        external_id,
+        redact,
+        history,
+    } = args;
+    let dir = OutDir::prepare(&out, Made::Snapshot)?;
+    let now = seconds_now();
+    let mut collected = Collected::default();
+    for sign_in in sign_ins(&profile, &role_arn, external_id.as_ref(), region.first()) {
+        let account = Account::new(&sign_in).map_err(remote::failure)?;
+        let bar = progress::collecting();
+        let seen = bar.clone();
+        let told = move |region: &str, operation: &str, things: usize| {
+            seen.set_message(format!("{region} {operation}"));
+            seen.inc(things as u64);
+        };
+        let found = aws::collect(&account, &region, history, now, told);
+        bar.finish_and_clear();
+        collected.add(found.map_err(remote::failure)?);
+    }
+    if redact {
+        aws::redact(&mut collected);
+    }
+    dir.write(|write| {
+        for (path, content) in &collected.files {
+            write(path, &json(content)?)?;
+        }
+        write("manifest.json", &json(&collected.manifest)?)
+    })?;
+    print(summary(&collected, &out.display().to_string()))?;
+    Ok(Exit::Done)
+}
+
+fn json(content: &impl serde::Serialize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(content)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// One for each account.
+fn sign_ins(
+    profiles: &[String],
+    roles: &[String],
+    external_id: Option<&String>,
+    region: Option<&String>,
+) -> Vec<SignIn> {
+    let base = |profile: Option<&String>| SignIn {
+        profile: profile.cloned(),
+        region: region.cloned(),
+        ..SignIn::default()
+    };
+    let bases: Vec<SignIn> = match profiles {
+        [] => vec![base(None)],
+        profiles => profiles.iter().map(|profile| base(Some(profile))).collect(),
+    };
+    if roles.is_empty() {
+        return bases;
+    }
+    let with_role = |base: &SignIn, role: &String| SignIn {
+        role: Some(role.clone()),
+        external_id: external_id.cloned(),
+        ..base.clone()
+    };
+    bases
+        .iter()
+        .flat_map(|base| roles.iter().map(|role| with_role(base, role)))
+        .collect()
+}
+
+fn summary(collected: &Collected, place: &str) -> String {
+    let manifest = &collected.manifest;
+    let mut text = String::new();
+    let mut line = |label: &str, content: String| {
+        writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
+    };
+    for identity in &manifest.identities {
+        line("signed in", visible(&identity.arn, 200));
+    }
+    let mut operations: Vec<(&str, usize)> = Vec::new();
+    for call in &manifest.calls {
+        match operations
+            .iter_mut()
+            .find(|(operation, _)| *operation == call.operation)
+        {
+            Some((_, items)) => *items += call.items,
+            None => operations.push((call.operation, call.items)),
+        }
+    }
+    for (operation, items) in operations {
+        line("", format!("{items:>8}  {operation}"));
+    }
+    for refused in &manifest.refused {
+        let cost = match refused.cost {
+            "" => String::new(),
+            cost => format!(": {cost}"),
+        };
+        line(
+            "refused",
+            format!(
+                "{} in {} ({}){cost}",
+                refused.operation,
+                refused.region,
+                visible(&refused.code, 60)
+            ),
+        );
+    }
+    line(
+        "snapshot",
+        format!("{place}: {} files", collected.files.len() + 1),
+    );
+    text
+}

@@ -1,0 +1,230 @@
+//! Snapshots of a live account, and what stands in their way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::peers::Peer;
+
+/// Every file below a directory, by path.
+fn files(dir: &Path) -> BTreeMap<String, Value> {
+    let walk = walkdir(dir);
+    walk.into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(dir).unwrap().display().to_string();
+            (
+                name,
+                serde_json::from_slice(&fs::read(path).unwrap()).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn walkdir(dir: &Path) -> Vec<std::path::PathBuf> {
+    fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| {
+            if path.is_dir() {
+                walkdir(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+/// The manifest tells the time; the rest is compared.
+fn without_time(mut files: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    files.get_mut("manifest.json").unwrap()["collected_at"] = Value::Null;
+    files
+}
+
+#[test]
+fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
+    let moto = Peer::moto();
+    moto.run("ec2_estate.py", &["make"]);
+    let proxy = Peer::faults(&moto);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("snapshot");
+    let collect = |peer: &Peer| {
+        let mut command = peer.closegate();
+        command
+            .args(["collect", "inventory", "--region", "us-east-1", "--out"])
+            .arg(&out);
+        command
+    };
+
+    let done = collect(&moto).assert().success();
+    let summary = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(
+        summary.contains("1041  DescribeNetworkInterfaces")
+            || summary.contains("DescribeNetworkInterfaces"),
+        "{summary}"
+    );
+    moto.run("ec2_estate.py", &["compare", out.to_str().unwrap()]);
+    let clean = without_time(files(&out));
+    let manifest = &clean["manifest.json"];
+    let call = |operation: &str| {
+        let calls = manifest["calls"].as_array().unwrap();
+        calls
+            .iter()
+            .find(|call| call["operation"] == operation)
+            .cloned()
+            .unwrap()
+    };
+    assert_eq!(manifest["identities"][0]["account"], "123456789012");
+    assert!(call("DescribeNetworkInterfaces")["pages"].as_u64().unwrap() >= 2);
+    assert!(call("DescribeNetworkInterfaces")["items"].as_u64().unwrap() > 1040);
+    // What the emulator lacks is refused, and its cost is said.
+    let refused = &manifest["refused"][0];
+    assert_eq!(
+        (&refused["operation"], &refused["code"]),
+        (
+            &"DescribeSecurityGroupVpcAssociations".into(),
+            &"InvalidAction".into()
+        )
+    );
+    assert!(refused["cost"].as_str().unwrap().contains("own VPC only"));
+
+    // Faults of a moment leave no trace.
+    for kind in [
+        "throttle", "http500", "http503", "reset", "close", "truncate",
+    ] {
+        fs::remove_dir_all(&out).unwrap();
+        proxy.break_with(&format!(
+            r#"[{{"op":"DescribeNetworkInterfaces","kind":"{kind}","times":2}},{{"op":"DescribeSecurityGroupRules","kind":"{kind}","times":1}}]"#
+        ));
+        collect(&proxy).assert().success();
+        assert!(
+            proxy
+                .seen()
+                .iter()
+                .filter(|(_, broken)| broken.is_some())
+                .count()
+                == 3,
+            "{kind}"
+        );
+        assert!(without_time(files(&out)) == clean, "{kind}");
+    }
+
+    // A refusal costs its file.
+    fs::remove_dir_all(&out).unwrap();
+    proxy.break_with(r#"[{"op":"DescribeRouteTables","kind":"error","code":"UnauthorizedOperation","status":403,"times":-1}]"#);
+    let done = collect(&proxy).assert().success();
+    let summary = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(
+        summary.contains("DescribeRouteTables in us-east-1 (UnauthorizedOperation): middleboxes"),
+        "{summary}"
+    );
+    let partial = files(&out);
+    assert!(!partial.contains_key("123456789012/us-east-1/route-tables.json"));
+    assert_eq!(partial.len(), clean.len() - 1);
+
+    // What is left out, and why, is in the inventory's notes.
+    let inventory = closegate::inventory::Inventory::load(&out).unwrap();
+    assert!(
+        inventory
+            .notes()
+            .iter()
+            .any(|note| note.0.contains("DescribeRouteTables was refused")),
+        "{:?}",
+        inventory.notes()
+    );
+
+    // What does not pass ends the run, and what was there before stays.
+    let before = files(&out);
+    for (rules, said) in [
+        (
+            r#"[{"op":"DescribeNetworkInterfaces","kind":"error","code":"UnauthorizedOperation","status":403,"times":-1}]"#,
+            "DescribeNetworkInterfaces",
+        ),
+        (
+            r#"[{"op":"*","kind":"error","code":"ExpiredToken","status":403,"times":-1}]"#,
+            "sign in again",
+        ),
+        (
+            r#"[{"op":"DescribeVpcs","kind":"garbage","times":-1}]"#,
+            "DescribeVpcs",
+        ),
+    ] {
+        proxy.break_with(rules);
+        let done = collect(&proxy).assert().code(4);
+        let said_so = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+        assert!(said_so.contains(said), "{said_so}");
+        assert_eq!(files(&out), before);
+    }
+    let nothing = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(nothing, 1, "something half-written is left");
+}
+
+#[test]
+fn a_redacted_snapshot_still_hangs_together() {
+    let moto = Peer::moto();
+    moto.run("ec2_estate.py", &["make"]);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("snapshot");
+    let mut command = moto.closegate();
+    command
+        .args([
+            "collect",
+            "inventory",
+            "--region",
+            "us-east-1",
+            "--redact",
+            "--out",
+        ])
+        .arg(&out);
+    command.assert().success();
+    for (name, content) in files(&out) {
+        let text = format!("{name} {content}");
+        for secret in [
+            "123456789012",
+            "app & co",
+            "offices",
+            "number 7",
+            "flow-logs\"",
+        ] {
+            assert!(!text.contains(secret), "{secret} in {name}");
+        }
+    }
+    let inventory = closegate::inventory::Inventory::load(&out).unwrap();
+    assert!(inventory.groups().iter().all(|group| group.known));
+    assert!(
+        inventory
+            .groups()
+            .iter()
+            .any(|group| group.members.len() > 500)
+    );
+}
+
+#[test]
+fn every_call_is_in_the_table_that_the_policies_are_made_from() {
+    use closegate::aws::calls::{CALLS, Command};
+    let moto = Peer::moto();
+    moto.run("ec2_estate.py", &["make"]);
+    let proxy = Peer::faults(&moto);
+    let dir = tempfile::tempdir().unwrap();
+    proxy.break_with("[]");
+    let mut command = proxy.closegate();
+    command
+        .args(["collect", "inventory", "--out"])
+        .arg(dir.path().join("snapshot"));
+    command.assert().success();
+    let mut seen: Vec<String> = proxy
+        .seen()
+        .into_iter()
+        .map(|(operation, _)| operation)
+        .collect();
+    seen.sort();
+    seen.dedup();
+    let mut table: Vec<&str> = CALLS
+        .iter()
+        .filter(|c| c.command == Command::CollectInventory)
+        .map(|c| c.operation)
+        .collect();
+    table.sort_unstable();
+    assert_eq!(seen, table);
+}

@@ -1,0 +1,6 @@
+//! A live account, as far as emulators are one: ../../peers says which and how.
+
+mod collect;
+mod peers;
+mod policies;
+mod sources;

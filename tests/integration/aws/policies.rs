@@ -1,0 +1,44 @@
+//! The policies under docs/iam are those of the calls that are made.
+
+use closegate::aws::calls::{Command, policy};
+
+use crate::common::root;
+
+/// `CLOSEGATE_BLESS=1 cargo test policies` writes them.
+#[test]
+fn every_command_has_the_policy_that_its_calls_need() {
+    let dir = root().join("docs/iam");
+    for command in Command::ALL {
+        let path = dir.join(command.policy()).with_extension("json");
+        let made = format!("{:#}\n", policy(command));
+        if std::env::var_os("CLOSEGATE_BLESS").is_some() {
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::write(&path, &made).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap_or_default(),
+            made,
+            "{}",
+            path.display()
+        );
+    }
+    // Nothing in them changes anything.
+    for command in Command::ALL {
+        for action in policy(command)["Statement"][0]["Action"]
+            .as_array()
+            .unwrap()
+        {
+            let name = action.as_str().unwrap().split_once(':').unwrap().1;
+            let reads = [
+                "Describe",
+                "Get",
+                "List",
+                "Head",
+                "Filter",
+                "StartQuery",
+                "StopQuery",
+            ];
+            assert!(reads.iter().any(|verb| name.starts_with(verb)), "{action}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Logs where AWS delivers them: the same result as from files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::peers::Peer;
+use crate::common::{closegate, sample};
+
+/// The sample logs under the names that AWS gives: a day each.
+fn logs(dir: &Path) -> Vec<PathBuf> {
+    (1..=3)
+        .map(|day| {
+            let name = format!("111122223333_vpcflowlogs_us-east-1_fl-0123456789abcdef0_2026110{}T2355Z_0000000{day}.log.gz", day + 1);
+            let path = dir.join(name);
+            fs::copy(sample().join(format!("flows/default/day-{day}.log.gz")), &path).unwrap();
+            path
+        })
+        .collect()
+}
+
+fn names(paths: &[PathBuf]) -> Vec<&str> {
+    paths.iter().map(|path| path.to_str().unwrap()).collect()
+}
+
+/// What an audit says, without where it was read from.
+fn said(out: &Path) -> Value {
+    let mut audit: Value =
+        serde_json::from_slice(&fs::read(out.join("audit.json")).unwrap()).unwrap();
+    let input = audit["input"].as_object_mut().unwrap();
+    for key in ["sources", "bytes_read"] {
+        input.remove(key);
+    }
+    audit
+}
+
+fn audit(command: &mut assert_cmd::Command, sources: &[&str], out: &Path) -> Value {
+    run(command, sources, out).assert().success();
+    said(out)
+}
+
+fn run<'a>(
+    command: &'a mut assert_cmd::Command,
+    sources: &[&str],
+    out: &Path,
+) -> &'a mut assert_cmd::Command {
+    command.arg("audit").arg("--flows").args(sources);
+    command
+        .arg("--inventory")
+        .arg(sample().join("inventory"))
+        .arg("--out")
+        .arg(out)
+}
+
+#[test]
+fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
+    let ministack = Peer::ministack();
+    let proxy = Peer::faults(&ministack);
+    let dir = tempfile::tempdir().unwrap();
+    let files = logs(dir.path());
+    let out = dir.path().join("run");
+    let expected = audit(&mut closegate(), &names(&files), &out);
+    for layout in ["plain", "hourly", "hive", "hive-hourly"] {
+        let bucket = format!("logs-{layout}");
+        let mut arguments = vec!["s3", &bucket, layout];
+        arguments.extend(names(&files));
+        ministack.run("log_files.py", &arguments);
+        for prefix in ["", "some prefix/", "some prefix/AWSLogs/"] {
+            let url = format!("s3://{bucket}/{prefix}");
+            let found = audit(&mut ministack.closegate(), &[&url], &out);
+            assert!(found == expected, "{url}");
+        }
+    }
+
+    let url = "s3://logs-hive/some prefix/";
+    for kind in [
+        "throttle", "http500", "http503", "reset", "close", "truncate",
+    ] {
+        proxy.break_with(&format!(
+            r#"[{{"op":"GetObject","kind":"{kind}","times":3}},{{"op":"ListObjectsV2","kind":"{kind}","times":1}}]"#
+        ));
+        let found = audit(&mut proxy.closegate(), &[url], &out);
+        assert!(found == expected, "{kind}");
+        assert_eq!(
+            proxy
+                .seen()
+                .iter()
+                .filter(|(_, broken)| broken.is_some())
+                .count(),
+            4,
+            "{kind}"
+        );
+    }
+
+    // What can't be read ends the run; nothing is silently short.
+    for (rules, wanted) in [
+        (
+            r#"[{"op":"GetObject","kind":"error","code":"AccessDenied","status":403,"skip":1,"times":1}]"#,
+            "AccessDenied",
+        ),
+        (
+            r#"[{"op":"GetObject","kind":"truncate","times":-1}]"#,
+            "GetObject",
+        ),
+        (
+            r#"[{"op":"ListObjectsV2","kind":"error","code":"ExpiredToken","status":400,"times":-1}]"#,
+            "sign in again",
+        ),
+    ] {
+        proxy.break_with(rules);
+        let mut command = proxy.closegate();
+        let done = run(&mut command, &[url], &out).assert().code(4);
+        let text = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+        assert!(text.contains(wanted), "{text}");
+    }
+
+    // Only what a window needs is fetched.
+    proxy.break_with("[]");
+    let mut command = proxy.closegate();
+    run(&mut command, &[url], &out)
+        .args(["--since", "2026-11-04T12:00:00Z"])
+        .assert()
+        .success();
+    let fetched = proxy
+        .seen()
+        .iter()
+        .filter(|(operation, _)| operation == "GetObject")
+        .count();
+    assert_eq!(fetched, 1);
+}
+
+#[test]
+fn a_store_of_objects_goes_on_where_it_was() {
+    let ministack = Peer::ministack();
+    let proxy = Peer::faults(&ministack);
+    let dir = tempfile::tempdir().unwrap();
+    let files = logs(dir.path());
+    let out = dir.path().join("run");
+    let expected = audit(&mut closegate(), &names(&files), &out);
+    let mut arguments = vec!["s3", "logs", "plain"];
+    arguments.extend(names(&files));
+    ministack.run("log_files.py", &arguments);
+    let ingest = || {
+        let mut command = proxy.closegate();
+        command
+            .args([
+                "ingest",
+                "--flows",
+                "s3://logs/",
+                "--hold",
+                "1",
+                "--threads",
+                "1",
+                "--store",
+            ])
+            .arg(dir.path().join("store"));
+        command.arg("--inventory").arg(sample().join("inventory"));
+        command
+    };
+    proxy.break_with(r#"[{"op":"GetObject","kind":"error","code":"AccessDenied","status":403,"skip":2,"times":1}]"#);
+    ingest().assert().code(4);
+    proxy.break_with("[]");
+    ingest().assert().success();
+    proxy.break_with("[]");
+    let done = ingest().assert().success();
+    let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+    assert!(
+        text.contains("0 new files") && text.contains("3 files were known"),
+        "{text}"
+    );
+    assert!(
+        !proxy
+            .seen()
+            .iter()
+            .any(|(operation, _)| operation == "GetObject"),
+        "read again"
+    );
+    let mut command = closegate();
+    command
+        .arg("audit")
+        .arg("--store")
+        .arg(dir.path().join("store"));
+    command
+        .arg("--inventory")
+        .arg(sample().join("inventory"))
+        .arg("--out")
+        .arg(&out)
+        .assert()
+        .success();
+    assert!(said(&out) == expected);
+}
+
+#[test]
+fn events_in_cloudwatch_are_read_as_files_whatever_breaks_on_the_way() {
+    let ministack = Peer::ministack();
+    let proxy = Peer::faults(&ministack);
+    let dir = tempfile::tempdir().unwrap();
+    let files = logs(dir.path());
+    let out = dir.path().join("run");
+    let expected = audit(&mut closegate(), &names(&files), &out);
+    let mut arguments = vec!["logs", "/vpc/flow logs"];
+    arguments.extend(names(&files));
+    ministack.run("log_files.py", &arguments);
+    let source = "cloudwatch:/vpc/flow logs";
+    assert!(audit(&mut ministack.closegate(), &[source], &out) == expected);
+    for kind in ["throttle", "http500", "reset", "truncate"] {
+        proxy.break_with(&format!(
+            r#"[{{"op":"FilterLogEvents","kind":"{kind}","times":3}}]"#
+        ));
+        assert!(
+            audit(&mut proxy.closegate(), &[source], &out) == expected,
+            "{kind}"
+        );
+    }
+    proxy.break_with(r#"[{"op":"FilterLogEvents","kind":"error","code":"AccessDeniedException","status":400,"skip":3,"times":1}]"#);
+    let mut command = proxy.closegate();
+    run(&mut command, &[source], &out).assert().code(4);
+}

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import botocore.session
 
-OPERATIONS = sorted(
-    set(re.findall(r'"((?:Describe|Get)[A-Z]\w+)"', Path("src/aws/calls.rs").read_text()))
-)
+OPERATIONS = sorted(set(re.findall(r'"((?:Describe|Get)[A-Z]\w+)"', Path("src/aws/calls.rs").read_text())))
 VALUES = {
     "string": "text",
     "integer": "integer",
@@ -42,11 +40,7 @@ def shape_of(shape):
 def main():
     ec2 = botocore.session.get_session().get_service_model("ec2")
     known = set(ec2.operation_names)
-    shapes = {
-        name: shape_of(ec2.operation_model(name).output_shape)
-        for name in OPERATIONS
-        if name in known
-    }
+    shapes = {name: shape_of(ec2.operation_model(name).output_shape) for name in OPERATIONS if name in known}
     lines = (f"{json.dumps(name)}: {json.dumps(shape, separators=(',', ':'))}" for name, shape in shapes.items())
     sys.stdout.write("{\n" + ",\n".join(lines) + "\n}\n")
 

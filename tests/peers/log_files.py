@@ -1,7 +1,7 @@
 """Puts flow log files where AWS delivers them, in an emulator.
 
-    log_files.py URL s3 BUCKET LAYOUT FILE...       LAYOUT: plain, hourly, hive, hive-hourly
-    log_files.py URL logs GROUP FILE...             one stream for each interface
+log_files.py URL s3 BUCKET LAYOUT FILE...       LAYOUT: plain, hourly, hive, hive-hourly
+log_files.py URL logs GROUP FILE...             one stream for each interface
 """
 
 import gzip
@@ -34,7 +34,9 @@ def s3(url, bucket, layout, *files):
         key = "some prefix/" + LAYOUTS[layout].format(**parts) + path.name
         api.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
     # What lies beside flow logs.
-    api.put_object(Bucket=bucket, Key="some prefix/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/x.json.gz", Body=b"{}")
+    api.put_object(
+        Bucket=bucket, Key="some prefix/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/x.json.gz", Body=b"{}"
+    )
     api.put_object(Bucket=bucket, Key="some prefix/AWSLogs/111122223333/vpcflowlogs/", Body=b"")
 
 

@@ -45,7 +45,7 @@ fn without_time(mut files: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
 #[test]
 fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
     let moto = Peer::moto();
-    moto.run("ec2_estate.py", &["make"]);
+    moto.run("ec2_estate.py", &["make", "1040"]);
     let proxy = Peer::faults(&moto);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("snapshot");
@@ -60,8 +60,7 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
     let done = collect(&moto).assert().success();
     let summary = String::from_utf8(done.get_output().stdout.clone()).unwrap();
     assert!(
-        summary.contains("1041  DescribeNetworkInterfaces")
-            || summary.contains("DescribeNetworkInterfaces"),
+        summary.contains("1043  DescribeNetworkInterfaces"),
         "{summary}"
     );
     moto.run("ec2_estate.py", &["compare", out.to_str().unwrap()]);
@@ -107,7 +106,15 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
                 == 3,
             "{kind}"
         );
-        assert!(without_time(files(&out)) == clean, "{kind}");
+        let found = without_time(files(&out));
+        let differ: Vec<&String> = clean
+            .keys()
+            .filter(|name| found.get(*name) != clean.get(*name))
+            .collect();
+        assert!(
+            differ.is_empty() && found.len() == clean.len(),
+            "{kind}: {differ:?}"
+        );
     }
 
     // A refusal costs its file.
@@ -163,7 +170,7 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
 #[test]
 fn a_redacted_snapshot_still_hangs_together() {
     let moto = Peer::moto();
-    moto.run("ec2_estate.py", &["make"]);
+    moto.run("ec2_estate.py", &["make", "20"]);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("snapshot");
     let mut command = moto.closegate();
@@ -196,7 +203,7 @@ fn a_redacted_snapshot_still_hangs_together() {
         inventory
             .groups()
             .iter()
-            .any(|group| group.members.len() > 500)
+            .any(|group| group.members.len() >= 10)
     );
 }
 
@@ -204,7 +211,7 @@ fn a_redacted_snapshot_still_hangs_together() {
 fn every_call_is_in_the_table_that_the_policies_are_made_from() {
     use closegate::aws::calls::{CALLS, Command};
     let moto = Peer::moto();
-    moto.run("ec2_estate.py", &["make"]);
+    moto.run("ec2_estate.py", &["make", "20"]);
     let proxy = Peer::faults(&moto);
     let dir = tempfile::tempdir().unwrap();
     proxy.break_with("[]");

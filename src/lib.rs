@@ -23,12 +23,14 @@ pub mod inventory;
 
 pub mod ingest;
 
-#[cfg(feature = "aws")]
-pub mod aws;
-
 pub mod flow;
 
 pub mod store;
+
+pub mod query;
+
+#[cfg(feature = "aws")]
+pub mod aws;
 
 pub mod resolve;
 

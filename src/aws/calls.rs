@@ -175,6 +175,7 @@ pub const CALLS: &[Call] = &[
     call(Command::S3, "s3", "GetObject"),
     call(Command::CloudWatch, "logs", "DescribeLogStreams"),
     call(Command::CloudWatch, "logs", "FilterLogEvents"),
+    call(Command::Athena, "athena", "GetTableMetadata"),
     call(Command::Athena, "athena", "StartQueryExecution"),
     call(Command::Athena, "athena", "GetQueryExecution"),
     call(Command::Athena, "athena", "GetQueryResults"),

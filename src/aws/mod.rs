@@ -4,9 +4,12 @@
 
 mod account;
 mod ahead;
+mod asked;
+mod athena;
 pub mod calls;
 mod collect;
 mod history;
+mod insights;
 mod layout;
 mod logs;
 mod redact;
@@ -14,7 +17,10 @@ mod s3;
 mod shapes;
 
 pub use account::{Account, CallError, SignIn};
+pub use asked::Asked;
+pub use athena::{Table, connections};
 pub use collect::{Answered, Collected, Identity, Manifest, Refused, collect};
+pub use insights::{Group, ask};
 pub use logs::{Span, events};
 pub use redact::redact;
 pub use s3::{Selection, objects};

@@ -49,16 +49,7 @@ pub fn objects(
     url: &str,
     selection: &Selection,
 ) -> Result<Vec<Source>, CallError> {
-    let (bucket, prefix) = url
-        .strip_prefix("s3://")
-        .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
-        .filter(|(bucket, _)| !bucket.is_empty())
-        .ok_or_else(|| {
-            CallError::other(
-                "ListObjectsV2",
-                format!("`{url}` is not s3://bucket/prefix"),
-            )
-        })?;
+    let (bucket, prefix) = parts(url)?;
     account.wait(async {
         let bucket = Bucket {
             client: client(account, bucket).await?,
@@ -85,6 +76,40 @@ pub fn objects(
             },
         ))
     })
+}
+
+/// The content of everything below `s3://bucket/prefix`.
+pub(super) async fn contents(account: &Account, url: &str) -> Result<Vec<Vec<u8>>, CallError> {
+    let (bucket, prefix) = parts(url)?;
+    let bucket = Bucket {
+        client: client(account, bucket).await?,
+        name: bucket.to_owned(),
+        payer: None,
+    };
+    let mut contents = Vec::new();
+    for object in bucket.list(prefix, &Selection::default()).await? {
+        let mut content = Vec::new();
+        let size = size(&object);
+        for part in 0..size.div_ceil(PART) {
+            let from = part * PART;
+            content.extend(bucket.part(&object, from, PART.min(size - from)).await?);
+        }
+        contents.push(content);
+    }
+    Ok(contents)
+}
+
+/// Bucket and prefix.
+fn parts(url: &str) -> Result<(&str, &str), CallError> {
+    url.strip_prefix("s3://")
+        .map(|rest| rest.split_once('/').unwrap_or((rest, "")))
+        .filter(|(bucket, _)| !bucket.is_empty())
+        .ok_or_else(|| {
+            CallError::other(
+                "ListObjectsV2",
+                format!("`{url}` is not s3://bucket/prefix"),
+            )
+        })
 }
 
 fn size(object: &Object) -> u64 {

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::findings::Severity;
+use crate::query::Engine;
 use crate::store;
 use crate::suggest::Level;
 
@@ -41,6 +42,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Is this allowed by the current rules, and by which rule on which side?
     Can(CanArgs),
+    /// List the questions under queries/, or print one with names filled in
+    Query(QueryArgs),
     /// Print the JSON Schema of a file closegate writes
     Schema(SchemaArgs),
     /// Print completions for a shell
@@ -53,8 +56,8 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]
 pub(super) struct InputArgs {
-    /// Flow logs: files, directories, quoted globs, - for standard input, `s3://BUCKET/PREFIX`, or
-    /// `cloudwatch:LOG_GROUP`
+    /// Flow logs: files, directories, quoted globs, - for standard input, `s3://BUCKET/PREFIX`,
+    /// `cloudwatch:LOG_GROUP`; or one of `athena:DATABASE.TABLE` and `insights:LOG_GROUP`
     #[arg(long, num_args = 1.., value_name = "SRC", group = "source")]
     pub(super) flows: Vec<String>,
 
@@ -101,6 +104,18 @@ pub(super) struct RemoteArgs {
     /// S3: only logs of these regions, by their keys
     #[arg(long, num_args = 1.., value_name = "REGION")]
     pub(super) only_region: Vec<String>,
+
+    /// Athena: workgroup [default: primary]
+    #[arg(long, value_name = "NAME")]
+    pub(super) athena_workgroup: Option<String>,
+
+    /// Athena: where it puts results, if the workgroup doesn't say it: `s3://BUCKET/PREFIX`
+    #[arg(long, value_name = "URL")]
+    pub(super) athena_output: Option<String>,
+
+    /// Athena: results as Parquet files below --athena-output, which stay there; faster than pages
+    #[arg(long, requires = "athena_output")]
+    pub(super) athena_unload: bool,
 
     /// S3: pay for requests and transfer where the bucket's owner doesn't
     #[arg(long)]
@@ -273,6 +288,73 @@ pub(super) struct CanArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct QueryArgs {
+    /// The question [default: list all]
+    pub(super) name: Option<String>,
+
+    /// The engine it is for
+    #[arg(long, value_name = "ENGINE", default_value = "duckdb")]
+    pub(super) engine: EngineArg,
+
+    /// Athena: the table, as DATABASE.TABLE
+    #[arg(long, value_name = "TABLE", default_value = "logs.flow_logs")]
+    pub(super) table: String,
+
+    /// Athena: where the logs of a new table lie, above `AWSLogs`
+    #[arg(long, value_name = "URL", default_value = "s3://BUCKET/PREFIX")]
+    pub(super) location: String,
+
+    /// Athena: accounts of a new table
+    #[arg(long, num_args = 1.., value_name = "ACCOUNT", default_value = "111122223333")]
+    pub(super) account: Vec<String>,
+
+    /// Athena: regions of a new table
+    #[arg(long, num_args = 1.., value_name = "REGION", default_value = "us-east-1")]
+    pub(super) region: Vec<String>,
+
+    /// `DuckDB`: the files, as a glob
+    #[arg(long, value_name = "GLOB", default_value = "flows/*.log.gz")]
+    pub(super) flows: String,
+
+    /// `DuckDB`: an audit's --out directory, for questions about its connections
+    #[arg(long, value_name = "RUN")]
+    pub(super) run: Option<PathBuf>,
+
+    /// Format of the logs: '${version} ${account-id} …' [default: version 2]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<String>,
+
+    /// For questions about groups: directory with the JSON that `aws ec2 describe-*` prints
+    #[arg(long, value_name = "DIR")]
+    pub(super) inventory: Option<PathBuf>,
+
+    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+
+    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum EngineArg {
+    Athena,
+    Insights,
+    Duckdb,
+}
+
+impl From<EngineArg> for Engine {
+    fn from(arg: EngineArg) -> Self {
+        match arg {
+            EngineArg::Athena => Self::Athena,
+            EngineArg::Insights => Self::Insights,
+            EngineArg::Duckdb => Self::Duckdb,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -23,6 +23,20 @@ pub(super) fn collecting() -> ProgressBar {
     bar(None, "{spinner} {pos} things ({per_sec}), {msg}")
 }
 
+/// A spinner over what an engine has scanned.
+#[cfg(feature = "aws")]
+pub(super) fn asking() -> ProgressBar {
+    bar(None, "{spinner} {msg} ({elapsed})")
+}
+
+/// A line on standard error.
+#[cfg(feature = "aws")]
+pub(super) fn say(text: &str) {
+    use std::io::Write as _;
+    // Nothing is left to do if standard error is gone.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 fn bar(length: Option<u64>, template: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -2,9 +2,11 @@
 
 use super::args::RemoteArgs;
 use super::exit::Failure;
+use super::progress;
 use super::settings::seconds_now;
-use crate::aws::{self, Account, CallError, Selection, SignIn, Span};
-use crate::ingest::{self, Source, is_remote};
+use crate::aws::{self, Account, Asked, CallError, Group, Selection, SignIn, Span, Table};
+use crate::flow::FlowTable;
+use crate::ingest::{self, Format, Intake, Settings, Source, is_remote};
 
 /// The sources behind every argument, in AWS or not; `settled` leaves out what may still grow.
 pub(super) fn sources(
@@ -20,13 +22,17 @@ pub(super) fn sources(
     if elsewhere.is_empty() {
         return Ok(sources);
     }
-    let account = Account::new(&SignIn {
-        profile: remote.profile.clone(),
-        ..SignIn::default()
-    })
-    .map_err(failure)?;
+    let account = sign_in(remote)?;
     for argument in elsewhere {
-        let found = if argument.starts_with("s3:") {
+        let found = if let Some(group) = argument.strip_prefix("cloudwatch:") {
+            let span = Span {
+                since,
+                until,
+                now: seconds_now(),
+                settled,
+            };
+            aws::events(&account, group, &span)
+        } else if argument.starts_with("s3:") {
             let selection = Selection {
                 since,
                 until,
@@ -35,30 +41,110 @@ pub(super) fn sources(
                 requester_pays: remote.requester_pays,
             };
             aws::objects(&account, argument, &selection)
-        } else if let Some(group) = argument.strip_prefix("cloudwatch:") {
-            let span = Span {
-                since,
-                until,
-                now: seconds_now(),
-                settled,
-            };
-            aws::events(&account, group, &span)
         } else {
             return Err(Failure::usage(anyhow::anyhow!(
-                "flow source `{argument}` can't be read yet"
+                "flow source `{argument}` has to be the only one, and of `audit` or `verify`; what an engine grouped can't be added to rows"
             )));
         };
-        sources.extend(found.map_err(failure)?);
+        sources.extend(found.map_err(|error| failure(&error))?);
     }
     sources.sort();
     sources.dedup();
     Ok(sources)
 }
 
+/// A question to an engine that holds the logs.
+pub(super) enum Question {
+    Athena(Box<(Account, Table)>),
+    Insights(Box<(Account, Group)>),
+}
+
+/// The question, if that is what the arguments are.
+pub(super) fn question(
+    flows: &[String],
+    remote: &RemoteArgs,
+    reading: &Settings,
+) -> Result<Option<Question>, Failure> {
+    let [flow] = flows else {
+        return Ok(None);
+    };
+    let (table, group) = (flow.strip_prefix("athena:"), flow.strip_prefix("insights:"));
+    if table.is_none() && group.is_none() {
+        return Ok(None);
+    }
+    let Some(since) = reading.since else {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "flow source `{flow}` needs --since, for an engine is paid for what it scans; for example --since 14d"
+        )));
+    };
+    let until = reading.until.unwrap_or_else(seconds_now);
+    let account = sign_in(remote)?;
+    if let Some(group) = group {
+        let known = &reading.known_formats;
+        let only = known
+            .first()
+            .filter(|(_, first)| known.iter().all(|(_, format)| format == first));
+        let format = reading
+            .format
+            .clone()
+            .or_else(|| only.map(|(_, format)| format.clone()));
+        let group = Group {
+            name: group.to_owned(),
+            format: format.unwrap_or_else(Format::default_v2),
+            since,
+            until,
+        };
+        return Ok(Some(Question::Insights(Box::new((account, group)))));
+    }
+    let name = table.unwrap_or_default();
+    let Some((database, name)) = name.split_once('.') else {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "flow source `{flow}` is not athena:DATABASE.TABLE"
+        )));
+    };
+    let table = Table {
+        database: database.to_owned(),
+        name: name.to_owned(),
+        since,
+        until,
+        workgroup: remote.athena_workgroup.clone(),
+        output: remote.athena_output.clone(),
+        unload: remote.athena_unload,
+    };
+    Ok(Some(Question::Athena(Box::new((account, table)))))
+}
+
+impl Question {
+    /// Asks, and says on standard error what it costs.
+    pub(super) fn ask(&self) -> Result<(FlowTable, Intake), Failure> {
+        let bar = progress::asking();
+        let told = |asked: &Asked| match asked {
+            // Before anything is paid for, whoever looks.
+            Asked::Before { .. } => progress::say(&asked.describe()),
+            Asked::Scanned { .. } => bar.set_message(asked.describe()),
+        };
+        let answer = match self {
+            Self::Athena(asked) => aws::connections(&asked.0, &asked.1, told),
+            Self::Insights(asked) => aws::ask(&asked.0, &asked.1, told),
+        };
+        bar.finish_and_clear();
+        let (table, intake) = answer.map_err(|error| failure(&error))?;
+        progress::say(&bar.message());
+        Ok((table, intake))
+    }
+}
+
+fn sign_in(remote: &RemoteArgs) -> Result<Account, Failure> {
+    Account::new(&SignIn {
+        profile: remote.profile.clone(),
+        ..SignIn::default()
+    })
+    .map_err(|error| failure(&error))
+}
+
 /// Says what AWS said, and what to do.
-pub(super) fn failure(error: CallError) -> Failure {
-    let CallError { code, .. } = &error;
-    let advice = match code.as_deref() {
+pub(super) fn failure(error: &CallError) -> Failure {
+    let advice = match error.code.as_deref() {
         None => {
             "check the network, the region and the endpoint; `aws sts get-caller-identity` uses the same settings"
         }

@@ -22,6 +22,9 @@ pub(super) struct Input {
 pub(super) enum Evidence {
     Logs(Vec<Source>),
     Store(PathBuf),
+    /// What an engine in AWS groups.
+    #[cfg(feature = "aws")]
+    Asked(super::remote::Question),
 }
 
 impl Input {
@@ -37,39 +40,63 @@ impl Input {
             threads,
             remote,
         } = args;
-        let now = now();
-        let bound = |name: &str, text: Option<String>| {
-            text.map(|text| time(&text, now).with_context(|| format!("--{name} `{text}`")))
-                .transpose()
-                .map_err(Failure::usage)
-        };
-        let (since, until) = (bound("since", since)?, bound("until", until)?);
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            return Err(Failure::usage(anyhow!(
-                "--since lies at or after --until; swap them"
-            )));
-        }
+        let (since, until) = window(since, until)?;
         let format = format(log_format)?;
         let inventory = Inventory::load(&inventory).map_err(Failure::usage)?;
         if let Some(threads) = threads {
             use_threads(threads)?;
         }
+        let reading = ingest::Settings {
+            format,
+            known_formats: known_formats(&inventory),
+            since,
+            until,
+        };
+        let evidence = match store {
+            Some(store) => Evidence::Store(store),
+            None => evidence(&flows, &remote, &reading)?,
+        };
         Ok(Self {
-            evidence: match store {
-                Some(store) => Evidence::Store(store),
-                None => Evidence::Logs(sources(&flows, &remote, (since, until), false)?),
-            },
-            reading: ingest::Settings {
-                format,
-                known_formats: known_formats(&inventory),
-                since,
-                until,
-            },
+            evidence,
             inventory,
+            reading,
         })
     }
+}
+
+/// What is to be read: sources, or one question to an engine in AWS.
+fn evidence(
+    flows: &[String],
+    remote: &RemoteArgs,
+    reading: &ingest::Settings,
+) -> Result<Evidence, Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(question) = super::remote::question(flows, remote, reading)? {
+        return Ok(Evidence::Asked(question));
+    }
+    sources(flows, remote, (reading.since, reading.until), false).map(Evidence::Logs)
+}
+
+/// `--since` and `--until`, in Unix seconds.
+pub(super) fn window(
+    since: Option<String>,
+    until: Option<String>,
+) -> Result<(Option<u64>, Option<u64>), Failure> {
+    let now = now();
+    let bound = |name: &str, text: Option<String>| {
+        text.map(|text| time(&text, now).with_context(|| format!("--{name} `{text}`")))
+            .transpose()
+            .map_err(Failure::usage)
+    };
+    let (since, until) = (bound("since", since)?, bound("until", until)?);
+    if let (Some(since), Some(until)) = (since, until)
+        && since >= until
+    {
+        return Err(Failure::usage(anyhow!(
+            "--since lies at or after --until; swap them"
+        )));
+    }
+    Ok((since, until))
 }
 
 /// The sources behind every argument; `settled` leaves out what may still grow.

@@ -16,5 +16,5 @@ pub use coverage::Coverage;
 pub use days::{DAY, Days};
 pub use fold::{FlowTableBuilder, Folder};
 pub use ports::Ports;
-pub use presume::Dropped;
+pub use presume::{Dropped, LISTENERS};
 pub use table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs};

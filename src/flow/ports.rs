@@ -71,6 +71,11 @@ impl Ports {
         }
     }
 
+    /// There are others than the known ones.
+    pub const fn have_more(&mut self) {
+        self.count |= MORE;
+    }
+
     /// Adds a port.
     pub fn add(&mut self, port: u16) {
         let known = self.known();

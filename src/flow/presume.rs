@@ -29,7 +29,7 @@ pub enum Dropped {
 /// name and port number registry and the vendors' defaults. Load balancers, NAT gateways,
 /// Lambda and old Windows pick their own ports from the same range
 /// (vpc-network-acls.html), so that the smaller number says nothing there.
-const LISTENERS: &[u16] = &[
+pub const LISTENERS: &[u16] = &[
     1099, 1194, 1433, 1434, 1521, 1645, 1646, 1812, 1813, 1883, 2049, 2181, 2375, 2376, 2379, 2380,
     3000, 3128, 3260, 3268, 3269, 3306, 3389, 4222, 4317, 4318, 5000, 5044, 5060, 5061, 5439, 5432,
     5601, 5666, 5671, 5672, 5900, 5985, 5986, 6379, 6380, 6443, 6514, 7000, 7001, 7077, 7199, 7473,

@@ -120,6 +120,15 @@ impl Signs {
         Self(signs)
     }
 
+    /// From what rows said: SYN, SYN-ACK, egress, ingress, sender rewritten, receiver rewritten.
+    pub fn of_parts(parts: [bool; 6]) -> Self {
+        let bits = parts
+            .iter()
+            .rev()
+            .fold(0, |bits, &part| bits << 1 | u8::from(part));
+        Self(bits)
+    }
+
     /// The flags of a row say that its sender opens connections: SYN without ACK.
     pub const fn syn(self) -> bool {
         self.0 & Self::SYN != 0
@@ -236,6 +245,11 @@ impl FlowTable {
             }
             same
         });
+    }
+
+    /// An address's service, as a row names it; nothing, if the name is empty.
+    pub fn note_service(&mut self, address: IpAddr, name: &[u8]) {
+        note_service(&mut self.services, address, name);
     }
 
     /// What is known of an interface by its id; nothing if it recorded no row at all,

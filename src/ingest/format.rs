@@ -145,6 +145,11 @@ impl Format {
         }
     }
 
+    /// The field names in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// How many values a line has.
     pub(super) fn width(&self) -> usize {
         self.plan.len()

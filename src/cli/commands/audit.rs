@@ -72,6 +72,8 @@ pub(super) fn read(
             read
         }
         Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
+        #[cfg(feature = "aws")]
+        Evidence::Asked(question) => question.ask()?,
     };
     if intake.records_read() == 0 {
         return Err(nothing_read(&intake));

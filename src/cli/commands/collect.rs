@@ -30,7 +30,7 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
     let now = seconds_now();
     let mut collected = Collected::default();
     for sign_in in sign_ins(&profile, &role_arn, external_id.as_ref(), region.first()) {
-        let account = Account::new(&sign_in).map_err(remote::failure)?;
+        let account = Account::new(&sign_in).map_err(|error| remote::failure(&error))?;
         let bar = progress::collecting();
         let seen = bar.clone();
         let told = move |region: &str, operation: &str, things: usize| {
@@ -39,7 +39,7 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         };
         let found = aws::collect(&account, &region, history, now, told);
         bar.finish_and_clear();
-        collected.add(found.map_err(remote::failure)?);
+        collected.add(found.map_err(|error| remote::failure(&error))?);
     }
     if redact {
         aws::redact(&mut collected);

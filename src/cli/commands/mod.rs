@@ -8,4 +8,5 @@ pub(super) mod demo;
 pub(super) mod explain;
 pub(super) mod ingest;
 pub(super) mod print;
+pub(super) mod query;
 pub(super) mod verify;

@@ -1,0 +1,10 @@
+-- Who sends the most? The interfaces and addresses with the most bytes.
+WITH flow_rows AS (
+{{flow_rows}}
+)
+SELECT interface_id, src, dst, protocol, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS records
+FROM flow_rows
+WHERE status = 'OK' AND action = 'ACCEPT'
+GROUP BY interface_id, src, dst, protocol
+ORDER BY bytes DESC, interface_id, src, dst, protocol
+LIMIT 25

@@ -1,0 +1,329 @@
+//! What an engine answers to `connections`, as flows.
+
+use std::net::IpAddr;
+
+use super::insights::Kept;
+use crate::flow::{
+    Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, FlowTableBuilder, ObserverIx,
+    Ports, Signs,
+};
+use crate::ingest::{Intake, SourceIntake};
+use crate::net::{HashMap, Protocol};
+
+/// A row that is not what was asked for: the column, and what it held.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the column `{column}` holds `{value}`")]
+pub struct Unreadable {
+    /// The column.
+    pub column: &'static str,
+    /// Its value; hostile.
+    pub value: String,
+}
+
+/// SYN, and SYN with ACK, of `tcp-flags` (flow-log-records.html).
+const SYN: u64 = 0b0_0010;
+const SYN_ACK: u64 = 0b1_0010;
+
+/// Partial results, adding up.
+#[derive(Debug, Default)]
+pub struct Partials {
+    observers: HashMap<String, ObserverIx>,
+    table: FlowTable,
+    intake: Intake,
+}
+
+/// One row of an answer: values by the names of the question.
+struct Cells<'a, F: Fn(&str) -> Option<&'a str>> {
+    value: F,
+}
+
+impl<'a, F: Fn(&str) -> Option<&'a str>> Cells<'a, F> {
+    fn text(&self, column: &str) -> &'a str {
+        (self.value)(column).unwrap_or_default()
+    }
+
+    fn unreadable(&self, column: &'static str) -> Unreadable {
+        Unreadable {
+            column,
+            value: self.text(column).to_owned(),
+        }
+    }
+
+    fn parse<T: std::str::FromStr>(&self, column: &'static str) -> Result<T, Unreadable> {
+        self.text(column)
+            .parse()
+            .map_err(|_error| self.unreadable(column))
+    }
+
+    /// A whole number; Logs Insights prints `12.0` for 12.
+    fn number(&self, column: &'static str) -> Result<u64, Unreadable> {
+        let text = self.text(column);
+        let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+        whole.parse().map_err(|_error| self.unreadable(column))
+    }
+
+    fn port(&self, column: &'static str) -> Result<u16, Unreadable> {
+        self.number(column)?
+            .try_into()
+            .map_err(|_error| self.unreadable(column))
+    }
+
+    fn flag(&self, column: &str) -> bool {
+        self.text(column) == "1"
+    }
+
+    fn accepted(&self) -> Result<bool, Unreadable> {
+        match self.text("action") {
+            "ACCEPT" => Ok(true),
+            "REJECT" => Ok(false),
+            _ => Err(self.unreadable("action")),
+        }
+    }
+
+    fn protocol(&self) -> Result<Protocol, Unreadable> {
+        let number = self.number("protocol")?;
+        number
+            .try_into()
+            .map(Protocol)
+            .map_err(|_error| self.unreadable("protocol"))
+    }
+}
+
+impl Partials {
+    /// The columns of the answer in SQL.
+    pub const COLUMNS: [&'static str; 26] = [
+        "status",
+        "interface_id",
+        "src",
+        "dst",
+        "src_port",
+        "dst_port",
+        "protocol",
+        "action",
+        "dropped",
+        "first_day",
+        "last_day",
+        "records",
+        "duplicates",
+        "packets",
+        "bytes",
+        "first_seen",
+        "last_seen",
+        "syn",
+        "syn_ack",
+        "egress",
+        "ingress",
+        "src_rewritten",
+        "dst_rewritten",
+        "src_service",
+        "dst_service",
+        "ports",
+    ];
+
+    /// The answer in SQL as a Parquet file, every column of text.
+    pub fn add_parquet(&mut self, file: Vec<u8>) -> Result<(), String> {
+        use polars::prelude::{ParquetReader, SerReader, StringChunked};
+        let frame = ParquetReader::new(std::io::Cursor::new(file))
+            .finish()
+            .map_err(|error| error.to_string())?;
+        let columns: Vec<(&str, &StringChunked)> = frame
+            .columns()
+            .iter()
+            .map(|column| Ok((column.name().as_str(), column.str()?)))
+            .collect::<Result<_, polars::prelude::PolarsError>>()
+            .map_err(|error| error.to_string())?;
+        for row in 0..frame.height() {
+            let value = |wanted: &str| {
+                let (_, column) = columns.iter().find(|(name, _)| *name == wanted)?;
+                column.get(row)
+            };
+            self.add(value).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// A row of the answer in SQL.
+    pub fn add<'a>(&mut self, value: impl Fn(&str) -> Option<&'a str>) -> Result<(), Unreadable> {
+        let cells = Cells { value };
+        let records = cells.number("records")?;
+        let duplicates = cells.number("duplicates")?;
+        let status = cells.text("status");
+        if status == "bad" {
+            self.intake.malformed += records + duplicates;
+            return Ok(());
+        }
+        let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
+        self.intake.duplicates += duplicates;
+        self.seen(first, last);
+        // Of the rows of a flow, those that touch the same days are one row here.
+        let days = Days::of(cells.number("first_day")?, cells.number("last_day")?);
+        let observer = self.observer(cells.text("interface_id"));
+        let coverage = &mut self.table.coverage[observer.index()];
+        match status {
+            "NODATA" => {
+                coverage.no_data += records;
+                coverage.days.join(days);
+                self.intake.no_data += records;
+                return Ok(());
+            }
+            "SKIPDATA" => {
+                let skipped = coverage.skipped.unwrap_or((first, last));
+                coverage.skipped = Some((skipped.0.min(first), skipped.1.max(last)));
+                coverage.skip_data += records;
+                self.intake.skip_data += records;
+                return Ok(());
+            }
+            "OK" => {}
+            _ => return Err(cells.unreadable("status")),
+        }
+        let dropped = match cells.text("dropped") {
+            "neither" => Dropped::Neither,
+            "src" => Dropped::Src,
+            "dst" => Dropped::Dst,
+            _ => return Err(cells.unreadable("dropped")),
+        };
+        let mut ports = Ports::default();
+        if dropped != Dropped::Neither {
+            for port in cells.text("ports").split_whitespace() {
+                ports.add(port.parse().map_err(|_error| cells.unreadable("ports"))?);
+            }
+        }
+        let (src, dst): (IpAddr, IpAddr) = (cells.parse("src")?, cells.parse("dst")?);
+        for (address, service) in [(src, "src_service"), (dst, "dst_service")] {
+            self.table
+                .note_service(address, cells.text(service).as_bytes());
+        }
+        self.put(
+            FlowKey {
+                observer,
+                src,
+                dst,
+                src_port: cells.port("src_port")?,
+                dst_port: cells.port("dst_port")?,
+                protocol: cells.protocol()?,
+                accepted: cells.accepted()?,
+                dropped,
+            },
+            Counters {
+                records,
+                packets: cells.number("packets")?,
+                bytes: cells.number("bytes")?,
+                first,
+                last,
+                days,
+                signs: Signs::of_parts([
+                    cells.flag("syn"),
+                    cells.flag("syn_ack"),
+                    cells.flag("egress"),
+                    cells.flag("ingress"),
+                    cells.flag("src_rewritten"),
+                    cells.flag("dst_rewritten"),
+                ]),
+                dropped: ports,
+            },
+        );
+        Ok(())
+    }
+
+    /// A row of the answer of Logs Insights to one of the three questions.
+    pub fn add_kept<'a>(
+        &mut self,
+        kept: Kept,
+        value: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<(), Unreadable> {
+        let cells = Cells { value };
+        let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
+        self.seen(first, last);
+        let observer = self.observer(cells.text("interface_id"));
+        let mut ports = Ports::default();
+        let dropped = match kept {
+            Kept::Both => Dropped::Neither,
+            Kept::Dst => Dropped::Src,
+            Kept::Src => Dropped::Dst,
+        };
+        if dropped != Dropped::Neither {
+            let (least, most) = (cells.port("least_port")?, cells.port("most_port")?);
+            ports.add(least);
+            ports.add(most);
+            if cells.number("distinct_ports")? > 2 {
+                ports.have_more();
+            }
+        }
+        let port = |column, there: bool| if there { cells.port(column) } else { Ok(0) };
+        let flags = cells.number("tcp_flags").unwrap_or(0) & SYN_ACK;
+        let key = FlowKey {
+            observer,
+            src: cells.parse("srcaddr")?,
+            dst: cells.parse("dstaddr")?,
+            src_port: port("srcport", kept != Kept::Dst)?,
+            dst_port: port("dstport", kept != Kept::Src)?,
+            protocol: cells.protocol()?,
+            accepted: cells.accepted()?,
+            dropped,
+        };
+        let tcp = key.protocol == Protocol::TCP;
+        let counters = Counters {
+            records: cells.number("records")?,
+            packets: cells.number("packets")?,
+            bytes: cells.number("bytes")?,
+            first,
+            last,
+            days: Days::of(first, last),
+            signs: Signs::of_parts([
+                tcp && flags == SYN,
+                tcp && flags == SYN_ACK,
+                cells.text("flow_direction") == "egress",
+                cells.text("flow_direction") == "ingress",
+                false,
+                false,
+            ]),
+            dropped: ports,
+        };
+        self.put(key, counters);
+        Ok(())
+    }
+
+    fn put(&mut self, key: FlowKey, counters: Counters) {
+        let coverage = &mut self.table.coverage[key.observer.index()];
+        coverage.rows += counters.records;
+        coverage.days.join(counters.days);
+        self.intake.rows += counters.records;
+        self.table.flows.push(Flow { key, counters });
+    }
+
+    fn seen(&mut self, first: u64, last: u64) {
+        let window = self.intake.window.unwrap_or((first, last));
+        self.intake.window = Some((window.0.min(first), window.1.max(last)));
+    }
+
+    fn observer(&mut self, name: &str) -> ObserverIx {
+        if let Some(&known) = self.observers.get(name) {
+            return known;
+        }
+        let ix = ObserverIx::new(self.table.observers.len());
+        self.table.observers.push(name.to_owned());
+        self.table.coverage.push(Coverage::default());
+        self.observers.insert(name.to_owned(), ix);
+        ix
+    }
+
+    /// The flows, and the account of them: one source, of which `bytes` were scanned.
+    pub fn finish(self, source: &str, format: &str, bytes: u64) -> (FlowTable, Intake) {
+        let Self {
+            table, mut intake, ..
+        } = self;
+        intake.bytes = bytes;
+        intake.sources = vec![SourceIntake {
+            name: source.to_owned(),
+            format: format.to_owned(),
+            records: intake.records_read() + intake.duplicates,
+            malformed: intake.malformed,
+            bytes,
+            window: intake.window,
+            samples: Vec::new(),
+        }];
+        let builder = FlowTableBuilder::default();
+        builder.absorb(&table);
+        (builder.finish(), intake)
+    }
+}

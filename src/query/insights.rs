@@ -13,17 +13,20 @@ pub enum Kept {
     Dst,
     /// Both.
     Both,
+    /// None: the question is about intervals without traffic, and those that AWS dropped.
+    None,
 }
 
 impl Kept {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::Dst, Self::Src, Self::Both];
+    /// All of them; every record passes one.
+    pub const ALL: [Self; 4] = [Self::Dst, Self::Src, Self::Both, Self::None];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Src => "1 of 3",
             Self::Dst => "2 of 3",
             Self::Both => "3 of 3",
+            Self::None => "",
         }
     }
 }
@@ -81,8 +84,15 @@ fn drops(client: &str, server: &str, refuted: Option<&str>) -> String {
     }
 }
 
-/// The question `connections`, for one of the three.
+/// The question `connections`, for one of the three, or `coverage`.
 pub fn insights_connections(kept: Kept, format: &Format) -> String {
+    let text = |name: &str| {
+        let mut events = QUERIES.iter().filter(|query| query.over == Over::Events);
+        events
+            .find(|query| query.name == name)
+            .expect("it is in the table")
+            .text
+    };
     let fields = fields(format);
     let flags = fields.iter().any(|name| name == "tcp_flags");
     // SYN is 2 and ACK is 16: a SYN opens, a SYN-ACK answers (flow-log-records.html).
@@ -95,6 +105,7 @@ pub fn insights_connections(kept: Kept, format: &Format) -> String {
     let (filter, dropped, ports) = match kept {
         Kept::Dst => (sender, "srcport", "dstport"),
         Kept::Src => (receiver, "dstport", "srcport"),
+        Kept::None => return text("coverage").replace("{{parse}}", &parse(format)),
         Kept::Both => (
             format!("not {sender} and not {receiver}"),
             "srcport",
@@ -108,12 +119,7 @@ pub fn insights_connections(kept: Kept, format: &Format) -> String {
             more += name;
         }
     }
-    let query = QUERIES
-        .iter()
-        .find(|query| query.over == Over::Events && query.name == "connections");
-    query
-        .expect("it is in the table")
-        .text
+    text("connections")
         .replace("{{kept}}", kept.name())
         .replace("{{parse}}", &parse(format))
         .replace("{{filter}}", &filter)
@@ -145,5 +151,6 @@ pub fn over_events(text: &str, format: &Format, inventory: Option<&Inventory>) -
     }
     text.replace("{{parse}}", &parse(format))
         .replace("{{private}}", PRIVATE)
+        .replace("{{listeners}}", &listeners())
         .replace("{{open_interfaces}}", &open.join(", "))
 }

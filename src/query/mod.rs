@@ -64,7 +64,7 @@ macro_rules! queries {
 
 queries! {
     Rows "flows" ".sql": "connections" "irc" "open-egress-by-group" "rejected-by-port" "third-party-dns" "top-talkers" "unused-groups";
-    Events "insights" ".txt": "connections" "irc" "open-egress-by-group" "rejected-by-port" "third-party-dns" "top-talkers";
+    Events "insights" ".txt": "connections" "coverage" "irc" "open-egress-by-group" "rejected-by-port" "third-party-dns" "top-talkers";
     Run "run" ".sql": "held-back" "refused-by-port" "services-by-group" "top-talkers";
     Table "athena" ".sql": "table-parquet" "table-text";
 }
@@ -128,7 +128,7 @@ pub fn over_rows(query: &Query, names: &Names<'_>) -> String {
 /// What DuckDB calls otherwise.
 pub const DUCKDB_NAMES: &str = "\
 CREATE OR REPLACE TEMP MACRO slice(list, first, count) AS list_slice(list, first, first + count - 1);
-CREATE OR REPLACE TEMP MACRO array_join(list, separator) AS array_to_string(list, separator);
+CREATE OR REPLACE TEMP MACRO array_join(list, separator) AS list_reduce(list_transform(list, lambda x: CAST(x AS varchar)), lambda a, b: concat(a, separator, b));
 CREATE OR REPLACE TEMP MACRO regexp_like(text, pattern) AS regexp_matches(text, pattern);
 ";
 

@@ -158,23 +158,9 @@ impl Partials {
         // Of the rows of a flow, those that touch the same days are one row here.
         let days = Days::of(cells.number("first_day")?, cells.number("last_day")?);
         let observer = self.observer(cells.text("interface_id"));
-        let coverage = &mut self.table.coverage[observer.index()];
-        match status {
-            "NODATA" => {
-                coverage.no_data += records;
-                coverage.days.join(days);
-                self.intake.no_data += records;
-                return Ok(());
-            }
-            "SKIPDATA" => {
-                let skipped = coverage.skipped.unwrap_or((first, last));
-                coverage.skipped = Some((skipped.0.min(first), skipped.1.max(last)));
-                coverage.skip_data += records;
-                self.intake.skip_data += records;
-                return Ok(());
-            }
-            "OK" => {}
-            _ => return Err(cells.unreadable("status")),
+        if status != "OK" {
+            let done = self.idle(observer, status, records, (first, last));
+            return done.ok_or_else(|| cells.unreadable("status"));
         }
         let dropped = match cells.text("dropped") {
             "neither" => Dropped::Neither,
@@ -235,9 +221,18 @@ impl Partials {
         let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
         self.seen(first, last);
         let observer = self.observer(cells.text("interface_id"));
+        if kept == Kept::None {
+            let done = self.idle(
+                observer,
+                cells.text("log_status"),
+                cells.number("records")?,
+                (first, last),
+            );
+            return done.ok_or_else(|| cells.unreadable("log_status"));
+        }
         let mut ports = Ports::default();
         let dropped = match kept {
-            Kept::Both => Dropped::Neither,
+            Kept::Both | Kept::None => Dropped::Neither,
             Kept::Dst => Dropped::Src,
             Kept::Src => Dropped::Dst,
         };
@@ -281,6 +276,32 @@ impl Partials {
         };
         self.put(key, counters);
         Ok(())
+    }
+
+    /// Intervals without traffic, or in which AWS dropped records; nothing, if they are of another status.
+    fn idle(
+        &mut self,
+        observer: ObserverIx,
+        status: &str,
+        records: u64,
+        (first, last): (u64, u64),
+    ) -> Option<()> {
+        let coverage = &mut self.table.coverage[observer.index()];
+        match status {
+            "NODATA" => {
+                coverage.no_data += records;
+                coverage.days.join(Days::of(first, last));
+                self.intake.no_data += records;
+            }
+            "SKIPDATA" => {
+                let skipped = coverage.skipped.unwrap_or((first, last));
+                coverage.skipped = Some((skipped.0.min(first), skipped.1.max(last)));
+                coverage.skip_data += records;
+                self.intake.skip_data += records;
+            }
+            _ => return None,
+        }
+        Some(())
     }
 
     fn put(&mut self, key: FlowKey, counters: Counters) {

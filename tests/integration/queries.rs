@@ -199,8 +199,13 @@ fn connections_are_the_flows_that_the_fold_makes() {
 #[test]
 fn irc() {
     let rows = ask("irc", "default", &[]);
-    let ports: Vec<&serde_json::Value> = rows.iter().map(|row| &row["dst_port"]).collect();
-    assert_eq!(ports, [6667]);
+    // The instance's own interface, and the NAT gateway that passes it on; not the browser that uses 6667 itself.
+    let mut senders: Vec<&str> = rows
+        .iter()
+        .map(|row| row["src"].as_str().unwrap())
+        .collect();
+    senders.sort_unstable();
+    assert_eq!(senders, ["10.20.0.99", "10.20.10.12"]);
 }
 
 #[test]
@@ -348,10 +353,16 @@ for path in sys.argv[1:]:
             String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap();
         assert!(!text.contains("{{"), "{}: a name is missing", query.name);
         assert!(text.contains("parse @message \"* * * * * * * * * * * * * *\" as version, account_id, interface_id"), "{text}");
-        let sql = QUERIES
+        let Some(sql) = QUERIES
             .iter()
             .find(|other| other.over == Over::Rows && other.name == query.name)
-            .unwrap();
+        else {
+            assert_eq!(
+                query.name, "coverage",
+                "in SQL it is a part of `connections`"
+            );
+            continue;
+        };
         let start = |text: &str| {
             text.trim_start_matches(['-', '#', ' '])
                 .chars()

@@ -57,7 +57,7 @@ impl Peer {
                 "{name} ended by itself"
             );
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < Duration::from_mins(1),
                 "{name} does not listen"
             );
             std::thread::sleep(Duration::from_millis(50));
@@ -90,6 +90,16 @@ impl Peer {
             command
                 .env("S3_DATA_DIR", state.join("s3"))
                 .env("STATE_DIR", state.join("state"));
+        })
+    }
+
+    /// Logs Insights, over some log files.
+    pub(super) fn insights(files: &[PathBuf]) -> Self {
+        Self::start("fake_insights.py", |command, port| {
+            command
+                .arg(port.to_string())
+                .arg(root().join("src/flow/presume.rs"))
+                .args(files);
         })
     }
 
@@ -159,7 +169,7 @@ impl Peer {
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]);
         command.env("AWS_ENDPOINT_URL", self.url());
-        command.timeout(Duration::from_secs(120));
+        command.timeout(Duration::from_mins(2));
         command
     }
 }

@@ -217,3 +217,95 @@ fn events_in_cloudwatch_are_read_as_files_whatever_breaks_on_the_way() {
     let mut command = proxy.closegate();
     run(&mut command, &[source], &out).assert().code(4);
 }
+
+/// Of an engine's answer: everything but what only rows tell, how many lines there were of what kind.
+fn without_lines(mut said: Value) -> Value {
+    said.as_object_mut().unwrap().remove("input");
+    said
+}
+
+const WINDOW: [&str; 4] = [
+    "--since",
+    "2026-11-01T00:00:00Z",
+    "--until",
+    "2026-11-06T00:00:00Z",
+];
+
+#[test]
+fn athena_answers_what_the_local_engine_finds() {
+    let ministack = Peer::ministack();
+    let proxy = Peer::faults(&ministack);
+    let dir = tempfile::tempdir().unwrap();
+    let files = logs(dir.path());
+    let out = dir.path().join("run");
+    let expected = audit(&mut closegate(), &names(&files), &out);
+    let mut arguments = vec!["s3", "logs", "plain"];
+    arguments.extend(names(&files));
+    ministack.run("log_files.py", &arguments);
+    let mut command = closegate();
+    command.args([
+        "query",
+        "table-text",
+        "--engine",
+        "athena",
+        "--table",
+        "flows.vpc",
+        "--location",
+        "s3://logs/some prefix",
+    ]);
+    let ddl = dir.path().join("table.sql");
+    fs::write(&ddl, &command.assert().success().get_output().stdout).unwrap();
+    ministack.run("athena_table.py", &["flows", ddl.to_str().unwrap()]);
+
+    let ask = |peer: &Peer, more: &[&str]| {
+        let mut command = peer.closegate();
+        run(&mut command, &["athena:flows.vpc"], &out)
+            .args(WINDOW)
+            .args(["--athena-output", "s3://answers/run"])
+            .args(more);
+        command
+    };
+    let done = ask(&ministack, &[]).assert().success();
+    assert!(said(&out) == expected, "by pages");
+    let costs = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+    assert!(
+        costs.contains("queries over") && costs.contains("scanned") && costs.contains('$'),
+        "{costs}"
+    );
+    ask(&ministack, &["--athena-unload"]).assert().success();
+    assert!(said(&out) == expected, "by files");
+
+    for kind in ["throttle", "http500", "reset"] {
+        proxy.break_with(&format!(
+            r#"[{{"op":"GetQueryResults","kind":"{kind}","times":2}},{{"op":"GetQueryExecution","kind":"{kind}","times":2}}]"#
+        ));
+        ask(&proxy, &[]).assert().success();
+        assert!(said(&out) == expected, "{kind}");
+    }
+    proxy.break_with(r#"[{"op":"GetQueryResults","kind":"error","code":"InvalidRequestException","skip":1,"times":1}]"#);
+    ask(&proxy, &[]).assert().code(4);
+
+    let mut command = ministack.closegate();
+    let done = run(&mut command, &["athena:flows.vpc"], &out)
+        .assert()
+        .code(2);
+    assert!(String::from_utf8_lossy(&done.get_output().stderr).contains("needs --since"));
+}
+
+#[test]
+fn insights_answers_what_the_local_engine_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = logs(dir.path());
+    let out = dir.path().join("run");
+    let expected = without_lines(audit(&mut closegate(), &names(&files), &out));
+    let fake = Peer::insights(&files);
+    let mut command = fake.closegate();
+    run(&mut command, &["insights:/vpc/flow logs"], &out)
+        .args(WINDOW)
+        .assert()
+        .success();
+    let found = without_lines(said(&out));
+    for key in ["rules", "findings", "revocations", "replay", "exposure"] {
+        assert_eq!(found[key], expected[key], "{key}");
+    }
+}

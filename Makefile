@@ -4,10 +4,10 @@ CARGO ?= cargo
 PEERS := target/peers
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check worlds bench compare fuzz sample-data snippets peers
+.PHONY: help demo test check worlds bench compare fuzz sample-data snippets peers ec2-shapes
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: ## build without the AWS SDK and audit the sample data
 	$(CARGO) run --quiet --no-default-features -- demo --out target/demo
@@ -39,6 +39,9 @@ sample-data: ## make sample-data/ again from its seed
 
 snippets: ## put the demo's output into the README
 	python3 docs/snippets.py
+
+ec2-shapes: peers ## make the table of EC2's answers again, from the service model
+	$(PEERS)/bin/python tests/peers/ec2_shapes.py > src/aws/ec2-shapes.json
 
 # The peers: real programs that read what closegate writes.
 peers: $(PEERS)/.ready

@@ -8,6 +8,7 @@
 //! 2. [`inventory`]: `aws ec2 describe-*` JSON → groups, interfaces, gates.
 //! 3. [`ingest`]: log files → rows, and an account of every line.
 //! 4. [`flow`]: rows → folded flows, nothing decided.
+//!    [`query`] and `aws`: the same out of engines and buckets.
 //! 5. [`resolve`]: flows → connections with an initiator and a responder.
 //! 6. [`findings`]: what is open and what is suspicious.
 //! 7. [`suggest`]: the mutual rules and the revocations.

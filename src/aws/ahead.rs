@@ -23,14 +23,25 @@ const AHEAD: usize = 16;
 /// Pieces of each that wait to be read.
 const WAITING: usize = 1;
 
-/// Something that brings a thing's content, piece by piece, until nobody wants more.
+/// Something that brings a thing's content, piece by piece.
 pub(super) trait Fetch: std::fmt::Debug + Send + Sync + 'static {
-    /// Brings the thing at a position; sends an error last.
+    /// Brings the thing at a position, or as much of it as somebody wants.
     fn fetch(
         self: &Arc<Self>,
         position: usize,
-        to: Sender<Piece>,
-    ) -> impl Future<Output = ()> + Send;
+        to: &Pieces,
+    ) -> impl Future<Output = Result<(), CallError>> + Send;
+}
+
+/// Where pieces go.
+pub(super) struct Pieces(Sender<Piece>);
+
+impl Pieces {
+    /// Whether anybody wants more.
+    pub(super) async fn send(&self, piece: Bytes) -> bool {
+        // An empty one would be the end.
+        piece.is_empty() || self.0.send(Ok(piece)).await.is_ok()
+    }
 }
 
 /// What a source is called, its size if that is known, and what tells its content.
@@ -90,6 +101,8 @@ impl<F: Fetch> Ahead<F> {
     /// The content of a thing; those behind it get under way.
     fn open(&self, position: usize) -> impl Read + '_ {
         let mut state = self.state();
+        // What was passed over is not wanted.
+        state.under_way = state.under_way.split_off(&position.saturating_sub(AHEAD));
         let until = (position + 1 + AHEAD).min(self.count);
         for next in state.next.max(position)..until {
             let pieces = self.start(next);
@@ -107,15 +120,19 @@ impl<F: Fetch> Ahead<F> {
             position,
             pieces,
             rest: Bytes::new(),
+            ended: false,
         }
     }
 
     fn start(&self, position: usize) -> Receiver<Piece> {
         let (to, pieces) = mpsc::channel(WAITING);
         let fetch = Arc::clone(&self.fetch);
-        self.account
-            .handle()
-            .spawn(async move { fetch.fetch(position, to).await });
+        self.account.handle().spawn(async move {
+            let to = Pieces(to);
+            let end = fetch.fetch(position, &to).await.map(|()| Bytes::new());
+            // Nobody may be listening any more.
+            let _ = to.0.send(end).await;
+        });
         pieces
     }
 }
@@ -149,19 +166,29 @@ struct Content<'a, F> {
     pieces: Receiver<Piece>,
     /// What is left of the last one.
     rest: Bytes,
+    ended: bool,
 }
 
 impl<F: Fetch> Read for Content<'_, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.rest.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(Ok(piece)) => self.rest = piece,
-                Some(Err(error)) => {
+        if self.rest.is_empty() && !self.ended {
+            let piece = self.pieces.blocking_recv().unwrap_or_else(|| {
+                Err(CallError::other(
+                    "reading",
+                    "what fetched it ended before it did",
+                ))
+            });
+            match piece {
+                Ok(piece) => {
+                    self.ended = piece.is_empty();
+                    self.rest = piece;
+                }
+                Err(error) => {
+                    self.ended = true;
                     let text = error.to_string();
                     self.ahead.state().failures.insert(self.position, error);
                     return Err(io::Error::other(text));
                 }
-                None => return Ok(0),
             }
         }
         let count = buffer.len().min(self.rest.len());

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use aws_sdk_cloudwatchlogs::Client;
 use bytes::Bytes;
-use tokio::sync::mpsc::Sender;
-use tokio::task::JoinSet;
+use futures_util::{StreamExt, stream};
 
 use super::account::{Account, CallError};
-use super::ahead::{self, Fetch, Label};
+use super::ahead::{self, Fetch, Label, Pieces};
 use crate::ingest::Source;
 
 /// Seconds of a slice: what is remembered of a group once it was read.
@@ -143,49 +142,37 @@ struct Slices {
 }
 
 impl Fetch for Slices {
-    async fn fetch(self: &Arc<Self>, position: usize, to: Sender<Result<Bytes, CallError>>) {
+    async fn fetch(self: &Arc<Self>, position: usize, to: &Pieces) -> Result<(), CallError> {
         let hour = self.hours[position];
         let names = self
             .streams
             .iter()
             .filter(|stream| stream.is_in(hour))
-            .map(|stream| &stream.name);
-        let names: Vec<String> = names.cloned().collect();
+            .map(|stream| stream.name.clone());
         // So few that a call covers them all: then it names none, and those that are new count too.
-        let mut chunks: Vec<Vec<String>> = match self.streams.len() {
+        let chunks: Vec<Vec<String>> = match self.streams.len() {
             0..=STREAMS => vec![Vec::new()],
-            _ => names.chunks(STREAMS).map(<[String]>::to_vec).collect(),
+            _ => names
+                .collect::<Vec<_>>()
+                .chunks(STREAMS)
+                .map(<[String]>::to_vec)
+                .collect(),
         };
-        let mut tasks = JoinSet::new();
-        loop {
-            while tasks.len() < CALLS_AT_ONCE
-                && let Some(streams) = chunks.pop()
-            {
-                let (this, to) = (Arc::clone(self), to.clone());
-                tasks.spawn(async move { this.pages(hour, streams, &to).await });
-            }
-            let failed = match tasks.join_next().await {
-                None => return,
-                Some(Ok(Ok(()))) => continue,
-                Some(Ok(Err(failed))) => failed,
-                Some(Err(error)) => CallError::other("FilterLogEvents", error.to_string()),
-            };
-            // Nobody may be listening any more.
-            let _ = to.send(Err(failed)).await;
-            return;
+        let pages = chunks
+            .into_iter()
+            .map(|streams| self.pages(hour, streams, to));
+        let mut pages = stream::iter(pages).buffer_unordered(CALLS_AT_ONCE);
+        while let Some(done) = pages.next().await {
+            done?;
         }
+        Ok(())
     }
 }
 
 impl Slices {
     /// The events of some streams, or of all, in an hour: one JSON object a line, for they may be of several
     /// formats.
-    async fn pages(
-        &self,
-        hour: Hour,
-        streams: Vec<String>,
-        to: &Sender<Result<Bytes, CallError>>,
-    ) -> Result<(), CallError> {
+    async fn pages(&self, hour: Hour, streams: Vec<String>, to: &Pieces) -> Result<(), CallError> {
         const OPERATION: &str = "FilterLogEvents";
         let millis = |seconds: u64| i64::try_from(seconds * 1000).unwrap_or(i64::MAX);
         let mut token = None;
@@ -209,7 +196,7 @@ impl Slices {
                     .map_err(|error| CallError::other(OPERATION, error.to_string()))?;
                 lines.push(b'\n');
             }
-            if !lines.is_empty() && to.send(Ok(Bytes::from(lines))).await.is_err() {
+            if !to.send(Bytes::from(lines)).await {
                 return Ok(());
             }
             token = said.next_token;

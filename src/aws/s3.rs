@@ -8,11 +8,10 @@ use aws_sdk_s3::types::{Object, RequestPayer};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
 use super::account::{Account, CallError};
-use super::ahead::{self, Fetch, Label};
+use super::ahead::{self, Fetch, Label, Pieces};
 use super::layout::{Day, Wanted};
 use crate::ingest::Source;
 
@@ -266,7 +265,7 @@ struct Objects {
 }
 
 impl Fetch for Objects {
-    async fn fetch(self: &Arc<Self>, position: usize, to: Sender<Result<Bytes, CallError>>) {
+    async fn fetch(self: &Arc<Self>, position: usize, to: &Pieces) -> Result<(), CallError> {
         let size = size(&self.objects[position]);
         let parts = (0..size.div_ceil(PART)).map(|part| {
             let this = Arc::clone(self);
@@ -279,11 +278,10 @@ impl Fetch for Objects {
         });
         let mut parts = stream::iter(parts).buffered(PARTS_AT_ONCE);
         while let Some(part) = parts.next().await {
-            let failed = part.is_err();
-            // Nobody wants more if the receiver is gone.
-            if to.send(part).await.is_err() || failed {
-                return;
+            if !to.send(part?).await {
+                break;
             }
         }
+        Ok(())
     }
 }

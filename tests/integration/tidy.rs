@@ -13,6 +13,8 @@ const ORDER: &[&str] = &[
     "ingest",
     "flow",
     "store",
+    "query",
+    "aws",
     "resolve",
     "findings",
     "suggest",

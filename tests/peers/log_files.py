@@ -1,7 +1,8 @@
 """Puts flow log files where AWS delivers them, in an emulator.
 
 log_files.py URL s3 BUCKET LAYOUT FILE...       LAYOUT: plain, hourly, hive, hive-hourly
-log_files.py URL logs GROUP FILE...             one stream for each interface
+    log_files.py URL many BUCKET FILE...            an object for each few rows
+    log_files.py URL logs GROUP FILE...             one stream for each interface
 """
 
 import gzip
@@ -40,6 +41,21 @@ def s3(url, bucket, layout, *files):
     api.put_object(Bucket=bucket, Key="some prefix/AWSLogs/111122223333/vpcflowlogs/", Body=b"")
 
 
+def many(url, bucket, *files):
+    """One object for each few rows: more than a listing's page."""
+    api = client(url, "s3")
+    api.create_bucket(Bucket=bucket)
+    number = 0
+    for path in files:
+        header, *rows = lines(path)
+        for start in range(0, len(rows), 6):
+            body = "\n".join([header, *rows[start : start + 6], ""]).encode()
+            key = f"AWSLogs/1/vpcflowlogs/us-east-1/2026/11/02/1_vpcflowlogs_us-east-1_fl-1_20261102T0000Z_{number}.log.gz"
+            api.put_object(Bucket=bucket, Key=key, Body=gzip.compress(body))
+            number += 1
+    print(number)
+
+
 def logs(url, group, *files):
     api = client(url, "logs")
     api.create_log_group(logGroupName=group)
@@ -49,15 +65,18 @@ def logs(url, group, *files):
         names = header.split()
         for row in rows:
             values = dict(zip(names, row.split()))
-            streams[values["interface-id"] + "-all"].append((int(values["start"]) * 1000, row))
+            # A busy group has more streams than one call may name.
+            part = f"-{len(row) % 11}{values['end'][-1]}" if "busy" in group else ""
+            streams[values["interface-id"] + part + "-all"].append((int(values["start"]) * 1000, row))
     for stream, events in streams.items():
         api.create_log_stream(logGroupName=group, logStreamName=stream)
         events.sort()
         for start in range(0, len(events), 5000):
             batch = [{"timestamp": t, "message": m} for t, m in events[start : start + 5000]]
             api.put_log_events(logGroupName=group, logStreamName=stream, logEvents=batch)
+    print(len(streams))
 
 
 if __name__ == "__main__":
     url, what, *rest = sys.argv[1:]
-    {"s3": s3, "logs": logs}[what](url, *rest)
+    {"s3": s3, "many": many, "logs": logs}[what](url, *rest)

@@ -87,16 +87,23 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
         )
     );
     assert!(refused["cost"].as_str().unwrap().contains("own VPC only"));
+    faults_leave_no_trace(&proxy, &collect, &out, &clean);
+    refusals_cost_their_file(&proxy, &collect, &out, &clean);
+    what_does_not_pass_ends_the_run(&proxy, &collect, &out);
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 1, "something half-written is left");
+}
 
-    // Faults of a moment leave no trace.
-    for kind in [
-        "throttle", "http500", "http503", "reset", "close", "truncate",
-    ] {
-        fs::remove_dir_all(&out).unwrap();
+type Files = BTreeMap<String, Value>;
+type Collect<'a> = dyn Fn(&Peer) -> assert_cmd::Command + 'a;
+
+fn faults_leave_no_trace(proxy: &Peer, collect: &Collect<'_>, out: &Path, clean: &Files) {
+    for kind in ["throttle", "http500", "reset", "truncate"] {
+        fs::remove_dir_all(out).unwrap();
         proxy.break_with(&format!(
             r#"[{{"op":"DescribeNetworkInterfaces","kind":"{kind}","times":2}},{{"op":"DescribeSecurityGroupRules","kind":"{kind}","times":1}}]"#
         ));
-        collect(&proxy).assert().success();
+        collect(proxy).assert().success();
         assert!(
             proxy
                 .seen()
@@ -106,7 +113,7 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
                 == 3,
             "{kind}"
         );
-        let found = without_time(files(&out));
+        let found = without_time(files(out));
         let differ: Vec<&String> = clean
             .keys()
             .filter(|name| found.get(*name) != clean.get(*name))
@@ -116,22 +123,23 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
             "{kind}: {differ:?}"
         );
     }
+}
 
-    // A refusal costs its file.
-    fs::remove_dir_all(&out).unwrap();
+fn refusals_cost_their_file(proxy: &Peer, collect: &Collect<'_>, out: &Path, clean: &Files) {
+    fs::remove_dir_all(out).unwrap();
     proxy.break_with(r#"[{"op":"DescribeRouteTables","kind":"error","code":"UnauthorizedOperation","status":403,"times":-1}]"#);
-    let done = collect(&proxy).assert().success();
+    let done = collect(proxy).assert().success();
     let summary = String::from_utf8(done.get_output().stdout.clone()).unwrap();
     assert!(
         summary.contains("DescribeRouteTables in us-east-1 (UnauthorizedOperation): middleboxes"),
         "{summary}"
     );
-    let partial = files(&out);
+    let partial = files(out);
     assert!(!partial.contains_key("123456789012/us-east-1/route-tables.json"));
     assert_eq!(partial.len(), clean.len() - 1);
 
     // What is left out, and why, is in the inventory's notes.
-    let inventory = closegate::inventory::Inventory::load(&out).unwrap();
+    let inventory = closegate::inventory::Inventory::load(out).unwrap();
     assert!(
         inventory
             .notes()
@@ -140,9 +148,11 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
         "{:?}",
         inventory.notes()
     );
+}
 
-    // What does not pass ends the run, and what was there before stays.
-    let before = files(&out);
+/// What was there before stays.
+fn what_does_not_pass_ends_the_run(proxy: &Peer, collect: &Collect<'_>, out: &Path) {
+    let before = files(out);
     for (rules, said) in [
         (
             r#"[{"op":"DescribeNetworkInterfaces","kind":"error","code":"UnauthorizedOperation","status":403,"times":-1}]"#,
@@ -158,13 +168,11 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
         ),
     ] {
         proxy.break_with(rules);
-        let done = collect(&proxy).assert().code(4);
+        let done = collect(proxy).assert().code(4);
         let said_so = String::from_utf8(done.get_output().stderr.clone()).unwrap();
         assert!(said_so.contains(said), "{said_so}");
-        assert_eq!(files(&out), before);
+        assert_eq!(files(out), before);
     }
-    let nothing = fs::read_dir(dir.path()).unwrap().count();
-    assert_eq!(nothing, 1, "something half-written is left");
 }
 
 #[test]

@@ -42,3 +42,20 @@ fn every_command_has_the_policy_that_its_calls_need() {
         }
     }
 }
+
+/// The table of EC2's answers is made from the service model of the peers.
+#[test]
+fn the_table_of_shapes_is_that_of_the_service_model() {
+    let made = std::process::Command::new(root().join("target/peers/bin/python"))
+        .arg("tests/peers/ec2_shapes.py")
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let table = std::fs::read(root().join("src/aws/ec2-shapes.json")).unwrap();
+    assert!(made.stdout == table, "run `make ec2-shapes`");
+}

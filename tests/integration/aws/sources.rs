@@ -131,6 +131,24 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
 }
 
 #[test]
+fn more_objects_than_a_listing_has_on_a_page() {
+    let ministack = Peer::ministack();
+    let dir = tempfile::tempdir().unwrap();
+    let files = logs(dir.path());
+    let out = dir.path().join("run");
+    let expected = audit(&mut closegate(), &names(&files), &out);
+    let mut arguments = vec!["many", "logs"];
+    arguments.extend(names(&files));
+    let count: usize = ministack
+        .run("log_files.py", &arguments)
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(count > 1000, "{count}");
+    assert!(audit(&mut ministack.closegate(), &["s3://logs"], &out) == expected);
+}
+
+#[test]
 fn a_store_of_objects_goes_on_where_it_was() {
     let ministack = Peer::ministack();
     let proxy = Peer::faults(&ministack);
@@ -204,6 +222,14 @@ fn events_in_cloudwatch_are_read_as_files_whatever_breaks_on_the_way() {
     ministack.run("log_files.py", &arguments);
     let source = "cloudwatch:/vpc/flow logs";
     assert!(audit(&mut ministack.closegate(), &[source], &out) == expected);
+    arguments[1] = "/vpc/busy";
+    let streams: usize = ministack
+        .run("log_files.py", &arguments)
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(streams > 100, "{streams}");
+    assert!(audit(&mut ministack.closegate(), &["cloudwatch:/vpc/busy"], &out) == expected);
     for kind in ["throttle", "http500", "reset", "truncate"] {
         proxy.break_with(&format!(
             r#"[{{"op":"FilterLogEvents","kind":"{kind}","times":3}}]"#

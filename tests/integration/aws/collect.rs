@@ -243,3 +243,72 @@ fn every_call_is_in_the_table_that_the_policies_are_made_from() {
     table.sort_unstable();
     assert_eq!(seen, table);
 }
+
+#[test]
+fn several_accounts_lie_side_by_side_and_an_interruption_leaves_nothing() {
+    let moto = Peer::moto();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("snapshot");
+    let mut command = moto.closegate();
+    command.args([
+        "collect",
+        "inventory",
+        "--region",
+        "us-east-1",
+        "eu-west-1",
+        "--external-id",
+        "x",
+        "--role-arn",
+    ]);
+    command.args([
+        "arn:aws:iam::111111111111:role/audit",
+        "arn:aws:iam::222222222222:role/audit",
+    ]);
+    command.arg("--out").arg(&out).assert().success();
+    let found = files(&out);
+    for account in ["111111111111", "222222222222"] {
+        for region in ["us-east-1", "eu-west-1"] {
+            assert!(
+                found.contains_key(&format!("{account}/{region}/security-groups.json")),
+                "{account} {region}"
+            );
+        }
+        let identities = found["manifest.json"]["identities"].as_array().unwrap();
+        assert!(
+            identities
+                .iter()
+                .any(|identity| identity["account"] == account)
+        );
+    }
+
+    let proxy = Peer::faults(&moto);
+    proxy.break_with(r#"[{"op":"DescribeSubnets","kind":"hang","times":-1}]"#);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_closegate"));
+    command
+        .args(["collect", "inventory", "--region", "us-east-1", "--out"])
+        .arg(dir.path().join("other"));
+    command
+        .env_clear()
+        .envs(proxy.environment())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let mut running = command.spawn().unwrap();
+    while !proxy
+        .seen()
+        .iter()
+        .any(|(operation, _)| operation == "DescribeSubnets")
+    {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &running.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["snapshot"], "something half-written is left");
+}

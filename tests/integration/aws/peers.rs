@@ -159,16 +159,21 @@ impl Peer {
         text(&done.stdout)
     }
 
+    /// What makes this AWS.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("AWS_ENDPOINT_URL", self.url()),
+        ]
+    }
+
     /// The program, with this for AWS.
     pub(super) fn closegate(&self) -> assert_cmd::Command {
         let mut command = closegate();
-        command.envs([
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-        ]);
-        command.env("AWS_ENDPOINT_URL", self.url());
+        command.envs(self.environment());
         command.timeout(Duration::from_mins(2));
         command
     }

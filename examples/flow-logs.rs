@@ -24,6 +24,7 @@ use std::time::Instant;
 use closegate::audit;
 use closegate::config::Config;
 use closegate::emit;
+use closegate::findings::Policy;
 use closegate::flow::FlowTableBuilder;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Gates, Inventory};
@@ -192,7 +193,7 @@ fn stages(flows: &str, inventory: &Path) {
     lap("resolve");
     eprintln!("           {} connections", connections.len());
     drop((connections, gates));
-    let judged = audit::judge(inventory, table, intake);
+    let judged = audit::judge(inventory, table, intake, &Policy::default());
     lap("judge (resolve again, hits, findings)");
     let audit = audit::propose(judged, &Config::default());
     lap("propose");

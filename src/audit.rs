@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::findings::{self, Context, Finding};
+use crate::findings::{self, Context, Finding, Policy};
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
@@ -133,10 +133,12 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// What each of today's rules let through, by group and position.
     pub hits: Vec<Vec<Hits>>,
+    /// What the team has decided.
+    pub policy: Policy,
 }
 
 /// Judges what was read, without proposing anything.
-pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake) -> Judged {
+pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake, policy: &Policy) -> Judged {
     let gates = Gates::today(&inventory);
     let connections = resolve::resolve(&table, &inventory, &gates);
     let hits = resolve::hits(&inventory, &gates, &connections);
@@ -148,9 +150,10 @@ pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake) -> Judged {
         connections,
         findings: Vec::new(),
         hits,
+        policy: policy.clone(),
     };
     let mut findings = findings::detect(&judged.context());
-    findings::quarantine(&mut judged.connections, &mut findings);
+    findings::quarantine(policy, &mut judged.connections, &mut findings);
     judged.findings = findings;
     judged
 }
@@ -164,13 +167,14 @@ impl Judged {
             intake: &self.intake,
             connections: &self.connections,
             hits: &self.hits,
+            policy: &self.policy,
         }
     }
 }
 
 /// Audits what was read.
 pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Config) -> Audit {
-    propose(judge(inventory, table, intake), config)
+    propose(judge(inventory, table, intake, &config.policy), config)
 }
 
 /// Proposes a change, and proves it.

@@ -2,10 +2,16 @@
 //!
 //! Everything has a default. A key that is not known is an error, with its line.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+use jiff::civil::Date;
 use serde::Deserialize;
 
+use crate::findings::{Approval, KINDS, Policy, Severity, Tuning};
+use crate::net::{AddressSet, Protocol};
 use crate::suggest::{Generalise, Level, Limits};
 
 /// Where it is looked for when nobody says.
@@ -37,6 +43,8 @@ pub enum ConfigError {
 pub struct Config {
     /// How far rules go beyond what was seen.
     pub generalise: Generalise,
+    /// What is reported, how bad it is, and what is meant.
+    pub policy: Policy,
 }
 
 /// The file as it is written.
@@ -45,6 +53,33 @@ pub struct Config {
 struct File {
     #[serde(default)]
     generalise: GeneraliseTable,
+    #[serde(default)]
+    findings: BTreeMap<String, TuningTable>,
+    #[serde(default)]
+    approve: Vec<ApprovalTable>,
+}
+
+/// `[findings.KIND]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct TuningTable {
+    severity: Option<String>,
+    quarantine: Option<bool>,
+    report: Option<bool>,
+}
+
+/// `[[approve]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ApprovalTable {
+    group: Option<String>,
+    #[serde(default)]
+    destination: Vec<String>,
+    protocol: Option<String>,
+    port: Option<u16>,
+    reason: String,
+    owner: String,
+    expires: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,6 +123,11 @@ impl Config {
             path: path.to_path_buf(),
             source: Box::new(source),
         })?;
+        let wrong = |what| ConfigError::Value {
+            path: path.to_path_buf(),
+            what,
+        };
+        let policy = policy(file.findings, file.approve).map_err(wrong)?;
         let generalise = file.generalise;
         let defaults = Generalise::default();
         let limits = |name: &str, table, default| {
@@ -102,9 +142,149 @@ impl Config {
                 balanced: limits("balanced", generalise.balanced, defaults.balanced)?,
                 compact: limits("compact", generalise.compact, defaults.compact)?,
             },
+            policy,
         })
     }
 }
+
+fn policy(
+    findings: BTreeMap<String, TuningTable>,
+    approvals: Vec<ApprovalTable>,
+) -> Result<Policy, String> {
+    let mut policy = Policy::default();
+    for (name, table) in findings {
+        let kind = KINDS.iter().find(|kind| kind.id == name).ok_or_else(|| {
+            format!("findings.{name} is not a kind of finding; docs/findings.md lists them")
+        })?;
+        let severity = |text: String| {
+            let known = Severity::ALL
+                .into_iter()
+                .find(|severity| severity.as_str() == text);
+            known.ok_or_else(|| {
+                format!(
+                    "findings.{name}.severity is `{text}`; give critical, high, medium, low or info"
+                )
+            })
+        };
+        let tuning = Tuning {
+            severity: table.severity.map(severity).transpose()?,
+            quarantine: table.quarantine,
+            off: table.report == Some(false),
+        };
+        policy.tuning.insert(kind.id, tuning);
+    }
+    for (position, table) in approvals.into_iter().enumerate() {
+        policy.approvals.push(
+            approval(table).map_err(|what| format!("approve, number {}: {what}", position + 1))?,
+        );
+    }
+    Ok(policy)
+}
+
+fn approval(table: ApprovalTable) -> Result<Approval, String> {
+    let ApprovalTable {
+        group,
+        destination,
+        protocol,
+        port,
+        reason,
+        owner,
+        expires,
+    } = table;
+    if reason.trim().is_empty() || owner.trim().is_empty() {
+        return Err("reason or owner is empty; somebody has to answer for it".to_owned());
+    }
+    if destination.is_empty() && group.is_none() {
+        return Err("neither a destination nor a group; name what is meant".to_owned());
+    }
+    let prefix = |text: &String| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>()
+            .or(address)
+            .map_err(|_error| format!("destination `{text}` is neither an address nor a prefix"))
+    };
+    let mut prefixes: Vec<IpNet> = destination.iter().map(prefix).collect::<Result<_, _>>()?;
+    if prefixes.is_empty() {
+        prefixes = vec![
+            IpNet::V4(ipnet::Ipv4Net::default()),
+            IpNet::V6(ipnet::Ipv6Net::default()),
+        ];
+    }
+    let protocol = protocol.map(|text| {
+        Protocol::parse(&text).ok_or_else(|| {
+            format!("protocol `{text}` is none; give tcp, udp, icmp, icmpv6 or a number")
+        })
+    });
+    let expires = expires.map(|text| {
+        let date: Date = text
+            .parse()
+            .map_err(|_error| format!("expires `{text}` is not a date such as 2027-01-31"))?;
+        let end = date
+            .tomorrow()
+            .and_then(|day| day.in_tz("UTC"))
+            .map_err(|error| format!("expires `{text}`: {error}"))?;
+        u64::try_from(end.timestamp().as_second())
+            .map_err(|_error| format!("expires `{text}` lies before 1970"))
+    });
+    Ok(Approval {
+        group,
+        destination: AddressSet::new(&prefixes),
+        protocol: protocol.transpose()?,
+        port,
+        reason,
+        owner,
+        expires: expires.transpose()?,
+    })
+}
+
+/// A file with every key, each at its default and commented out.
+pub fn template() -> String {
+    let kinds = KINDS.iter().map(|kind| {
+        format!(
+            "\n# {}\n# [findings.{}]\n# severity = \"{}\"\n# quarantine = {}\n# report = true\n",
+            kind.title,
+            kind.id,
+            kind.severity.as_str(),
+            kind.quarantine
+        )
+    });
+    std::iter::once(TEMPLATE.to_owned()).chain(kinds).collect()
+}
+
+const TEMPLATE: &str = "\
+# What a team decides once about closegate. docs/usage.md explains each key; one that is not known is an error.
+
+# How far rules go beyond what was seen; --generalise wins.
+# [generalise]
+# level = \"exact\"
+
+# [generalise.balanced]
+# exact-up-to = 12
+# coverage = 4
+# widest = 24
+# range-from = 4
+# unpinned-ports = [80, 443]
+
+# [generalise.compact]
+# exact-up-to = 4
+# coverage = 16
+# widest = 20
+# range-from = 2
+# unpinned-ports = \"any\"
+
+# Connections that somebody answers for: they are no finding, and get their rules. Any of group, destination, protocol and
+# port may be left out, but not both of the first; from the day after `expires` on, it no longer counts.
+# [[approve]]
+# group = \"mail-relay\"
+# destination = [\"198.51.100.25\", \"2001:db8::/48\"]
+# protocol = \"tcp\"
+# port = 25
+# reason = \"our provider's relay\"
+# owner = \"platform@example.com\"
+# expires = \"2027-01-31\"
+
+# How bad each kind of finding is, whether connections it rests on are kept out of the rules, and whether it is reported.
+";
 
 /// The defaults, with what the table changes.
 fn with(table: LimitsTable, mut limits: Limits) -> Result<Limits, String> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config;
 use crate::findings::Severity;
 use crate::query::Engine;
 use crate::store;
@@ -42,6 +43,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Is this allowed by the current rules, and by which rule on which side?
     Can(CanArgs),
+    /// Make a configuration, or check one
+    Config(ConfigArgs),
     /// List the questions under queries/, or print one with names filled in
     Query(QueryArgs),
     /// Print the JSON Schema of a file closegate writes
@@ -135,6 +138,10 @@ pub(super) struct AuditArgs {
     /// Configuration [default: closegate.toml in this directory, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+
+    /// Addresses that somebody warns of: lines, CSV, STIX 2.1 or MISP; can be given several times
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(super) blocklist: Vec<String>,
 
     /// How far rules may go beyond what was seen [default: the configuration's, else exact]
     #[arg(long, value_name = "LEVEL")]
@@ -288,6 +295,28 @@ pub(super) struct CanArgs {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) what: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Write a configuration with every key, each at its default and commented out
+    Init {
+        /// The file
+        #[arg(default_value = config::FILE)]
+        file: PathBuf,
+    },
+    /// Say whether a configuration can be used
+    Check {
+        /// The file
+        #[arg(default_value = config::FILE)]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]

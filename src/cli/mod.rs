@@ -35,6 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Verify(args) => commands::verify::run(args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Can(args) => commands::can::run(&args),
+        Command::Config(args) => commands::config::run(args),
         Command::Query(args) => commands::query::run(args),
         Command::Schema(args) => commands::print::schema(&args),
         Command::Completions(args) => commands::print::completions(&args),

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
 use crate::config::{self, Config};
+use crate::findings::Blocklist;
 use crate::ingest::{self, Format, Source};
 use crate::inventory::Inventory;
 
@@ -141,6 +142,30 @@ pub(super) fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
         }
         None => Ok(Config::default()),
     }
+}
+
+/// `--blocklist NAME=FILE`, each.
+pub(super) fn blocklists(arguments: &[String]) -> Result<Vec<Blocklist>, Failure> {
+    let read = |argument: &String| {
+        let (name, file) = argument
+            .split_once('=')
+            .with_context(|| format!("--blocklist `{argument}` is not NAME=FILE"))?;
+        let text = std::fs::read(file).with_context(|| {
+            format!("blocklist `{file}` can't be read; name a file that exists")
+        })?;
+        let list = Blocklist::parse(name, &String::from_utf8_lossy(&text));
+        if list.entries == 0 {
+            return Err(anyhow!(
+                "blocklist `{file}` holds no address; give lines, CSV, STIX 2.1 or MISP"
+            ));
+        }
+        Ok(list)
+    };
+    arguments
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(Failure::usage)
 }
 
 /// The formats of the inventory's flow logs that this program can use.

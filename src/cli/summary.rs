@@ -195,7 +195,7 @@ fn destinations(audit: &Audit) -> String {
         let address =
             |address: Option<std::net::IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         table.add_row([
-            finding.kind.severity.as_str().to_owned(),
+            finding.severity.as_str().to_owned(),
             finding.kind.id.to_owned(),
             format!(
                 "{} to {}",

@@ -538,7 +538,7 @@ fn finding(audit: &Audit, f: &Finding) -> FindingRow {
     FindingRow {
         id: f.id.clone(),
         kind: f.kind.id,
-        severity: f.kind.severity.as_str(),
+        severity: f.severity.as_str(),
         confidence: f.confidence.as_str(),
         title: f.kind.title,
         detail: found.detail.clone(),

@@ -93,11 +93,7 @@ pub(super) fn render(audit: &Audit) -> String {
         .map(|s| {
             (
                 s.as_str(),
-                audit
-                    .findings
-                    .iter()
-                    .filter(|f| f.kind.severity == s)
-                    .collect(),
+                audit.findings.iter().filter(|f| f.severity == s).collect(),
             )
         })
         .filter(|(_, findings): &(_, Vec<&Finding>)| !findings.is_empty());

@@ -50,15 +50,29 @@ impl Test {
 /// Connections that one of our interfaces opened, that got out, and that go to a
 /// stranger on one of the kind's services.
 pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found> {
+    outgoing(context, |c| {
+        test.matches(c) && is_stranger(context.inventory, context.table, c.responder)
+    })
+    .into_iter()
+    .map(|(position, c)| found(context, kind, position, c))
+    .collect()
+}
+
+/// Connections that one of our interfaces opened, that got out, that nobody answers for, and that are of a sort.
+pub(super) fn outgoing<'a>(
+    context: &Context<'a>,
+    wanted: impl Fn(&Connection) -> bool,
+) -> Vec<(usize, &'a Connection)> {
     let suspicious: Vec<(usize, &Connection)> = context
         .connections
         .iter()
         .enumerate()
         .filter(|(_, c)| {
             c.initiator.place != Place::Outside
+                && c.responder.place == Place::Outside
                 && got_out(c)
-                && test.matches(c)
-                && is_stranger(context.inventory, context.table, c.responder)
+                && wanted(c)
+                && !context.policy.approves(context.inventory, c)
         })
         .collect();
     // A NAT gateway repeats what somebody behind it sent; it is evidence only
@@ -73,7 +87,6 @@ pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found>
         .filter(|(_, c)| {
             !is_forwarded(c) || !seen_directly.contains(&(c.responder.address, c.service))
         })
-        .map(|(position, c)| found(context, kind, position, c))
         .collect()
 }
 
@@ -86,7 +99,13 @@ fn is_forwarded(connection: &Connection) -> bool {
     connection.verdict == Verdict::Unattributed(Unattributed::Forwarded)
 }
 
-fn found(context: &Context<'_>, kind: &Kind, position: usize, connection: &Connection) -> Found {
+/// A connection, as a finding of a kind.
+pub(super) fn found(
+    context: &Context<'_>,
+    kind: &Kind,
+    position: usize,
+    connection: &Connection,
+) -> Found {
     let Connection {
         initiator,
         responder,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::policy::Policy;
 use crate::flow::FlowTable;
 use crate::ingest::Intake;
 use crate::inventory::{Gates, GroupIx, Inventory};
@@ -74,6 +75,8 @@ pub enum Family {
     Posture,
     /// Where connections go.
     Destination,
+    /// What interfaces do over time.
+    Behaviour,
     /// How good the evidence is.
     Evidence,
 }
@@ -127,6 +130,8 @@ pub struct Context<'a> {
     pub connections: &'a [Connection],
     /// What each of today's rules let through, by group and position.
     pub hits: &'a [Vec<Hits>],
+    /// What the team has decided.
+    pub policy: &'a Policy,
 }
 
 /// What a detection found, before it gets a kind's severity and an id.
@@ -163,6 +168,8 @@ pub struct Finding {
     pub id: String,
     /// Its kind.
     pub kind: &'static Kind,
+    /// How bad.
+    pub severity: Severity,
     /// How sure.
     pub confidence: Rating,
     /// What was found.
@@ -223,6 +230,7 @@ impl Finding {
         Self {
             id,
             kind,
+            severity: context.policy.severity(kind),
             confidence: found
                 .at_most
                 .map_or(kind.confidence, |limit| limit.min(kind.confidence)),

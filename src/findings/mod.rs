@@ -8,18 +8,26 @@
 
 mod destination;
 mod finding;
+mod lists;
+mod policy;
 mod public_resolvers;
+mod scan;
 
+mod blocklisted_address;
 mod crypto_mining;
 mod database_out;
 mod dns_over_https;
 mod dns_over_tls;
+mod expired_approval;
 mod ftp;
 mod guessed_direction;
+mod host_sweep;
 mod irc;
 mod mail_submission;
+mod one_sided;
 mod open_egress;
 mod open_egress_port;
+mod port_scan;
 mod proxy_out;
 pub(crate) mod quota_pressure;
 mod rdp_out;
@@ -39,9 +47,12 @@ mod unused_egress_rule;
 mod unused_group;
 mod unusual_protocol;
 mod vnc_out;
+mod wide_egress;
 mod winrm_out;
 
 pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal};
+pub use lists::Blocklist;
+pub use policy::{Approval, Policy, Tuning};
 pub use short_window::SHORT_WINDOW_DAYS;
 
 use rayon::prelude::*;
@@ -49,10 +60,11 @@ use rayon::prelude::*;
 use crate::resolve::{Connection, Quarantine, Verdict};
 
 /// Every kind, in the order of the contract: posture, quarantined destinations,
-/// reported destinations, evidence.
+/// reported destinations, behaviour, evidence.
 pub const KINDS: &[&Kind] = &[
     &open_egress::KIND,
     &open_egress_port::KIND,
+    &wide_egress::KIND,
     &unused_egress_rule::KIND,
     &unused_group::KIND,
     &stale_reference::KIND,
@@ -71,22 +83,28 @@ pub const KINDS: &[&Kind] = &[
     &rdp_out::KIND,
     &winrm_out::KIND,
     &vnc_out::KIND,
+    &blocklisted_address::KIND,
     &ssh_out::KIND,
     &ftp::KIND,
     &mail_submission::KIND,
     &database_out::KIND,
     &proxy_out::KIND,
     &unusual_protocol::KIND,
+    &port_scan::KIND,
+    &host_sweep::KIND,
     &skipped_records::KIND,
     &short_window::KIND,
     &unresolved_interface::KIND,
+    &one_sided::KIND,
     &guessed_direction::KIND,
+    &expired_approval::KIND,
 ];
 
 /// Finds everything there is to find; the worst first, then by kind and id.
 pub fn detect(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = KINDS
         .par_iter()
+        .filter(|kind| context.policy.reports(kind))
         .flat_map_iter(|kind| {
             let found = match kind.signal {
                 Signal::Destination(test) => destination::find(context, kind, test),
@@ -104,15 +122,13 @@ pub fn detect(context: &Context<'_>) -> Vec<Finding> {
 
 /// The worst first, then by kind and id.
 pub fn sort(findings: &mut [Finding]) {
-    findings.sort_by(|a, b| {
-        (a.kind.severity, a.kind.id, &a.id).cmp(&(b.kind.severity, b.kind.id, &b.id))
-    });
+    findings.sort_by(|a, b| (a.severity, a.kind.id, &a.id).cmp(&(b.severity, b.kind.id, &b.id)));
 }
 
 /// Takes the connections that suspicious destinations rest on out of the rules,
 /// and says so in the findings: what was refused anyway is not quarantined.
-pub fn quarantine(connections: &mut [Connection], findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|f| f.kind.quarantine) {
+pub fn quarantine(policy: &Policy, connections: &mut [Connection], findings: &mut [Finding]) {
+    for finding in findings.iter_mut().filter(|f| policy.quarantines(f.kind)) {
         for &position in &finding.evidence {
             let verdict = &mut connections[position].verdict;
             if *verdict == Verdict::Accepted {

@@ -139,6 +139,15 @@ const fn v6(first: u16, second: u16) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0))
 }
 
+/// Every address that does not belong to the public internet.
+pub fn not_public() -> AddressSet {
+    let prefixes: Vec<IpNet> = NOT_PUBLIC
+        .iter()
+        .map(|&(network, length)| prefix_of(network, length))
+        .collect();
+    AddressSet::new(&prefixes)
+}
+
 /// Whether `address` belongs to the public internet rather than to somebody's
 /// own network.
 pub fn is_public(address: IpAddr) -> bool {

@@ -38,6 +38,11 @@ pub(crate) fn audit_paths(flows: &[PathBuf], inventory: &Path) -> Audit {
 
 /// The same, with rules of a level.
 pub(crate) fn audit_at(level: Level, flows: &[PathBuf], inventory: &Path) -> Audit {
+    audit_with(&at(level), flows, inventory)
+}
+
+/// The same, with a configuration.
+pub(crate) fn audit_with(config: &Config, flows: &[PathBuf], inventory: &Path) -> Audit {
     let flows: Vec<String> = flows
         .iter()
         .map(|path| path.display().to_string())
@@ -45,13 +50,14 @@ pub(crate) fn audit_at(level: Level, flows: &[PathBuf], inventory: &Path) -> Aud
     let sources = ingest::find(&flows).unwrap();
     let inventory = Inventory::load(inventory).unwrap();
     let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    audit::audit(inventory, table, intake, &at(level))
+    audit::audit(inventory, table, intake, config)
 }
 
 /// A configuration with nothing but a level.
 pub(crate) fn at(level: Level) -> Config {
     Config {
         generalise: Generalise::default().at(level),
+        ..Config::default()
     }
 }
 

@@ -21,10 +21,12 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         input,
         out,
         config,
+        blocklist,
         generalise,
         fail_on,
     } = args;
     let mut config = settings::config(config)?;
+    config.policy.blocklists = settings::blocklists(&blocklist)?;
     if let Some(level) = generalise {
         config.generalise.level = level.into();
     }
@@ -91,7 +93,7 @@ pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), 
 }
 
 fn stands(audit: &Audit, fail_on: Option<Severity>) -> bool {
-    fail_on.is_some_and(|limit| audit.findings.iter().any(|f| f.kind.severity <= limit))
+    fail_on.is_some_and(|limit| audit.findings.iter().any(|f| f.severity <= limit))
 }
 
 /// What was wrong with the sources, in one sentence.

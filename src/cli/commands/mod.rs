@@ -4,6 +4,7 @@ pub(super) mod audit;
 pub(super) mod can;
 #[cfg(feature = "aws")]
 pub(super) mod collect;
+pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod explain;
 pub(super) mod ingest;

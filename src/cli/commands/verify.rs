@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
-use crate::cli::settings::Input;
+use crate::cli::settings::{self, Input};
 use crate::emit;
 use crate::inventory::Gates;
 use crate::net::visible;
@@ -31,6 +31,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         inventory,
         reading,
     } = Input::resolve(input)?;
+    let config = settings::config(None)?;
     let (change, unknown) = match &rules {
         None => (Change::default(), Vec::new()),
         Some(path) => fs::read(path)
@@ -40,7 +41,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
             .map_err(Failure::usage)?,
     };
     let (table, intake) = super::audit::read(&evidence, &reading)?;
-    let judged = audit::judge(inventory, table, intake);
+    let judged = audit::judge(inventory, table, intake, &config.policy);
     let rules = replay::after(&judged.inventory, &change);
     let gates = Gates::new(&judged.inventory, |group| &rules[group.index()]);
     let result = replay::against(&judged.inventory, &gates, &judged.connections);

@@ -1,15 +1,20 @@
 //! One file per kind of finding: what it must find, and what it must pass over.
 
+mod blocklisted_address;
 mod crypto_mining;
 mod database_out;
 mod dns_over_https;
 mod dns_over_tls;
+mod expired_approval;
 mod ftp;
 mod guessed_direction;
+mod host_sweep;
 mod irc;
 mod mail_submission;
+mod one_sided;
 mod open_egress;
 mod open_egress_port;
+mod port_scan;
 mod proxy_out;
 mod quota_pressure;
 mod rdp_out;
@@ -29,14 +34,16 @@ mod unused_egress_rule;
 mod unused_group;
 mod unusual_protocol;
 mod vnc_out;
+mod wide_egress;
 mod winrm_out;
 
 use closegate::audit::Audit;
-use closegate::findings::Finding;
+use closegate::config::Config;
+use closegate::findings::{Blocklist, Finding};
 use closegate::resolve::Verdict;
 use closegate::suggest::Level;
 
-use crate::common::{audit_at, fixtures};
+use crate::common::{at, audit_with, fixtures};
 
 /// Audits one log of a kind's fixture, with the fixture's own inventory if it
 /// has one.
@@ -48,11 +55,15 @@ fn audit(kind: &str, log: &str) -> Audit {
     } else {
         fixtures().join("inventory")
     };
-    audit_at(
-        Level::Balanced,
-        &[fixture.join(format!("{log}.log"))],
-        &inventory,
-    )
+    let mut config = at(Level::Balanced);
+    let own = fixture.join(format!("{log}.toml"));
+    if let Ok(text) = std::fs::read_to_string(&own) {
+        config.policy = Config::parse(&text, &own).unwrap().policy;
+    }
+    if let Ok(list) = std::fs::read_to_string(fixture.join("list.txt")) {
+        config.policy.blocklists = vec![Blocklist::parse("somebody's", &list)];
+    }
+    audit_with(&config, &[fixture.join(format!("{log}.log"))], &inventory)
 }
 
 fn of_kind<'a>(audit: &'a Audit, kind: &str) -> Vec<&'a Finding> {

@@ -1,0 +1,46 @@
+//! `closegate config`.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::cli::args::{ConfigArgs, ConfigCommand};
+use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::settings;
+use crate::config;
+
+pub(in crate::cli) fn run(args: ConfigArgs) -> Result<Exit, Failure> {
+    match args.what {
+        ConfigCommand::Init { file } => init(&file),
+        ConfigCommand::Check { file } => {
+            let config = settings::config(Some(file.clone()))?;
+            let policy = &config.policy;
+            print(format!(
+                "{}: {} kinds tuned, {} approvals\n",
+                file.display(),
+                policy.tuning.len(),
+                policy.approvals.len()
+            ))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn init(file: &Path) -> Result<Exit, Failure> {
+    let made = OpenOptions::new().write(true).create_new(true).open(file);
+    made.and_then(|mut open| open.write_all(config::template().as_bytes()))
+        .with_context(|| {
+            format!(
+                "configuration `{}` can't be made; if it exists, edit it or name another file",
+                file.display()
+            )
+        })
+        .map_err(Failure::usage)?;
+    print(format!(
+        "{} written; nothing in it changes anything yet\n",
+        file.display()
+    ))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,37 @@
+//! `blocklisted-address`: a destination that somebody warns of.
+
+use super::destination::{found, outgoing};
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::net::visible;
+
+pub(super) const KIND: Kind = Kind {
+    id: "blocklisted-address",
+    family: Family::Destination,
+    severity: Severity::High,
+    confidence: Rating::High,
+    quarantine: true,
+    title: "Connection to an address on a blocklist",
+    remediation: "Isolate the host, find what opened it, and look for others that go there; if the list is wrong, approve the destination with a reason.",
+    sources: &[
+        "GuardDuty: MaliciousIPCaller.Custom, C&CActivity.B, DropPoint, BlackholeTraffic",
+        "STIX 2.1 and MISP core format: how lists are published",
+    ],
+    signal: Signal::Function(find),
+};
+
+/// One finding per connection and list; the lists are the user's (`--blocklist`).
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let mut all = Vec::new();
+    for list in &context.policy.blocklists {
+        let listed = outgoing(context, |c| list.addresses.contains(c.responder.address));
+        for (position, connection) in listed {
+            let mut found = found(context, &KIND, position, connection);
+            let name = visible(&list.name, 80);
+            found.detail = format!("{} The list is {name}.", found.detail);
+            found.subject = name;
+            all.push(found);
+        }
+    }
+    all
+}

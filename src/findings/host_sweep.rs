@@ -1,0 +1,66 @@
+//! `host-sweep`: one port of many addresses in little time.
+
+use super::finding::{Context, Found};
+use super::scan::{attempts, busiest};
+use super::{Family, Kind, Rating, Severity, Signal};
+
+/// Addresses within an hour.
+const ADDRESSES: usize = 100;
+
+/// Services that sweeps look for: FTP, SSH, Telnet, SMTP, SMB, RDP, `WinRM`.
+const SERVICES: &[u16] = &[21, 22, 23, 25, 139, 445, 3389, 5985, 5986];
+
+pub(super) const KIND: Kind = Kind {
+    id: "host-sweep",
+    family: Family::Behaviour,
+    severity: Severity::High,
+    confidence: Rating::High,
+    quarantine: false,
+    title: "One port of very many addresses was tried within an hour",
+    remediation: "Find out who runs a scanner or a deployment from this host. If nobody does, isolate it: worms spread so.",
+    sources: &[
+        "elastic/detection-rules: network sweeps",
+        "GuardDuty: PortSweep",
+    ],
+    signal: Signal::Function(find),
+};
+
+/// One finding per interface and service.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let by_service = attempts(context, |c| {
+        let swept = c
+            .service
+            .port()
+            .is_some_and(|port| SERVICES.contains(&port));
+        swept.then_some(c.service)
+    });
+    let mut all = Vec::new();
+    for ((initiator, service), positions) in by_service {
+        if positions.len() < ADDRESSES {
+            continue;
+        }
+        let positions = busiest(context, positions);
+        if positions.len() < ADDRESSES {
+            continue;
+        }
+        let interface = context.inventory.interface(initiator);
+        let local = context.connections[positions[0]].initiator.address;
+        let unanswered = positions
+            .iter()
+            .filter(|&&p| context.connections[p].seen.answers == 0)
+            .count();
+        all.push(Found {
+            detail: format!(
+                "{local} tried {service} of {} addresses within an hour; {unanswered} of them never answered.",
+                positions.len()
+            ),
+            group: interface.groups.first().copied(),
+            interface: Some(interface.id.clone()),
+            local: Some(local),
+            service: Some(service),
+            evidence: positions,
+            ..Found::default()
+        });
+    }
+    all
+}

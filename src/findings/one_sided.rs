@@ -1,0 +1,49 @@
+//! `one-sided`: nobody was seen to answer.
+
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::net::Protocol;
+use crate::resolve::Verdict;
+
+pub(super) const KIND: Kind = Kind {
+    id: "one-sided",
+    family: Family::Evidence,
+    severity: Severity::Info,
+    confidence: Rating::Medium,
+    quarantine: false,
+    title: "Let through, and never answered",
+    remediation: "Check whether anything listens there. A rule is written, because the connection was let through; drop it if the destination is gone.",
+    sources: &["flow-log-records.html: a connection has records of both directions"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per TCP connection that was let through and of which no packet came back at any interface that records.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let connections = context.connections.iter().enumerate();
+    connections
+        .filter(|(_, c)| {
+            c.service.protocol == Protocol::TCP
+                && c.verdict == Verdict::Accepted
+                && c.seen.answers == 0
+        })
+        .map(|(position, c)| {
+            let interface = c
+                .initiator
+                .interface()
+                .map(|ix| context.inventory.interface(ix));
+            Found {
+                detail: format!(
+                    "{} opened {} to {}, {} records, and no packet of an answer was recorded.",
+                    c.initiator.address, c.service, c.responder.address, c.totals.records
+                ),
+                group: interface.and_then(|interface| interface.groups.first().copied()),
+                interface: interface.map(|interface| interface.id.clone()),
+                local: Some(c.initiator.address),
+                remote: Some(c.responder.address),
+                service: Some(c.service),
+                evidence: vec![position],
+                ..Found::default()
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! What a team decides about findings: severities, quarantine, approvals, lists.
+
+use std::collections::BTreeMap;
+
+use super::finding::{Kind, Severity};
+use super::lists::Blocklist;
+use crate::inventory::Inventory;
+use crate::net::{AddressSet, Protocol};
+use crate::resolve::Connection;
+
+/// Everything that can be decided about findings.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// By kind.
+    pub tuning: BTreeMap<&'static str, Tuning>,
+    /// Destinations that are meant.
+    pub approvals: Vec<Approval>,
+    /// Destinations that somebody warns of.
+    pub blocklists: Vec<Blocklist>,
+}
+
+/// What is different for a kind; nothing stands for the kind's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// How bad it is.
+    pub severity: Option<Severity>,
+    /// Whether connections it rests on are kept out of the rules.
+    pub quarantine: Option<bool>,
+    /// It is not reported at all.
+    pub off: bool,
+}
+
+/// Connections that somebody answers for.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// The group that may, by id or name; every group, if there is none.
+    pub group: Option<String>,
+    /// Where to.
+    pub destination: AddressSet,
+    /// With which protocol; any, if there is none.
+    pub protocol: Option<Protocol>,
+    /// To which port; any, if there is none.
+    pub port: Option<u16>,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// From when on it no longer counts; Unix seconds.
+    pub expires: Option<u64>,
+}
+
+impl Policy {
+    /// How bad a kind is.
+    pub fn severity(&self, kind: &Kind) -> Severity {
+        let tuned = self.tuning.get(kind.id).and_then(|tuning| tuning.severity);
+        tuned.unwrap_or(kind.severity)
+    }
+
+    /// Whether connections that a kind rests on are kept out of the rules.
+    pub fn quarantines(&self, kind: &Kind) -> bool {
+        let tuned = self
+            .tuning
+            .get(kind.id)
+            .and_then(|tuning| tuning.quarantine);
+        tuned.unwrap_or(kind.quarantine)
+    }
+
+    /// Whether a kind is reported.
+    pub fn reports(&self, kind: &Kind) -> bool {
+        !self.tuning.get(kind.id).is_some_and(|tuning| tuning.off)
+    }
+
+    /// Whether somebody answers for a connection, for as long as it was seen.
+    pub fn approves(&self, inventory: &Inventory, connection: &Connection) -> bool {
+        let mut matching = self
+            .approvals
+            .iter()
+            .filter(|approval| approval.covers(inventory, connection));
+        matching.any(|approval| !approval.is_expired_for(connection))
+    }
+}
+
+impl Approval {
+    /// Whether it is about such a connection, expired or not.
+    pub fn covers(&self, inventory: &Inventory, connection: &Connection) -> bool {
+        let groups = connection
+            .initiator
+            .interface()
+            .map(|ix| &inventory.interface(ix).groups);
+        let carried = |wanted: &str| {
+            let mut groups = groups
+                .into_iter()
+                .flatten()
+                .map(|&group| inventory.group(group));
+            groups.any(|group| group.id == wanted || group.name == wanted)
+        };
+        self.group.as_deref().is_none_or(carried)
+            && self.destination.contains(connection.responder.address)
+            && self
+                .protocol
+                .is_none_or(|protocol| protocol == connection.service.protocol)
+            && self
+                .port
+                .is_none_or(|port| Some(port) == connection.service.port())
+    }
+
+    /// Whether a connection went on after it.
+    pub fn is_expired_for(&self, connection: &Connection) -> bool {
+        self.expires
+            .is_some_and(|expires| connection.totals.last >= expires)
+    }
+}

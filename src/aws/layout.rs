@@ -232,8 +232,8 @@ mod tests {
                 "{PLAIN}1_vpcflowlogs_us-east-1_fl-1_{slot}_ab.log.gz"
             ))
         };
-        assert!(!object("20261102T0850Z"));
-        assert!(object("20261102T0855Z") && object("20261102T1200Z") && object("20261102T2355Z"));
+        assert!(!object("20261102T0855Z"));
+        assert!(object("20261102T0900Z") && object("20261102T1200Z") && object("20261102T2355Z"));
         assert!(wanted.object("copied/by-hand.log.gz"));
     }
 }

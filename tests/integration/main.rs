@@ -13,6 +13,9 @@ mod store;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 
+// What a team decides, and what is wrong with it.
+mod configuration;
+
 // Replaying logs against rules, and the chain behind one line.
 mod verify;
 

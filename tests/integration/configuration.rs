@@ -1,0 +1,139 @@
+//! `closegate.toml`: what it changes, and what is wrong with it.
+
+use std::fs;
+
+use crate::cli::fails;
+use crate::common::{closegate, sample};
+
+/// The configuration is read from where one stands; a key that nobody knows is an
+/// error that shows its line.
+#[test]
+fn a_configuration_is_read_and_a_wrong_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |text: &str| fs::write(dir.path().join("closegate.toml"), text).unwrap();
+    let audit = || {
+        closegate()
+            .current_dir(dir.path())
+            .args(["audit", "--flows"])
+            .arg(sample().join("flows/custom"))
+            .arg("--inventory")
+            .arg(sample().join("inventory"))
+            .args(["--out", "run"])
+            .assert()
+    };
+    write("[generalise]\nlevel = \"compact\"\n");
+    audit().success();
+    let report = fs::read_to_string(dir.path().join("run/report.md")).unwrap();
+    assert!(report.contains("--generalise compact"));
+    for (text, says) in [
+        (
+            "[generalise]\nlevl = \"exact\"\n",
+            ["closegate.toml", "line 2", "levl"],
+        ),
+        (
+            "[generalise]\nlevel = \"wide\"\n",
+            ["line 2", "wide", "balanced"],
+        ),
+        (
+            "[generalise.compact]\nwidest = 4\n",
+            ["generalise.compact.widest", "4", "8 to 32"],
+        ),
+        (
+            "[findings.ircc]\nreport = false\n",
+            ["findings.ircc", "not a kind", "docs/findings.md"],
+        ),
+        (
+            "[findings.irc]\nseverity = \"bad\"\n",
+            ["findings.irc.severity", "bad", "critical"],
+        ),
+        (
+            "[[approve]]\nreason = \"x\"\nowner = \"y\"\n",
+            ["approve, number 1", "neither a destination", "group"],
+        ),
+        (
+            "[[approve]]\ndestination = [\"x\"]\nreason = \"x\"\nowner = \"y\"\n",
+            ["approve, number 1", "destination `x`", "prefix"],
+        ),
+        (
+            "[[approve]]\ngroup = \"web\"\nreason = \"x\"\nowner = \"y\"\nexpires = \"soon\"\n",
+            ["approve, number 1", "expires `soon`", "2027-01-31"],
+        ),
+    ] {
+        write(text);
+        let output = audit().code(2).get_output().clone();
+        let error = String::from_utf8(output.stderr).unwrap();
+        for word in says {
+            assert!(error.contains(word), "`{word}` is not in: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_tunes_kinds_and_is_made_and_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = closegate();
+        command.current_dir(dir.path()).args(arguments);
+        command
+    };
+    run(&["config", "init"]).assert().success();
+    let made = fs::read_to_string(dir.path().join("closegate.toml")).unwrap();
+    for kind in closegate::findings::KINDS {
+        assert!(
+            made.contains(&format!("# [findings.{}]", kind.id)),
+            "{}",
+            kind.id
+        );
+    }
+    run(&["config", "check"]).assert().success();
+    fails(
+        run(&["config", "init"]).assert(),
+        2,
+        &["closegate.toml", "exists"],
+    );
+    // Every line of it, without its comment sign, is a configuration too.
+    let all: String = made
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|l| l.contains(" = ") || l.starts_with('['))
+                .unwrap_or("")
+                .to_owned()
+                + "\n"
+        })
+        .collect();
+    fs::write(dir.path().join("closegate.toml"), &all).unwrap();
+    run(&["config", "check"]).assert().success();
+
+    fs::write(
+        dir.path().join("closegate.toml"),
+        "[findings.irc]\nseverity = \"critical\"\nquarantine = false\n[findings.third-party-dns]\nreport = false\n",
+    )
+    .unwrap();
+    let mut command = run(&["audit", "--out", "run", "--flows"]);
+    command
+        .arg(sample().join("flows/custom"))
+        .arg("--inventory")
+        .arg(sample().join("inventory"));
+    command.assert().success();
+    let audit: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("run/audit.json")).unwrap()).unwrap();
+    let of = |kind: &str| {
+        audit["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|f| f["kind"] == kind)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let irc = of("irc");
+    assert_eq!(
+        (irc[0]["severity"].as_str(), irc[0]["quarantined"].as_bool()),
+        (Some("critical"), Some(false))
+    );
+    assert!(of("third-party-dns").is_empty());
+    assert_eq!(audit["findings"][0]["kind"], "irc", "the worst first");
+    fs::write(dir.path().join("closegate.toml"), "[findings]\nirc = 1\n").unwrap();
+    fails(run(&["config", "check"]).assert(), 2, &["line 2", "irc"]);
+}

@@ -27,6 +27,8 @@ pub struct Audit {
     pub connections: Vec<Connection>,
     /// What is open and what is suspicious, the worst first.
     pub findings: Vec<Finding>,
+    /// How many findings the baseline had already; they are not among the others.
+    pub repeated: usize,
     /// The change.
     pub rules: RuleSet,
     /// What becomes of every connection after it.
@@ -202,6 +204,11 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));
     findings::sort(&mut findings);
+    let all = findings.len();
+    if let Some(baseline) = &judged.policy.baseline {
+        findings.retain(|finding| !baseline.reported(finding));
+    }
+    let repeated = all - findings.len();
     let after_rules = replay::after(inventory, &Change::from(&rules));
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
     // Nothing here needs anything else of it.
@@ -245,6 +252,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
         findings,
+        repeated,
         rules,
         replay,
         exposure,

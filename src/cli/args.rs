@@ -139,6 +139,10 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
+    /// An earlier run's --out directory: its findings are not repeated, and what it does not know is new
+    #[arg(long, value_name = "RUN")]
+    pub(super) baseline: Option<PathBuf>,
+
     /// Addresses that somebody warns of: lines, CSV, STIX 2.1 or MISP; can be given several times
     #[arg(long, value_name = "NAME=FILE")]
     pub(super) blocklist: Vec<String>,

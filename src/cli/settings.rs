@@ -1,6 +1,6 @@
 //! What was typed → what it means.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
 use crate::config::{self, Config};
-use crate::findings::Blocklist;
+use crate::findings::{Baseline, Blocklist};
 use crate::ingest::{self, Format, Source};
 use crate::inventory::Inventory;
 
@@ -165,6 +165,21 @@ pub(super) fn blocklists(arguments: &[String]) -> Result<Vec<Blocklist>, Failure
         .iter()
         .map(read)
         .collect::<Result<_, _>>()
+        .map_err(Failure::usage)
+}
+
+/// What an earlier run knew.
+pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
+    let file = run.join("audit.json");
+    std::fs::read(&file)
+        .map_err(anyhow::Error::new)
+        .and_then(|bytes| Ok(Baseline::parse(&bytes)?))
+        .with_context(|| {
+            format!(
+                "--baseline: `{}` can't be read; name an audit's --out directory",
+                file.display()
+            )
+        })
         .map_err(Failure::usage)
 }
 

@@ -34,6 +34,17 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     }
     line("open", open(audit));
     line("suspicious", suspicious(audit));
+    if audit.repeated > 0 {
+        let known = if audit.repeated == 1 {
+            "finding"
+        } else {
+            "findings"
+        };
+        line(
+            "known",
+            format!("{} {known} of the baseline not repeated", audit.repeated),
+        );
+    }
     line("rules", rules(audit));
     line("replay", replay(audit));
     line("exposure", exposure(audit));

@@ -6,6 +6,7 @@
 //! decides what is quarantined. No finding without evidence of who opened the
 //! connection: a server's reply to a client that happens to use port 6667 is not IRC.
 
+mod baseline;
 mod destination;
 mod finding;
 mod lists;
@@ -23,7 +24,9 @@ mod ftp;
 mod guessed_direction;
 mod host_sweep;
 mod irc;
+mod large_upload;
 mod mail_submission;
+mod new_destination;
 mod one_sided;
 mod open_egress;
 mod open_egress_port;
@@ -50,6 +53,7 @@ mod vnc_out;
 mod wide_egress;
 mod winrm_out;
 
+pub use baseline::Baseline;
 pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal};
 pub use lists::Blocklist;
 pub use policy::{Approval, Policy, Tuning};
@@ -92,6 +96,8 @@ pub const KINDS: &[&Kind] = &[
     &unusual_protocol::KIND,
     &port_scan::KIND,
     &host_sweep::KIND,
+    &large_upload::KIND,
+    &new_destination::KIND,
     &skipped_records::KIND,
     &short_window::KIND,
     &unresolved_interface::KIND,

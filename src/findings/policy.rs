@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::baseline::Baseline;
 use super::finding::{Kind, Severity};
 use super::lists::Blocklist;
 use crate::inventory::Inventory;
@@ -17,6 +18,8 @@ pub struct Policy {
     pub approvals: Vec<Approval>,
     /// Destinations that somebody warns of.
     pub blocklists: Vec<Blocklist>,
+    /// What an earlier run knew.
+    pub baseline: Option<Baseline>,
 }
 
 /// What is different for a kind; nothing stands for the kind's own.

@@ -137,3 +137,74 @@ fn a_configuration_tunes_kinds_and_is_made_and_checked() {
     fs::write(dir.path().join("closegate.toml"), "[findings]\nirc = 1\n").unwrap();
     fails(run(&["config", "check"]).assert(), 2, &["line 2", "irc"]);
 }
+
+#[test]
+fn a_baseline_and_a_blocklist_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("list.csv");
+    fs::write(&list, "address,why\n203.0.113.66,a controller\n").unwrap();
+    let audit = |out: &str, more: &[&str]| {
+        let mut command = closegate();
+        command
+            .current_dir(dir.path())
+            .arg("audit")
+            .arg("--flows")
+            .arg(sample().join("flows/custom"));
+        command
+            .arg("--inventory")
+            .arg(sample().join("inventory"))
+            .args(["--out", out])
+            .args(more)
+            .assert()
+    };
+    let read = |out: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(dir.path().join(out).join("audit.json")).unwrap()).unwrap()
+    };
+    audit("first", &[]).success();
+    let second = audit(
+        "second",
+        &["--baseline", "first", "--blocklist", "somebody's=list.csv"],
+    )
+    .success();
+    let findings = read("second")["findings"].clone();
+    let kinds: Vec<&str> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["blocklisted-address"], "everything else is known");
+    let known = read("first")["findings"].as_array().unwrap().len();
+    let summary = String::from_utf8(second.get_output().stdout.clone()).unwrap();
+    assert!(
+        summary.contains(&format!("{known} findings of the baseline not repeated")),
+        "{summary}"
+    );
+    assert_eq!(
+        read("second")["rules"],
+        read("first")["rules"],
+        "what is known is quarantined all the same"
+    );
+
+    fails(
+        audit("third", &["--blocklist", "x"]),
+        2,
+        &["--blocklist `x`", "NAME=FILE"],
+    );
+    fails(
+        audit("third", &["--blocklist", "x=nowhere"]),
+        2,
+        &["blocklist `nowhere`"],
+    );
+    fs::write(&list, "nothing\n").unwrap();
+    fails(
+        audit("third", &["--blocklist", "x=list.csv"]),
+        2,
+        &["holds no address"],
+    );
+    fails(
+        audit("third", &["--baseline", "nowhere"]),
+        2,
+        &["--baseline", "nowhere/audit.json"],
+    );
+}

@@ -22,10 +22,12 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         out,
         config,
         blocklist,
+        baseline,
         generalise,
         fail_on,
     } = args;
     let mut config = settings::config(config)?;
+    config.policy.baseline = baseline.map(|run| settings::baseline(&run)).transpose()?;
     config.policy.blocklists = settings::blocklists(&blocklist)?;
     if let Some(level) = generalise {
         config.generalise.level = level.into();

@@ -10,7 +10,9 @@ mod ftp;
 mod guessed_direction;
 mod host_sweep;
 mod irc;
+mod large_upload;
 mod mail_submission;
+mod new_destination;
 mod one_sided;
 mod open_egress;
 mod open_egress_port;
@@ -39,7 +41,7 @@ mod winrm_out;
 
 use closegate::audit::Audit;
 use closegate::config::Config;
-use closegate::findings::{Blocklist, Finding};
+use closegate::findings::{Baseline, Blocklist, Finding};
 use closegate::resolve::Verdict;
 use closegate::suggest::Level;
 
@@ -62,6 +64,9 @@ fn audit(kind: &str, log: &str) -> Audit {
     }
     if let Ok(list) = std::fs::read_to_string(fixture.join("list.txt")) {
         config.policy.blocklists = vec![Blocklist::parse("somebody's", &list)];
+    }
+    if let Ok(json) = std::fs::read(fixture.join("baseline.json")) {
+        config.policy.baseline = Some(Baseline::parse(&json).unwrap());
     }
     audit_with(&config, &[fixture.join(format!("{log}.log"))], &inventory)
 }

@@ -1,0 +1,101 @@
+//! `large-upload`: very much went out.
+
+use std::net::IpAddr;
+
+use super::destination::{found, outgoing};
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::flow::FlowKey;
+use crate::inventory::InterfaceIx;
+use crate::net::{HashMap, Service};
+use crate::resolve::{Connection, is_stranger};
+
+/// Bytes a day to one address and port.
+const MUCH: u64 = 500_000_000;
+
+/// So many times what came back: a download is acknowledged, not answered.
+const MORE_THAN_CAME: u64 = 2;
+
+pub(super) const KIND: Kind = Kind {
+    id: "large-upload",
+    family: Family::Behaviour,
+    severity: Severity::Medium,
+    confidence: Rating::Medium,
+    quarantine: false,
+    title: "Very much data went to a stranger",
+    remediation: "Find out what was sent. Backups and deliveries to a partner are legitimate: approve their destination by group.",
+    sources: &[
+        "turbot tailpipe: large outbound transfers",
+        "GuardDuty: TrafficVolumeUnusual",
+    ],
+    signal: Signal::Function(find),
+};
+
+/// One finding per connection by which, on an average day on which it was seen, more than that went out.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let days = |c: &Connection| u64::from(c.totals.days.count().max(1));
+    let candidates = outgoing(context, |c| {
+        c.totals.bytes / days(c) >= MUCH
+            && is_stranger(context.inventory, context.table, c.responder)
+    });
+    let sent = sent(context, &candidates);
+    candidates
+        .into_iter()
+        .filter_map(|(position, c)| {
+            let (out, back) = *sent.get(&key(c)?)?;
+            if out / days(c) < MUCH || out < back.saturating_mul(MORE_THAN_CAME) {
+                return None;
+            }
+            let mut found = found(context, &KIND, position, c);
+            found.detail = format!(
+                "{} {out} bytes went out and {back} came back, on {} days.",
+                found.detail,
+                days(c)
+            );
+            Some(found)
+        })
+        .collect()
+}
+
+type Key = (InterfaceIx, IpAddr, Service);
+
+fn key(c: &Connection) -> Option<Key> {
+    Some((c.initiator.interface()?, c.responder.address, c.service))
+}
+
+/// What went out by some connections, and what came back, as the initiator's interface recorded it.
+fn sent(context: &Context<'_>, candidates: &[(usize, &Connection)]) -> HashMap<Key, (u64, u64)> {
+    let mut sent: HashMap<Key, (u64, u64)> = candidates
+        .iter()
+        .filter_map(|(_, c)| Some((key(c)?, (0, 0))))
+        .collect();
+    if sent.is_empty() {
+        return sent;
+    }
+    let observers = context.table.observers.iter();
+    let observers: Vec<_> = observers
+        .map(|name| context.inventory.interface_by_id(name))
+        .collect();
+    for flow in context.table.flows.iter().filter(|flow| flow.key.accepted) {
+        let FlowKey {
+            observer,
+            src,
+            dst,
+            src_port,
+            dst_port,
+            protocol,
+            ..
+        } = flow.key;
+        let Some(observer) = observers[observer.index()] else {
+            continue;
+        };
+        let bytes = flow.counters.bytes;
+        if let Some((out, _)) = sent.get_mut(&(observer, dst, Service::new(protocol, dst_port))) {
+            *out = out.saturating_add(bytes);
+        }
+        if let Some((_, back)) = sent.get_mut(&(observer, src, Service::new(protocol, src_port))) {
+            *back = back.saturating_add(bytes);
+        }
+    }
+    sent
+}

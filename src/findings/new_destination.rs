@@ -1,0 +1,33 @@
+//! `new-destination`: nobody of the group went there before.
+
+use super::destination::{found, outgoing};
+use super::finding::{Context, Found};
+use super::{Family, Kind, Rating, Severity, Signal};
+use crate::resolve::is_stranger;
+
+pub(super) const KIND: Kind = Kind {
+    id: "new-destination",
+    family: Family::Behaviour,
+    severity: Severity::Info,
+    confidence: Rating::Medium,
+    quarantine: false,
+    title: "A destination or port that the baseline does not know",
+    remediation: "Check that it is meant. After the rules are locked down nothing new gets out, so this is how a change shows before.",
+    sources: &["GuardDuty: NetworkPortUnusual"],
+    signal: Signal::Function(find),
+};
+
+/// One finding per connection to a stranger, if there is a baseline (`--baseline RUN`) and it lacks the destination and port for
+/// interfaces of the same groups.
+fn find(context: &Context<'_>) -> Vec<Found> {
+    let Some(baseline) = &context.policy.baseline else {
+        return Vec::new();
+    };
+    outgoing(context, |c| {
+        is_stranger(context.inventory, context.table, c.responder)
+            && !baseline.knows(context.inventory, c)
+    })
+    .into_iter()
+    .map(|(position, c)| found(context, &KIND, position, c))
+    .collect()
+}

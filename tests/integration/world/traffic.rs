@@ -39,16 +39,22 @@ const START: u64 = 1_793_577_600;
 const CLIENT_PORTS: &[(u16, u16)] = &[(32768, 60999), (49152, 65535), (1024, 65535)];
 
 /// Strangers' services that are quarantined.
-const HOSTILE: &[(u8, u16)] = &[
-    (6, 6667),
-    (6, 6697),
-    (17, 53),
-    (6, 53),
-    (6, 853),
-    (6, 23),
-    (6, 445),
-    (6, 25),
-    (6, 3389),
+/// Protocol and port, and the kind of finding that it has to be.
+pub(super) const HOSTILE: &[(u8, u16, &str)] = &[
+    (6, 6667, "irc"),
+    (6, 6697, "irc"),
+    (17, 53, "third-party-dns"),
+    (6, 53, "third-party-dns"),
+    (6, 853, "dns-over-tls"),
+    (6, 9001, "tor"),
+    (6, 25, "smtp"),
+    (6, 14444, "crypto-mining"),
+    (6, 445, "smb"),
+    (6, 135, "rpc"),
+    (6, 23, "telnet"),
+    (6, 3389, "rdp-out"),
+    (6, 5986, "winrm-out"),
+    (6, 5901, "vnc-out"),
 ];
 
 impl Traffic {
@@ -130,9 +136,16 @@ impl Traffic {
                 *dice.pick(&open),
                 u8::try_from(dice.between(1, 200)).unwrap(),
             );
-            let kind = *dice.pick(HOSTILE);
+            let &(protocol, port, _) = dice.pick(HOSTILE);
             for _ in 0..dice.between(1, 3) {
-                self.act(dice, host, [203, 0, 113, last], kind, true, Label::Hostile);
+                self.act(
+                    dice,
+                    host,
+                    [203, 0, 113, last],
+                    (protocol, port),
+                    true,
+                    Label::Hostile,
+                );
             }
         }
     }

@@ -43,6 +43,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Is this allowed by the current rules, and by which rule on which side?
     Can(CanArgs),
+    /// What is new, gone and changed between two runs
+    Diff(DiffArgs),
     /// Make a configuration, or check one
     Config(ConfigArgs),
     /// List the questions under queries/, or print one with names filled in
@@ -295,6 +297,21 @@ pub(super) struct CanArgs {
     /// tcp/443, udp/53, icmp, icmp/8/0, or a protocol number
     #[arg(value_name = "PROTO/PORT")]
     pub(super) service: String,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DiffArgs {
+    /// The earlier run's --out directory
+    #[arg(value_name = "RUN_A")]
+    pub(super) a: PathBuf,
+
+    /// The later one's
+    #[arg(value_name = "RUN_B")]
+    pub(super) b: PathBuf,
 
     /// Print JSON
     #[arg(long)]

@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod output;
+mod past_run;
 mod progress;
 #[cfg(feature = "aws")]
 mod remote;
@@ -35,6 +36,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Verify(args) => commands::verify::run(args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Can(args) => commands::can::run(&args),
+        Command::Diff(args) => commands::diff::run(&args),
         Command::Config(args) => commands::config::run(args),
         Command::Query(args) => commands::query::run(args),
         Command::Schema(args) => commands::print::schema(&args),

@@ -281,3 +281,74 @@ fn explain_gives_the_chain_behind_each_id() {
     assert_eq!(explain("r-nope").1, Some(2));
     assert_eq!(explain("what").1, Some(2));
 }
+
+#[test]
+fn two_runs_differ_by_what_is_in_one_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = |out: &str, days: &[&str]| {
+        let mut command = closegate();
+        command.current_dir(dir.path()).arg("audit").arg("--flows");
+        command.args(
+            days.iter()
+                .map(|day| sample().join("flows/custom").join(day)),
+        );
+        command
+            .arg("--inventory")
+            .arg(sample().join("inventory"))
+            .args(["--out", out])
+            .assert()
+            .success();
+    };
+    audit("a", &["day-1.log.gz"]);
+    audit("b", &["day-1.log.gz", "day-2.log.gz", "day-3.log.gz"]);
+    let diff = |a: &str, b: &str, more: &[&str]| {
+        let mut command = closegate();
+        command
+            .current_dir(dir.path())
+            .args(["diff", a, b])
+            .args(more);
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+    };
+    let same = diff("a", "a", &[]);
+    assert_eq!(
+        same.matches("0 new, 0 gone, 0 changed").count(),
+        4,
+        "{same}"
+    );
+
+    let document: Value = serde_json::from_str(&diff("a", "b", &["--json"])).unwrap();
+    let load = |run: &str| -> Value {
+        serde_json::from_slice(&fs::read(dir.path().join(run).join("audit.json")).unwrap()).unwrap()
+    };
+    for list in ["findings", "rules", "connections"] {
+        let ids = |run: &str| -> std::collections::BTreeSet<String> {
+            load(run)[list]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|thing| thing["id"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        let listed = |key: &str| -> std::collections::BTreeSet<String> {
+            document[list][key]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|thing| thing["id"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(listed("new"), &ids("b") - &ids("a"), "{list}");
+        assert_eq!(listed("gone"), &ids("a") - &ids("b"), "{list}");
+    }
+    assert!(
+        !document["connections"]["new"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    let back = diff("b", "a", &[]);
+    assert!(
+        back.contains("  gone     ") && back.lines().all(|line| line.chars().count() <= 401),
+        "{back}"
+    );
+}

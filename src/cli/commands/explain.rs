@@ -1,23 +1,18 @@
 //! `closegate explain`: the chain behind one line of a run, from its `audit.json`.
 
 use std::fmt::Write as _;
-use std::fs;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use serde_json::Value;
 
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::past_run::{self, one_line, sentence, text};
 use crate::net::visible;
 
 pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let ExplainArgs { run, id } = args;
-    let path = run.join("audit.json");
-    let audit: Value = fs::read(&path)
-        .map_err(anyhow::Error::new)
-        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-        .with_context(|| format!("`{}` can't be read; name a run's directory", path.display()))
-        .map_err(Failure::usage)?;
+    let audit = past_run::load(run)?;
     let run = Run(&audit);
     let text = match id.split('-').next() {
         Some("r") => run.find("rules", id).map(|rule| run.rule(rule)),
@@ -41,11 +36,6 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
 
 /// A run, read back.
 struct Run<'a>(&'a Value);
-
-/// A text of a document; what is not there is empty.
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value[key].as_str().unwrap_or_default()
-}
 
 /// Appends a line.
 macro_rules! say {
@@ -212,49 +202,4 @@ fn ids(row: &Value) -> impl Iterator<Item = &str> {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str)
-}
-
-/// A rule in words.
-fn sentence(rule: &Value) -> String {
-    let target = rule["target"]
-        .as_object()
-        .and_then(|target| target.values().next())
-        .and_then(Value::as_str);
-    let ports = match (rule["from_port"].as_u64(), rule["to_port"].as_u64()) {
-        (Some(from), Some(to)) if from == to => format!("/{from}"),
-        (Some(from), Some(to)) => format!("/{from}-{to}"),
-        _ => String::new(),
-    };
-    let word = if text(rule, "direction") == "egress" {
-        "to"
-    } else {
-        "from"
-    };
-    format!(
-        "{} of {} ({}), {}{ports} {word} {}",
-        text(rule, "direction"),
-        text(rule, "group_name"),
-        text(rule, "group_id"),
-        text(rule, "protocol"),
-        target.unwrap_or_default()
-    )
-}
-
-/// A connection in one line.
-fn one_line(c: &Value) -> String {
-    let port = c["port"]
-        .as_u64()
-        .map_or(String::new(), |port| format!("/{port}"));
-    format!(
-        "{}: {} to {} {}{port}, {} records, {} bytes, direction {} from {}, {}",
-        text(c, "id"),
-        text(&c["initiator"], "address"),
-        text(&c["responder"], "address"),
-        text(c, "protocol"),
-        c["records"],
-        c["bytes"],
-        text(c, "direction_confidence"),
-        text(c, "direction_basis"),
-        text(c, "verdict"),
-    )
 }

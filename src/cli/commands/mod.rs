@@ -6,6 +6,7 @@ pub(super) mod can;
 pub(super) mod collect;
 pub(super) mod config;
 pub(super) mod demo;
+pub(super) mod diff;
 pub(super) mod explain;
 pub(super) mod ingest;
 pub(super) mod print;

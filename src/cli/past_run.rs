@@ -1,0 +1,69 @@
+//! A run, read back from its directory.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::exit::Failure;
+
+/// A run's `audit.json`.
+pub(super) fn load(run: &Path) -> Result<Value, Failure> {
+    let path = run.join("audit.json");
+    fs::read(&path)
+        .map_err(anyhow::Error::new)
+        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+        .with_context(|| format!("`{}` can't be read; name a run's directory", path.display()))
+        .map_err(Failure::usage)
+}
+
+/// A text of a document; what is not there is empty.
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// A rule in words.
+pub(super) fn sentence(rule: &Value) -> String {
+    let target = rule["target"]
+        .as_object()
+        .and_then(|target| target.values().next())
+        .and_then(Value::as_str);
+    let ports = match (rule["from_port"].as_u64(), rule["to_port"].as_u64()) {
+        (Some(from), Some(to)) if from == to => format!("/{from}"),
+        (Some(from), Some(to)) => format!("/{from}-{to}"),
+        _ => String::new(),
+    };
+    let word = if text(rule, "direction") == "egress" {
+        "to"
+    } else {
+        "from"
+    };
+    format!(
+        "{} of {} ({}), {}{ports} {word} {}",
+        text(rule, "direction"),
+        text(rule, "group_name"),
+        text(rule, "group_id"),
+        text(rule, "protocol"),
+        target.unwrap_or_default()
+    )
+}
+
+/// A connection in one line.
+pub(super) fn one_line(c: &Value) -> String {
+    let port = c["port"]
+        .as_u64()
+        .map_or(String::new(), |port| format!("/{port}"));
+    format!(
+        "{}: {} to {} {}{port}, {} records, {} bytes, direction {} from {}, {}",
+        text(c, "id"),
+        text(&c["initiator"], "address"),
+        text(&c["responder"], "address"),
+        text(c, "protocol"),
+        c["records"],
+        c["bytes"],
+        text(c, "direction_confidence"),
+        text(c, "direction_basis"),
+        text(c, "verdict"),
+    )
+}

@@ -11,6 +11,7 @@ mod json;
 mod report_md;
 mod rules_json;
 mod schema;
+mod shell;
 mod targets;
 mod terraform;
 
@@ -45,6 +46,12 @@ const FILES: &[(&str, Maker)] = &[
     }),
     ("report.md", |audit, to| {
         Ok(to.write_all(report_md::render(audit).as_bytes())?)
+    }),
+    ("rules/apply.sh", |audit, to| {
+        Ok(to.write_all(shell::apply(audit).as_bytes())?)
+    }),
+    ("rules/rollback.sh", |audit, to| {
+        Ok(to.write_all(shell::rollback(audit).as_bytes())?)
     }),
     ("rules/mutual.tf", |audit, to| {
         let names = terraform::Names::new(audit);

@@ -1,5 +1,6 @@
 //! A live account, as far as emulators are one: ../../peers says which and how.
 
+mod apply;
 mod collect;
 mod peers;
 mod policies;

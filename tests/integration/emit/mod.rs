@@ -3,6 +3,7 @@
 mod audit_json;
 mod graph;
 mod report;
+mod shell;
 mod terraform;
 
 use std::fmt::Write as _;

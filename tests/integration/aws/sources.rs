@@ -53,23 +53,50 @@ fn run<'a>(
         .arg(out)
 }
 
+/// The sample logs, and what an audit of them says.
+struct Story {
+    dir: tempfile::TempDir,
+    files: Vec<PathBuf>,
+    /// Where audits go.
+    out: PathBuf,
+    expected: Value,
+}
+
+impl Story {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let files = logs(dir.path());
+        let out = dir.path().join("run");
+        let expected = audit(&mut closegate(), &names(&files), &out);
+        Self {
+            dir,
+            files,
+            out,
+            expected,
+        }
+    }
+
+    /// Puts the logs where `log_files.py` says; what it said.
+    fn put(&self, peer: &Peer, how: &[&str]) -> String {
+        let mut arguments = how.to_vec();
+        arguments.extend(names(&self.files));
+        peer.run("log_files.py", &arguments)
+    }
+}
+
 #[test]
 fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
     let ministack = Peer::ministack();
     let proxy = Peer::faults(&ministack);
-    let dir = tempfile::tempdir().unwrap();
-    let files = logs(dir.path());
-    let out = dir.path().join("run");
-    let expected = audit(&mut closegate(), &names(&files), &out);
+    let story = Story::new();
+    let (out, expected) = (&story.out, &story.expected);
     for layout in ["plain", "hourly", "hive", "hive-hourly"] {
         let bucket = format!("logs-{layout}");
-        let mut arguments = vec!["s3", &bucket, layout];
-        arguments.extend(names(&files));
-        ministack.run("log_files.py", &arguments);
+        story.put(&ministack, &["s3", &bucket, layout]);
         for prefix in ["", "some prefix/", "some prefix/AWSLogs/"] {
             let url = format!("s3://{bucket}/{prefix}");
-            let found = audit(&mut ministack.closegate(), &[&url], &out);
-            assert!(found == expected, "{url}");
+            let found = audit(&mut ministack.closegate(), &[&url], out);
+            assert!(found == *expected, "{url}");
         }
     }
 
@@ -80,8 +107,8 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
         proxy.break_with(&format!(
             r#"[{{"op":"GetObject","kind":"{kind}","times":3}},{{"op":"ListObjectsV2","kind":"{kind}","times":1}}]"#
         ));
-        let found = audit(&mut proxy.closegate(), &[url], &out);
-        assert!(found == expected, "{kind}");
+        let found = audit(&mut proxy.closegate(), &[url], out);
+        assert!(found == *expected, "{kind}");
         assert_eq!(
             proxy
                 .seen()
@@ -110,7 +137,7 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
     ] {
         proxy.break_with(rules);
         let mut command = proxy.closegate();
-        let done = run(&mut command, &[url], &out).assert().code(4);
+        let done = run(&mut command, &[url], out).assert().code(4);
         let text = String::from_utf8(done.get_output().stderr.clone()).unwrap();
         assert!(text.contains(wanted), "{text}");
     }
@@ -118,7 +145,7 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
     // Only what a window needs is fetched.
     proxy.break_with("[]");
     let mut command = proxy.closegate();
-    run(&mut command, &[url], &out)
+    run(&mut command, &[url], out)
         .args(["--since", "2026-11-04T12:00:00Z"])
         .assert()
         .success();
@@ -133,32 +160,24 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
 #[test]
 fn more_objects_than_a_listing_has_on_a_page() {
     let ministack = Peer::ministack();
-    let dir = tempfile::tempdir().unwrap();
-    let files = logs(dir.path());
-    let out = dir.path().join("run");
-    let expected = audit(&mut closegate(), &names(&files), &out);
-    let mut arguments = vec!["many", "logs"];
-    arguments.extend(names(&files));
-    let count: usize = ministack
-        .run("log_files.py", &arguments)
+    let story = Story::new();
+    let (out, expected) = (&story.out, &story.expected);
+    let count: usize = story
+        .put(&ministack, &["many", "logs"])
         .trim()
         .parse()
         .unwrap();
     assert!(count > 1000, "{count}");
-    assert!(audit(&mut ministack.closegate(), &["s3://logs"], &out) == expected);
+    assert!(audit(&mut ministack.closegate(), &["s3://logs"], out) == *expected);
 }
 
 #[test]
 fn a_store_of_objects_goes_on_where_it_was() {
     let ministack = Peer::ministack();
     let proxy = Peer::faults(&ministack);
-    let dir = tempfile::tempdir().unwrap();
-    let files = logs(dir.path());
-    let out = dir.path().join("run");
-    let expected = audit(&mut closegate(), &names(&files), &out);
-    let mut arguments = vec!["s3", "logs", "plain"];
-    arguments.extend(names(&files));
-    ministack.run("log_files.py", &arguments);
+    let story = Story::new();
+    let (out, expected) = (&story.out, &story.expected);
+    story.put(&ministack, &["s3", "logs", "plain"]);
     let ingest = || {
         let mut command = proxy.closegate();
         command
@@ -172,7 +191,7 @@ fn a_store_of_objects_goes_on_where_it_was() {
                 "1",
                 "--store",
             ])
-            .arg(dir.path().join("store"));
+            .arg(story.dir.path().join("store"));
         command.arg("--inventory").arg(sample().join("inventory"));
         command
     };
@@ -198,50 +217,45 @@ fn a_store_of_objects_goes_on_where_it_was() {
     command
         .arg("audit")
         .arg("--store")
-        .arg(dir.path().join("store"));
+        .arg(story.dir.path().join("store"));
     command
         .arg("--inventory")
         .arg(sample().join("inventory"))
         .arg("--out")
-        .arg(&out)
+        .arg(out)
         .assert()
         .success();
-    assert!(said(&out) == expected);
+    assert!(said(out) == *expected);
 }
 
 #[test]
 fn events_in_cloudwatch_are_read_as_files_whatever_breaks_on_the_way() {
     let ministack = Peer::ministack();
     let proxy = Peer::faults(&ministack);
-    let dir = tempfile::tempdir().unwrap();
-    let files = logs(dir.path());
-    let out = dir.path().join("run");
-    let expected = audit(&mut closegate(), &names(&files), &out);
-    let mut arguments = vec!["logs", "/vpc/flow logs"];
-    arguments.extend(names(&files));
-    ministack.run("log_files.py", &arguments);
+    let story = Story::new();
+    let (out, expected) = (&story.out, &story.expected);
+    story.put(&ministack, &["logs", "/vpc/flow logs"]);
     let source = "cloudwatch:/vpc/flow logs";
-    assert!(audit(&mut ministack.closegate(), &[source], &out) == expected);
-    arguments[1] = "/vpc/busy";
-    let streams: usize = ministack
-        .run("log_files.py", &arguments)
+    assert!(audit(&mut ministack.closegate(), &[source], out) == *expected);
+    let streams: usize = story
+        .put(&ministack, &["logs", "/vpc/busy"])
         .trim()
         .parse()
         .unwrap();
     assert!(streams > 100, "{streams}");
-    assert!(audit(&mut ministack.closegate(), &["cloudwatch:/vpc/busy"], &out) == expected);
+    assert!(audit(&mut ministack.closegate(), &["cloudwatch:/vpc/busy"], out) == *expected);
     for kind in ["throttle", "http500", "reset", "truncate"] {
         proxy.break_with(&format!(
             r#"[{{"op":"FilterLogEvents","kind":"{kind}","times":3}}]"#
         ));
         assert!(
-            audit(&mut proxy.closegate(), &[source], &out) == expected,
+            audit(&mut proxy.closegate(), &[source], out) == *expected,
             "{kind}"
         );
     }
     proxy.break_with(r#"[{"op":"FilterLogEvents","kind":"error","code":"AccessDeniedException","status":400,"skip":3,"times":1}]"#);
     let mut command = proxy.closegate();
-    run(&mut command, &[source], &out).assert().code(4);
+    run(&mut command, &[source], out).assert().code(4);
 }
 
 /// Of an engine's answer: everything but what only rows tell, how many lines there were of what kind.
@@ -261,13 +275,9 @@ const WINDOW: [&str; 4] = [
 fn athena_answers_what_the_local_engine_finds() {
     let ministack = Peer::ministack();
     let proxy = Peer::faults(&ministack);
-    let dir = tempfile::tempdir().unwrap();
-    let files = logs(dir.path());
-    let out = dir.path().join("run");
-    let expected = audit(&mut closegate(), &names(&files), &out);
-    let mut arguments = vec!["s3", "logs", "plain"];
-    arguments.extend(names(&files));
-    ministack.run("log_files.py", &arguments);
+    let story = Story::new();
+    let (out, expected) = (&story.out, &story.expected);
+    story.put(&ministack, &["s3", "logs", "plain"]);
     let mut command = closegate();
     command.args([
         "query",
@@ -279,40 +289,40 @@ fn athena_answers_what_the_local_engine_finds() {
         "--location",
         "s3://logs/some prefix",
     ]);
-    let ddl = dir.path().join("table.sql");
+    let ddl = story.dir.path().join("table.sql");
     fs::write(&ddl, &command.assert().success().get_output().stdout).unwrap();
     ministack.run("athena_table.py", &["flows", ddl.to_str().unwrap()]);
 
     let ask = |peer: &Peer, more: &[&str]| {
         let mut command = peer.closegate();
-        run(&mut command, &["athena:flows.vpc"], &out)
+        run(&mut command, &["athena:flows.vpc"], out)
             .args(WINDOW)
             .args(["--athena-output", "s3://answers/run"])
             .args(more);
         command
     };
     let done = ask(&ministack, &[]).assert().success();
-    assert!(said(&out) == expected, "by pages");
+    assert!(said(out) == *expected, "by pages");
     let costs = String::from_utf8(done.get_output().stderr.clone()).unwrap();
     assert!(
         costs.contains("queries over") && costs.contains("scanned") && costs.contains('$'),
         "{costs}"
     );
     ask(&ministack, &["--athena-unload"]).assert().success();
-    assert!(said(&out) == expected, "by files");
+    assert!(said(out) == *expected, "by files");
 
     for kind in ["throttle", "http500", "reset"] {
         proxy.break_with(&format!(
             r#"[{{"op":"GetQueryResults","kind":"{kind}","times":2}},{{"op":"GetQueryExecution","kind":"{kind}","times":2}}]"#
         ));
         ask(&proxy, &[]).assert().success();
-        assert!(said(&out) == expected, "{kind}");
+        assert!(said(out) == *expected, "{kind}");
     }
     proxy.break_with(r#"[{"op":"GetQueryResults","kind":"error","code":"InvalidRequestException","skip":1,"times":1}]"#);
     ask(&proxy, &[]).assert().code(4);
 
     let mut command = ministack.closegate();
-    let done = run(&mut command, &["athena:flows.vpc"], &out)
+    let done = run(&mut command, &["athena:flows.vpc"], out)
         .assert()
         .code(2);
     assert!(String::from_utf8_lossy(&done.get_output().stderr).contains("needs --since"));
@@ -320,17 +330,16 @@ fn athena_answers_what_the_local_engine_finds() {
 
 #[test]
 fn insights_answers_what_the_local_engine_finds() {
-    let dir = tempfile::tempdir().unwrap();
-    let files = logs(dir.path());
-    let out = dir.path().join("run");
-    let expected = without_lines(audit(&mut closegate(), &names(&files), &out));
-    let fake = Peer::insights(&files);
+    let story = Story::new();
+    let out = &story.out;
+    let expected = without_lines(story.expected.clone());
+    let fake = Peer::insights(&story.files);
     let mut command = fake.closegate();
-    run(&mut command, &["insights:/vpc/flow logs"], &out)
+    run(&mut command, &["insights:/vpc/flow logs"], out)
         .args(WINDOW)
         .assert()
         .success();
-    let found = without_lines(said(&out));
+    let found = without_lines(said(out));
     for key in ["rules", "findings", "revocations", "replay", "exposure"] {
         assert_eq!(found[key], expected[key], "{key}");
     }

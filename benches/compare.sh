@@ -16,7 +16,7 @@ cd "$here"
 data=target/compare/$rows-$files-${days:-slots}
 venv=target/compare/venv
 
-cargo build --release --bin closegate --example flow-logs
+cargo build --release --no-default-features --bin closegate --example flow-logs
 flow_logs=target/release/examples/flow-logs
 closegate=target/release/closegate
 

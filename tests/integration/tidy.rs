@@ -181,6 +181,7 @@ fn documents_name_paths_that_exist() {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "docs/findings.md",
+        "docs/aws.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

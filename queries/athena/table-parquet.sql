@@ -1,5 +1,5 @@
--- A table over Parquet flow logs in S3, of the default layout, with partition projection. Columns are found by name, and
--- those that a file lacks are null.
+-- A table over Parquet flow logs in S3, with partition projection.
+-- Of the default layout. Columns are found by name, and those that a file lacks are null.
 CREATE EXTERNAL TABLE IF NOT EXISTS {{table}} (
     version int,
     account_id string,

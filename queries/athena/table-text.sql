@@ -1,5 +1,5 @@
--- A table over text flow logs in S3, of the default layout and format, with partition projection
--- (vpc-flow-logs-partition-projection.html). Of another format: name its fields in its order, with _ for -.
+-- A table over text flow logs in S3, with partition projection.
+-- See vpc-flow-logs-partition-projection.html. Of the default layout and format; of another format, name its fields in its order, with _ for -.
 CREATE EXTERNAL TABLE IF NOT EXISTS {{table}} (
     version int,
     account_id string,

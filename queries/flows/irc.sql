@@ -5,7 +5,7 @@ WITH flow_rows AS (
 )
 SELECT interface_id, src, dst, dst_port, count(*) AS records, sum(bytes) AS bytes, min(start_time) AS first_seen, max(end_time) AS last_seen
 FROM flow_rows
-WHERE status = 'OK' AND action = 'ACCEPT' AND protocol = 6 AND (dst_port BETWEEN 6660 AND 6669 OR dst_port IN (6697, 7000))
+WHERE status = 'OK' AND action = 'ACCEPT' AND protocol = 6 AND (dst_port BETWEEN 6665 AND 6669 OR dst_port = 6697)
     AND src_port >= 1024 AND src_port NOT IN ({{listeners}}) AND NOT regexp_like(dst, '{{private}}')
 GROUP BY interface_id, src, dst, dst_port
 ORDER BY records DESC, interface_id, src, dst, dst_port

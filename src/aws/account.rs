@@ -10,7 +10,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::service_config::ServiceConfigKey;
 use tokio::runtime::Runtime;
@@ -42,9 +41,17 @@ const REFUSED: &[&str] = &[
     "UnknownOperationException",
 ];
 
+/// An error and what caused it, once each.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut said: Vec<String> = causes.map(ToString::to_string).collect();
+    said.dedup();
+    said.join(": ")
+}
+
 impl CallError {
     /// From what the SDK returns.
-    pub(super) fn new<E, R>(operation: &str, error: SdkError<E, R>) -> Self
+    pub(super) fn new<E, R>(operation: &str, error: &SdkError<E, R>) -> Self
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
@@ -62,7 +69,7 @@ impl CallError {
             message: match (&code, said) {
                 (Some(code), Some(said)) => format!("{code}: {said}"),
                 (Some(code), None) => code.clone(),
-                (None, _) => DisplayErrorContext(error).to_string(),
+                (None, _) => chain(error),
             },
             code,
         }

@@ -94,7 +94,7 @@ async fn metadata(account: &Account, table: &Table) -> Result<TableMetadata, Cal
         .table_name(&table.name)
         .send()
         .await
-        .map_err(|error| CallError::new(OPERATION, error))?;
+        .map_err(|error| CallError::new(OPERATION, &error))?;
     let metadata = said
         .table_metadata
         .filter(|metadata| !metadata.columns().is_empty());
@@ -304,7 +304,7 @@ async fn ask(
         .set_result_configuration(output)
         .send()
         .await
-        .map_err(|error| CallError::new(OPERATION, error))?;
+        .map_err(|error| CallError::new(OPERATION, &error))?;
     let id = said.query_execution_id.unwrap_or_default();
     let bytes = match finished(client, &id).await {
         Ok(bytes) => bytes,
@@ -344,7 +344,7 @@ async fn finished(client: &Client, id: &str) -> Result<u64, CallError> {
             .query_execution_id(id)
             .send()
             .await
-            .map_err(|error| CallError::new(OPERATION, error))?;
+            .map_err(|error| CallError::new(OPERATION, &error))?;
         let execution = said
             .query_execution
             .unwrap_or_else(|| aws_sdk_athena::types::QueryExecution::builder().build());
@@ -385,7 +385,7 @@ async fn pages(client: &Client, id: &str) -> Result<Vec<Vec<Option<String>>>, Ca
             .set_next_token(token)
             .send()
             .await
-            .map_err(|error| CallError::new("GetQueryResults", error))?;
+            .map_err(|error| CallError::new("GetQueryResults", &error))?;
         let page = said.result_set.and_then(|set| set.rows).unwrap_or_default();
         let values = |row: Row| {
             row.data

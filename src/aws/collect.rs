@@ -292,7 +292,7 @@ async fn identity(account: &Account) -> Result<Identity, CallError> {
         .get_caller_identity()
         .send()
         .await
-        .map_err(|error| CallError::new("GetCallerIdentity", error))?;
+        .map_err(|error| CallError::new("GetCallerIdentity", &error))?;
     Ok(Identity {
         account: said.account.unwrap_or_default(),
         arn: said.arn.unwrap_or_default(),
@@ -307,7 +307,7 @@ async fn enabled_regions(
     const OPERATION: &str = "DescribeRegions";
     let said = Client::new(&account.config).describe_regions().send().await;
     let here = account.region().unwrap_or_default().to_owned();
-    match said.map_err(|error| CallError::new(OPERATION, error)) {
+    match said.map_err(|error| CallError::new(OPERATION, &error)) {
         Ok(said) => {
             let regions = said.regions.unwrap_or_default();
             Ok(regions
@@ -469,7 +469,7 @@ impl Region {
                         .send()
                         .await
                         .map(|said| said.next_token)
-                        .map_err(|error| CallError::new(describe.operation, error)),)*
+                        .map_err(|error| CallError::new(describe.operation, &error)),)*
                     other => unreachable!("{other} is not in the table"),
                 }
             };

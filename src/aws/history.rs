@@ -54,7 +54,7 @@ async fn deleted(client: &Client) -> Result<Vec<String>, CallError> {
             .set_next_token(token)
             .send()
             .await
-            .map_err(|error| CallError::new("ListDiscoveredResources", error))?;
+            .map_err(|error| CallError::new("ListDiscoveredResources", &error))?;
         let found = said.resource_identifiers.unwrap_or_default().into_iter();
         ids.extend(
             found
@@ -78,7 +78,7 @@ async fn last(client: &Client, id: &str) -> Result<Option<Value>, CallError> {
         .limit(5)
         .send()
         .await
-        .map_err(|error| CallError::new("GetResourceConfigHistory", error))?;
+        .map_err(|error| CallError::new("GetResourceConfigHistory", &error))?;
     let items = said.configuration_items.unwrap_or_default();
     Ok(items.iter().find_map(|item| {
         let gone = matches!(

@@ -130,7 +130,7 @@ async fn answer(
         .end_time(second(slice.until) - 1)
         .send()
         .await
-        .map_err(|error| CallError::new("StartQuery", error))?;
+        .map_err(|error| CallError::new("StartQuery", &error))?;
     let id = said.query_id.unwrap_or_default();
     match finished(client, &id).await {
         Ok((rows, bytes)) => Ok((slice, rows, bytes)),
@@ -152,7 +152,7 @@ async fn finished(client: &Client, id: &str) -> Result<(Vec<Vec<ResultField>>, u
             .query_id(id)
             .send()
             .await
-            .map_err(|error| CallError::new(OPERATION, error))?;
+            .map_err(|error| CallError::new(OPERATION, &error))?;
         match said.status() {
             Some(QueryStatus::Complete) => {
                 #[expect(

@@ -115,7 +115,7 @@ async fn streams(client: &Client, group: &str) -> Result<Vec<Stream>, CallError>
             .set_next_token(token)
             .send()
             .await
-            .map_err(|error| CallError::new("DescribeLogStreams", error))?;
+            .map_err(|error| CallError::new("DescribeLogStreams", &error))?;
         for stream in said.log_streams.unwrap_or_default() {
             let seconds = |millis: Option<i64>| millis.and_then(|ms| u64::try_from(ms / 1000).ok());
             // A stream that tells no time has no events, or tells it later.
@@ -188,7 +188,7 @@ impl Slices {
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(|error| CallError::new(OPERATION, error))?;
+                .map_err(|error| CallError::new(OPERATION, &error))?;
             let mut lines = Vec::new();
             for event in said.events.unwrap_or_default() {
                 let line = serde_json::json!({ "message": event.message.unwrap_or_default() });

@@ -203,7 +203,7 @@ impl Bucket {
                 .set_continuation_token(token)
                 .send()
                 .await
-                .map_err(|error| CallError::new("ListObjectsV2", error))?;
+                .map_err(|error| CallError::new("ListObjectsV2", &error))?;
             objects.extend(said.contents.unwrap_or_default());
             prefixes.extend(
                 said.common_prefixes
@@ -234,7 +234,7 @@ impl Bucket {
                 .range(format!("bytes={from}-{}", from + length - 1))
                 .send()
                 .await
-                .map_err(|error| CallError::new(OPERATION, error))?;
+                .map_err(|error| CallError::new(OPERATION, &error))?;
             let reason = match said.body.collect().await {
                 Ok(body) => {
                     let body = body.into_bytes();

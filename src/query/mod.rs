@@ -85,7 +85,9 @@ impl Query {
     /// What it asks, in a sentence.
     pub fn about(&self) -> &'static str {
         let line = self.text.lines().next().unwrap_or_default();
-        line.trim_start_matches(['-', '#', ' '])
+        let line = line.trim_start_matches(['-', '#', ' ']);
+        let end = line.find(['?', '.', ':']).map_or(line.len(), |end| end + 1);
+        line[..end].trim_end_matches([':', '.'])
     }
 }
 

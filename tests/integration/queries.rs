@@ -386,7 +386,9 @@ fn every_query_is_run_and_says_what_it_asks() {
                 .find(|query| query.name == name)
                 .unwrap_or_else(|| panic!("{name} is not in the table"));
             assert!(
-                query.about().contains(' ') && query.text.starts_with(['-', '#']),
+                query.about().contains(' ')
+                    && query.about().len() < 90
+                    && query.text.starts_with(['-', '#']),
                 "{name} begins with a comment that says what it asks"
             );
             names += 1;

@@ -60,12 +60,11 @@ impl Command {
     /// resources (service authorization reference, Amazon EC2).
     const fn resources(self) -> &'static [&'static str] {
         match self {
-            Self::CollectInventory | Self::History => &["*"],
+            Self::CollectInventory | Self::History | Self::Athena => &["*"],
             Self::S3 => &["arn:aws:s3:::BUCKET", "arn:aws:s3:::BUCKET/PREFIX/*"],
             Self::CloudWatch | Self::Insights => {
                 &["arn:aws:logs:REGION:ACCOUNT:log-group:LOG_GROUP:*"]
             }
-            Self::Athena => &["*"],
         }
     }
 }

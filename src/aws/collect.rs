@@ -78,6 +78,18 @@ pub struct Refused {
     pub cost: &'static str,
 }
 
+impl Refused {
+    fn new(account: &str, region: &str, operation: &'static str, error: CallError) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            operation,
+            code: error.code.unwrap_or_default(),
+            cost: cost(operation),
+        }
+    }
+}
+
 /// What an operation's answers are collected under: its key in the CLI's JSON, its file, and
 /// the most things that a page may hold (the API reference, one page per operation).
 struct Describe {
@@ -316,13 +328,9 @@ async fn enabled_regions(
                 .collect())
         }
         Err(error) if error.is_refusal() => {
-            manifest.refused.push(Refused {
-                account: identity.account.clone(),
-                region: here.clone(),
-                operation: OPERATION,
-                code: error.code.unwrap_or_default(),
-                cost: cost(OPERATION),
-            });
+            manifest
+                .refused
+                .push(Refused::new(&identity.account, &here, OPERATION, error));
             Ok(vec![here])
         }
         Err(error) => Err(error),
@@ -346,13 +354,10 @@ async fn remembered(account: &Account, number: &str, region: &str) -> Result<Col
             let content = serde_json::json!({ "NetworkInterfaces": interfaces });
             collected.files.push((path, content));
         }
-        Err(error) if error.is_refusal() => collected.manifest.refused.push(Refused {
-            account: number.to_owned(),
-            region: region.to_owned(),
-            operation: OPERATION,
-            code: error.code.unwrap_or_default(),
-            cost: cost(OPERATION),
-        }),
+        Err(error) if error.is_refusal() => collected
+            .manifest
+            .refused
+            .push(Refused::new(number, region, OPERATION, error)),
         Err(error) => return Err(error),
     }
     Ok(collected)
@@ -384,13 +389,12 @@ impl Region {
             let Pages { things, count } = match pages {
                 Ok(pages) => pages,
                 Err(error) if error.is_refusal() => {
-                    collected.manifest.refused.push(Refused {
-                        account: region.account.clone(),
-                        region: region.name.clone(),
-                        operation: describe.operation,
-                        code: error.code.unwrap_or_default(),
-                        cost: cost(describe.operation),
-                    });
+                    collected.manifest.refused.push(Refused::new(
+                        &region.account,
+                        &region.name,
+                        describe.operation,
+                        error,
+                    ));
                     continue;
                 }
                 Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! `host-sweep`: one port of many addresses in little time.
 
 use super::finding::{Context, Found};
-use super::scan::{attempts, busiest};
+use super::scan::{attempts, busiest, found};
 use super::{Family, Kind, Rating, Severity, Signal};
 
 /// Addresses within an hour.
@@ -43,23 +43,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         if positions.len() < ADDRESSES {
             continue;
         }
-        let interface = context.inventory.interface(initiator);
-        let local = context.connections[positions[0]].initiator.address;
-        let unanswered = positions
-            .iter()
-            .filter(|&&p| context.connections[p].seen.answers == 0)
-            .count();
+        let tried = format!("{service} of {} addresses", positions.len());
         all.push(Found {
-            detail: format!(
-                "{local} tried {service} of {} addresses within an hour; {unanswered} of them never answered.",
-                positions.len()
-            ),
-            group: interface.groups.first().copied(),
-            interface: Some(interface.id.clone()),
-            local: Some(local),
             service: Some(service),
-            evidence: positions,
-            ..Found::default()
+            ..found(context, initiator, positions, &tried)
         });
     }
     all

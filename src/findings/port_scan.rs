@@ -1,7 +1,7 @@
 //! `port-scan`: many ports of one address in little time.
 
 use super::finding::{Context, Found};
-use super::scan::{attempts, busiest};
+use super::scan::{attempts, busiest, found, unanswered};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::service_name;
 
@@ -41,7 +41,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         }
         let positions = busiest(context, positions);
         let of = |position: &&usize| &context.connections[**position];
-        let unanswered = positions.iter().filter(|p| of(p).seen.answers == 0).count();
+        let unanswered = unanswered(context, &positions);
         let uncommon = positions
             .iter()
             .filter(|p| of(p).seen.answers == 0 && service_name(of(p).service).is_none())
@@ -49,19 +49,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         if (positions.len() < PORTS && uncommon < UNCOMMON) || unanswered * 2 < positions.len() {
             continue;
         }
-        let interface = context.inventory.interface(initiator);
-        let local = context.connections[positions[0]].initiator.address;
+        let tried = format!("{} ports of {target}", positions.len());
         all.push(Found {
-            detail: format!(
-                "{local} tried {} ports of {target} within an hour; {unanswered} of them never answered.",
-                positions.len()
-            ),
-            group: interface.groups.first().copied(),
-            interface: Some(interface.id.clone()),
-            local: Some(local),
             remote: Some(target),
-            evidence: positions,
-            ..Found::default()
+            ..found(context, initiator, positions, &tried)
         });
     }
     all

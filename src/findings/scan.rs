@@ -4,10 +4,10 @@ use crate::inventory::InterfaceIx;
 use crate::net::HashMap;
 use crate::resolve::Connection;
 
-use super::finding::Context;
+use super::finding::{Context, Found};
 
 /// Seconds within which attempts count together.
-pub(super) const WITHIN: u64 = 3600;
+const WITHIN: u64 = 3600;
 
 /// Positions of connections that one interface of ours opened, by what else they have in common; refused ones as well, for
 /// an attempt is what is looked for.
@@ -43,4 +43,35 @@ pub(super) fn busiest(context: &Context<'_>, mut positions: Vec<usize>) -> Vec<u
         }
     }
     positions[best].to_vec()
+}
+
+/// How many of them were never answered.
+pub(super) fn unanswered(context: &Context<'_>, positions: &[usize]) -> usize {
+    let answers = |position: &&usize| context.connections[**position].seen.answers;
+    positions
+        .iter()
+        .filter(|position| answers(position) == 0)
+        .count()
+}
+
+/// A finding about attempts of one interface; `tried` is what it tried, in words.
+pub(super) fn found(
+    context: &Context<'_>,
+    initiator: InterfaceIx,
+    positions: Vec<usize>,
+    tried: &str,
+) -> Found {
+    let interface = context.inventory.interface(initiator);
+    let local = context.connections[positions[0]].initiator.address;
+    Found {
+        detail: format!(
+            "{local} tried {tried} within an hour; {} of them never answered.",
+            unanswered(context, &positions)
+        ),
+        group: interface.groups.first().copied(),
+        interface: Some(interface.id.clone()),
+        local: Some(local),
+        evidence: positions,
+        ..Found::default()
+    }
 }

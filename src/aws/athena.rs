@@ -1,6 +1,7 @@
 //! Logs that Athena holds: the grouping runs there, and only flows come over.
 
 use std::collections::BTreeSet;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use aws_sdk_athena::Client;
@@ -11,14 +12,13 @@ use aws_sdk_athena::types::{
 use futures_util::{StreamExt, stream};
 use jiff::Span;
 use jiff::civil::Date;
-use sha2::{Digest, Sha256};
 
 use super::account::{Account, CallError};
 use super::asked::Asked;
 use super::s3::{self, Selection};
 use crate::flow::FlowTable;
 use crate::ingest::Intake;
-use crate::query::{self, Names, Over, Partials, QUERIES};
+use crate::query::{self, Names, Over, Partials};
 
 /// The catalog that accounts have unless they make others.
 const CATALOG: &str = "AwsDataCatalog";
@@ -128,10 +128,7 @@ fn statements(table: &Table, metadata: &TableMetadata) -> Vec<String> {
     };
     let columns = names(metadata.columns());
     let partitions = names(metadata.partition_keys());
-    let query = QUERIES
-        .iter()
-        .find(|query| query.over == Over::Rows && query.name == "connections")
-        .expect("it is in the table");
+    let query = query::named_query(Over::Rows, "connections");
     let from = format!(
         "{}.{}",
         query::named(&table.database),
@@ -272,7 +269,7 @@ async fn ask(
             format!(
                 "{}/closegate-{}/",
                 output.trim_end_matches('/'),
-                fingerprint(&statement)
+                unique(&statement)
             )
         });
     let statement = match &place {
@@ -325,13 +322,11 @@ async fn ask(
     Ok(Answer { rows, bytes })
 }
 
-/// Something that differs from query to query, and not from run to run.
-fn fingerprint(statement: &str) -> String {
-    let hash = Sha256::digest(statement.as_bytes());
-    let number = hash
-        .first_chunk()
-        .map_or(0, |bytes| u64::from_be_bytes(*bytes));
-    format!("{number:016x}")
+/// Something that no other query has, of this run or another: Athena writes only into a place that is empty, and what
+/// an earlier run has left there would be read with the answer (unload.html of the Athena user guide).
+fn unique(statement: &str) -> String {
+    let seeds = std::hash::RandomState::new();
+    format!("{:016x}", seeds.hash_one(statement))
 }
 
 /// Waits for a query to end; the bytes it scanned.

@@ -1,6 +1,6 @@
 //! The question for Logs Insights, which has no CASE: three filters that every row passes one of.
 
-use super::{Over, PRIVATE, QUERIES, listeners};
+use super::{Over, PRIVATE, listeners, named_query};
 use crate::ingest::Format;
 use crate::inventory::{Inventory, Rule};
 
@@ -86,13 +86,7 @@ fn drops(client: &str, server: &str, refuted: Option<&str>) -> String {
 
 /// The question `connections`, for one of the three, or `coverage`.
 pub fn insights_connections(kept: Kept, format: &Format) -> String {
-    let text = |name: &str| {
-        let mut events = QUERIES.iter().filter(|query| query.over == Over::Events);
-        events
-            .find(|query| query.name == name)
-            .expect("it is in the table")
-            .text
-    };
+    let text = |name| named_query(Over::Events, name).text;
     let fields = fields(format);
     let flags = fields.iter().any(|name| name == "tcp_flags");
     // SYN is 2 and ACK is 16: a SYN opens, a SYN-ACK answers (flow-log-records.html).

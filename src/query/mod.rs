@@ -69,6 +69,13 @@ queries! {
     Table "athena" ".sql": "table-parquet" "table-text";
 }
 
+/// A question of ours, by what it is asked of and its name.
+pub(crate) fn named_query(over: Over, name: &str) -> &'static Query {
+    let mut all = QUERIES.iter();
+    all.find(|query| query.over == over && query.name == name)
+        .expect("it is in the table")
+}
+
 impl Over {
     /// The engines that can be asked.
     pub const fn engines(self) -> &'static [Engine] {

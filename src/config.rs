@@ -3,14 +3,16 @@
 //! Everything has a default. A key that is not known is an error, with its line.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use jiff::civil::Date;
 use serde::Deserialize;
+use toml::Spanned;
 
-use crate::findings::{Approval, KINDS, Policy, Severity, Tuning};
+use crate::findings::{Approval, KINDS, Kind, Policy, Severity, Tuning};
 use crate::net::{AddressSet, Protocol};
 use crate::suggest::{Generalise, Level, Limits};
 
@@ -45,6 +47,17 @@ pub struct Config {
     pub generalise: Generalise,
     /// What is reported, how bad it is, and what is meant.
     pub policy: Policy,
+    /// Files beside the configuration.
+    pub tables: Tables,
+}
+
+/// Files that a configuration names; a path is seen from the configuration's own directory.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// What `closegate tables update` made.
+    pub dir: Option<PathBuf>,
+    /// Databases in `MaxMind`'s format.
+    pub maxmind: Vec<PathBuf>,
 }
 
 /// The file as it is written.
@@ -57,15 +70,20 @@ struct File {
     findings: BTreeMap<String, TuningTable>,
     #[serde(default)]
     approve: Vec<ApprovalTable>,
+    #[serde(default)]
+    tables: TablesTable,
 }
 
-/// `[findings.KIND]`
+/// `[findings.KIND]`: keys with where they stand, for which there are depends on the kind.
+type TuningTable = BTreeMap<Spanned<String>, toml::Value>;
+
+/// `[tables]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TuningTable {
-    severity: Option<String>,
-    quarantine: Option<bool>,
-    report: Option<bool>,
+struct TablesTable {
+    dir: Option<PathBuf>,
+    #[serde(default)]
+    maxmind: Vec<PathBuf>,
 }
 
 /// `[[approve]]`
@@ -127,7 +145,12 @@ impl Config {
             path: path.to_path_buf(),
             what,
         };
-        let policy = policy(file.findings, file.approve).map_err(wrong)?;
+        let policy = policy(file.findings, file.approve, text).map_err(wrong)?;
+        let beside = |file: PathBuf| path.parent().unwrap_or(Path::new("")).join(file);
+        let tables = Tables {
+            dir: file.tables.dir.map(beside),
+            maxmind: file.tables.maxmind.into_iter().map(beside).collect(),
+        };
         let generalise = file.generalise;
         let defaults = Generalise::default();
         let limits = |name: &str, table, default| {
@@ -143,6 +166,7 @@ impl Config {
                 compact: limits("compact", generalise.compact, defaults.compact)?,
             },
             policy,
+            tables,
         })
     }
 }
@@ -150,27 +174,14 @@ impl Config {
 fn policy(
     findings: BTreeMap<String, TuningTable>,
     approvals: Vec<ApprovalTable>,
+    text: &str,
 ) -> Result<Policy, String> {
     let mut policy = Policy::default();
     for (name, table) in findings {
         let kind = KINDS.iter().find(|kind| kind.id == name).ok_or_else(|| {
             format!("findings.{name} is not a kind of finding; docs/findings.md lists them")
         })?;
-        let severity = |text: String| {
-            let known = Severity::ALL
-                .into_iter()
-                .find(|severity| severity.as_str() == text);
-            known.ok_or_else(|| {
-                format!(
-                    "findings.{name}.severity is `{text}`; give critical, high, medium, low or info"
-                )
-            })
-        };
-        let tuning = Tuning {
-            severity: table.severity.map(severity).transpose()?,
-            quarantine: table.quarantine,
-            off: table.report == Some(false),
-        };
+        let tuning = tuning(kind, table, text)?;
         policy.tuning.insert(kind.id, tuning);
     }
     for (position, table) in approvals.into_iter().enumerate() {
@@ -179,6 +190,51 @@ fn policy(
         );
     }
     Ok(policy)
+}
+
+/// What a table says of a kind. A key that the kind does not have is an error, with its line.
+fn tuning(kind: &Kind, table: TuningTable, text: &str) -> Result<Tuning, String> {
+    let mut tuning = Tuning::default();
+    for (key, value) in table {
+        let line = text[..key.span().start].matches('\n').count() + 1;
+        let name = format!("findings.{}.{}", kind.id, key.get_ref());
+        let wrong =
+            |expected: &str| Err(format!("line {line}: {name} is `{value}`; give {expected}"));
+        let threshold = kind
+            .thresholds
+            .iter()
+            .find(|known| known.key == key.get_ref());
+        match (key.get_ref().as_str(), &value, threshold) {
+            ("severity", toml::Value::String(word), _) => {
+                let mut all = Severity::ALL.into_iter();
+                tuning.severity = all.find(|severity| severity.as_str() == word);
+                if tuning.severity.is_none() {
+                    return wrong("critical, high, medium, low or info");
+                }
+            }
+            ("severity", ..) => return wrong("critical, high, medium, low or info"),
+            ("quarantine", toml::Value::Boolean(yes), _) => tuning.quarantine = Some(*yes),
+            ("report", toml::Value::Boolean(yes), _) => tuning.off = !yes,
+            ("quarantine" | "report", ..) => return wrong("true or false"),
+            (_, toml::Value::Integer(number), Some(threshold)) if *number > 0 => {
+                let number = u64::try_from(*number).expect("it is positive");
+                tuning.thresholds.insert(threshold.key, number);
+            }
+            (_, _, Some(_)) => return wrong("a whole number above 0"),
+            (_, _, None) => {
+                let own = kind.thresholds.iter().map(|known| known.key);
+                let keys: Vec<&str> = ["severity", "quarantine", "report"]
+                    .into_iter()
+                    .chain(own)
+                    .collect();
+                return Err(format!(
+                    "line {line}: {name} is not a key; there are {}",
+                    keys.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(tuning)
 }
 
 fn approval(table: ApprovalTable) -> Result<Approval, String> {
@@ -240,8 +296,12 @@ fn approval(table: ApprovalTable) -> Result<Approval, String> {
 /// A file with every key, each at its default and commented out.
 pub fn template() -> String {
     let kinds = KINDS.iter().map(|kind| {
+        let mut thresholds = String::new();
+        for known in kind.thresholds {
+            let _ = writeln!(thresholds, "# {} = {} # {}", known.key, known.default, known.meaning);
+        }
         format!(
-            "\n# {}\n# [findings.{}]\n# severity = \"{}\"\n# quarantine = {}\n# report = true\n",
+            "\n# {}\n# [findings.{}]\n# severity = \"{}\"\n# quarantine = {}\n# report = true\n{thresholds}",
             kind.title,
             kind.id,
             kind.severity.as_str(),
@@ -282,6 +342,11 @@ const TEMPLATE: &str = "\
 # reason = \"our provider's relay\"
 # owner = \"platform@example.com\"
 # expires = \"2027-01-31\"
+
+# Newer tables than those compiled in (`closegate tables update`), and databases that say whose an address is. Paths are seen from here.
+# [tables]
+# dir = \"tables\"
+# maxmind = [\"GeoLite2-ASN.mmdb\", \"GeoLite2-Country.mmdb\"]
 
 # How bad each kind of finding is, whether connections it rests on are kept out of the rules, and whether it is reported.
 ";

@@ -38,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Can(args) => commands::can::run(&args),
         Command::Diff(args) => commands::diff::run(&args),
         Command::Config(args) => commands::config::run(args),
+        Command::Tables(args) => commands::tables::run(args),
         Command::Query(args) => commands::query::run(args),
         Command::Schema(args) => commands::print::schema(&args),
         Command::Completions(args) => commands::print::completions(&args),

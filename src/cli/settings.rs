@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
 use crate::config::{self, Config};
-use crate::findings::{Baseline, Blocklist};
+use crate::findings::{Baseline, Blocklist, Owners, Resolvers};
 use crate::ingest::{self, Format, Source};
 use crate::inventory::Inventory;
 
@@ -30,7 +30,7 @@ pub(super) enum Evidence {
 
 impl Input {
     /// Checks everything that can be checked before the long work starts.
-    pub(super) fn resolve(args: InputArgs) -> Result<Self, Failure> {
+    pub(super) fn resolve(args: InputArgs, tables: Option<&Path>) -> Result<Self, Failure> {
         let InputArgs {
             flows,
             store,
@@ -43,7 +43,9 @@ impl Input {
         } = args;
         let (since, until) = window(since, until)?;
         let format = format(log_format)?;
-        let inventory = Inventory::load(&inventory).map_err(Failure::usage)?;
+        let ranges = tables.map(|dir| dir.join(AWS_RANGES));
+        let inventory = Inventory::load_with(&inventory, ranges.as_deref().filter(|f| f.is_file()))
+            .map_err(Failure::usage)?;
         if let Some(threads) = threads {
             use_threads(threads)?;
         }
@@ -166,6 +168,43 @@ pub(super) fn blocklists(arguments: &[String]) -> Result<Vec<Blocklist>, Failure
         .map(read)
         .collect::<Result<_, _>>()
         .map_err(Failure::usage)
+}
+
+/// What tables of a directory are called.
+pub(super) const AWS_RANGES: &str = "ip-ranges.json";
+pub(super) const RESOLVERS: &str = "public-resolvers.txt";
+
+/// The public resolvers of a directory, if it has them.
+pub(super) fn resolvers(tables: &Path) -> Result<Option<Resolvers>, Failure> {
+    let file = tables.join(RESOLVERS);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let table = std::fs::read_to_string(&file)
+        .map_err(anyhow::Error::new)
+        .and_then(|text| Resolvers::parse(&text).map_err(|what| anyhow!(what)));
+    table
+        .map(Some)
+        .with_context(|| format!("table `{}`", file.display()))
+        .map_err(Failure::usage)
+}
+
+/// Databases of owners.
+pub(super) fn owners(files: &[PathBuf]) -> Result<Owners, Failure> {
+    let mut owners = Owners::default();
+    for file in files {
+        std::fs::read(file)
+            .map_err(anyhow::Error::new)
+            .and_then(|bytes| owners.add(bytes).map_err(|what| anyhow!(what)))
+            .with_context(|| {
+                format!(
+                    "--maxmind `{}` can't be used; name a database such as GeoLite2-ASN.mmdb",
+                    file.display()
+                )
+            })
+            .map_err(Failure::usage)?;
+    }
+    Ok(owners)
 }
 
 /// What an earlier run knew.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::SCHEMA_VERSION;
 use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules, rows};
 use crate::audit::Audit;
-use crate::findings::Finding;
+use crate::findings::{self, Finding};
 use crate::graph::verdict_word;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};
 use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_service};
@@ -241,6 +241,8 @@ struct FindingRow {
     records: u64,
     bytes: u64,
     quarantined: bool,
+    /// Controls of the usual benchmarks that it bears on.
+    benchmarks: &'static [&'static str],
     evidence: Vec<String>,
 }
 
@@ -554,6 +556,7 @@ fn finding(audit: &Audit, f: &Finding) -> FindingRow {
         records: f.records,
         bytes: f.bytes,
         quarantined: f.quarantined,
+        benchmarks: findings::benchmarks(f.kind.id),
         evidence: f
             .evidence
             .iter()

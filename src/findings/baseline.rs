@@ -1,10 +1,11 @@
 //! What an earlier run knew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::finding::Finding;
+use crate::flow::DAY;
 use crate::inventory::Inventory;
 use crate::resolve::Connection;
 
@@ -13,6 +14,8 @@ use crate::resolve::Connection;
 pub struct Baseline {
     destinations: BTreeSet<Destination>,
     findings: BTreeSet<String>,
+    /// The most that interfaces of the same groups moved in a day, to and from one address and port elsewhere.
+    most_in_a_day: BTreeMap<Vec<String>, u64>,
 }
 
 /// Who goes where, by group: interfaces come and go.
@@ -36,6 +39,12 @@ struct Known {
     responder: End,
     protocol: String,
     port: Option<u16>,
+    #[serde(default)]
+    bytes: u64,
+    #[serde(default)]
+    first_seen: u64,
+    #[serde(default)]
+    last_seen: u64,
 }
 
 #[derive(Deserialize)]
@@ -56,9 +65,17 @@ impl Baseline {
             connections,
             findings,
         } = serde_json::from_slice(json)?;
+        let mut most_in_a_day: BTreeMap<Vec<String>, u64> = BTreeMap::new();
         let destination = |known: Known| {
             let mut groups = known.initiator.groups;
             groups.sort();
+            if known.responder.groups.is_empty() {
+                let days = (known.last_seen / DAY)
+                    .saturating_sub(known.first_seen / DAY)
+                    .saturating_add(1);
+                let most = most_in_a_day.entry(groups.clone()).or_default();
+                *most = (known.bytes / days).max(*most);
+            }
             Destination {
                 groups,
                 address: known.responder.address,
@@ -69,31 +86,43 @@ impl Baseline {
         Ok(Self {
             destinations: connections.into_iter().map(destination).collect(),
             findings: findings.into_iter().map(|finding| finding.id).collect(),
+            most_in_a_day,
         })
     }
 
     /// Whether interfaces of the same groups went there already.
     pub(super) fn knows(&self, inventory: &Inventory, connection: &Connection) -> bool {
-        let groups = connection
-            .initiator
-            .interface()
-            .map(|ix| &inventory.interface(ix).groups);
-        let mut groups: Vec<String> = groups
-            .into_iter()
-            .flatten()
-            .map(|&g| inventory.group(g).id.clone())
-            .collect();
-        groups.sort();
         self.destinations.contains(&Destination {
-            groups,
+            groups: groups(inventory, connection),
             address: connection.responder.address.to_string(),
             protocol: connection.service.protocol.to_string(),
             port: connection.service.port(),
         })
     }
 
+    /// The most bytes that interfaces of the same groups moved in a day, to and from one address and port elsewhere; nothing if
+    /// it knows none of them.
+    pub(super) fn most_in_a_day(
+        &self,
+        inventory: &Inventory,
+        connection: &Connection,
+    ) -> Option<u64> {
+        let groups = groups(inventory, connection);
+        self.most_in_a_day.get(&groups).copied()
+    }
+
     /// Whether a finding was reported already.
     pub fn reported(&self, finding: &Finding) -> bool {
         self.findings.contains(&finding.id)
     }
+}
+
+/// The groups of a connection's initiator, by id and in order.
+fn groups(inventory: &Inventory, connection: &Connection) -> Vec<String> {
+    let initiator = connection.initiator.interface();
+    let groups = initiator.map(|ix| &inventory.interface(ix).groups);
+    let ids = groups.into_iter().flatten();
+    let mut ids: Vec<String> = ids.map(|&g| inventory.group(g).id.clone()).collect();
+    ids.sort();
+    ids
 }

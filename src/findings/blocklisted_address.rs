@@ -2,7 +2,7 @@
 
 use super::destination::{found, outgoing};
 use super::finding::{Context, Found};
-use super::{Family, Kind, Rating, Severity, Signal};
+use super::{Family, Kind, Rating, Severity, Signal, crypto_mining, tor};
 use crate::net::visible;
 
 pub(super) const KIND: Kind = Kind {
@@ -17,13 +17,16 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: MaliciousIPCaller.Custom, C&CActivity.B, DropPoint, BlackholeTraffic",
         "STIX 2.1 and MISP core format: how lists are published",
     ],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 
-/// One finding per connection and list; the lists are the user's (`--blocklist`).
+/// One finding per connection and list; the lists are the user's (`--blocklist`). Those with the name of a kind are that kind's.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let mut all = Vec::new();
-    for list in &context.policy.blocklists {
+    let of_a_kind = [tor::KIND.id, crypto_mining::KIND.id];
+    let lists = context.policy.blocklists.iter();
+    for list in lists.filter(|list| !of_a_kind.contains(&list.name.as_str())) {
         let listed = outgoing(context, |c| list.addresses.contains(c.responder.address));
         for (position, connection) in listed {
             let mut found = found(context, &KIND, position, connection);

@@ -27,5 +27,6 @@ pub(super) const KIND: Kind = Kind {
         "elastic/detection-rules: database ports to the internet",
         "turbot tailpipe",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

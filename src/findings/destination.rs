@@ -1,7 +1,7 @@
 //! Kinds that are recognised by where an outgoing connection goes.
 
-use super::finding::{Context, Found, Kind, Rating};
-use super::public_resolvers;
+use super::finding::{Context, Found, Kind, Rating, Severity};
+use super::policy::Policy;
 use crate::inventory::{Admission, Direction, GroupIx, Packet};
 use crate::net::{HashSet, Service, service_name};
 use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger, peer_of};
@@ -13,6 +13,8 @@ pub struct Test {
     pub services: Services,
     /// Only addresses of well-known public resolvers, not every stranger.
     pub only_resolvers: bool,
+    /// The ports alone are a hint of low severity and confidence; an address on the user's list of the kind's name is a proof on any port.
+    pub hint: bool,
 }
 
 /// Services of a destination.
@@ -30,10 +32,19 @@ impl Test {
         Self {
             services: Services::Ports(ports),
             only_resolvers: false,
+            hint: false,
         }
     }
 
-    fn matches(self, connection: &Connection) -> bool {
+    /// Ports that say little unless the address is listed.
+    pub const fn hint(ports: &'static [(u8, u16, u16)]) -> Self {
+        Self {
+            hint: true,
+            ..Self::ports(ports)
+        }
+    }
+
+    fn matches(self, policy: &Policy, connection: &Connection) -> bool {
         let Service { protocol, port } = connection.service;
         let service = match self.services {
             Services::Ports(ports) => ports
@@ -41,20 +52,35 @@ impl Test {
                 .any(|&(number, from, to)| number == protocol.0 && from <= port && port <= to),
             Services::ProtocolsOtherThan(ordinary) => !ordinary.contains(&protocol.0),
         };
-        service
-            && (!self.only_resolvers
-                || public_resolvers::operator(connection.responder.address).is_some())
+        service && (!self.only_resolvers || policy.resolver(connection.responder.address).is_some())
     }
 }
 
 /// Connections that one of our interfaces opened, that got out, and that go to a
 /// stranger on one of the kind's services.
 pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found> {
+    let policy = context.policy;
+    let listed = |c: &Connection| test.hint && policy.lists(kind, c.responder.address);
     outgoing(context, |c| {
-        test.matches(c) && is_stranger(context.inventory, context.table, c.responder)
+        listed(c)
+            || test.matches(policy, c) && is_stranger(context.inventory, context.table, c.responder)
     })
     .into_iter()
-    .map(|(position, c)| found(context, kind, position, c))
+    .map(|(position, c)| {
+        let found = found(context, kind, position, c);
+        match (test.hint, listed(c)) {
+            (true, false) => Found {
+                severity: Some(Severity::Low),
+                at_most: Some(Rating::Low),
+                ..found
+            },
+            (true, true) => Found {
+                detail: format!("{} The address is on the list of that name.", found.detail),
+                ..found
+            },
+            (false, _) => found,
+        }
+    })
     .collect()
 }
 
@@ -118,9 +144,14 @@ pub(super) fn found(
         Place::Unlisted(ix) => Some(context.table.observers[ix.index()].clone()),
         Place::Outside => None,
     };
-    let whom = public_resolvers::operator(responder.address)
-        .map(|name| format!(" ({name})"))
-        .unwrap_or_default();
+    let resolver = context.policy.resolver(responder.address);
+    let owner = context.policy.owners.of(responder.address);
+    let whom: Vec<&str> = resolver.into_iter().chain(owner.as_deref()).collect();
+    let whom = if whom.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", whom.join("; "))
+    };
     let named = service_name(*service)
         .map(|name| format!(" ({name})"))
         .unwrap_or_default();

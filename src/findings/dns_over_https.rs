@@ -19,8 +19,10 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: UnusualDoHActivity",
         "panther-analysis: AWS.VPCFlow",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test {
         services: Services::Ports(PORTS),
         only_resolvers: true,
+        hint: false,
     }),
 };

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "Encrypted DNS to a stranger",
     remediation: "Point the host at the VPC's own resolver; encrypted DNS hides which names it asks for.",
     sources: &["GuardDuty: UnusualDoTActivity", "IANA: domain-s 853"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

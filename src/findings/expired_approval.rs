@@ -13,6 +13,7 @@ pub(super) const KIND: Kind = Kind {
     title: "An approval has expired, and the connection goes on",
     remediation: "Renew the approval in closegate.toml with a new date, or end the connection.",
     sources: &["closegate.toml: [[approve]]"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

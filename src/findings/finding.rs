@@ -100,8 +100,21 @@ pub struct Kind {
     pub remediation: &'static str,
     /// Where the signal comes from.
     pub sources: &'static [&'static str],
+    /// What a team can set.
+    pub thresholds: &'static [Threshold],
     /// How it is recognised.
     pub signal: Signal,
+}
+
+/// A number above which something is reported: `[findings.KIND]` of a configuration sets it by its key.
+#[derive(Clone, Copy, Debug)]
+pub struct Threshold {
+    /// Its name.
+    pub key: &'static str,
+    /// What it is unless somebody says otherwise.
+    pub default: u64,
+    /// What is counted.
+    pub meaning: &'static str,
 }
 
 /// How a kind is recognised.
@@ -155,6 +168,8 @@ pub struct Found {
     pub rule_ports: Option<String>,
     /// Confidence, when lower than the kind's.
     pub at_most: Option<Rating>,
+    /// How bad, where it is not as bad as the kind.
+    pub severity: Option<Severity>,
     /// Positions of connections, or none.
     pub evidence: Vec<usize>,
     /// First and last time, and rows, where no connection carries them.
@@ -230,7 +245,7 @@ impl Finding {
         Self {
             id,
             kind,
-            severity: context.policy.severity(kind),
+            severity: context.policy.severity(kind, found.severity),
             confidence: found
                 .at_most
                 .map_or(kind.confidence, |limit| limit.min(kind.confidence)),

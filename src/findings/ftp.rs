@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "FTP to a stranger",
     remediation: "Replace it by something encrypted; passwords and files cross the internet in the clear.",
     sources: &["elastic/detection-rules: FTP activity", "IANA: ftp 21"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -13,6 +13,7 @@ pub(super) const KIND: Kind = Kind {
     title: "Who opened this connection is a guess, and a rule would open a client's port",
     remediation: "Add tcp-flags to the flow log's format, or look at the two hosts and write the rule by hand.",
     sources: &["flow-log-records.html: tcp-flags"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -1,11 +1,16 @@
 //! `host-sweep`: one port of many addresses in little time.
 
-use super::finding::{Context, Found};
+use std::net::IpAddr;
+
+use super::finding::{Context, Found, Threshold};
 use super::scan::{attempts, busiest, found};
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// Addresses within an hour.
-const ADDRESSES: usize = 100;
+const ADDRESSES: Threshold = Threshold {
+    key: "addresses",
+    default: 100,
+    meaning: "addresses within an hour",
+};
 
 /// Services that sweeps look for: FTP, SSH, Telnet, SMTP, SMB, RDP, `WinRM`.
 const SERVICES: &[u16] = &[21, 22, 23, 25, 139, 445, 3389, 5985, 5986];
@@ -22,11 +27,13 @@ pub(super) const KIND: Kind = Kind {
         "elastic/detection-rules: network sweeps",
         "GuardDuty: PortSweep",
     ],
+    thresholds: &[ADDRESSES],
     signal: Signal::Function(find),
 };
 
 /// One finding per interface and service.
 fn find(context: &Context<'_>) -> Vec<Found> {
+    let enough = context.policy.threshold(&KIND, &ADDRESSES);
     let by_service = attempts(context, |c| {
         let swept = c
             .service
@@ -36,14 +43,17 @@ fn find(context: &Context<'_>) -> Vec<Found> {
     });
     let mut all = Vec::new();
     for ((initiator, service), positions) in by_service {
-        if positions.len() < ADDRESSES {
-            continue;
-        }
         let positions = busiest(context, positions);
-        if positions.len() < ADDRESSES {
+        let mut addresses: Vec<IpAddr> = positions
+            .iter()
+            .map(|&position| context.connections[position].responder.address)
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        if (addresses.len() as u64) < enough {
             continue;
         }
-        let tried = format!("{service} of {} addresses", positions.len());
+        let tried = format!("{service} of {} addresses", addresses.len());
         all.push(Found {
             service: Some(service),
             ..found(context, initiator, positions, &tried)

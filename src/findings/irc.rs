@@ -18,5 +18,6 @@ pub(super) const KIND: Kind = Kind {
         "elastic/detection-rules: IRC protocol activity",
         "IANA: ircd 6665-6669, ircs-u 6697",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -3,18 +3,30 @@
 use std::net::IpAddr;
 
 use super::destination::{found, outgoing};
-use super::finding::{Context, Found};
+use super::finding::{Context, Found, Threshold};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::FlowKey;
 use crate::inventory::InterfaceIx;
 use crate::net::{HashMap, Service};
 use crate::resolve::{Connection, is_stranger};
 
-/// Bytes a day to one address and port.
-const MUCH: u64 = 500_000_000;
+const BYTES: Threshold = Threshold {
+    key: "bytes",
+    default: 500_000_000,
+    meaning: "bytes a day to one address and port",
+};
 
-/// So many times what came back: a download is acknowledged, not answered.
-const MORE_THAN_CAME: u64 = 2;
+const RATIO: Threshold = Threshold {
+    key: "ratio",
+    default: 2,
+    meaning: "times what came back: a download is acknowledged, not answered",
+};
+
+const GROWTH: Threshold = Threshold {
+    key: "growth",
+    default: 10,
+    meaning: "times the most that the same groups moved in a day of the baseline; then a tenth of `bytes` is enough",
+};
 
 pub(super) const KIND: Kind = Kind {
     id: "large-upload",
@@ -28,14 +40,25 @@ pub(super) const KIND: Kind = Kind {
         "turbot tailpipe: large outbound transfers",
         "GuardDuty: TrafficVolumeUnusual",
     ],
+    thresholds: &[BYTES, RATIO, GROWTH],
     signal: Signal::Function(find),
 };
 
 /// One finding per connection by which, on an average day on which it was seen, more than that went out.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let days = |c: &Connection| u64::from(c.totals.days.count().max(1));
+    let of = |threshold| context.policy.threshold(&KIND, threshold);
+    let (bytes, ratio, growth) = (of(&BYTES), of(&RATIO), of(&GROWTH));
+    // What is much for these groups: less, if they were seen to move little before.
+    let much = |c: &Connection| {
+        let baseline = context.policy.baseline.as_ref();
+        let before = baseline.and_then(|known| known.most_in_a_day(context.inventory, c));
+        before.map_or(bytes, |most| {
+            bytes.min(most.saturating_mul(growth).max(bytes / 10))
+        })
+    };
     let candidates = outgoing(context, |c| {
-        c.totals.bytes / days(c) >= MUCH
+        c.totals.bytes / days(c) >= much(c)
             && is_stranger(context.inventory, context.table, c.responder)
     });
     let sent = sent(context, &candidates);
@@ -43,7 +66,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .into_iter()
         .filter_map(|(position, c)| {
             let (out, back) = *sent.get(&key(c)?)?;
-            if out / days(c) < MUCH || out < back.saturating_mul(MORE_THAN_CAME) {
+            if out / days(c) < much(c) || out < back.saturating_mul(ratio) {
                 return None;
             }
             let mut found = found(context, &KIND, position, c);

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "Mail submission to a stranger",
     remediation: "Check that this mail provider is yours.",
     sources: &["elastic/detection-rules: SMTP to the internet"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

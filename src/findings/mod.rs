@@ -7,16 +7,21 @@
 //! connection: a server's reply to a client that happens to use port 6667 is not IRC.
 
 mod baseline;
+mod benchmarks;
 mod destination;
 mod finding;
 mod lists;
+mod owners;
 mod policy;
 mod public_resolvers;
 mod scan;
 
+mod beaconing;
 mod blocklisted_address;
+mod callback_port;
 mod crypto_mining;
 mod database_out;
+mod default_group_in_use;
 mod dns_over_https;
 mod dns_over_tls;
 mod expired_approval;
@@ -30,6 +35,7 @@ mod new_destination;
 mod one_sided;
 mod open_egress;
 mod open_egress_port;
+mod open_through_another_group;
 mod port_scan;
 mod proxy_out;
 pub(crate) mod quota_pressure;
@@ -54,9 +60,12 @@ mod wide_egress;
 mod winrm_out;
 
 pub use baseline::Baseline;
-pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal};
+pub use benchmarks::benchmarks;
+pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal, Threshold};
 pub use lists::Blocklist;
+pub use owners::Owners;
 pub use policy::{Approval, Policy, Tuning};
+pub use public_resolvers::Resolvers;
 pub use short_window::SHORT_WINDOW_DAYS;
 
 use rayon::prelude::*;
@@ -72,6 +81,8 @@ pub const KINDS: &[&Kind] = &[
     &unused_egress_rule::KIND,
     &unused_group::KIND,
     &stale_reference::KIND,
+    &default_group_in_use::KIND,
+    &open_through_another_group::KIND,
     &quota_pressure::KIND,
     &unpinned_internet::KIND,
     &irc::KIND,
@@ -88,6 +99,7 @@ pub const KINDS: &[&Kind] = &[
     &winrm_out::KIND,
     &vnc_out::KIND,
     &blocklisted_address::KIND,
+    &callback_port::KIND,
     &ssh_out::KIND,
     &ftp::KIND,
     &mail_submission::KIND,
@@ -96,6 +108,7 @@ pub const KINDS: &[&Kind] = &[
     &unusual_protocol::KIND,
     &port_scan::KIND,
     &host_sweep::KIND,
+    &beaconing::KIND,
     &large_upload::KIND,
     &new_destination::KIND,
     &skipped_records::KIND,

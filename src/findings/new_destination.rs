@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
     title: "A destination or port that the baseline does not know",
     remediation: "Check that it is meant. After the rules are locked down nothing new gets out, so this is how a change shows before.",
     sources: &["GuardDuty: NetworkPortUnusual"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

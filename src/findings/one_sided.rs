@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
     title: "Let through, and never answered",
     remediation: "Check whether anything listens there. A rule is written, because the connection was let through; drop it if the destination is gone.",
     sources: &["flow-log-records.html: a connection has records of both directions"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

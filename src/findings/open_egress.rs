@@ -18,6 +18,7 @@ pub(super) const KIND: Kind = Kind {
         "vpc-security-groups.html: a new group lets all traffic out",
         "AWS FSBP and CIS: restrict egress",
     ],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

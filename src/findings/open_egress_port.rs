@@ -15,6 +15,7 @@ pub(super) const KIND: Kind = Kind {
     title: "A port is open to the whole internet",
     remediation: "Name the destinations: a prefix list for an AWS service, an endpoint, a proxy, or addresses. One open port is enough to carry data out.",
     sources: &["vpc-security-groups.html"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -1,10 +1,13 @@
 //! What a team decides about findings: severities, quarantine, approvals, lists.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::baseline::Baseline;
-use super::finding::{Kind, Severity};
+use super::finding::{Kind, Severity, Threshold};
 use super::lists::Blocklist;
+use super::owners::Owners;
+use super::public_resolvers::Resolvers;
 use crate::inventory::Inventory;
 use crate::net::{AddressSet, Protocol};
 use crate::resolve::Connection;
@@ -20,10 +23,14 @@ pub struct Policy {
     pub blocklists: Vec<Blocklist>,
     /// What an earlier run knew.
     pub baseline: Option<Baseline>,
+    /// Well-known public resolvers; those that are compiled in, if there are none.
+    pub resolvers: Option<Resolvers>,
+    /// Whose addresses are.
+    pub owners: Owners,
 }
 
 /// What is different for a kind; nothing stands for the kind's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuning {
     /// How bad it is.
     pub severity: Option<Severity>,
@@ -31,6 +38,8 @@ pub struct Tuning {
     pub quarantine: Option<bool>,
     /// It is not reported at all.
     pub off: bool,
+    /// By key.
+    pub thresholds: BTreeMap<&'static str, u64>,
 }
 
 /// Connections that somebody answers for.
@@ -53,10 +62,31 @@ pub struct Approval {
 }
 
 impl Policy {
-    /// How bad a kind is.
-    pub fn severity(&self, kind: &Kind) -> Severity {
+    /// How bad a finding of a kind is, that says so itself or does not.
+    pub fn severity(&self, kind: &Kind, own: Option<Severity>) -> Severity {
         let tuned = self.tuning.get(kind.id).and_then(|tuning| tuning.severity);
-        tuned.unwrap_or(kind.severity)
+        tuned.or(own).unwrap_or(kind.severity)
+    }
+
+    /// The number above which a kind reports something.
+    pub fn threshold(&self, kind: &Kind, threshold: &Threshold) -> u64 {
+        let tuned = self.tuning.get(kind.id);
+        let tuned = tuned.and_then(|tuning| tuning.thresholds.get(threshold.key));
+        tuned.copied().unwrap_or(threshold.default)
+    }
+
+    /// Who runs the public resolver at an address, if it is a well-known one.
+    pub fn resolver(&self, address: IpAddr) -> Option<&str> {
+        let table = self.resolvers.as_ref();
+        table
+            .unwrap_or_else(|| Resolvers::bundled())
+            .operator(address)
+    }
+
+    /// Whether an address is on a list of the user's that has a kind's name.
+    pub(super) fn lists(&self, kind: &Kind, address: IpAddr) -> bool {
+        let mut lists = self.blocklists.iter().filter(|list| list.name == kind.id);
+        lists.any(|list| list.addresses.contains(address))
     }
 
     /// Whether connections that a kind rests on are kept out of the rules.

@@ -1,15 +1,21 @@
 //! `port-scan`: many ports of one address in little time.
 
-use super::finding::{Context, Found};
+use super::finding::{Context, Found, Threshold};
 use super::scan::{attempts, busiest, found, unanswered};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::service_name;
 
-/// Ports of one address within an hour.
-const PORTS: usize = 50;
+const PORTS: Threshold = Threshold {
+    key: "ports",
+    default: 50,
+    meaning: "ports of one address within an hour",
+};
 
-/// Ports without a well-known service, within an hour, of which nothing answered on most.
-const UNCOMMON: usize = 10;
+const UNCOMMON: Threshold = Threshold {
+    key: "uncommon",
+    default: 10,
+    meaning: "of them without a well-known service and without an answer, which are enough alone",
+};
 
 pub(super) const KIND: Kind = Kind {
     id: "port-scan",
@@ -24,11 +30,14 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: Recon, Portscan",
         "panther-analysis AWS.VPCFlow.PortScanning",
     ],
+    thresholds: &[PORTS, UNCOMMON],
     signal: Signal::Function(find),
 };
 
 /// One finding per interface and address. Ports that were answered on are services; passive FTP and RPC use many of them.
 fn find(context: &Context<'_>) -> Vec<Found> {
+    let ports = context.policy.threshold(&KIND, &PORTS);
+    let enough = context.policy.threshold(&KIND, &UNCOMMON);
     let by_target = attempts(context, |c| {
         c.service
             .port()
@@ -36,7 +45,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
     });
     let mut all = Vec::new();
     for ((initiator, (target, _)), positions) in by_target {
-        if positions.len() < UNCOMMON {
+        if (positions.len() as u64) < enough.min(ports) {
             continue;
         }
         let positions = busiest(context, positions);
@@ -45,8 +54,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         let uncommon = positions
             .iter()
             .filter(|p| of(p).seen.answers == 0 && service_name(of(p).service).is_none())
-            .count();
-        if (positions.len() < PORTS && uncommon < UNCOMMON) || unanswered * 2 < positions.len() {
+            .count() as u64;
+        if ((positions.len() as u64) < ports && uncommon < enough)
+            || unanswered * 2 < positions.len()
+        {
             continue;
         }
         let tried = format!("{} ports of {target}", positions.len());

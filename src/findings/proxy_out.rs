@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "A stranger's proxy",
     remediation: "Check whose proxy this is: traffic through it escapes every rule by destination.",
     sources: &["elastic/detection-rules: proxy port activity"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -1,96 +1,89 @@
 //! Well-known public DNS resolvers.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
-/// Operator and addresses, as the operators publish them; as of November 2026.
-const RESOLVERS: &[(&str, &[&str])] = &[
-    (
-        "Google Public DNS",
-        &[
-            "8.8.8.8",
-            "8.8.4.4",
-            "2001:4860:4860::8888",
-            "2001:4860:4860::8844",
-        ],
-    ),
-    (
-        "Cloudflare",
-        &[
-            "1.1.1.1",
-            "1.0.0.1",
-            "1.1.1.2",
-            "1.0.0.2",
-            "1.1.1.3",
-            "1.0.0.3",
-            "2606:4700:4700::1111",
-            "2606:4700:4700::1001",
-        ],
-    ),
-    (
-        "Quad9",
-        &[
-            "9.9.9.9",
-            "149.112.112.112",
-            "9.9.9.10",
-            "149.112.112.10",
-            "2620:fe::fe",
-            "2620:fe::9",
-        ],
-    ),
-    (
-        "OpenDNS",
-        &[
-            "208.67.222.222",
-            "208.67.220.220",
-            "208.67.222.123",
-            "208.67.220.123",
-            "2620:119:35::35",
-            "2620:119:53::53",
-        ],
-    ),
-    (
-        "AdGuard",
-        &[
-            "94.140.14.14",
-            "94.140.15.15",
-            "94.140.14.140",
-            "2a10:50c0::ad1:ff",
-            "2a10:50c0::ad2:ff",
-        ],
-    ),
-    (
-        "CleanBrowsing",
-        &[
-            "185.228.168.9",
-            "185.228.169.9",
-            "185.228.168.10",
-            "185.228.168.168",
-        ],
-    ),
-    (
-        "DNS.SB",
-        &["185.222.222.222", "45.11.45.11", "2a09::", "2a11::"],
-    ),
-    ("Yandex", &["77.88.8.8", "77.88.8.1", "2a02:6b8::feed:ff"]),
-    (
-        "AliDNS",
-        &[
-            "223.5.5.5",
-            "223.6.6.6",
-            "2400:3200::1",
-            "2400:3200:baba::1",
-        ],
-    ),
-    ("DNSPod", &["119.29.29.29"]),
-    ("Control D", &["76.76.2.0", "76.76.10.0", "76.76.2.11"]),
-    ("Mullvad", &["194.242.2.2", "194.242.2.3"]),
-];
+/// The date, then a line of operator and addresses each, as the operators publish them.
+const BUNDLED: &str = include_str!("public-resolvers.txt");
 
-/// Who runs the resolver at this address, if it is a well-known one.
-pub(super) fn operator(address: IpAddr) -> Option<&'static str> {
-    let text = address.to_string();
-    RESOLVERS
-        .iter()
-        .find(|(_, addresses)| addresses.contains(&text.as_str()))
-        .map(|(operator, _)| *operator)
+/// Who runs which public resolver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolvers {
+    /// The day that the table is of.
+    pub date: String,
+    operators: BTreeMap<IpAddr, String>,
+}
+
+impl Resolvers {
+    /// The table that is compiled in.
+    pub fn bundled() -> &'static Self {
+        static TABLE: LazyLock<Resolvers> =
+            LazyLock::new(|| Resolvers::parse(BUNDLED).expect("a test reads it"));
+        &TABLE
+    }
+
+    /// A table: `# 2026-11-01`, then lines such as `Quad9: 9.9.9.9 2620:fe::fe`. The error says which line is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut table = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(date) = line.strip_prefix('#') {
+                date.trim().clone_into(&mut table.date);
+                continue;
+            }
+            if line.trim().is_empty() {
+                continue;
+            }
+            let (operator, addresses) = line
+                .split_once(": ")
+                .ok_or_else(|| format!("line {number} is not `OPERATOR: ADDRESS…`"))?;
+            for text in addresses.split_whitespace() {
+                let address = text
+                    .parse()
+                    .map_err(|_error| format!("line {number}: `{text}` is not an address"))?;
+                table.operators.insert(address, operator.trim().to_owned());
+            }
+        }
+        if table.operators.is_empty() {
+            return Err("it names no resolver; give lines such as `Quad9: 9.9.9.9`".to_owned());
+        }
+        Ok(table)
+    }
+
+    /// Who runs the resolver at this address.
+    pub fn operator(&self, address: IpAddr) -> Option<&str> {
+        self.operators.get(&address).map(String::as_str)
+    }
+
+    /// How many addresses there are.
+    pub fn count(&self) -> usize {
+        self.operators.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_table_can_be_read() {
+        let table = Resolvers::bundled();
+        assert!(table.count() > 40 && table.date.starts_with("202"));
+        assert_eq!(
+            table.operator("2620:fe::fe".parse().unwrap()),
+            Some("Quad9")
+        );
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        for (text, says) in [
+            ("Quad9 9.9.9.9", "line 1"),
+            ("# 2026\nQuad9: 9.9.9", "line 2: `9.9.9`"),
+            ("", "no resolver"),
+        ] {
+            let error = Resolvers::parse(text).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
 }

@@ -12,5 +12,6 @@ pub(crate) const KIND: Kind = Kind {
     title: "A group would have more rules than AWS takes",
     remediation: "Use --generalise compact, gather addresses in a prefix list, split the group, or ask AWS for more rules per group.",
     sources: &["amazon-vpc-limits.html: 60 rules per group and direction"],
+    thresholds: &[],
     signal: Signal::Rules,
 };

@@ -18,5 +18,6 @@ pub(super) const KIND: Kind = Kind {
         "elastic/detection-rules: RDP to the internet",
         "turbot tailpipe",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "Remote procedure calls to a stranger",
     remediation: "Isolate the host: RPC endpoint mappers are not meant to be reached over the internet.",
     sources: &["elastic/detection-rules: RPC to the internet"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

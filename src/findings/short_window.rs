@@ -18,6 +18,7 @@ pub(super) const KIND: Kind = Kind {
     sources: &[
         "engineers' experience: 3 minutes showed 5 connections that would be denied, 7 days showed 41",
     ],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -12,6 +12,7 @@ pub(super) const KIND: Kind = Kind {
     title: "AWS dropped flow records",
     remediation: "Give the window more days: one SKIPDATA row can hide many connections, so absence proves nothing there.",
     sources: &["flow-logs-records-examples.html: SKIPDATA"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "Windows file sharing with a stranger",
     remediation: "Isolate the host: SMB to the internet leaks credentials and spreads worms. Between private addresses it is ordinary.",
     sources: &["elastic/detection-rules: SMB to the internet"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

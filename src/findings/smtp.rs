@@ -18,5 +18,6 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: Spambot",
         "elastic/detection-rules: SMTP on port 26",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

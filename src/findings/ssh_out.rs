@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "SSH to a stranger",
     remediation: "Check that somebody means to; a bastion, deployment or Git host usually explains it.",
     sources: &["turbot tailpipe"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

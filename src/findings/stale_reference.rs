@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
     title: "A rule names a group that is not there",
     remediation: "Remove the rule, or take the snapshot of the account that owns the group.",
     sources: &["vpc-peering-security-groups.html: stale rules"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "Telnet to a stranger",
     remediation: "Isolate the host: telnet sends passwords in the clear and is what botnets spread by.",
     sources: &["elastic/detection-rules: Telnet port activity"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -19,5 +19,6 @@ pub(super) const KIND: Kind = Kind {
         "flow-logs-limitations.html",
         "panther-analysis: AWS.VPCFlow",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

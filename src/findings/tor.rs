@@ -9,14 +9,15 @@ const PORTS: &[(u8, u16, u16)] = &[(6, 9001, 9001), (6, 9030, 9030)];
 pub(super) const KIND: Kind = Kind {
     id: "tor",
     family: Family::Destination,
-    severity: Severity::Low,
-    confidence: Rating::Low,
+    severity: Severity::High,
+    confidence: Rating::High,
     quarantine: true,
-    title: "Ports that Tor relays use",
-    remediation: "Look for a Tor client on the host. Without a relay list this is a hint, not a proof.",
+    title: "Connection to a Tor relay, or to a port that relays use",
+    remediation: "Look for a Tor client on the host. Without a relay list (`--blocklist tor=FILE`) the port is a hint, not a proof.",
     sources: &[
         "GuardDuty: TorClient, TorRelay",
         "elastic/detection-rules: Tor activity",
     ],
-    signal: Signal::Destination(Test::ports(PORTS)),
+    thresholds: &[],
+    signal: Signal::Destination(Test::hint(PORTS)),
 };

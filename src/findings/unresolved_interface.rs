@@ -13,6 +13,7 @@ pub(super) const KIND: Kind = Kind {
     title: "An interface in the logs is not in the inventory",
     remediation: "Add the snapshot of its account, or one from the time it existed: its groups are unknown, so no rule is written for its side.",
     sources: &["requester-managed-eni.html"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

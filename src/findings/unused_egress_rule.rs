@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
     title: "An egress rule that let nothing through",
     remediation: "Look at the window: if it is long enough, the rule can go.",
     sources: &["aws-samples: stale security group rule analysis"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -14,6 +14,7 @@ pub(super) const KIND: Kind = Kind {
     title: "A group that nothing carries and no rule names",
     remediation: "Delete it; its rules can only be picked up by mistake.",
     sources: &["vpc-security-groups.html"],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -18,8 +18,10 @@ pub(super) const KIND: Kind = Kind {
         "turbot tailpipe",
         "GuardDuty: DenialOfService.UnusualProtocol",
     ],
+    thresholds: &[],
     signal: Signal::Destination(Test {
         services: Services::ProtocolsOtherThan(ORDINARY),
         only_resolvers: false,
+        hint: false,
     }),
 };

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "VNC to a stranger",
     remediation: "Find out who works on this host; if the session is legitimate, approve the destination for its group.",
     sources: &["elastic/detection-rules: VNC to the internet"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -22,6 +22,7 @@ pub(super) const KIND: Kind = Kind {
         "vpc-security-groups.html: rules of a group add up",
         "AWS FSBP and CIS: restrict egress",
     ],
+    thresholds: &[],
     signal: Signal::Function(find),
 };
 

@@ -15,5 +15,6 @@ pub(super) const KIND: Kind = Kind {
     title: "Windows remote management to a stranger",
     remediation: "Find out what manages hosts outside; if it is legitimate, approve the destination for its group.",
     sources: &["turbot tailpipe"],
+    thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),
 };

@@ -7,18 +7,18 @@
 //! several at once.
 
 use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::packed::{AT_ONCE, Addition, Cell, Packed};
+use super::packed::{AT_ONCE, Addition, Cell, Packed, pack, unpack};
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
-use super::{Coverage, Days, Dropped, Ports};
+use super::{Contacts, Coverage, Days, Dropped, Ports};
 use crate::ingest::{Interval, Row, Sink};
-use crate::net::{HashMap, Protocol};
+use crate::net::{HashMap, Service, may_be_public};
 
 /// Parts of the table.
 const PARTS: usize = 256;
@@ -37,6 +37,8 @@ struct Part {
     /// IPv4 flows with one port, which most are, by [`pack`].
     packed: Packed,
     rest: HashTable<(FlowKey, Counters)>,
+    /// By [`FlowKey::of_calls`].
+    contacts: HashTable<(FlowKey, Contacts)>,
 }
 
 /// What is touched once per interface and worker.
@@ -72,6 +74,7 @@ impl FlowTableBuilder {
             coverage: Vec::new(),
             services: HashMap::default(),
             gathered: vec![Vec::new(); PARTS],
+            calls: vec![Vec::new(); PARTS],
         }
     }
 
@@ -96,8 +99,28 @@ impl FlowTableBuilder {
 
     /// Folds rows of one part.
     fn fold(&self, part: usize, rows: &[impl Addition]) {
-        let table = &mut lock(&self.parts[part]).packed;
-        table.fold(rows, |key| self.hasher.hash_one(key));
+        let mut table = lock(&self.parts[part]);
+        table.packed.fold(rows, |key| self.hasher.hash_one(key));
+    }
+
+    /// When clients called: their flows' keys, the start, and the client's port.
+    fn call(&self, part: usize, calls: &[(FlowKey, u32, u16)]) {
+        if calls.is_empty() {
+            return;
+        }
+        let mut table = lock(&self.parts[part]);
+        for (key, start, port) in calls {
+            table
+                .contacts(*key, self.hash_of(key), |key| self.hash_of(key))
+                .note(*start, *port);
+        }
+    }
+
+    fn hash_of(&self, key: &FlowKey) -> u64 {
+        match pack(key) {
+            Some(packed) => self.hasher.hash_one(packed),
+            None => self.hasher.hash_one(key),
+        }
     }
 
     /// Adds a flow that does not pack.
@@ -155,6 +178,16 @@ impl FlowTableBuilder {
         for (part, flows) in gathered.iter().enumerate() {
             self.fold(part, flows);
         }
+        for (key, contacts) in &table.contacts {
+            let key = FlowKey {
+                observer: observers[key.observer.index()],
+                ..*key
+            };
+            let hash = self.hash_of(&key);
+            lock(&self.parts[part(hash)])
+                .contacts(key, hash, |key| self.hash_of(key))
+                .join(contacts);
+        }
     }
 
     /// Puts everything in order.
@@ -162,6 +195,9 @@ impl FlowTableBuilder {
         let mut table = self.in_order(|Flow { key, counters }| whole(key, counters));
         // A flow that got its port back may have been there with it already.
         table.add_up();
+        table
+            .contacts
+            .retain(|(_, contacts)| contacts.calls().len() >= Contacts::ENOUGH);
         table
     }
 
@@ -182,18 +218,33 @@ impl FlowTableBuilder {
         for (new, (_, old)) in (0u32..).zip(&named) {
             renumbered[old.index()] = ObserverIx(new);
         }
-        let flows_of = |part: Mutex<Part>| {
-            let Part { packed, rest } = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let renumber = |key: FlowKey| FlowKey {
+            observer: renumbered[key.observer.index()],
+            ..key
+        };
+        let mut parts: Vec<Part> = self
+            .parts
+            .into_iter()
+            .map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner))
+            .collect();
+        let contacts = parts
+            .iter_mut()
+            .flat_map(|part| std::mem::take(&mut part.contacts));
+        let mut contacts: Vec<(FlowKey, Contacts)> = contacts
+            .map(|(key, contacts)| (renumber(key), contacts))
+            .collect();
+        contacts.par_sort_unstable_by_key(|(key, _)| *key);
+        let flows_of = |part: Part| {
+            let Part { packed, rest, .. } = part;
             let packed = packed.into_entries();
             let all = packed.map(|(key, counters)| (unpack(key), counters));
             let flows = all.chain(rest).map(|(key, counters)| {
-                let observer = renumbered[key.observer.index()];
-                let key = FlowKey { observer, ..key };
+                let key = renumber(key);
                 finished(Flow { key, counters })
             });
             flows.collect::<Vec<Flow>>()
         };
-        let mut flows: Vec<Flow> = self.parts.into_par_iter().flat_map_iter(flows_of).collect();
+        let mut flows: Vec<Flow> = parts.into_par_iter().flat_map_iter(flows_of).collect();
         flows.par_sort_unstable_by_key(|flow| flow.key);
         FlowTable {
             coverage: named
@@ -209,7 +260,25 @@ impl FlowTableBuilder {
                 .collect(),
             flows,
             services: shared.services,
+            contacts,
         }
+    }
+}
+
+impl Part {
+    fn contacts(
+        &mut self,
+        key: FlowKey,
+        hash: u64,
+        rehash: impl Fn(&FlowKey) -> u64,
+    ) -> &mut Contacts {
+        let entry =
+            self.contacts
+                .entry(hash, |(known, _)| *known == key, |(known, _)| rehash(known));
+        let (_, contacts) = entry
+            .or_insert_with(|| (key, Contacts::default()))
+            .into_mut();
+        contacts
     }
 }
 
@@ -317,54 +386,6 @@ fn whole(mut key: FlowKey, mut counters: Counters) -> Flow {
     Flow { key, counters }
 }
 
-const ACCEPTED: u128 = 1;
-const SRC_DROPPED: u128 = 2;
-
-/// An IPv4 flow with one port as one number: observer, sender, receiver, port,
-/// protocol, and two flags.
-fn pack(key: &FlowKey) -> Option<u128> {
-    let (IpAddr::V4(src), IpAddr::V4(dst)) = (key.src, key.dst) else {
-        return None;
-    };
-    let (port, flag) = match key.dropped {
-        Dropped::Src => (key.dst_port, SRC_DROPPED),
-        Dropped::Dst => (key.src_port, 0),
-        Dropped::Neither => return None,
-    };
-    Some(
-        u128::from(key.observer.0) << 96
-            | u128::from(src.to_bits()) << 64
-            | u128::from(dst.to_bits()) << 32
-            | u128::from(port) << 16
-            | u128::from(key.protocol.0) << 8
-            | flag
-            | u128::from(key.accepted),
-    )
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each field is cut out of the number"
-)]
-fn unpack(packed: u128) -> FlowKey {
-    let port = (packed >> 16) as u16;
-    let (src_port, dst_port, dropped) = if packed & SRC_DROPPED == 0 {
-        (port, 0, Dropped::Dst)
-    } else {
-        (0, port, Dropped::Src)
-    };
-    FlowKey {
-        observer: ObserverIx((packed >> 96) as u32),
-        src: IpAddr::V4(Ipv4Addr::from_bits((packed >> 64) as u32)),
-        dst: IpAddr::V4(Ipv4Addr::from_bits((packed >> 32) as u32)),
-        src_port,
-        dst_port,
-        protocol: Protocol((packed >> 8) as u8),
-        accepted: packed & ACCEPTED == ACCEPTED,
-        dropped,
-    }
-}
-
 /// One worker's way into the table.
 #[derive(Debug)]
 pub struct Folder {
@@ -375,6 +396,8 @@ pub struct Folder {
     services: HashMap<IpAddr, String>,
     /// By part.
     gathered: Vec<Vec<Gathered>>,
+    /// Keys of [`FlowKey::of_calls`], starts and clients' ports, by part.
+    calls: Vec<Vec<(FlowKey, u32, u16)>>,
 }
 
 /// A name of 8 to 24 bytes, `eni-` and 17 digits are 21: its first eight, the eight behind
@@ -426,6 +449,9 @@ impl Folder {
             accepted: row.accepted,
             dropped: dropped(row),
         };
+        if key.dropped != Dropped::Dst && row.protocol.has_ports() && may_be_public(row.dst) {
+            self.call(observer, row);
+        }
         let dropped = match key.dropped {
             Dropped::Src => std::mem::take(&mut key.src_port),
             Dropped::Dst => std::mem::take(&mut key.dst_port),
@@ -462,6 +488,24 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Keeps when a client called somebody on the internet.
+    fn call(&mut self, observer: ObserverIx, row: &Row<'_>) {
+        let Ok(start) = u32::try_from(row.start) else {
+            return;
+        };
+        let service = Service::new(row.protocol, row.dst_port);
+        let key = FlowKey::of_calls(observer, row.src, row.dst, service);
+        let part = part(self.table.hash_of(&key));
+        let calls = &mut self.calls[part];
+        calls.push((key, start, row.src_port));
+        if calls.len() >= AT_ONCE {
+            self.table.call(part, calls);
+            calls.clear();
+        }
+    }
+}
+
 impl Sink for Folder {
     fn row(&mut self, row: &Row<'_>) {
         let observer = self.observer(row.interface);
@@ -491,6 +535,9 @@ impl Sink for Folder {
     fn finish(self) {
         for (part, rows) in self.gathered.iter().enumerate() {
             self.table.fold(part, rows);
+        }
+        for (part, calls) in self.calls.iter().enumerate() {
+            self.table.call(part, calls);
         }
         let mut shared = lock(&self.table.shared);
         if shared.coverage.len() < self.coverage.len() {

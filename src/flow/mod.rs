@@ -4,6 +4,7 @@
 //! counters that merge associatively. Nothing is decided here: who opened a
 //! connection is a question for the whole window, see [`crate::resolve`].
 
+mod contacts;
 mod coverage;
 mod days;
 mod fold;
@@ -12,6 +13,7 @@ mod ports;
 mod presume;
 mod table;
 
+pub use contacts::Contacts;
 pub use coverage::Coverage;
 pub use days::{DAY, Days};
 pub use fold::{FlowTableBuilder, Folder};

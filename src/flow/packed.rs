@@ -6,9 +6,11 @@
 //! once instead of for one after the other; that halved the time of the fold.
 
 use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::table::{Counters, Signs};
-use super::{Days, Ports};
+use super::table::{Counters, FlowKey, ObserverIx, Signs};
+use super::{Days, Dropped, Ports};
+use crate::net::Protocol;
 
 /// Rows that are folded at a time, at most.
 pub(super) const AT_ONCE: usize = 64;
@@ -172,4 +174,52 @@ impl Packed {
 /// Where to look for a hash first.
 fn start(hash: u64, mask: usize) -> usize {
     usize::try_from(hash & mask as u64).unwrap_or_default()
+}
+
+const ACCEPTED: u128 = 1;
+const SRC_DROPPED: u128 = 2;
+
+/// An IPv4 flow with one port as one number: observer, sender, receiver, port,
+/// protocol, and two flags.
+pub(super) fn pack(key: &FlowKey) -> Option<u128> {
+    let (IpAddr::V4(src), IpAddr::V4(dst)) = (key.src, key.dst) else {
+        return None;
+    };
+    let (port, flag) = match key.dropped {
+        Dropped::Src => (key.dst_port, SRC_DROPPED),
+        Dropped::Dst => (key.src_port, 0),
+        Dropped::Neither => return None,
+    };
+    Some(
+        u128::from(key.observer.0) << 96
+            | u128::from(src.to_bits()) << 64
+            | u128::from(dst.to_bits()) << 32
+            | u128::from(port) << 16
+            | u128::from(key.protocol.0) << 8
+            | flag
+            | u128::from(key.accepted),
+    )
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each field is cut out of the number"
+)]
+pub(super) fn unpack(packed: u128) -> FlowKey {
+    let port = (packed >> 16) as u16;
+    let (src_port, dst_port, dropped) = if packed & SRC_DROPPED == 0 {
+        (port, 0, Dropped::Dst)
+    } else {
+        (0, port, Dropped::Src)
+    };
+    FlowKey {
+        observer: ObserverIx((packed >> 96) as u32),
+        src: IpAddr::V4(Ipv4Addr::from_bits((packed >> 64) as u32)),
+        dst: IpAddr::V4(Ipv4Addr::from_bits((packed >> 32) as u32)),
+        src_port,
+        dst_port,
+        protocol: Protocol((packed >> 8) as u8),
+        accepted: packed & ACCEPTED == ACCEPTED,
+        dropped,
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Coverage, Days, Dropped, Ports};
+use super::{Contacts, Coverage, Days, Dropped, Ports};
 use crate::ingest::{Row, Way};
-use crate::net::{HashMap, Protocol};
+use crate::net::{HashMap, Protocol, Service};
 
 /// A recording interface, as the rows name it; positions follow the names' order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +41,27 @@ pub struct FlowKey {
     pub accepted: bool,
     /// Which port stands for several; those are in [`Counters::dropped`].
     pub dropped: Dropped,
+}
+
+impl FlowKey {
+    /// What all calls of a client to a service have in common, let through or not.
+    pub const fn of_calls(
+        observer: ObserverIx,
+        client: IpAddr,
+        server: IpAddr,
+        service: Service,
+    ) -> Self {
+        Self {
+            observer,
+            src: client,
+            dst: server,
+            src_port: 0,
+            dst_port: service.port,
+            protocol: service.protocol,
+            accepted: true,
+            dropped: Dropped::Src,
+        }
+    }
 }
 
 /// What rows of one flow add up to. Sums, minima, maxima and bit-ors only, so
@@ -191,6 +212,8 @@ pub struct FlowTable {
     /// AWS service of public addresses, as `pkt-*-aws-service` names it; the
     /// first by name where rows disagree (on overlap AWS shows one of several).
     pub services: HashMap<IpAddr, String>,
+    /// When clients called addresses on the internet, by the flow with the client's port dropped, in key order.
+    pub contacts: Vec<(FlowKey, Contacts)>,
 }
 
 impl FlowTable {
@@ -229,10 +252,23 @@ impl FlowTable {
             for (address, name) in &table.services {
                 note_service(&mut all.services, *address, name.as_bytes());
             }
+            let renumbered = table.contacts.into_iter().map(|(key, contacts)| {
+                let observer = places[key.observer.index()];
+                (FlowKey { observer, ..key }, contacts)
+            });
+            all.contacts.extend(renumbered);
         }
         // Stable sorting finds the runs that are in order already.
         all.flows.sort_by_key(|flow| flow.key);
         all.add_up();
+        all.contacts.sort_by_key(|(key, _)| *key);
+        all.contacts.dedup_by(|(later, more), (first, contacts)| {
+            let same = later == first;
+            if same {
+                contacts.join(more);
+            }
+            same
+        });
         all
     }
 
@@ -250,6 +286,23 @@ impl FlowTable {
     /// An address's service, as a row names it; nothing, if the name is empty.
     pub fn note_service(&mut self, address: IpAddr, name: &[u8]) {
         note_service(&mut self.services, address, name);
+    }
+
+    /// When a client called, as its own interface recorded it; nothing, if that is too seldom to tell.
+    pub fn contacts_of(
+        &self,
+        interface: &str,
+        client: IpAddr,
+        server: IpAddr,
+        service: Service,
+    ) -> Option<&Contacts> {
+        let position = self
+            .observers
+            .binary_search_by(|name| name.as_str().cmp(interface))
+            .ok()?;
+        let key = FlowKey::of_calls(ObserverIx::new(position), client, server, service);
+        let found = self.contacts.binary_search_by(|(known, _)| known.cmp(&key));
+        found.ok().map(|position| &self.contacts[position].1)
     }
 
     /// What is known of an interface by its id; nothing if it recorded no row at all,

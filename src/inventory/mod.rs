@@ -33,6 +33,7 @@ pub use services::Services;
 use crate::net::{AddressSet, HashMap};
 use interfaces::AddressIndex;
 use ranges::ServiceRanges;
+pub use ranges::{bundled_on, published_on};
 use reserved::Reserved;
 use snapshot::Snapshot;
 
@@ -150,6 +151,15 @@ impl Inventory {
     /// Reads every JSON file below `dir`.
     pub fn load(dir: &Path) -> Result<Self, InventoryError> {
         Self::connect(Snapshot::read_dir(dir)?, dir)
+    }
+
+    /// The same, with an ip-ranges.json that lies elsewhere.
+    pub fn load_with(dir: &Path, ranges: Option<&Path>) -> Result<Self, InventoryError> {
+        let mut snapshot = Snapshot::read_dir(dir)?;
+        if let Some(ranges) = ranges {
+            snapshot.read_file(ranges)?;
+        }
+        Self::connect(snapshot, dir)
     }
 
     /// Reads files that are already in memory: name and text.

@@ -148,6 +148,36 @@ fn push(flat: &mut Vec<Segment>, start: u128, end: u128, service: usize) {
     }
 }
 
+/// The day that AWS published an ip-ranges.json (aws-ip-syntax.html); the error says what is wrong with it.
+pub fn published_on(json: &[u8]) -> Result<String, String> {
+    let file: serde_json::Value =
+        serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let entries = |key: &str| file.get(key).and_then(serde_json::Value::as_array);
+    let is_prefix = |entry: &serde_json::Value, key: &str| {
+        let prefix = entry.get(key).and_then(serde_json::Value::as_str);
+        prefix.is_some_and(|text| text.parse::<IpNet>().is_ok())
+    };
+    for (list, key) in [("prefixes", "ip_prefix"), ("ipv6_prefixes", "ipv6_prefix")] {
+        let all = entries(list).filter(|all| !all.is_empty());
+        let all =
+            all.ok_or_else(|| format!("it has no {list}; give the file that AWS publishes"))?;
+        if let Some(wrong) = all.iter().position(|entry| !is_prefix(entry, key)) {
+            return Err(format!(
+                "{list}, number {}: {key} is not a prefix",
+                wrong + 1
+            ));
+        }
+    }
+    let date = file.get("createDate").and_then(serde_json::Value::as_str);
+    Ok(date.unwrap_or("of unknown date").chars().take(10).collect())
+}
+
+/// The day of the table that is compiled in.
+pub fn bundled_on() -> &'static str {
+    let line = BUNDLED.lines().next().unwrap_or_default();
+    line.trim_start_matches("# ")
+}
+
 /// The compiled-in table: `# date`, then lines of service, region and prefixes.
 fn bundled() -> ServiceRanges {
     let (date, rest) = BUNDLED.split_once('\n').expect("the table has a date");

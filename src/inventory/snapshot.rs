@@ -114,7 +114,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    fn read_file(&mut self, path: &Path) -> Result<(), InventoryError> {
+    pub(super) fn read_file(&mut self, path: &Path) -> Result<(), InventoryError> {
         let named_json = path
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("json"));

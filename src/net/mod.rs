@@ -9,7 +9,7 @@ mod protocol;
 mod text;
 mod well_known;
 
-pub use address::{AddressSet, is_public, not_public, prefix_of};
+pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
 pub use interval::IntervalSet;
 pub use port::PortRange;
 pub use protocol::{Protocol, Service};

@@ -11,16 +11,17 @@ use polars::prelude::{
 };
 
 use crate::flow::{
-    Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, Signs,
+    Contacts, Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, Signs,
 };
-use crate::net::{HashMap, Protocol};
+use crate::net::{HashMap, Protocol, Service};
 
-/// The three files of a table, with what each is.
-pub(super) fn encode(table: &FlowTable) -> Result<[(&'static str, Vec<u8>); 3], PolarsError> {
+/// The four files of a table, with what each is.
+pub(super) fn encode(table: &FlowTable) -> Result<[(&'static str, Vec<u8>); 4], PolarsError> {
     Ok([
         ("flows", parquet(flows(table)?)?),
         ("interfaces", parquet(interfaces(table)?)?),
         ("services", parquet(services(table)?)?),
+        ("contacts", parquet(contacts(table)?)?),
     ])
 }
 
@@ -72,6 +73,10 @@ fn frame(height: usize, mut columns: Vec<Column>) -> Result<DataFrame, PolarsErr
     DataFrame::new(height, columns)
 }
 
+const fn family(address: IpAddr) -> u64 {
+    if address.is_ipv4() { 4 } else { 6 }
+}
+
 const fn code(dropped: Dropped) -> u64 {
     match dropped {
         Dropped::Neither => 0,
@@ -86,7 +91,7 @@ fn flows(table: &FlowTable) -> Result<DataFrame, PolarsError> {
         rows.len(),
         vec![
             numbers("interface", rows, |f| f.key.observer.index() as u64),
-            numbers("family", rows, |f| if f.key.src.is_ipv4() { 4 } else { 6 }),
+            numbers("family", rows, |f| family(f.key.src)),
             numbers("src_high", rows, |f| halves(f.key.src).0),
             numbers("src", rows, |f| halves(f.key.src).1),
             numbers("dst_high", rows, |f| halves(f.key.dst).0),
@@ -140,21 +145,49 @@ fn services(table: &FlowTable) -> Result<DataFrame, PolarsError> {
     )
 }
 
-/// The table again.
-pub(super) fn decode(
-    flows: Vec<u8>,
-    interfaces: Vec<u8>,
-    services: Vec<u8>,
-) -> Result<FlowTable, String> {
-    let [flows, interfaces, services] = [flows, interfaces, services].map(|bytes| {
+/// A row for each call.
+fn contacts(table: &FlowTable) -> Result<DataFrame, PolarsError> {
+    let series = table.contacts.iter();
+    let rows: Vec<(&FlowKey, u32, u16)> = series
+        .flat_map(|(key, contacts)| {
+            let calls = contacts.calls().iter();
+            calls.map(move |&(start, port)| (key, start, port))
+        })
+        .collect();
+    frame(
+        rows.len(),
+        vec![
+            numbers("interface", &rows, |(key, ..)| key.observer.index() as u64),
+            numbers("family", &rows, |(key, ..)| family(key.src)),
+            numbers("src_high", &rows, |(key, ..)| halves(key.src).0),
+            numbers("src", &rows, |(key, ..)| halves(key.src).1),
+            numbers("dst_high", &rows, |(key, ..)| halves(key.dst).0),
+            numbers("dst", &rows, |(key, ..)| halves(key.dst).1),
+            numbers("dst_port", &rows, |(key, ..)| key.dst_port.into()),
+            numbers("protocol", &rows, |(key, ..)| key.protocol.0.into()),
+            numbers("start", &rows, |&(_, start, _)| start.into()),
+            numbers("src_port", &rows, |&(.., port)| port.into()),
+        ],
+    )
+}
+
+/// The table again, from the files in the order of [`encode`].
+pub(super) fn decode(files: Vec<Vec<u8>>) -> Result<FlowTable, String> {
+    let read = |bytes| {
         let frame = ParquetReader::new(Cursor::new(bytes)).finish();
         frame.map_err(|error| error.to_string())
-    });
-    let (observers, coverage) = read_interfaces(&interfaces?)?;
-    let flows = read_flows(&flows?, observers.len())?;
+    };
+    let frames = files.into_iter().map(read);
+    let frames: Vec<DataFrame> = frames.collect::<Result<_, _>>()?;
+    let [flows, interfaces, services, contacts] = &frames[..] else {
+        return Err("a file is missing".to_owned());
+    };
+    let (observers, coverage) = read_interfaces(interfaces)?;
+    let flows = read_flows(flows, observers.len())?;
     Ok(FlowTable {
         flows,
-        services: read_services(&services?)?,
+        services: read_services(services)?,
+        contacts: read_contacts(contacts, observers.len())?,
         observers,
         coverage,
     })
@@ -212,6 +245,57 @@ fn read_services(frame: &DataFrame) -> Result<HashMap<IpAddr, String>, String> {
 
 #[expect(
     clippy::cast_possible_truncation,
+    reason = "it was narrow when it was written; a damaged file gives a wrong one, not a crash"
+)]
+fn address(v4: bool, high: u64, low: u64) -> IpAddr {
+    if v4 {
+        IpAddr::V4(Ipv4Addr::from_bits(low as u32))
+    } else {
+        IpAddr::V6(Ipv6Addr::from_bits(join(high, low)))
+    }
+}
+
+/// The position of an interface, if it is in its table.
+fn observer(position: u64, observers: usize) -> Result<ObserverIx, String> {
+    let position = usize::try_from(position).unwrap_or(usize::MAX);
+    if position < observers {
+        Ok(ObserverIx::new(position))
+    } else {
+        Err("an interface that is not in its table".to_owned())
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "values were narrow when they were written; a damaged file gives wrong ones, not a crash"
+)]
+fn read_contacts(frame: &DataFrame, observers: usize) -> Result<Vec<(FlowKey, Contacts)>, String> {
+    let of = |name| column(frame, name);
+    let (interface, family) = (of("interface")?, of("family")?);
+    let (src_high, src, dst_high, dst) = (of("src_high")?, of("src")?, of("dst_high")?, of("dst")?);
+    let (port, protocol) = (of("dst_port")?, of("protocol")?);
+    let (start, client) = (of("start")?, of("src_port")?);
+    let mut all: Vec<(FlowKey, Contacts)> = Vec::new();
+    for n in 0..frame.height() {
+        let v4 = family[n] == 4;
+        let key = FlowKey::of_calls(
+            observer(interface[n], observers)?,
+            address(v4, src_high[n], src[n]),
+            address(v4, dst_high[n], dst[n]),
+            Service::new(Protocol(protocol[n] as u8), port[n] as u16),
+        );
+        if all.last().is_none_or(|(last, _)| *last != key) {
+            all.push((key, Contacts::default()));
+        }
+        if let Some((_, contacts)) = all.last_mut() {
+            contacts.note(start[n] as u32, client[n] as u16);
+        }
+    }
+    Ok(all)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
     reason = "values were narrow when they were written; a damaged file gives wrong ones, not a crash"
 )]
 fn read_flows(frame: &DataFrame, observers: usize) -> Result<Vec<Flow>, String> {
@@ -224,22 +308,11 @@ fn read_flows(frame: &DataFrame, observers: usize) -> Result<Vec<Flow>, String> 
     let (first, last) = (of("first")?, of("last")?);
     let (days_high, days, signs) = (of("days_high")?, of("days")?, of("signs")?);
     let (ports, ports_count) = (of("ports")?, of("ports_count")?);
-    let address = |v4: bool, high: u64, low: u64| {
-        if v4 {
-            IpAddr::V4(Ipv4Addr::from_bits(low as u32))
-        } else {
-            IpAddr::V6(Ipv6Addr::from_bits(join(high, low)))
-        }
-    };
     let flow = |n: usize| {
         let v4 = family[n] == 4;
-        let observer = usize::try_from(interface[n]).unwrap_or(usize::MAX);
-        if observer >= observers {
-            return Err("an interface that is not in its table".to_owned());
-        }
         Ok(Flow {
             key: FlowKey {
-                observer: ObserverIx::new(observer),
+                observer: observer(interface[n], observers)?,
                 src: address(v4, src_high[n], src[n]),
                 dst: address(v4, dst_high[n], dst[n]),
                 src_port: src_port[n] as u16,

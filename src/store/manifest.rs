@@ -39,8 +39,23 @@ pub(super) struct DayEntry {
     pub(super) flows: String,
     pub(super) interfaces: String,
     pub(super) services: String,
+    pub(super) contacts: String,
     /// How many flows.
     pub(super) count: u64,
+}
+
+impl DayEntry {
+    /// All of them, in the order of [`super::day::encode`].
+    pub(super) const fn files(&self) -> [&String; 4] {
+        let Self {
+            flows,
+            interfaces,
+            services,
+            contacts,
+            ..
+        } = self;
+        [flows, interfaces, services, contacts]
+    }
 }
 
 impl Manifest {

@@ -333,11 +333,12 @@ impl Store {
             let name = format!("{folder}/{what}-{}.parquet", hex(&digest[..8]));
             self.put(&name, &bytes).map(|()| name)
         };
-        let [flows, interfaces, services] = files.map(put);
+        let [flows, interfaces, services, contacts] = files.map(put);
         Ok(DayEntry {
             flows: flows?,
             interfaces: interfaces?,
             services: services?,
+            contacts: contacts?,
             count: table.flows.len() as u64,
         })
     }
@@ -356,9 +357,9 @@ impl Store {
     }
 
     fn read(&self, entry: &DayEntry) -> Result<FlowTable, StoreError> {
-        let [flows, interfaces, services] = [&entry.flows, &entry.interfaces, &entry.services]
-            .map(|name| self.io(name, fs::read(self.dir.join(name))));
-        day::decode(flows?, interfaces?, services?)
+        let files = entry.files().into_iter();
+        let files = files.map(|name| self.io(name, fs::read(self.dir.join(name))));
+        day::decode(files.collect::<Result<_, _>>()?)
             .map_err(|what| self.damaged(&entry.flows, &what))
     }
 
@@ -402,7 +403,7 @@ impl Store {
             .days
             .values()
             .flatten()
-            .flat_map(|entry| [&entry.flows, &entry.interfaces, &entry.services])
+            .flat_map(DayEntry::files)
             .map(|name| self.dir.join(name))
             .collect();
         for file in walkdir::WalkDir::new(&self.dir)

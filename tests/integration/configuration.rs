@@ -47,6 +47,18 @@ fn a_configuration_is_read_and_a_wrong_one_is_refused() {
             ["findings.irc.severity", "bad", "critical"],
         ),
         (
+            "[findings.port-scan]\nreport = true\nportz = 5\n",
+            ["line 3", "findings.port-scan.portz", "ports, uncommon"],
+        ),
+        (
+            "[findings.port-scan]\nports = \"many\"\n",
+            ["line 2", "findings.port-scan.ports", "a whole number"],
+        ),
+        (
+            "[findings.irc]\nquarantine = 1\n",
+            ["line 2", "findings.irc.quarantine", "true or false"],
+        ),
+        (
             "[[approve]]\nreason = \"x\"\nowner = \"y\"\n",
             ["approve, number 1", "neither a destination", "group"],
         ),

@@ -9,6 +9,7 @@ mod containers;
 #[path = "../../sample-data/shop/mod.rs"]
 mod shop;
 mod store;
+mod tables;
 
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use closegate::findings::KINDS;
+use closegate::findings::{KINDS, benchmarks};
 
 use crate::common::{fixtures, root};
 
@@ -151,6 +151,18 @@ fn every_kind_of_finding_is_complete() {
             "the card of {} carries its title",
             kind.id
         );
+        let card = cards.split(&format!("\n## {}\n", kind.id)).nth(1).unwrap();
+        let card = card.split("\n## ").next().unwrap();
+        let controls = benchmarks(kind.id).join("; ");
+        assert!(
+            card.contains(&format!("**Benchmarks.** {controls}.")) != controls.is_empty(),
+            "{}: {controls}",
+            kind.id
+        );
+        for known in kind.thresholds {
+            let said = format!("`{}` ({}): {}", known.key, known.default, known.meaning);
+            assert!(card.contains(&said), "{}: {said}", kind.id);
+        }
     }
     let headings = cards.lines().filter(|line| line.starts_with("## ")).count();
     assert_eq!(headings, ids.len(), "a card without a kind");

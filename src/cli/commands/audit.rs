@@ -23,12 +23,22 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         config,
         blocklist,
         baseline,
+        maxmind,
+        tables,
         generalise,
         fail_on,
     } = args;
     let mut config = settings::config(config)?;
     config.policy.baseline = baseline.map(|run| settings::baseline(&run)).transpose()?;
     config.policy.blocklists = settings::blocklists(&blocklist)?;
+    let databases = [config.tables.maxmind.as_slice(), &maxmind].concat();
+    config.policy.owners = settings::owners(&databases)?;
+    let tables = tables.or_else(|| config.tables.dir.clone());
+    config.policy.resolvers = tables
+        .as_deref()
+        .map(settings::resolvers)
+        .transpose()?
+        .flatten();
     if let Some(level) = generalise {
         config.generalise.level = level.into();
     }
@@ -36,7 +46,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         evidence,
         inventory,
         reading,
-    } = Input::resolve(input)?;
+    } = Input::resolve(input, tables.as_deref())?;
     let run = OutDir::prepare(&out, Made::Run)?;
     let audit = audit(&evidence, inventory, &reading, &config)?;
     finish(&audit, Some((run, &out)))?;

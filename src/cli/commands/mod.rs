@@ -11,4 +11,5 @@ pub(super) mod explain;
 pub(super) mod ingest;
 pub(super) mod print;
 pub(super) mod query;
+pub(super) mod tables;
 pub(super) mod verify;

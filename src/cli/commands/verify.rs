@@ -26,12 +26,14 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         json,
     } = args;
     debug_assert!(current != rules.is_some(), "clap takes exactly one");
+    let mut config = settings::config(None)?;
+    let dir = config.tables.dir.as_deref();
+    config.policy.resolvers = dir.map(settings::resolvers).transpose()?.flatten();
     let Input {
         evidence,
         inventory,
         reading,
-    } = Input::resolve(input)?;
-    let config = settings::config(None)?;
+    } = Input::resolve(input, config.tables.dir.as_deref())?;
     let (change, unknown) = match &rules {
         None => (Change::default(), Vec::new()),
         Some(path) => fs::read(path)

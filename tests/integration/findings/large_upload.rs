@@ -18,3 +18,14 @@ fn finds_what_went_out_in_one_day_and_in_several() {
 fn passes_over_near_misses() {
     near_misses("large-upload");
 }
+
+/// A tenth is enough for a group that is known to have moved very little; others are judged as ever.
+#[test]
+fn a_groups_own_history_counts() {
+    let audit = audit("large-upload", "growth");
+    let found: Vec<String> = of_kind(&audit, "large-upload")
+        .iter()
+        .map(|f| f.found.local.unwrap().to_string())
+        .collect();
+    assert_eq!(found, ["10.0.0.10"]);
+}

@@ -1,8 +1,11 @@
 //! One file per kind of finding: what it must find, and what it must pass over.
 
+mod beaconing;
 mod blocklisted_address;
+mod callback_port;
 mod crypto_mining;
 mod database_out;
+mod default_group_in_use;
 mod dns_over_https;
 mod dns_over_tls;
 mod expired_approval;
@@ -16,6 +19,7 @@ mod new_destination;
 mod one_sided;
 mod open_egress;
 mod open_egress_port;
+mod open_through_another_group;
 mod port_scan;
 mod proxy_out;
 mod quota_pressure;
@@ -30,6 +34,7 @@ mod stale_reference;
 mod telnet;
 mod third_party_dns;
 mod tor;
+mod traps;
 mod unpinned_internet;
 mod unresolved_interface;
 mod unused_egress_rule;
@@ -41,7 +46,7 @@ mod winrm_out;
 
 use closegate::audit::Audit;
 use closegate::config::Config;
-use closegate::findings::{Baseline, Blocklist, Finding};
+use closegate::findings::{Baseline, Blocklist, Finding, Rating, Severity};
 use closegate::resolve::Verdict;
 use closegate::suggest::Level;
 
@@ -65,7 +70,14 @@ fn audit(kind: &str, log: &str) -> Audit {
     if let Ok(list) = std::fs::read_to_string(fixture.join("list.txt")) {
         config.policy.blocklists = vec![Blocklist::parse("somebody's", &list)];
     }
-    if let Ok(json) = std::fs::read(fixture.join("baseline.json")) {
+    if let Ok(list) = std::fs::read_to_string(fixture.join(format!("{log}.list"))) {
+        config.policy.blocklists = vec![Blocklist::parse(kind, &list)];
+    }
+    let baseline = ["baseline.json".to_owned(), format!("{log}-baseline.json")];
+    if let Some(json) = baseline
+        .iter()
+        .find_map(|name| std::fs::read(fixture.join(name)).ok())
+    {
         config.policy.baseline = Some(Baseline::parse(&json).unwrap());
     }
     audit_with(&config, &[fixture.join(format!("{log}.log"))], &inventory)
@@ -134,4 +146,26 @@ fn near_misses(kind: &str) {
         .map(|f| f.found.detail.as_str())
         .collect();
     assert_eq!(found, Vec::<&str>::new());
+}
+
+/// A list with the kind's own name: its address on 443 is a sure and severe finding, and the kind's port elsewhere is neither.
+fn listed(kind: &str, port: &str) {
+    let audit = audit(kind, "listed");
+    let found: Vec<_> = of_kind(&audit, kind)
+        .iter()
+        .map(|f| {
+            let remote = f.found.remote.unwrap().to_string();
+            let service = f.found.service.unwrap().to_string();
+            (remote, service, f.severity, f.confidence)
+        })
+        .collect();
+    let expected = [
+        ("198.51.100.9", "tcp/443", Severity::High, Rating::High),
+        ("198.51.100.10", port, Severity::Low, Rating::Low),
+    ];
+    let expected = expected.map(|(remote, service, severity, rating)| {
+        (remote.to_owned(), service.to_owned(), severity, rating)
+    });
+    assert_eq!(found, expected);
+    assert!(of_kind(&audit, "blocklisted-address").is_empty());
 }

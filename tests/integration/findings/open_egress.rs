@@ -31,3 +31,10 @@ fn passes_over_near_misses() {
             .is_empty()
     );
 }
+
+/// All of IPv6 alone is open as well.
+#[test]
+fn one_family_is_enough() {
+    let audit = audit("open-egress", "only-v6");
+    assert_eq!(of_kind(&audit, "open-egress").len(), 1);
+}

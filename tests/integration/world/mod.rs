@@ -3,6 +3,7 @@
 //! `network.rs` makes the account, `traffic.rs` what happens in it and what the
 //! flow logs say of it. Everything follows from the seed.
 
+mod behaviour;
 mod detection;
 mod naive;
 mod network;

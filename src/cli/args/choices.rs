@@ -1,0 +1,91 @@
+//! Words to choose from.
+
+use clap::ValueEnum;
+
+use crate::findings::Severity;
+use crate::query::Engine;
+use crate::suggest::Level;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum EngineArg {
+    Athena,
+    Insights,
+    Duckdb,
+}
+
+impl From<EngineArg> for Engine {
+    fn from(arg: EngineArg) -> Self {
+        match arg {
+            EngineArg::Athena => Self::Athena,
+            EngineArg::Insights => Self::Insights,
+            EngineArg::Duckdb => Self::Duckdb,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum SeverityArg {
+    Critical,
+    High,
+    Medium,
+    Low,
+    Info,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(arg: SeverityArg) -> Self {
+        match arg {
+            SeverityArg::Critical => Self::Critical,
+            SeverityArg::High => Self::High,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Info => Self::Info,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum LevelArg {
+    /// Nothing that was not seen
+    Exact,
+    /// Many addresses become prefixes, or one open port
+    Balanced,
+    /// As few rules as make sense
+    Compact,
+}
+
+impl From<LevelArg> for Level {
+    fn from(arg: LevelArg) -> Self {
+        match arg {
+            LevelArg::Exact => Self::Exact,
+            LevelArg::Balanced => Self::Balanced,
+            LevelArg::Compact => Self::Compact,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum SampleArg {
+    /// Version 5 fields, with a header
+    Custom,
+    /// The default format, version 2
+    Default,
+}
+
+/// The names that `emit::SCHEMAS` lists.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum SchemaArg {
+    Audit,
+    Graph,
+    Rules,
+}
+
+impl SchemaArg {
+    pub(in crate::cli) const fn name(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Graph => "graph",
+            Self::Rules => "rules",
+        }
+    }
+}

@@ -6,7 +6,8 @@ use closegate::findings::Family;
 use closegate::inventory::Rule;
 use closegate::net::{Protocol, Service};
 
-use super::traffic::{HOSTILE, Label};
+use super::network::text;
+use super::traffic::{HOSTILE, LISTED, REPORTED};
 use super::{Format, Run, run, seeds};
 
 /// Right ones, wrong ones, and missed ones.
@@ -36,11 +37,20 @@ fn part(of: u64, beside: u64) -> f64 {
     }
 }
 
-fn kind_of(service: &str) -> &'static str {
-    let known = HOSTILE.iter().find(|&&(protocol, port, _)| {
-        Service::new(Protocol(protocol), port).to_string() == service
-    });
-    known.map_or("", |(_, _, kind)| kind)
+/// The kind of finding that a connection of the story has to be, if any.
+fn kind_of((_, to, service): &(String, String, String)) -> &'static str {
+    let listed = LISTED.iter().find(|(address, _)| text(*address) == *to);
+    let by_port = HOSTILE
+        .iter()
+        .chain(REPORTED)
+        .find(|&&(protocol, port, _)| {
+            to.starts_with("203.0.113.")
+                && Service::new(Protocol(protocol), port).to_string() == *service
+        });
+    let listed = listed.map(|(_, kind)| *kind);
+    listed
+        .or(by_port.map(|(_, _, kind)| *kind))
+        .unwrap_or_default()
 }
 
 fn count(run: &Run, scores: &mut BTreeMap<&'static str, Score>) {
@@ -61,8 +71,7 @@ fn count(run: &Run, scores: &mut BTreeMap<&'static str, Score>) {
             ));
         }
     }
-    let planted =
-        |kind: &str, key| run.truth.get(key) == Some(&Label::Hostile) && kind_of(&key.2) == kind;
+    let planted = |kind: &str, key| run.truth.contains_key(key) && kind_of(key) == kind;
     for (kind, key) in &reported {
         let score = scores.entry(kind).or_default();
         if planted(kind, key) {
@@ -71,15 +80,12 @@ fn count(run: &Run, scores: &mut BTreeMap<&'static str, Score>) {
             score.wrong += 1;
         }
     }
-    for (key, _) in run
-        .truth
-        .iter()
-        .filter(|(_, label)| **label == Label::Hostile)
-    {
-        let kind = kind_of(&key.2);
-        if !reported
-            .iter()
-            .any(|(found, which)| *found == kind && which == key)
+    for key in run.truth.keys() {
+        let kind = kind_of(key);
+        if !kind.is_empty()
+            && !reported
+                .iter()
+                .any(|(found, which)| *found == kind && which == key)
         {
             scores.entry(kind).or_default().missed += 1;
         }
@@ -122,7 +128,8 @@ fn planted_incidents_are_found_and_nothing_else() {
                 score.recall()
             );
         }
-        for (_, _, kind) in HOSTILE {
+        let by_port = HOSTILE.iter().chain(REPORTED).map(|(_, _, kind)| kind);
+        for kind in by_port.chain(LISTED.iter().map(|(_, kind)| kind)) {
             assert!(scores.contains_key(kind), "{kind} was never planted");
         }
         for (kind, score) in &scores {

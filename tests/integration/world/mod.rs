@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use closegate::audit::{self, Audit};
 use closegate::config::Config;
+use closegate::findings::Blocklist;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Gates, Inventory, Party, RulePorts};
 use closegate::replay::{self, Change};
@@ -110,8 +111,10 @@ fn run_where(seed: u64, format: Format, never_met: u64) -> Run {
         |_| {},
     );
     assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
+    let mut config = Config::default();
+    config.policy.blocklists = vec![Blocklist::parse("somebody's", "203.0.115.0/24")];
     Run {
-        audit: audit::audit(inventory, table, intake, &Config::default()),
+        audit: audit::audit(inventory, table, intake, &config),
         truth: traffic.truth(),
     }
 }

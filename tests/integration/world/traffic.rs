@@ -57,6 +57,22 @@ pub(super) const HOSTILE: &[(u8, u16, &str)] = &[
     (6, 5901, "vnc-out"),
 ];
 
+/// Strangers' services that are reported and get their rules.
+pub(super) const REPORTED: &[(u8, u16, &str)] = &[
+    (6, 22, "ssh-out"),
+    (6, 21, "ftp"),
+    (6, 587, "mail-submission"),
+    (6, 5432, "database-out"),
+    (6, 3128, "proxy-out"),
+    (6, 2222, "callback-port"),
+];
+
+/// Strangers that are quarantined for their address.
+pub(super) const LISTED: &[([u8; 4], &str)] = &[
+    ([1, 1, 1, 1], "dns-over-https"),
+    ([203, 0, 115, 7], "blocklisted-address"),
+];
+
 impl Traffic {
     /// Of a hundred pairs, `never_met` have no use for each other though their
     /// groups have.
@@ -147,6 +163,20 @@ impl Traffic {
                     Label::Hostile,
                 );
             }
+        }
+        if dice.percent(50) {
+            let (host, last) = (
+                *dice.pick(&open),
+                u8::try_from(dice.between(1, 200)).unwrap(),
+            );
+            let &(protocol, port, _) = dice.pick(REPORTED);
+            let to = [203, 0, 113, last];
+            self.act(dice, host, to, (protocol, port), true, Label::Legitimate);
+        }
+        if dice.percent(20) {
+            let host = *dice.pick(&open);
+            let &(to, _) = dice.pick(LISTED);
+            self.act(dice, host, to, (6, 443), true, Label::Hostile);
         }
     }
 

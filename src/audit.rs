@@ -9,10 +9,11 @@ use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory, Rule};
 use crate::replay::{
-    self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, StillOpen, TradeOff, Widening,
+    self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, Stage, StillOpen, TradeOff,
+    Widening,
 };
 use crate::resolve::{self, Connection, Hits};
-use crate::suggest::{self, Level, RuleSet, Status};
+use crate::suggest::{self, Level, Revocation, RuleSet, Status};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -53,6 +54,10 @@ pub struct Audit {
     pub wider: Vec<Widening>,
     /// What an attacker in each group reaches.
     pub blast: Vec<BlastRadius>,
+    /// Ingress rules that may go once the mutual pairs stand.
+    pub tightenings: Vec<Revocation>,
+    /// The change in steps.
+    pub stages: Vec<Stage>,
     /// Who talks to whom.
     pub graph: AccessGraph,
 }
@@ -249,6 +254,8 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
             )
         },
     );
+    let tightenings = replay::tightenings(inventory, &after, &after_rules, &rules, connections);
+    let stages = replay::stages(inventory, &rules, &tightenings, connections);
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
         findings,
@@ -264,6 +271,8 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         open_to_newcomers,
         wider,
         blast,
+        tightenings,
+        stages,
         graph,
         inventory: judged.inventory,
         intake: judged.intake,

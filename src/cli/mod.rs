@@ -34,6 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "aws")]
         Command::Collect(args) => commands::collect::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::Rules(args) => commands::rules::run(args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Can(args) => commands::can::run(&args),
         Command::Diff(args) => commands::diff::run(&args),

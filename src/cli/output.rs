@@ -1,13 +1,13 @@
 //! A directory that is written: made aside and put in place in one step.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tempfile::TempDir;
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure, print};
 use super::interrupt;
 use crate::audit::Audit;
 use crate::emit;
@@ -100,7 +100,6 @@ impl OutDir {
         self,
         files: impl FnOnce(&mut dyn FnMut(&str, &[u8]) -> anyhow::Result<()>) -> anyhow::Result<()>,
     ) -> Result<(), Failure> {
-        use std::io::Write as _;
         self.put(|new| files(&mut |path, content| Ok(create(new, path)?.write_all(content)?)))
     }
 
@@ -137,6 +136,33 @@ impl Drop for OutDir {
     fn drop(&mut self) {
         interrupt::guard(None);
     }
+}
+
+/// Writes a text to a file, whole or not at all, or to standard output.
+pub(super) fn text(file: Option<&Path>, text: impl AsRef<[u8]>) -> Result<Exit, Failure> {
+    let Some(file) = file else {
+        return print(text).map(|()| Exit::Done);
+    };
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let put = || -> io::Result<()> {
+        let mut aside = tempfile::Builder::new()
+            .prefix(".closegate-")
+            .tempfile_in(parent.unwrap_or(Path::new(".")))?;
+        aside.write_all(text.as_ref())?;
+        aside.persist(file)?;
+        Ok(())
+    };
+    put()
+        .with_context(|| {
+            format!(
+                "`{}` can't be written; name a file that can be",
+                file.display()
+            )
+        })
+        .map_err(Failure::Output)?;
+    Ok(Exit::Done)
 }
 
 /// Whether a directory is empty or was made by such a run.

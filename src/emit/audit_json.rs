@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SCHEMA_VERSION;
-use super::targets::{CurrentRow, RevocationRow, RuleRow, current_rules, rows};
+use super::change::{self, RevocationRow, RuleRow};
+use super::current_rules::{CurrentRow, current_rules};
 use crate::audit::Audit;
 use crate::findings::{self, Finding};
 use crate::graph::verdict_word;
@@ -276,7 +277,6 @@ pub(super) fn document(audit: &Audit) -> Document {
             .map(|&p| audit.connections[p].id.clone())
             .collect()
     };
-    let (rules, revocations) = rows(audit);
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
@@ -297,8 +297,8 @@ pub(super) fn document(audit: &Audit) -> Document {
             .map(|c| connection(audit, c))
             .collect(),
         findings: audit.findings.iter().map(|f| finding(audit, f)).collect(),
-        rules,
-        revocations,
+        rules: change::rules(audit),
+        revocations: change::revocations(audit),
         replay: ReplayRow {
             connections: audit.replay.connections,
             permitted: audit.replay.permitted,

@@ -4,21 +4,23 @@
 //! types of their own, so that they can stay while the domain changes.
 
 mod audit_json;
+mod change;
 mod connection_table;
+mod current_rules;
+mod formats;
 mod graph_files;
-mod hcl;
 mod json;
 mod report_md;
-mod rules_json;
 mod schema;
-mod shell;
-mod targets;
-mod terraform;
 
+pub use change::ChangeFile;
 pub use connection_table::connection_table;
+pub use formats::{Asked, FORMATS, Format, FormatError, Holdings, Ids, StateError};
 pub use schema::{SCHEMAS, schema};
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
+use std::sync::{Mutex, PoisonError};
 
 use polars::prelude::PolarsError;
 use rayon::prelude::*;
@@ -32,7 +34,19 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// What writes a file.
 type Maker = fn(&Audit, &mut dyn Write) -> Result<(), EmitError>;
 
-/// Every file of a run: path below the run's directory, and what writes it; the longest first.
+/// What writes a file about the change alone.
+type ChangeMaker = fn(&ChangeFile) -> String;
+
+/// The files about the change: path below the run's directory, and what writes it.
+const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
+    ("rules/apply.sh", formats::apply),
+    ("rules/mutual.tf", formats::mutual),
+    ("rules/other.tf", formats::other),
+    ("rules/plan.md", formats::plan),
+    ("rules/rollback.sh", formats::rollback),
+];
+
+/// Every other file of a run: path below the run's directory, and what writes it; the longest first.
 const FILES: &[(&str, Maker)] = &[
     ("audit.json", |audit, to| {
         Ok(json(&audit_json::document(audit), to)?)
@@ -46,23 +60,6 @@ const FILES: &[(&str, Maker)] = &[
     }),
     ("report.md", |audit, to| {
         Ok(to.write_all(report_md::render(audit).as_bytes())?)
-    }),
-    ("rules/apply.sh", |audit, to| {
-        Ok(to.write_all(shell::apply(audit).as_bytes())?)
-    }),
-    ("rules/rollback.sh", |audit, to| {
-        Ok(to.write_all(shell::rollback(audit).as_bytes())?)
-    }),
-    ("rules/mutual.tf", |audit, to| {
-        let names = terraform::Names::new(audit);
-        Ok(to.write_all(terraform::mutual(audit, &names).as_bytes())?)
-    }),
-    ("rules/other.tf", |audit, to| {
-        let names = terraform::Names::new(audit);
-        Ok(to.write_all(terraform::other(audit, &names).as_bytes())?)
-    }),
-    ("rules/rules.json", |audit, to| {
-        Ok(json(&rules_json::document(audit), to)?)
     }),
 ];
 
@@ -85,20 +82,63 @@ pub fn write<W: Write>(
     create: impl Fn(&str) -> io::Result<W> + Sync,
 ) -> Result<(), EmitError> {
     const BUFFER: usize = 1 << 20;
-    FILES.par_iter().try_for_each(|&(path, make)| {
-        let mut file = BufWriter::with_capacity(BUFFER, create(path)?);
-        make(audit, &mut file)?;
-        Ok(file.flush()?)
-    })
+    let open = |path| Ok(BufWriter::with_capacity(BUFFER, create(path)?));
+    let whole = || {
+        FILES.par_iter().try_for_each(|&(path, make)| {
+            let mut file: BufWriter<W> = open(path).map_err(EmitError::Io)?;
+            make(audit, &mut file)?;
+            Ok(file.flush()?)
+        })
+    };
+    let about_the_change = || {
+        let change = ChangeFile::of(audit);
+        let mut file = open("rules/rules.json").map_err(EmitError::Io)?;
+        json(&change, &mut file)?;
+        file.flush()?;
+        CHANGE_FILES.iter().try_for_each(|(path, make)| {
+            let mut file = open(path).map_err(EmitError::Io)?;
+            file.write_all(make(&change).as_bytes())?;
+            Ok(file.flush()?)
+        })
+    };
+    let (a, b) = rayon::join(whole, about_the_change);
+    a.and(b)
 }
 
-/// Every file of a run: path below the run's directory, and content.
-pub fn files(audit: &Audit) -> Result<Vec<(&'static str, Vec<u8>)>, EmitError> {
-    let content = |&(path, make): &(&'static str, Maker)| {
-        let mut bytes = Vec::new();
-        make(audit, &mut bytes).map(|()| (path, bytes))
-    };
-    FILES.par_iter().map(content).collect()
+/// Every file of a run: path below the run's directory, and content, in order.
+pub fn files(audit: &Audit) -> Result<Vec<(String, Vec<u8>)>, EmitError> {
+    let made = Made::default();
+    write(audit, |path| {
+        Ok(InMemory {
+            path: path.to_owned(),
+            made: &made,
+        })
+    })?;
+    let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(made.into_iter().collect())
+}
+
+/// Files by path.
+type Made = Mutex<BTreeMap<String, Vec<u8>>>;
+
+/// A file that is kept in memory.
+struct InMemory<'a> {
+    path: String,
+    made: &'a Made,
+}
+
+impl Write for InMemory<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(self.path.clone())
+            .or_default()
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A length of time as people say it.

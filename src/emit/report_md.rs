@@ -2,8 +2,8 @@
 
 use askama::Template;
 
+use super::change::rating;
 use super::graph_files;
-use super::targets::rating;
 use crate::audit::Audit;
 use crate::findings::{Finding, Severity};
 use crate::flow::DAY;
@@ -135,7 +135,7 @@ const CELL: usize = 80;
 
 /// Text for a Markdown table cell or paragraph. Whatever Markdown or HTML could
 /// take for markup is escaped, and nothing invisible or multi-line is left.
-fn md(text: &str) -> String {
+pub(super) fn md(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in visible(text, CELL * 8).chars() {
         match c {

@@ -2,7 +2,8 @@
 
 use schemars::{Schema, schema_for};
 
-use super::{audit_json, graph_files, rules_json};
+use super::change::ChangeFile;
+use super::{audit_json, graph_files};
 
 /// What `closegate schema` can print: name, and the file it describes.
 pub const SCHEMAS: &[(&str, &str)] = &[
@@ -16,7 +17,7 @@ pub fn schema(name: &str) -> Option<Schema> {
     match name {
         "audit" => Some(schema_for!(audit_json::Document)),
         "graph" => Some(schema_for!(graph_files::Document)),
-        "rules" => Some(schema_for!(rules_json::Document)),
+        "rules" => Some(schema_for!(ChangeFile)),
         _ => None,
     }
 }

@@ -2,9 +2,9 @@
 
 use ipnet::IpNet;
 
-use super::wire::{GroupRule, Permission};
+use super::wire::{GroupRule, Permission, Tag};
 use super::{GroupIx, InterfaceIx};
-use crate::net::{PortRange, Protocol, Service};
+use crate::net::{PortRange, Protocol, Service, visible};
 
 /// A security group.
 #[derive(Clone, Debug)]
@@ -24,9 +24,45 @@ pub struct Group {
     pub rules: Vec<Rule>,
     /// The interfaces that carry it, in order.
     pub members: Vec<InterfaceIx>,
+    /// Who writes its rules.
+    pub upkeep: Upkeep,
     /// False for a group that an interface carries and the snapshot lacks: its
     /// rules are unknown, and nothing may be concluded from their absence.
     pub known: bool,
+}
+
+/// Who writes a group's rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Upkeep {
+    /// Whoever reads this.
+    #[default]
+    Own,
+    /// It is its network's default group (default-security-group.html): it can't be deleted, and better has no rules.
+    Default,
+    /// A `CloudFormation` stack, by name.
+    Stack(String),
+    /// An AWS service, by the tag it left.
+    Service(String),
+}
+
+impl Upkeep {
+    /// By the tags that AWS sets, whose keys begin with `aws:` and which nobody else can set (`Using_Tags.html`), and the name.
+    pub(super) fn of(name: &str, tags: &[Tag]) -> Self {
+        let mut tags: Vec<&Tag> = tags
+            .iter()
+            .filter(|tag| tag.key.starts_with("aws:"))
+            .collect();
+        tags.sort_by(|a, b| a.key.cmp(&b.key));
+        let stack = tags
+            .iter()
+            .find(|tag| tag.key == "aws:cloudformation:stack-name");
+        match (stack, tags.first()) {
+            (Some(stack), _) => Self::Stack(visible(&stack.value, 128)),
+            (None, Some(tag)) => Self::Service(visible(&tag.key, 128)),
+            (None, None) if name == "default" => Self::Default,
+            (None, None) => Self::Own,
+        }
+    }
 }
 
 /// Which way a rule's connections go, seen from the group.

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use ask::{Answer, Party, SideAnswer, UnknownParty};
 pub(crate) use gates::CompiledTarget;
 pub use gates::{Admission, Gates, Packet, Peer};
-pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target};
+pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target, Upkeep};
 pub use interfaces::{Interface, InterfaceKind};
 pub use prefix_lists::{Keeper, PrefixList};
 pub use reach::Way;
@@ -370,6 +370,7 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             owner: wire.owner_id.clone(),
             rules,
             members: Vec::new(),
+            upkeep: Upkeep::of(&wire.group_name, &wire.tags),
             known: true,
         });
     }
@@ -385,6 +386,7 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             owner: String::new(),
             rules: Vec::new(),
             members: Vec::new(),
+            upkeep: Upkeep::default(),
             known: false,
         });
     }

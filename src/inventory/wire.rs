@@ -29,7 +29,7 @@ macro_rules! wire {
 
 wire! {
     /// describe-security-groups
-    Group { group_id: String, group_name: String, owner_id: String, vpc_id: String,
+    Group { group_id: String, group_name: String, owner_id: String, vpc_id: String, tags: Vec<Tag>,
             ip_permissions: Vec<Permission>, ip_permissions_egress: Vec<Permission> }
     Tag { key: String, value: String }
     /// One entry of `IpPermissions`: `-1` has no ports here, and has -1/-1 in describe-security-group-rules.

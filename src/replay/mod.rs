@@ -10,6 +10,7 @@ mod enough;
 mod exposure;
 mod proof;
 mod proposal;
+mod stages;
 mod trade_off;
 mod wider;
 
@@ -19,6 +20,7 @@ pub use enough::{HoldOut, Readiness, readiness};
 pub use exposure::{Exposure, exposure};
 pub use proof::{StillOpen, open_to_newcomers, still_open};
 pub use proposal::{ProposalError, proposal};
+pub use stages::{Stage, StageName, stages, tightenings};
 pub use trade_off::{TradeOff, trade_off};
 pub use wider::{Widening, wider};
 

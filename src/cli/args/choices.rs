@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::emit::Ids;
 use crate::findings::Severity;
 use crate::query::Engine;
 use crate::suggest::Level;
@@ -19,6 +20,26 @@ impl From<EngineArg> for Engine {
             EngineArg::Athena => Self::Athena,
             EngineArg::Insights => Self::Insights,
             EngineArg::Duckdb => Self::Duckdb,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum IdsArg {
+    /// By their ids
+    Literal,
+    /// By variables, so that the file can move between accounts
+    Var,
+    /// By data sources that look them up by name
+    Data,
+}
+
+impl From<IdsArg> for Ids {
+    fn from(arg: IdsArg) -> Self {
+        match arg {
+            IdsArg::Literal => Self::Literal,
+            IdsArg::Var => Self::Var,
+            IdsArg::Data => Self::Data,
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config;
+use crate::emit;
 use crate::store;
 
 mod choices;
 
-pub(in crate::cli) use choices::{EngineArg, LevelArg, SampleArg, SchemaArg, SeverityArg};
+pub(in crate::cli) use choices::{EngineArg, IdsArg, LevelArg, SampleArg, SchemaArg, SeverityArg};
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
 ///
@@ -40,6 +42,8 @@ pub(in crate::cli) enum Command {
     Collect(CollectArgs),
     /// Replay logs against a rule set: what would break?
     Verify(VerifyArgs),
+    /// Write a past run's rules in another format
+    Rules(RulesArgs),
     /// Print every piece of evidence behind one rule, finding or connection
     Explain(ExplainArgs),
     /// Is this allowed by the current rules, and by which rule on which side?
@@ -271,6 +275,34 @@ pub(in crate::cli) struct VerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct RulesArgs {
+    /// An audit's --out directory
+    pub(in crate::cli) run: PathBuf,
+
+    /// The format
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub(in crate::cli) emit: String,
+
+    /// The file to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) out: Option<PathBuf>,
+
+    /// How Terraform and `CloudFormation` name groups and prefix lists
+    #[arg(long, value_name = "IDS", default_value = "literal")]
+    pub(in crate::cli) ids: IdsArg,
+
+    /// For --emit terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
+    pub(in crate::cli) terraform_state: Option<PathBuf>,
+}
+
+/// The formats, with what each is.
+fn formats() -> PossibleValuesParser {
+    let formats = emit::FORMATS.iter();
+    PossibleValuesParser::new(formats.map(|f| PossibleValue::new(f.name).help(f.meaning)))
 }
 
 #[derive(Debug, clap::Args)]

@@ -11,5 +11,6 @@ pub(super) mod explain;
 pub(super) mod ingest;
 pub(super) mod print;
 pub(super) mod query;
+pub(super) mod rules;
 pub(super) mod tables;
 pub(super) mod verify;

@@ -1,7 +1,7 @@
 //! HCL in the layout of `terraform fmt`: two spaces, and the `=` of neighbouring
 //! lines in one column. Escaping is hcl-edit's.
 
-use hcl_edit::expr::{Expression, Object, ObjectKey, ObjectValue, ObjectValueTerminator};
+use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue, ObjectValueTerminator};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use hcl_edit::{Decorate, Decorated, Ident};
 
@@ -38,6 +38,38 @@ pub(super) fn block(kind: &str, labels: &[&str], sections: Vec<Lines>) -> Block 
     builder.build()
 }
 
+/// A block inside another.
+pub(super) fn inner(kind: &str, lines: Lines) -> Block {
+    let width = width(&lines);
+    let mut builder = Block::builder(Ident::new(kind));
+    for (key, value) in lines {
+        let suffix = " ".repeat(width - key.len() + 1);
+        let key = Decorated::new(Ident::new(key)).decorated(("", suffix.as_str()));
+        let mut attribute = Attribute::new(key, value);
+        attribute.decor_mut().set_prefix("    ");
+        builder = builder.attribute(attribute);
+    }
+    let mut block = builder.build();
+    block.body.decor_mut().set_suffix("  ");
+    block
+}
+
+/// A block of blocks, with a comment in front of them.
+pub(super) fn nested(kind: &str, labels: &[&str], comment: &str, blocks: Vec<Block>) -> Block {
+    let mut builder = Block::builder(Ident::new(kind));
+    for label in labels {
+        builder = builder.label(*label);
+    }
+    let mut prefix = format!("  # {comment}\n  ");
+    for mut block in blocks {
+        block
+            .decor_mut()
+            .set_prefix(std::mem::replace(&mut prefix, "\n  ".to_owned()));
+        builder = builder.block(block);
+    }
+    builder.build()
+}
+
 /// An object, its lines indented by `depth` steps.
 pub(super) fn object(depth: usize, lines: Lines) -> Expression {
     let indent = "  ".repeat(depth);
@@ -65,6 +97,19 @@ pub(super) fn object(depth: usize, lines: Lines) -> Expression {
     }
     object.set_trailing("  ".repeat(depth - 1));
     Expression::Object(object)
+}
+
+/// A list of objects, its entries indented by `depth` steps.
+pub(super) fn list(depth: usize, entries: Vec<Expression>) -> Expression {
+    let indent = "  ".repeat(depth);
+    let mut list = Array::new();
+    for mut entry in entries {
+        entry.decor_mut().set_prefix(format!("\n{indent}"));
+        list.push(entry);
+    }
+    list.set_trailing_comma(true);
+    list.set_trailing(format!("\n{}", "  ".repeat(depth - 1)));
+    Expression::Array(list)
 }
 
 /// A reference such as `module.rules.resource.this["key"]`, parsed.

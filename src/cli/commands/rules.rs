@@ -1,0 +1,62 @@
+//! `closegate rules`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::cli::args::RulesArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output;
+use crate::emit::{Asked, ChangeFile, Format, Holdings};
+
+pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
+    let RulesArgs {
+        run,
+        emit,
+        out,
+        ids,
+        terraform_state,
+    } = args;
+    let format = Format::named(&emit).expect("clap knows the names");
+    if terraform_state.is_some() && format.name != "terraform" {
+        return Err(Failure::usage(anyhow!(
+            "--terraform-state goes with --emit terraform; {emit} has no styles"
+        )));
+    }
+    let holdings = terraform_state.as_deref().map(holdings).transpose()?;
+    let asked = Asked {
+        ids: ids.into(),
+        holdings: holdings.unwrap_or_default(),
+    };
+    let change = change(&run)?;
+    let text = format
+        .write(&change, &asked)
+        .map_err(|error| Failure::Output(error.into()))?;
+    output::text(out.as_deref(), text)
+}
+
+/// A run's change.
+fn change(run: &Path) -> Result<ChangeFile, Failure> {
+    let path = run.join("rules/rules.json");
+    fs::read(&path)
+        .map_err(anyhow::Error::new)
+        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+        .with_context(|| format!("`{}` can't be read; name a run's directory", path.display()))
+        .map_err(Failure::usage)
+}
+
+fn holdings(state: &Path) -> Result<Holdings, Failure> {
+    let read = || {
+        let holdings = Holdings::parse(&fs::read(state)?)?;
+        if holdings.is_empty() {
+            return Err(anyhow!(
+                "it holds no security group; name the state of the estate that does"
+            ));
+        }
+        Ok(holdings)
+    };
+    read()
+        .with_context(|| format!("--terraform-state `{}`", state.display()))
+        .map_err(Failure::usage)
+}

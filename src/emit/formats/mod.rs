@@ -1,0 +1,135 @@
+//! A change in every format that something applies: each a pure function of [`ChangeFile`].
+
+mod cloudformation;
+mod hcl;
+mod module_v1;
+mod names;
+mod plan_md;
+mod shell;
+mod state;
+mod table;
+mod terraform;
+mod terraform_json;
+
+pub(super) use plan_md::render as plan;
+pub(super) use shell::{apply, rollback};
+pub use state::{Holdings, StateError};
+pub(super) use terraform::{mutual, other};
+
+use super::change::ChangeFile;
+
+/// How a file names groups and prefix lists, so that it can move between accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// By their ids.
+    #[default]
+    Literal,
+    /// By variables that the caller sets.
+    Var,
+    /// By data sources that look them up by name.
+    Data,
+}
+
+/// What a format may be asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// How groups and lists are named; only Terraform and `CloudFormation` can do anything but literally.
+    pub ids: Ids,
+    /// What Terraform holds already, from its state.
+    pub holdings: Holdings,
+}
+
+/// A format: its name, what it is, and what writes it.
+#[derive(Debug)]
+pub struct Format {
+    /// As `--emit` has it.
+    pub name: &'static str,
+    /// For people.
+    pub meaning: &'static str,
+    write: fn(&ChangeFile, &Asked) -> Result<String, FormatError>,
+}
+
+/// Every format.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "terraform-module",
+        meaning: "Terraform: the module skwashd/mutual-security-groups/aws 2.x, and native resources for the rest",
+        write: |change, asked| Ok(terraform::module(change, asked)),
+    },
+    Format {
+        name: "terraform-module-v1",
+        meaning: "Terraform before 1.3: the module's 1.0, and aws_security_group_rule for the rest",
+        write: |change, asked| Ok(module_v1::render(change, asked)),
+    },
+    Format {
+        name: "terraform",
+        meaning: "Terraform: aws_vpc_security_group_egress_rule and aws_vpc_security_group_ingress_rule",
+        write: |change, asked| Ok(terraform::standalone(change, asked)),
+    },
+    Format {
+        name: "terraform-json",
+        meaning: "the same in Terraform's JSON syntax",
+        write: |change, asked| Ok(terraform_json::render(change, asked)),
+    },
+    Format {
+        name: "cloudformation",
+        meaning: "CloudFormation template in YAML",
+        write: cloudformation::yaml,
+    },
+    Format {
+        name: "cloudformation-json",
+        meaning: "CloudFormation template in JSON",
+        write: |change, asked| Ok(cloudformation::json(change, asked)),
+    },
+    Format {
+        name: "aws-cli",
+        meaning: "a bash script with stages add, revoke and tighten",
+        write: |change, _| Ok(apply(change)),
+    },
+    Format {
+        name: "aws-cli-rollback",
+        meaning: "the bash script that undoes it",
+        write: |change, _| Ok(rollback(change)),
+    },
+    Format {
+        name: "csv",
+        meaning: "a table of every rule to add, keep and revoke",
+        write: |change, _| table::csv(change),
+    },
+    Format {
+        name: "json",
+        meaning: "rules.json",
+        write: |change, _| Ok(serde_json::to_string_pretty(change)? + "\n"),
+    },
+];
+
+/// Why a change can't be written in a format.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// Not in YAML.
+    #[error(
+        "the template can't be written as YAML: {0}; take cloudformation-json, and please report this"
+    )]
+    Yaml(#[from] serde_saphyr::ser::Error),
+    /// Not as CSV.
+    #[error("the table can't be written: {0}")]
+    Csv(#[from] csv::Error),
+    /// Not as JSON.
+    #[error("the file can't be written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is no text.
+    #[error("the table is no text: {0}; please report this")]
+    Text(#[from] std::string::FromUtf8Error),
+}
+
+impl Format {
+    /// The format of a name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        FORMATS.iter().find(|format| format.name == name)
+    }
+
+    /// Writes a change.
+    pub fn write(&self, change: &ChangeFile, asked: &Asked) -> Result<String, FormatError> {
+        (self.write)(change, asked)
+    }
+}

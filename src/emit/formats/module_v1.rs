@@ -1,0 +1,103 @@
+//! The module's 1.0, as the article has it, for Terraform before 1.3: a list, and ports as text. Inside it uses
+//! `aws_security_group_rule`, which does not mix with the newer resources on one group, so the rest is written with that too.
+
+use hcl_edit::expr::{Array, Expression};
+use hcl_edit::structure::Block;
+
+use super::Asked;
+use super::hcl::{self, Lines, line};
+use super::names::Names;
+use super::terraform::{Refs, heading};
+use crate::emit::change::{ChangeFile, RuleRow, StatusRow, TargetRow};
+
+pub(super) fn render(change: &ChangeFile, asked: &Asked) -> String {
+    let names = Names::new(change, fits);
+    let halves = names
+        .pairs
+        .values()
+        .flat_map(|(egress, ingress)| [*egress, *ingress]);
+    let refs = Refs::new(
+        change,
+        asked.ids,
+        halves.chain(names.others.values().copied()),
+    );
+    let mut blocks = refs.blocks();
+    if !names.pairs.is_empty() {
+        blocks.push(module(&names, &refs));
+    }
+    blocks.extend(
+        names
+            .others
+            .iter()
+            .map(|(name, rule)| resource(name, rule, &refs)),
+    );
+    let what = "mutual rules by the module's 1.0 (Terraform before 1.3), and aws_security_group_rule for the rest";
+    hcl::file(&heading(what, change), blocks)
+}
+
+/// What 1.0 can say: both halves new, of one account, and a port.
+fn fits(change: &ChangeFile, egress: &RuleRow, ingress: &RuleRow) -> bool {
+    egress.status == StatusRow::Add
+        && ingress.status == StatusRow::Add
+        && egress.permission.from_port.is_some()
+        && change
+            .foreign_owner(&egress.group_id, &ingress.group_id)
+            .is_none()
+}
+
+fn module(names: &Names<'_>, refs: &Refs<'_>) -> Block {
+    let entries = names.pairs.iter().map(|(key, (egress, ingress))| {
+        let port = |port: Option<u16>| port.map_or_else(String::new, |port| port.to_string());
+        let mut entry = vec![
+            line("source_sg_id", refs.name(&egress.group_id)),
+            line("target_sg_id", refs.name(&ingress.group_id)),
+            line("destination_port", port(egress.permission.from_port)),
+        ];
+        if egress.permission.to_port != egress.permission.from_port {
+            entry.push(line("to_port", port(egress.permission.to_port)));
+        }
+        entry.push(line("protocol", egress.permission.protocol.as_str()));
+        // One description for both halves.
+        entry.push(line("description", key.as_str()));
+        hcl::object(3, entry)
+    });
+    hcl::block(
+        "module",
+        &["mutual_security_group_rules"],
+        vec![
+            vec![
+                line("source", "skwashd/mutual-security-groups/aws"),
+                line("version", ">= 1.0.0, < 2.0.0"),
+            ],
+            vec![line("rules", hcl::list(2, entries.collect()))],
+        ],
+    )
+}
+
+/// One rule in the older style.
+pub(super) fn resource(name: &str, rule: &RuleRow, refs: &Refs<'_>) -> Block {
+    let (from, to) = rule.permission.api_ports().unwrap_or((0, 0));
+    let one = |value: Expression| {
+        let mut list = Array::new();
+        list.push(value);
+        Expression::Array(list)
+    };
+    let mut lines: Lines = vec![
+        line("type", rule.permission.direction.as_str()),
+        line("security_group_id", refs.name(&rule.group_id)),
+        line("description", rule.wording.as_str()),
+        line("protocol", rule.permission.protocol.as_str()),
+        line("from_port", from),
+        line("to_port", to),
+    ];
+    lines.push(match &rule.permission.target {
+        TargetRow::CidrIpv4(net) => line("cidr_blocks", one(net.as_str().into())),
+        TargetRow::CidrIpv6(net) => line("ipv6_cidr_blocks", one(net.as_str().into())),
+        TargetRow::PrefixList(id) => line("prefix_list_ids", one(refs.name(id).into())),
+        TargetRow::SecurityGroup(id) => line(
+            "source_security_group_id",
+            refs.name(&refs.referenced(rule, id)),
+        ),
+    });
+    hcl::block("resource", &["aws_security_group_rule", name], vec![lines])
+}

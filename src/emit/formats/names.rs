@@ -1,0 +1,127 @@
+//! What rules are called where a format wants a name: from the names of groups, kept apart, and the same in every run.
+
+use std::collections::BTreeMap;
+
+use crate::emit::change::{ChangeFile, PermissionRow, RuleRow, StatusRow, TargetRow, Way};
+use crate::net::{HashMap, HashSet, identifier};
+
+/// Which rules go into the module, which stand alone, and what they are called.
+pub(super) struct Names<'a> {
+    /// Key of the module's map → egress and ingress rule.
+    pub(super) pairs: BTreeMap<String, (&'a RuleRow, &'a RuleRow)>,
+    /// Resource name → rule.
+    pub(super) others: BTreeMap<String, &'a RuleRow>,
+}
+
+impl<'a> Names<'a> {
+    /// Pairs that a module can say, and the rest.
+    pub(super) fn new(
+        change: &'a ChangeFile,
+        fits: impl Fn(&ChangeFile, &RuleRow, &RuleRow) -> bool,
+    ) -> Self {
+        let by_id: HashMap<&str, &RuleRow> = change
+            .rules
+            .iter()
+            .map(|rule| (rule.id.as_str(), rule))
+            .collect();
+        let mut in_module: HashSet<&str> = HashSet::default();
+        let mut pairs = Vec::new();
+        let egress = change
+            .rules
+            .iter()
+            .filter(|rule| rule.permission.direction == Way::Egress);
+        for egress in egress {
+            let Some(ingress) = egress.pair.as_deref().and_then(|id| by_id.get(id)) else {
+                continue;
+            };
+            let new = egress.status == StatusRow::Add || ingress.status == StatusRow::Add;
+            let ours = change.is_ours(&egress.group_id) && change.is_ours(&ingress.group_id);
+            if new && ours && fits(change, egress, ingress) {
+                in_module.extend([egress.id.as_str(), ingress.id.as_str()]);
+                pairs.push((name(change, egress, "-"), (egress, *ingress)));
+            }
+        }
+        let others = change
+            .additions()
+            .filter(|rule| !in_module.contains(rule.id.as_str()))
+            .map(|rule| (name(change, rule, "_").replace('-', "_"), rule));
+        Self {
+            pairs: unique(pairs, |(egress, _)| &egress.id),
+            others: unique(others.collect(), |rule| &rule.id),
+        }
+    }
+
+    /// Every rule by itself.
+    pub(super) fn alone(change: &'a ChangeFile) -> Self {
+        Self::new(change, |_, _, _| false)
+    }
+}
+
+/// What the module's 2.x can say: two groups of one account, a protocol with ports or ICMP, and an id for whatever stands already.
+pub(super) fn fits_module(change: &ChangeFile, egress: &RuleRow, ingress: &RuleRow) -> bool {
+    let importable =
+        |rule: &RuleRow| rule.status == StatusRow::Add || rule.security_group_rule_id.is_some();
+    change
+        .foreign_owner(&egress.group_id, &ingress.group_id)
+        .is_none()
+        && importable(egress)
+        && importable(ingress)
+        && egress.permission.api_ports().is_some()
+}
+
+/// `web-to-db-tcp-3306`, made of identifiers only.
+fn name(change: &ChangeFile, rule: &RuleRow, separator: &str) -> String {
+    let PermissionRow {
+        direction,
+        protocol,
+        from_port,
+        to_port,
+        target,
+        ..
+    } = &rule.permission;
+    let other = match target {
+        TargetRow::SecurityGroup(id) => identifier(change.group_name(id)),
+        TargetRow::PrefixList(id) => {
+            identifier(change.list_name(id).trim_start_matches("com.amazonaws."))
+        }
+        TargetRow::CidrIpv4(net) | TargetRow::CidrIpv6(net) => {
+            identifier(&format!("net-{net}")).replace('.', "-")
+        }
+    };
+    let own = identifier(&rule.group_name);
+    let mut parts = vec![
+        own,
+        direction.preposition().to_owned(),
+        other,
+        protocol.clone(),
+    ];
+    if let Some(from) = from_port {
+        parts.push(from.to_string());
+        parts.extend(to_port.filter(|to| to != from).map(|to| to.to_string()));
+    }
+    parts.join(separator)
+}
+
+/// Keeps names apart: those that clash all get the end of their rule's id, so
+/// that none depends on the order of the others; and the whole of it where somebody has taken that name as well.
+pub(super) fn unique<T>(named: Vec<(String, T)>, id: impl Fn(&T) -> &str) -> BTreeMap<String, T> {
+    let mut counts: HashMap<String, u32> = HashMap::default();
+    for (name, _) in &named {
+        *counts.entry(name.clone()).or_default() += 1;
+    }
+    let mut apart = BTreeMap::new();
+    for (name, value) in named {
+        let id = identifier(id(&value));
+        let separator = if name.contains('-') { "-" } else { "_" };
+        let longer = |end: &str| format!("{name}{separator}{}", end.replace('-', separator));
+        let mut unique = name.clone();
+        if counts[&name] > 1 {
+            unique = longer(&id[id.len().saturating_sub(8)..]);
+        }
+        while counts[&name] > 1 && counts.contains_key(&unique) || apart.contains_key(&unique) {
+            unique = longer(&format!("{id}{separator}{}", apart.len()));
+        }
+        apart.insert(unique, value);
+    }
+    apart
+}

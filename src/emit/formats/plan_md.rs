@@ -1,0 +1,116 @@
+//! `rules/plan.md`: in which order, what each step does, what it may break, and how it is undone.
+
+use askama::Template;
+
+use crate::emit::change::{ChangeFile, GroupRow, RevocationRow, StageRow, StatusRow};
+use crate::emit::report_md::md;
+
+#[derive(Template)]
+#[template(path = "plan.md", escape = "none")]
+struct Plan<'a> {
+    stages: Vec<Step<'a>>,
+    elsewhere: Vec<&'a GroupRow>,
+    /// Rules of groups that somebody else keeps: those to make, and those that would go.
+    left_out: (usize, usize),
+    change: &'a ChangeFile,
+}
+
+struct Step<'a> {
+    number: usize,
+    row: &'a StageRow,
+    title: &'static str,
+    how: &'static str,
+    undo: &'static str,
+    /// Of our own groups.
+    rules: usize,
+    groups: Vec<&'a GroupRow>,
+    gone: Vec<&'a RevocationRow>,
+}
+
+/// How many connections are listed by id.
+const LISTED: usize = 50;
+
+/// What each stage is: its name, title, how it is done, and how undone.
+const STAGES: &[(&str, &str, &str, &str)] = &[
+    (
+        "add",
+        "Add the narrow rules",
+        "`mutual.tf` and `other.tf` with Terraform, or `bash apply.sh add`, or another format (`closegate rules RUN --emit FORMAT`); `import` blocks adopt rules that stand already, and nothing else is touched",
+        "`terraform destroy` of the two files, or `bash rollback.sh remove`",
+    ),
+    (
+        "revoke",
+        "Revoke the open egress, group by group",
+        "`bash apply.sh revoke sg-…`, in this order, the least connected first; with Terraform, delete the rule where it is written (`closegate rules RUN --emit terraform --terraform-state FILE` says where)",
+        "`bash rollback.sh open sg-…`",
+    ),
+    (
+        "tighten",
+        "Tighten ingress that the mutual pairs cover (on request)",
+        "`bash apply.sh tighten sg-…`",
+        "`bash rollback.sh loosen sg-…`",
+    ),
+];
+
+/// The document.
+pub(in crate::emit) fn render(change: &ChangeFile) -> String {
+    let step = |(number, row): (usize, &StageRow)| {
+        let known = STAGES.iter().find(|(name, ..)| *name == row.name);
+        let &(_, title, how, undo) = known?;
+        let gone = match &*row.name {
+            "revoke" => change.going(&change.revocations),
+            "tighten" => change.going(&change.tightenings),
+            _ => Vec::new(),
+        };
+        let ours = row.groups.iter().filter(|id| change.is_ours(id));
+        Some(Step {
+            number: number + 1,
+            title,
+            how,
+            undo,
+            rules: if gone.is_empty() && row.name == "add" {
+                change.additions().count()
+            } else {
+                gone.len()
+            },
+            groups: ours.filter_map(|id| change.group(id)).collect(),
+            gone,
+            row: change.stages.iter().find(|stage| stage.name == row.name)?,
+        })
+    };
+    let all = change
+        .rules
+        .iter()
+        .filter(|rule| rule.status == StatusRow::Add)
+        .count();
+    let plan = Plan {
+        stages: change.stages.iter().enumerate().filter_map(step).collect(),
+        elsewhere: change
+            .groups
+            .iter()
+            .filter(|group| group.kept_by.is_some())
+            .collect(),
+        left_out: (
+            all - change.additions().count(),
+            change.revocations.len() - change.going(&change.revocations).len(),
+        ),
+        change,
+    };
+    plan.render().expect("a string takes everything")
+}
+
+impl Step<'_> {
+    fn listed(&self) -> String {
+        self.row
+            .cut_at_once
+            .iter()
+            .take(LISTED)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    fn more(&self) -> usize {
+        self.row.cut_at_once.len().saturating_sub(LISTED)
+    }
+}

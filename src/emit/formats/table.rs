@@ -1,0 +1,113 @@
+//! A table of the change, for a spreadsheet.
+
+use super::FormatError;
+use crate::emit::change::{ChangeFile, PermissionRow, StatusRow};
+
+const COLUMNS: &[&str] = &[
+    "action",
+    "group_id",
+    "group_name",
+    "direction",
+    "protocol",
+    "from_port",
+    "to_port",
+    "target",
+    "target_name",
+    "security_group_rule_id",
+    "confidence",
+    "connections",
+    "description",
+    "why",
+    "id",
+];
+
+/// Every rule to add, keep and revoke.
+pub(super) fn csv(change: &ChangeFile) -> Result<String, FormatError> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(COLUMNS)?;
+    for rule in &change.rules {
+        let action = match rule.status {
+            StatusRow::Add => "add",
+            StatusRow::Keep => "keep",
+        };
+        let tail = [
+            &rule.confidence,
+            rule.evidence.len().to_string().as_str(),
+            &rule.wording,
+            &rule.why,
+            &rule.id,
+        ]
+        .map(inert);
+        let id = rule.security_group_rule_id.as_deref();
+        let head = head(
+            change,
+            action,
+            (&rule.group_id, &rule.group_name),
+            &rule.permission,
+            id,
+        );
+        table.write_record(head.into_iter().chain(tail))?;
+    }
+    for (action, rows) in [
+        ("revoke", &change.revocations),
+        ("tighten", &change.tightenings),
+    ] {
+        for gone in rows {
+            let id = gone.security_group_rule_id.as_deref();
+            let tail = ["", "", &gone.description, &gone.reason, ""].map(inert);
+            let head = head(
+                change,
+                action,
+                (&gone.group_id, &gone.group_name),
+                &gone.permission,
+                id,
+            );
+            table.write_record(head.into_iter().chain(tail))?;
+        }
+    }
+    let bytes = table
+        .into_inner()
+        .map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8(bytes)?)
+}
+
+fn head(
+    change: &ChangeFile,
+    action: &str,
+    (id, name): (&str, &str),
+    permission: &PermissionRow,
+    rule_id: Option<&str>,
+) -> [String; 10] {
+    let port = |port: Option<u16>| port.map_or_else(String::new, |port| port.to_string());
+    let (from, to) = (port(permission.from_port), port(permission.to_port));
+    let target = permission.target.text();
+    let known = if target.starts_with("pl-") {
+        change.list_name(target)
+    } else {
+        change.group_name(target)
+    };
+    [
+        action,
+        id,
+        name,
+        permission.direction.as_str(),
+        &permission.protocol,
+        &from,
+        &to,
+        target,
+        if known == target { "" } else { known },
+        rule_id.unwrap_or_default(),
+    ]
+    .map(inert)
+}
+
+/// A cell that no spreadsheet takes for a formula: an apostrophe stands before what would begin one, unless it is a number.
+pub(in crate::emit) fn inert(text: &str) -> String {
+    let formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
+    if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}

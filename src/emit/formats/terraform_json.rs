@@ -1,0 +1,49 @@
+//! Terraform's JSON syntax: the native resources of `terraform`.
+
+use serde_json::{Map, Value, json};
+
+use super::Asked;
+use super::names::Names;
+use super::terraform::{Argument, Name, Refs, kind, values};
+use crate::emit::change::ChangeFile;
+
+/// One document.
+pub(super) fn render(change: &ChangeFile, asked: &Asked) -> String {
+    let names = Names::alone(change);
+    let refs = Refs::new(change, asked.ids, names.others.values().copied());
+    let mut document =
+        json!({"//": "closegate: one resource per rule. Apply this before revoking anything."});
+    for declared in refs.declared() {
+        if declared.kind == "variable" {
+            document["variable"][&declared.name] =
+                json!({"type": "string", "description": literal(&declared.text)});
+        } else {
+            let source = &mut document["data"][declared.kind][&declared.name];
+            *source = json!({"name": literal(&declared.text)});
+            if let Some(vpc) = declared.vpc {
+                source["vpc_id"] = format!("${{var.{vpc}}}").into();
+            }
+        }
+    }
+    for (name, rule) in &names.others {
+        let arguments = values(rule, &refs).into_iter();
+        let arguments = arguments.map(|(key, value)| (key.to_owned(), value.into()));
+        document["resource"][&kind(rule)][name] = Value::Object(arguments.collect::<Map<_, _>>());
+    }
+    format!("{document:#}\n")
+}
+
+impl From<Argument> for Value {
+    fn from(value: Argument) -> Self {
+        match value {
+            Argument::Number(number) => number.into(),
+            Argument::Name(Name::Path(path)) => format!("${{{path}}}").into(),
+            Argument::Name(Name::Literal(text)) => literal(&text),
+        }
+    }
+}
+
+/// Every string of this syntax is a template: what begins one is doubled.
+fn literal(text: &str) -> Value {
+    text.replace("${", "$${").replace("%{", "%%{").into()
+}

@@ -1,0 +1,285 @@
+//! The change in steps: what each does, and what replay says of the rules as they are after it.
+
+use super::{Change, Replay, after, verify};
+use crate::inventory::{
+    Direction, Gates, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule,
+    Services,
+};
+use crate::net::{Protocol, Service};
+use crate::resolve::{Connection, End, peer_of};
+use crate::suggest::{Reason, Revocation, RuleSet, Status};
+
+/// A step of the change.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// Which.
+    pub name: StageName,
+    /// How many rules come or go.
+    pub rules: usize,
+    /// Groups, in the order to do it.
+    pub groups: Vec<GroupIx>,
+    /// Every connection against the rules as they are after it. Any part of a step leaves more rules standing than the whole, so
+    /// what the whole loses nothing of, no part does.
+    pub replay: Replay,
+    /// Connections that were not tracked before it, so that they are cut when a rule goes.
+    pub cut_at_once: Vec<usize>,
+}
+
+/// The steps, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageName {
+    /// The narrow rules come; nothing goes.
+    Add,
+    /// The open egress goes.
+    Revoke,
+    /// Ingress goes that the mutual pairs cover.
+    Tighten,
+}
+
+/// The three steps.
+pub fn stages(
+    inventory: &Inventory,
+    rules: &RuleSet,
+    tightenings: &[Revocation],
+    connections: &[Connection],
+) -> Vec<Stage> {
+    let whole = Change::from(rules);
+    let added = Change {
+        additions: whole.additions.clone(),
+        removals: Vec::new(),
+    };
+    let mut tightened = whole.clone();
+    let gone = tightenings.iter().map(|r| (r.group, r.rule.clone()));
+    tightened.removals.extend(gone);
+    let by_group = |mut groups: Vec<GroupIx>| {
+        groups.sort_by_key(|&group| (connected(rules, group), group));
+        groups.dedup();
+        groups
+    };
+    let mut before = Standing::new(inventory, &Change::default());
+    let mut stage = |name, rules: usize, groups: Vec<GroupIx>, change: &Change| {
+        let standing = Standing::new(inventory, change);
+        let cut_at_once = untracked_and_no_more(inventory, &before, &standing, connections);
+        let replay = verify(inventory, &standing.gates, connections);
+        before = standing;
+        Stage {
+            name,
+            rules,
+            groups: by_group(groups),
+            replay,
+            cut_at_once,
+        }
+    };
+    let of = |changes: &[(GroupIx, Rule)]| changes.iter().map(|(group, _)| *group).collect();
+    vec![
+        stage(
+            StageName::Add,
+            whole.additions.len(),
+            of(&whole.additions),
+            &added,
+        ),
+        stage(
+            StageName::Revoke,
+            whole.removals.len(),
+            of(&whole.removals),
+            &whole,
+        ),
+        stage(
+            StageName::Tighten,
+            tightenings.len(),
+            tightenings.iter().map(|r| r.group).collect(),
+            &tightened,
+        ),
+    ]
+}
+
+/// Rules, by group, and the gates that they make.
+struct Standing {
+    rules: Vec<Vec<Rule>>,
+    gates: Gates,
+}
+
+impl Standing {
+    fn new(inventory: &Inventory, change: &Change) -> Self {
+        let rules = after(inventory, change);
+        let gates = Gates::new(inventory, |group| &rules[group.index()]);
+        Self { rules, gates }
+    }
+}
+
+/// How many connections rest on a group's rules.
+fn connected(rules: &RuleSet, group: GroupIx) -> usize {
+    let rules = rules.rules.iter().filter(|rule| rule.group == group);
+    rules.map(|rule| rule.evidence.len()).sum()
+}
+
+/// Connections that were untracked and will be tracked: those are cut when the rule goes
+/// (security-group-connection-tracking.html).
+fn untracked_and_no_more(
+    inventory: &Inventory,
+    before: &Standing,
+    after: &Standing,
+    connections: &[Connection],
+) -> Vec<usize> {
+    let cut = |position: &usize| {
+        let connection = &connections[*position];
+        let untracked = |standing| untracked(inventory, standing, connection);
+        let (was, is) = (untracked(before), untracked(after));
+        connection.is_accepted() && (was.0 && !is.0 || was.1 && !is.1)
+    };
+    (0..connections.len()).filter(cut).collect()
+}
+
+/// Whether a connection is untracked at its initiator's interface, and at its responder's.
+fn untracked(inventory: &Inventory, standing: &Standing, connection: &Connection) -> (bool, bool) {
+    let Connection {
+        initiator,
+        responder,
+        service,
+        ..
+    } = connection;
+    if !matches!(service.protocol, Protocol::TCP | Protocol::UDP) {
+        return (false, false);
+    }
+    let always = |end: &End| {
+        end.interface()
+            .is_some_and(|ix| is_always_tracked(inventory.interface(ix)))
+    };
+    if always(initiator) || always(responder) {
+        return (false, false);
+    }
+    let at = |end: &End, peer: &End, direction: Direction| {
+        end.interface().is_some_and(|ix| {
+            opens(
+                inventory,
+                standing,
+                ix,
+                direction,
+                (*end, *peer),
+                Some(Packet::from(*service)),
+            ) && opens(
+                inventory,
+                standing,
+                ix,
+                direction.opposite(),
+                (*end, *peer),
+                None,
+            )
+        })
+    };
+    (
+        at(initiator, responder, Direction::Egress),
+        at(responder, initiator, Direction::Ingress),
+    )
+}
+
+/// Whether a rule to everybody lets the packet through; every port, if there is none.
+fn opens(
+    inventory: &Inventory,
+    standing: &Standing,
+    ix: InterfaceIx,
+    direction: Direction,
+    (at, peer): (End, End),
+    packet: Option<Packet>,
+) -> bool {
+    let groups = &inventory.interface(ix).groups;
+    let everybody = |rule: &Rule| rule.to_everyone() && (packet.is_some() || rule.every_port());
+    // A reply's port is any; 1 stands for it, for only rules for every port count then.
+    let packet = packet.unwrap_or_else(|| Packet::from(Service::new(Protocol::TCP, 1)));
+    let peer = peer_of(inventory, at, direction, peer);
+    let mut admitting = standing.gates.admitting(groups, direction, peer, packet);
+    admitting.any(|(group, position)| everybody(&standing.rules[group.index()][position]))
+}
+
+/// Interfaces whose connections AWS tracks whatever the rules say. Those of Network Load Balancers are too, but are not told apart from
+/// those of others here: a connection that is named and then not cut does no harm.
+const fn is_always_tracked(interface: &Interface) -> bool {
+    matches!(
+        interface.kind,
+        InterfaceKind::NatGateway | InterfaceKind::Endpoint | InterfaceKind::Lambda
+    )
+}
+
+/// Ingress rules of today that may go once the mutual pairs stand: each holds one of the pairs' ingress halves, and whatever it lets in
+/// of what was seen, another rule that stays lets in too. Rules to everybody stay: customers that were not seen come by them.
+pub fn tightenings(
+    inventory: &Inventory,
+    after: &Gates,
+    after_rules: &[Vec<Rule>],
+    rules: &RuleSet,
+    connections: &[Connection],
+) -> Vec<Revocation> {
+    let mutual: Vec<(GroupIx, &Rule)> = rules
+        .rules
+        .iter()
+        .filter(|r| {
+            r.rule.direction == Direction::Ingress
+                && matches!(r.reason, Reason::Mutual | Reason::Range)
+                && (r.status == Status::Add || r.pair.is_some())
+        })
+        .map(|r| (r.group, &r.rule))
+        .collect();
+    let covers = |group: GroupIx, rule: &Rule| {
+        let services = Services::of(rule);
+        mutual.iter().any(|(own, half)| {
+            *own == group
+                && !half.same_permission(rule)
+                && services.contains_set(&Services::of(half))
+        })
+    };
+    // By group and position among the rules after the change.
+    let mut candidates: Vec<Vec<bool>> = inventory
+        .group_indexes()
+        .map(|group| {
+            let lists = &after_rules[group.index()];
+            let may_go = |rule: &Rule| {
+                rule.direction == Direction::Ingress
+                    && !rule.to_everyone()
+                    && inventory
+                        .group(group)
+                        .rules
+                        .iter()
+                        .any(|today| today.same_permission(rule))
+                    && covers(group, rule)
+            };
+            lists.iter().map(may_go).collect()
+        })
+        .collect();
+    for connection in connections.iter().filter(|c| c.is_accepted()) {
+        let Some(ix) = connection.responder.interface() else {
+            continue;
+        };
+        let peer = peer_of(
+            inventory,
+            connection.responder,
+            Direction::Ingress,
+            connection.initiator,
+        );
+        let groups = &inventory.interface(ix).groups;
+        let packet = Packet::from(connection.service);
+        let admitting: Vec<_> = after
+            .admitting(groups, Direction::Ingress, peer, packet)
+            .collect();
+        let stays = |(group, position): &(GroupIx, usize)| !candidates[group.index()][*position];
+        if let Some((group, position)) = admitting.first()
+            && !admitting.iter().any(stays)
+        {
+            candidates[group.index()][*position] = false;
+        }
+    }
+    let mut gone = Vec::new();
+    for group in inventory.group_indexes() {
+        let rules = after_rules[group.index()]
+            .iter()
+            .zip(&candidates[group.index()]);
+        gone.extend(
+            rules
+                .filter(|(_, goes)| **goes)
+                .map(|(rule, _)| Revocation {
+                    group,
+                    rule: rule.clone(),
+                }),
+        );
+    }
+    gone
+}

@@ -36,7 +36,7 @@ const STAGES: &[(&str, &str, &str, &str)] = &[
         "add",
         "Add the narrow rules",
         "`mutual.tf` and `other.tf` with Terraform, or `bash apply.sh add`, or another format (`closegate rules RUN --emit FORMAT`); `import` blocks adopt rules that stand already, and nothing else is touched",
-        "`terraform destroy` of the two files, or `bash rollback.sh remove`",
+        "`bash rollback.sh remove`; after Terraform, first take the files away and let it forget what they held (`terraform state rm module.mutual_security_group_rules` and the resources of `other.tf`): `terraform destroy` would delete the rules that were adopted as well",
     ),
     (
         "revoke",

@@ -135,11 +135,9 @@ impl<'a> Refs<'a> {
             };
             all.push(match self.data(id) {
                 Some(kind) => {
-                    let vpc = self
-                        .change
-                        .group(id)
-                        .map(|group| format!("vpc_{}", identifier(&group.vpc).replace('-', "_")));
-                    vpcs.extend(vpc.clone());
+                    let vpc = self.change.group(id).map(|group| group.vpc.as_str());
+                    vpcs.extend(vpc);
+                    let vpc = vpc.map(variable_of_network);
                     Declared {
                         kind,
                         name: name.clone(),
@@ -155,13 +153,13 @@ impl<'a> Refs<'a> {
                 },
             });
         }
-        all.extend(vpcs.into_iter().map(|name| Declared {
+        all.extend(vpcs.into_iter().map(|vpc| Declared {
             kind: "variable",
             text: format!(
-                "the network that was {} where the logs were taken",
-                name.trim_start_matches("vpc_").replace('_', "-")
+                "the network; {} where the logs were taken",
+                visible(vpc, 80)
             ),
-            name,
+            name: variable_of_network(vpc),
             vpc: None,
         }));
         all.sort_by(|a, b| {
@@ -192,6 +190,11 @@ impl<'a> Refs<'a> {
         };
         self.declared().into_iter().map(block).collect()
     }
+}
+
+/// `vpc_0a1b…`
+fn variable_of_network(vpc: &str) -> String {
+    identifier(vpc).replace('-', "_")
 }
 
 /// `sg-…`, with the account in front where it is another one.

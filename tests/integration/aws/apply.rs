@@ -11,7 +11,7 @@ use super::peers::Peer;
 use crate::common::root;
 
 /// What the groups of a snapshot let through, without the ids of rules; by group.
-fn rules(snapshot: &Path) -> Vec<String> {
+pub(super) fn rules(snapshot: &Path) -> Vec<String> {
     let path = snapshot.join("123456789012/us-east-1/security-group-rules.json");
     let document: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let mut rules: Vec<String> = document["SecurityGroupRules"]
@@ -31,26 +31,30 @@ fn rules(snapshot: &Path) -> Vec<String> {
 }
 
 /// An account, and a place for what is made of it.
-struct Estate {
-    moto: Peer,
+pub(super) struct Estate {
+    pub(super) moto: Peer,
     dir: tempfile::TempDir,
 }
 
 impl Estate {
-    fn new() -> Self {
-        let moto = Peer::moto();
-        moto.run("ec2_estate.py", &["make", "4"]);
+    pub(super) fn new() -> Self {
+        let estate = Self::empty();
+        estate.moto.run("ec2_estate.py", &["make", "4"]);
+        estate
+    }
+
+    pub(super) fn empty() -> Self {
         Self {
-            moto,
+            moto: Peer::moto(),
             dir: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn collect(&self, name: &str) -> PathBuf {
+    pub(super) fn collect(&self, name: &str) -> PathBuf {
         let out = self.path(name);
         let mut command = self.moto.closegate();
         command.args(["collect", "inventory", "--region", "us-east-1", "--out"]);
@@ -58,8 +62,45 @@ impl Estate {
         out
     }
 
+    /// A log of what goes on there.
+    pub(super) fn log(&self, inventory: &Path) -> PathBuf {
+        let log = self.path("flows.log");
+        fs::write(&log, flows(&Inventory::load(inventory).unwrap())).unwrap();
+        log
+    }
+
+    /// A run, and its `audit.json`.
+    pub(super) fn audit(&self, inventory: &Path, log: &Path) -> Value {
+        let mut command = self.moto.closegate();
+        command.arg("audit").arg("--flows").arg(log);
+        command.arg("--inventory").arg(inventory);
+        command
+            .arg("--out")
+            .arg(self.path("run"))
+            .assert()
+            .success();
+        serde_json::from_slice(&fs::read(self.path("run/audit.json")).unwrap()).unwrap()
+    }
+
+    /// Nothing is lost under the rules of a snapshot, and these groups are not open.
+    pub(super) fn is_closed_and_loses_nothing(
+        &self,
+        inventory: &Path,
+        log: &Path,
+        groups: &[&str],
+    ) {
+        let mut command = self.moto.closegate();
+        command.args(["verify", "--current", "--flows"]).arg(log);
+        command.arg("--inventory").arg(inventory).assert().success();
+        let inventory = Inventory::load(inventory).unwrap();
+        for name in groups {
+            let rules = &group(&inventory, name).rules;
+            assert!(!rules.iter().any(Rule::is_open_egress), "{name}");
+        }
+    }
+
     /// Runs a script of the run with the AWS CLI; what it said.
-    fn bash(&self, script: &str, arguments: &[&str]) -> String {
+    pub(super) fn bash(&self, script: &str, arguments: &[&str]) -> String {
         let path = format!(
             "{}:/usr/bin:/bin",
             root().join("target/peers/bin").display()
@@ -82,7 +123,7 @@ impl Estate {
 }
 
 /// The web talks to the application, and both to somebody outside.
-fn flows(inventory: &Inventory) -> String {
+pub(super) fn flows(inventory: &Inventory) -> String {
     let member = |name: &str| {
         let group = group(inventory, name);
         let mut members = group.members.iter().map(|&ix| inventory.interface(ix));
@@ -111,7 +152,7 @@ fn flows(inventory: &Inventory) -> String {
     .concat()
 }
 
-fn group<'a>(inventory: &'a Inventory, name: &str) -> &'a Group {
+pub(super) fn group<'a>(inventory: &'a Inventory, name: &str) -> &'a Group {
     inventory
         .groups()
         .iter()
@@ -123,22 +164,8 @@ fn group<'a>(inventory: &'a Inventory, name: &str) -> &'a Group {
 fn what_is_proposed_is_applied_by_the_aws_cli_and_undone() {
     let estate = Estate::new();
     let before = estate.collect("before");
-    let log = estate.path("flows.log");
-    fs::write(&log, flows(&Inventory::load(&before).unwrap())).unwrap();
-    let mut command = estate.moto.closegate();
-    command
-        .arg("audit")
-        .arg("--flows")
-        .arg(&log)
-        .arg("--inventory")
-        .arg(&before);
-    command
-        .arg("--out")
-        .arg(estate.path("run"))
-        .assert()
-        .success();
-    let audit: Value =
-        serde_json::from_slice(&fs::read(estate.path("run/audit.json")).unwrap()).unwrap();
+    let log = estate.log(&before);
+    let audit = estate.audit(&before, &log);
     let revocations = audit["revocations"].as_array().unwrap().len();
     let mut rows = audit["rules"].as_array().unwrap().iter();
     let additions = rows.by_ref().filter(|rule| rule["status"] == "add").count();
@@ -161,23 +188,7 @@ fn what_is_proposed_is_applied_by_the_aws_cli_and_undone() {
     assert_eq!(rules(&after).len(), there + additions - revocations);
 
     // Nothing is lost under the new rules, and no group is open that the logs know.
-    let mut command = estate.moto.closegate();
-    command
-        .args(["verify", "--current", "--flows"])
-        .arg(&log)
-        .arg("--inventory")
-        .arg(&after);
-    command.assert().success();
-    let inventory = Inventory::load(&after).unwrap();
-    for name in ["web", "app & co"] {
-        assert!(
-            !group(&inventory, name)
-                .rules
-                .iter()
-                .any(Rule::is_open_egress),
-            "{name}"
-        );
-    }
+    estate.is_closed_and_loses_nothing(&after, &log, &["web", "app & co"]);
 
     estate.bash("rollback.sh", &["open"]);
     estate.bash("rollback.sh", &["remove"]);

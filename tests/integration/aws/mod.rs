@@ -5,3 +5,4 @@ mod collect;
 mod peers;
 mod policies;
 mod sources;
+mod terraform;

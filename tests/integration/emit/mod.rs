@@ -1,10 +1,11 @@
 //! One file per format we write.
 
 mod audit_json;
+mod formats;
 mod graph;
 mod report;
 mod shell;
-mod terraform;
+pub(crate) mod terraform;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

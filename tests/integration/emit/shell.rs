@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{audit, hostile_audit, json, text};
 
 /// Runs a script with an `aws` that only writes down how it was called.
-fn calls(script: &str, arguments: &[&str]) -> Vec<Vec<String>> {
+pub(super) fn calls(script: &str, arguments: &[&str]) -> Vec<Vec<String>> {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| {
         let path = dir.path().join(name);
@@ -55,7 +55,7 @@ fn read(calls: &Path) -> Vec<Vec<String>> {
     text.split_terminator("\0\n").map(words).collect()
 }
 
-fn option<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
+pub(super) fn option<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
     let place = call.iter().position(|word| word == name)?;
     call.get(place + 1).map(String::as_str)
 }

@@ -258,7 +258,7 @@ fn verify_reads_a_plan_of_terraform() {
 
 /// The folder above `registry.terraform.io`, if the machine has a local mirror of
 /// the provider.
-fn provider_mirror() -> Option<String> {
+pub(crate) fn provider_mirror() -> Option<String> {
     std::env::split_paths(
         "/opt/tf-plugins:/usr/share/terraform/plugins:/usr/local/share/terraform/plugins",
     )
@@ -266,7 +266,7 @@ fn provider_mirror() -> Option<String> {
     .map(|dir| dir.display().to_string())
 }
 
-fn validate(dir: &Path, mirror: &str) {
+pub(crate) fn validate(dir: &Path, mirror: &str) {
     let module = dir.join("module");
     std::fs::create_dir(&module).unwrap();
     std::fs::copy(
@@ -293,7 +293,7 @@ fn validate(dir: &Path, mirror: &str) {
     terraform(dir, &["validate"]);
 }
 
-fn terraform(dir: &Path, arguments: &[&str]) -> Vec<u8> {
+pub(crate) fn terraform(dir: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("terraform")
         .args(arguments)
         .current_dir(dir)

@@ -15,6 +15,7 @@ demo: ## build without the AWS SDK and audit the sample data
 test: peers ## set up the peers under target/, then run every test
 	$(CARGO) test
 	@command -v terraform >/dev/null || echo "NOT RUN: terraform is not on this machine; its files were only parsed"
+	@command -v shellcheck >/dev/null || echo "NOT RUN: shellcheck is not on this machine; the scripts were only run"
 
 check: ## formatting, lints with warnings denied, documentation
 	$(CARGO) fmt --check

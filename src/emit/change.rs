@@ -18,7 +18,7 @@ use crate::suggest::{Revocation, Status, SuggestedRule};
 /// After the change a group's rules are: today's − `revocations` + `rules` with
 /// status `add`; after its last stage, also − `tightenings`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ChangeFile {
+pub struct ChangeDocument {
     schema_version: u32,
     pub(super) rules: Vec<RuleRow>,
     pub(super) revocations: Vec<RevocationRow>,
@@ -183,7 +183,7 @@ pub(super) struct StageRow {
     pub(super) cut_at_once: Vec<String>,
 }
 
-impl ChangeFile {
+impl ChangeDocument {
     /// Of an audit.
     pub(super) fn of(audit: &Audit) -> Self {
         let tightenings = audit.tightenings.iter();
@@ -416,7 +416,7 @@ impl StageRow {
 }
 
 /// Every group that the change touches or names, in order.
-fn groups(audit: &Audit, change: &ChangeFile) -> Vec<GroupRow> {
+fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
     let mut touched: BTreeMap<&str, bool> = BTreeMap::new();
     let mut connections: BTreeMap<&str, u64> = BTreeMap::new();
     let name = |permission: &PermissionRow| match &permission.target {
@@ -478,7 +478,7 @@ fn what_to_do(upkeep: &Upkeep) -> Option<String> {
 }
 
 /// Every prefix list that a rule names, in order.
-fn lists(audit: &Audit, change: &ChangeFile) -> Vec<ListRow> {
+fn lists(audit: &Audit, change: &ChangeDocument) -> Vec<ListRow> {
     let targets = change.rules.iter().map(|rule| &rule.permission.target);
     let mut ids: Vec<&String> = targets
         .filter_map(|target| match target {

@@ -13,7 +13,7 @@ mod json;
 mod report_md;
 mod schema;
 
-pub use change::ChangeFile;
+pub use change::ChangeDocument;
 pub use connection_table::connection_table;
 pub use formats::{Asked, FORMATS, Format, FormatError, Holdings, Ids, StateError};
 pub use schema::{SCHEMAS, schema};
@@ -35,7 +35,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 type Maker = fn(&Audit, &mut dyn Write) -> Result<(), EmitError>;
 
 /// What writes a file about the change alone.
-type ChangeMaker = fn(&ChangeFile) -> String;
+type ChangeMaker = fn(&ChangeDocument) -> String;
 
 /// The files about the change: path below the run's directory, and what writes it.
 const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
@@ -91,7 +91,7 @@ pub fn write<W: Write>(
         })
     };
     let about_the_change = || {
-        let change = ChangeFile::of(audit);
+        let change = ChangeDocument::of(audit);
         let mut file = open("rules/rules.json").map_err(EmitError::Io)?;
         json(&change, &mut file)?;
         file.flush()?;

@@ -2,7 +2,7 @@
 
 use schemars::{Schema, schema_for};
 
-use super::change::ChangeFile;
+use super::change::ChangeDocument;
 use super::{audit_json, graph_files};
 
 /// What `closegate schema` can print: name, and the file it describes.
@@ -17,7 +17,7 @@ pub fn schema(name: &str) -> Option<Schema> {
     match name {
         "audit" => Some(schema_for!(audit_json::Document)),
         "graph" => Some(schema_for!(graph_files::Document)),
-        "rules" => Some(schema_for!(ChangeFile)),
+        "rules" => Some(schema_for!(ChangeDocument)),
         _ => None,
     }
 }

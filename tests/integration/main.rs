@@ -8,6 +8,7 @@ mod containers;
 // The sample data's generator, to compare what it makes with what is checked in.
 #[path = "../../sample-data/shop/mod.rs"]
 mod shop;
+mod stages;
 mod store;
 mod tables;
 

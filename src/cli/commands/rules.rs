@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use crate::cli::args::RulesArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
-use crate::emit::{Asked, ChangeFile, Format, Holdings};
+use crate::emit::{Asked, ChangeDocument, Format, Holdings};
 
 pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
     let RulesArgs {
@@ -37,7 +37,7 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
 }
 
 /// A run's change.
-fn change(run: &Path) -> Result<ChangeFile, Failure> {
+fn change(run: &Path) -> Result<ChangeDocument, Failure> {
     let path = run.join("rules/rules.json");
     fs::read(&path)
         .map_err(anyhow::Error::new)

@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 use super::names::{Names, unique};
 use super::terraform::Refs;
 use super::{Asked, FormatError, Ids};
-use crate::emit::change::{ChangeFile, RuleRow, TargetRow, Way};
+use crate::emit::change::{ChangeDocument, RuleRow, TargetRow, Way};
 
 /// How many resources a template may have (cloudformation-limits.html).
 const RESOURCES: usize = 500;
 
-pub(super) fn json(change: &ChangeFile, asked: &Asked) -> String {
+pub(super) fn json(change: &ChangeDocument, asked: &Asked) -> String {
     format!("{:#}\n", template(change, asked))
 }
 
-pub(super) fn yaml(change: &ChangeFile, asked: &Asked) -> Result<String, FormatError> {
+pub(super) fn yaml(change: &ChangeDocument, asked: &Asked) -> Result<String, FormatError> {
     Ok(serde_saphyr::to_string(&template(change, asked))?)
 }
 
-fn template(change: &ChangeFile, asked: &Asked) -> Value {
+fn template(change: &ChangeDocument, asked: &Asked) -> Value {
     // There is no data source: whatever is not literal is a parameter.
     let ids = if asked.ids == Ids::Literal {
         Ids::Literal
@@ -29,7 +29,7 @@ fn template(change: &ChangeFile, asked: &Asked) -> Value {
         Ids::Var
     };
     let names = Names::alone(change);
-    let refs = Refs::new(change, ids, names.others.values().copied());
+    let refs = Refs::new(change, ids, names.rules());
     let logical = names
         .others
         .iter()
@@ -72,7 +72,7 @@ fn template(change: &ChangeFile, asked: &Asked) -> Value {
     template
 }
 
-fn resource(change: &ChangeFile, rule: &RuleRow, refs: &Refs<'_>) -> Value {
+fn resource(change: &ChangeDocument, rule: &RuleRow, refs: &Refs<'_>) -> Value {
     let name = |id: &str| match refs.name(id) {
         super::terraform::Name::Literal(text) => Value::String(text),
         super::terraform::Name::Path(path) => {

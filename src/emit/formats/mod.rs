@@ -1,4 +1,4 @@
-//! A change in every format that something applies: each a pure function of [`ChangeFile`].
+//! A change in every format that something applies: each a pure function of [`ChangeDocument`].
 
 mod cloudformation;
 mod hcl;
@@ -16,7 +16,7 @@ pub(super) use shell::{apply, rollback};
 pub use state::{Holdings, StateError};
 pub(super) use terraform::{mutual, other};
 
-use super::change::ChangeFile;
+use super::change::ChangeDocument;
 
 /// How a file names groups and prefix lists, so that it can move between accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Format {
     pub name: &'static str,
     /// For people.
     pub meaning: &'static str,
-    write: fn(&ChangeFile, &Asked) -> Result<String, FormatError>,
+    write: fn(&ChangeDocument, &Asked) -> Result<String, FormatError>,
 }
 
 /// Every format.
@@ -129,7 +129,7 @@ impl Format {
     }
 
     /// Writes a change.
-    pub fn write(&self, change: &ChangeFile, asked: &Asked) -> Result<String, FormatError> {
+    pub fn write(&self, change: &ChangeDocument, asked: &Asked) -> Result<String, FormatError> {
         (self.write)(change, asked)
     }
 }

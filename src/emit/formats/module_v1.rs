@@ -8,19 +8,11 @@ use super::Asked;
 use super::hcl::{self, Lines, line};
 use super::names::Names;
 use super::terraform::{Refs, heading};
-use crate::emit::change::{ChangeFile, RuleRow, StatusRow, TargetRow};
+use crate::emit::change::{ChangeDocument, RuleRow, StatusRow, TargetRow};
 
-pub(super) fn render(change: &ChangeFile, asked: &Asked) -> String {
+pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
     let names = Names::new(change, fits);
-    let halves = names
-        .pairs
-        .values()
-        .flat_map(|(egress, ingress)| [*egress, *ingress]);
-    let refs = Refs::new(
-        change,
-        asked.ids,
-        halves.chain(names.others.values().copied()),
-    );
+    let refs = Refs::new(change, asked.ids, names.rules());
     let mut blocks = refs.blocks();
     if !names.pairs.is_empty() {
         blocks.push(module(&names, &refs));
@@ -36,7 +28,7 @@ pub(super) fn render(change: &ChangeFile, asked: &Asked) -> String {
 }
 
 /// What 1.0 can say: both halves new, of one account, and a port.
-fn fits(change: &ChangeFile, egress: &RuleRow, ingress: &RuleRow) -> bool {
+fn fits(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
     egress.status == StatusRow::Add
         && ingress.status == StatusRow::Add
         && egress.permission.from_port.is_some()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::emit::change::{ChangeFile, PermissionRow, RuleRow, StatusRow, TargetRow, Way};
+use crate::emit::change::{ChangeDocument, PermissionRow, RuleRow, StatusRow, TargetRow, Way};
 use crate::net::{HashMap, HashSet, identifier};
 
 /// Which rules go into the module, which stand alone, and what they are called.
@@ -16,8 +16,8 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// Pairs that a module can say, and the rest.
     pub(super) fn new(
-        change: &'a ChangeFile,
-        fits: impl Fn(&ChangeFile, &RuleRow, &RuleRow) -> bool,
+        change: &'a ChangeDocument,
+        fits: impl Fn(&ChangeDocument, &RuleRow, &RuleRow) -> bool,
     ) -> Self {
         let by_id: HashMap<&str, &RuleRow> = change
             .rules
@@ -51,14 +51,21 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Every rule that has a name here.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &'a RuleRow> {
+        let pairs = self.pairs.values();
+        let halves = pairs.flat_map(|(egress, ingress)| [*egress, *ingress]);
+        halves.chain(self.others.values().copied())
+    }
+
     /// Every rule by itself.
-    pub(super) fn alone(change: &'a ChangeFile) -> Self {
+    pub(super) fn alone(change: &'a ChangeDocument) -> Self {
         Self::new(change, |_, _, _| false)
     }
 }
 
 /// What the module's 2.x can say: two groups of one account, a protocol with ports or ICMP, and an id for whatever stands already.
-pub(super) fn fits_module(change: &ChangeFile, egress: &RuleRow, ingress: &RuleRow) -> bool {
+pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
     let importable =
         |rule: &RuleRow| rule.status == StatusRow::Add || rule.security_group_rule_id.is_some();
     change
@@ -70,7 +77,7 @@ pub(super) fn fits_module(change: &ChangeFile, egress: &RuleRow, ingress: &RuleR
 }
 
 /// `web-to-db-tcp-3306`, made of identifiers only.
-fn name(change: &ChangeFile, rule: &RuleRow, separator: &str) -> String {
+fn name(change: &ChangeDocument, rule: &RuleRow, separator: &str) -> String {
     let PermissionRow {
         direction,
         protocol,

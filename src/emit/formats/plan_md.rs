@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::emit::change::{ChangeFile, GroupRow, RevocationRow, StageRow, StatusRow};
+use crate::emit::change::{ChangeDocument, GroupRow, RevocationRow, StageRow, StatusRow};
 use crate::emit::report_md::md;
 
 #[derive(Template)]
@@ -12,7 +12,7 @@ struct Plan<'a> {
     elsewhere: Vec<&'a GroupRow>,
     /// Rules of groups that somebody else keeps: those to make, and those that would go.
     left_out: (usize, usize),
-    change: &'a ChangeFile,
+    change: &'a ChangeDocument,
 }
 
 struct Step<'a> {
@@ -53,7 +53,7 @@ const STAGES: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// The document.
-pub(in crate::emit) fn render(change: &ChangeFile) -> String {
+pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
     let step = |(number, row): (usize, &StageRow)| {
         let known = STAGES.iter().find(|(name, ..)| *name == row.name);
         let &(_, title, how, undo) = known?;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::emit::change::{ChangeFile, PermissionRow, RevocationRow, TargetRow};
+use crate::emit::change::{ChangeDocument, PermissionRow, RevocationRow, TargetRow};
 use crate::net::{aws_description, visible};
 
 /// What both scripts begin with, behind what they are.
@@ -52,7 +52,7 @@ call() {
 "#;
 
 /// `rules/apply.sh`.
-pub(in crate::emit) fn apply(change: &ChangeFile) -> String {
+pub(in crate::emit) fn apply(change: &ChangeDocument) -> String {
     let mut script = Script::new(
         change,
         "closegate: the change, by the AWS CLI.\n\
@@ -87,7 +87,7 @@ pub(in crate::emit) fn apply(change: &ChangeFile) -> String {
 }
 
 /// `rules/rollback.sh`.
-pub(in crate::emit) fn rollback(change: &ChangeFile) -> String {
+pub(in crate::emit) fn rollback(change: &ChangeDocument) -> String {
     let mut script = Script::new(
         change,
         "closegate: back to the rules of the snapshot, by the AWS CLI.\n\
@@ -116,12 +116,12 @@ pub(in crate::emit) fn rollback(change: &ChangeFile) -> String {
 
 /// A script while it is written.
 struct Script<'a> {
-    change: &'a ChangeFile,
+    change: &'a ChangeDocument,
     text: String,
 }
 
 impl<'a> Script<'a> {
-    fn new(change: &'a ChangeFile, comment: &str) -> Self {
+    fn new(change: &'a ChangeDocument, comment: &str) -> Self {
         let comment: String = comment
             .lines()
             .map(|line| format!("# {line}").trim_end().to_owned() + "\n")
@@ -197,7 +197,12 @@ fn quoted(word: &str) -> String {
 }
 
 /// A rule in the shape of `API_IpPermission.html`.
-fn permission(change: &ChangeFile, group: &str, row: &PermissionRow, description: &str) -> Value {
+fn permission(
+    change: &ChangeDocument,
+    group: &str,
+    row: &PermissionRow,
+    description: &str,
+) -> Value {
     let mut permission = Map::new();
     permission.insert("IpProtocol".to_owned(), row.protocol.as_str().into());
     if let Some((from, to)) = row.api_ports() {

@@ -14,7 +14,7 @@ use super::names::Names;
 use super::terraform::{Refs, resource};
 use super::{Ids, module_v1};
 use crate::emit::change::{
-    ChangeFile, GroupRow, PermissionRow, RevocationRow, StatusRow, TargetRow,
+    ChangeDocument, GroupRow, PermissionRow, RevocationRow, StatusRow, TargetRow,
 };
 use crate::net::visible;
 
@@ -66,7 +66,7 @@ struct Instance {
 }
 
 #[derive(Deserialize)]
-struct StateFile {
+struct WholeState {
     resources: Vec<StateResource>,
 }
 
@@ -102,7 +102,7 @@ impl Holdings {
         let document: Value = serde_json::from_slice(json)?;
         let values = [&document["values"], &document["prior_state"]["values"]];
         let instances = if document.get("resources").is_some() {
-            of_state(StateFile::deserialize(&document)?)
+            of_state(WholeState::deserialize(&document)?)
         } else if let Some(values) = values.into_iter().find(|values| values.is_object()) {
             let mut instances = Vec::new();
             of_module(&values["root_module"], &mut instances);
@@ -196,7 +196,7 @@ impl Holdings {
     }
 
     /// The change in the style of each group.
-    pub(super) fn patch(&self, change: &ChangeFile) -> String {
+    pub(super) fn patch(&self, change: &ChangeDocument) -> String {
         let names = Names::alone(change);
         let refs = Refs::new(change, Ids::Literal, std::iter::empty());
         let mut blocks: Vec<Block> = Vec::new();
@@ -258,7 +258,7 @@ impl Holdings {
     }
 
     /// A group's resource with the whole list of its rules after the change.
-    fn inside(&self, change: &ChangeFile, group: &GroupRow) -> Block {
+    fn inside(&self, change: &ChangeDocument, group: &GroupRow) -> Block {
         let goes = |permission: &PermissionRow| {
             let mut gone = change.revocations.iter();
             gone.any(|gone| gone.group_id == group.id && gone.permission == *permission)
@@ -291,7 +291,7 @@ impl Holdings {
 
 /// The lines of a rule inside a group.
 fn inner(
-    change: &ChangeFile,
+    change: &ChangeDocument,
     group: &GroupRow,
     permission: &PermissionRow,
     description: &str,
@@ -323,7 +323,7 @@ fn inner(
     ]
 }
 
-fn of_state(state: StateFile) -> Vec<Instance> {
+fn of_state(state: WholeState) -> Vec<Instance> {
     let managed = state
         .resources
         .into_iter()

@@ -1,7 +1,7 @@
 //! A table of the change, for a spreadsheet.
 
 use super::FormatError;
-use crate::emit::change::{ChangeFile, PermissionRow, StatusRow};
+use crate::emit::change::{ChangeDocument, PermissionRow, StatusRow};
 
 const COLUMNS: &[&str] = &[
     "action",
@@ -22,7 +22,7 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// Every rule to add, keep and revoke.
-pub(super) fn csv(change: &ChangeFile) -> Result<String, FormatError> {
+pub(super) fn csv(change: &ChangeDocument) -> Result<String, FormatError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(COLUMNS)?;
     for rule in &change.rules {
@@ -72,7 +72,7 @@ pub(super) fn csv(change: &ChangeFile) -> Result<String, FormatError> {
 }
 
 fn head(
-    change: &ChangeFile,
+    change: &ChangeDocument,
     action: &str,
     (id, name): (&str, &str),
     permission: &PermissionRow,

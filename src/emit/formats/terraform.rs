@@ -15,7 +15,7 @@ use hcl_edit::structure::Block;
 use super::hcl::{self, Lines, line};
 use super::names::{Names, fits_module, unique};
 use super::{Asked, Ids};
-use crate::emit::change::{ChangeFile, RuleRow, StatusRow, TargetRow};
+use crate::emit::change::{ChangeDocument, RuleRow, StatusRow, TargetRow};
 use crate::net::{identifier, visible};
 
 const MODULE: &str = "mutual_security_group_rules";
@@ -50,7 +50,7 @@ pub(super) struct Declared {
 
 /// Groups and lists by what the file calls them.
 pub(super) struct Refs<'a> {
-    change: &'a ChangeFile,
+    change: &'a ChangeDocument,
     ids: Ids,
     /// What is referred to, as it is written literally → its identifier.
     names: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ pub(super) struct Refs<'a> {
 
 impl<'a> Refs<'a> {
     pub(super) fn new<'r>(
-        change: &'a ChangeFile,
+        change: &'a ChangeDocument,
         ids: Ids,
         rules: impl Iterator<Item = &'r RuleRow>,
     ) -> Self {
@@ -198,7 +198,7 @@ fn variable_of_network(vpc: &str) -> String {
 }
 
 /// `sg-…`, with the account in front where it is another one.
-fn referenced(change: &ChangeFile, from: &str, id: &str) -> String {
+fn referenced(change: &ChangeDocument, from: &str, id: &str) -> String {
     change.foreign_owner(from, id).map_or_else(
         || id.to_owned(),
         |owner| format!("{}/{id}", visible(owner, 12)),
@@ -206,7 +206,7 @@ fn referenced(change: &ChangeFile, from: &str, id: &str) -> String {
 }
 
 /// `rules/mutual.tf`.
-pub(in crate::emit) fn mutual(change: &ChangeFile) -> String {
+pub(in crate::emit) fn mutual(change: &ChangeDocument) -> String {
     let names = Names::new(change, fits_module);
     if names.pairs.is_empty() {
         return hcl::file("closegate: no mutual pair has to be added.", Vec::new());
@@ -219,7 +219,7 @@ pub(in crate::emit) fn mutual(change: &ChangeFile) -> String {
 }
 
 /// `rules/other.tf`.
-pub(in crate::emit) fn other(change: &ChangeFile) -> String {
+pub(in crate::emit) fn other(change: &ChangeDocument) -> String {
     let names = Names::new(change, fits_module);
     if names.others.is_empty() {
         return hcl::file(
@@ -234,17 +234,9 @@ pub(in crate::emit) fn other(change: &ChangeFile) -> String {
 }
 
 /// Both in one file.
-pub(super) fn module(change: &ChangeFile, asked: &Asked) -> String {
+pub(super) fn module(change: &ChangeDocument, asked: &Asked) -> String {
     let names = Names::new(change, fits_module);
-    let halves = names
-        .pairs
-        .values()
-        .flat_map(|(egress, ingress)| [*egress, *ingress]);
-    let refs = Refs::new(
-        change,
-        asked.ids,
-        halves.chain(names.others.values().copied()),
-    );
+    let refs = Refs::new(change, asked.ids, names.rules());
     let mut blocks = refs.blocks();
     if !names.pairs.is_empty() {
         blocks.extend(pairs(&names, &refs));
@@ -260,23 +252,23 @@ pub(super) fn module(change: &ChangeFile, asked: &Asked) -> String {
 }
 
 /// Native resources only.
-pub(super) fn standalone(change: &ChangeFile, asked: &Asked) -> String {
+pub(super) fn standalone(change: &ChangeDocument, asked: &Asked) -> String {
     if asked.holdings.is_empty() {
         return natives(change, asked.ids);
     }
     asked.holdings.patch(change)
 }
 
-fn natives(change: &ChangeFile, ids: Ids) -> String {
+fn natives(change: &ChangeDocument, ids: Ids) -> String {
     let names = Names::alone(change);
-    let refs = Refs::new(change, ids, names.others.values().copied());
+    let refs = Refs::new(change, ids, names.rules());
     let mut blocks = refs.blocks();
     blocks.extend(resources(&names, &refs));
     hcl::file(&heading("one resource per rule", change), blocks)
 }
 
 /// What a file begins with.
-pub(super) fn heading(what: &str, change: &ChangeFile) -> String {
+pub(super) fn heading(what: &str, change: &ChangeDocument) -> String {
     let elsewhere = change
         .groups
         .iter()

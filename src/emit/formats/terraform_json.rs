@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::names::Names;
 use super::terraform::{Argument, Name, Refs, kind, values};
-use crate::emit::change::ChangeFile;
+use crate::emit::change::ChangeDocument;
 
 /// One document.
-pub(super) fn render(change: &ChangeFile, asked: &Asked) -> String {
+pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
     let names = Names::alone(change);
-    let refs = Refs::new(change, asked.ids, names.others.values().copied());
+    let refs = Refs::new(change, asked.ids, names.rules());
     let mut document =
         json!({"//": "closegate: one resource per rule. Apply this before revoking anything."});
     for declared in refs.declared() {

@@ -190,7 +190,55 @@ fn what_is_proposed_is_applied_by_the_aws_cli_and_undone() {
     // Nothing is lost under the new rules, and no group is open that the logs know.
     estate.is_closed_and_loses_nothing(&after, &log, &["web", "app & co"]);
 
+    estate.bash("apply.sh", &["tighten"]);
+    estate.is_closed_and_loses_nothing(&estate.collect("tight"), &log, &["web", "app & co"]);
+
+    estate.bash("rollback.sh", &["loosen"]);
     estate.bash("rollback.sh", &["open"]);
     estate.bash("rollback.sh", &["remove"]);
     assert_eq!(rules(&estate.collect("back")), rules(&before));
+}
+
+/// A stack is made of the template. The emulator knows ingress resources only: of those each rule is there.
+#[test]
+fn a_stack_is_made_of_the_template() {
+    let estate = Estate::new();
+    let before = estate.collect("before");
+    let log = estate.log(&before);
+    let audit = estate.audit(&before, &log);
+    let rows = audit["rules"].as_array().unwrap().iter();
+    let ingress = rows
+        .filter(|rule| rule["status"] == "add" && rule["direction"] == "ingress")
+        .count();
+    let template = estate.path("template.yaml");
+    let mut command = estate.moto.closegate();
+    command
+        .arg("rules")
+        .arg(estate.path("run"))
+        .args(["--emit", "cloudformation", "--out"]);
+    command.arg(&template).assert().success();
+    let aws = root().join("target/peers/bin/aws");
+    let done = Command::new(aws)
+        .args([
+            "--region",
+            "us-east-1",
+            "cloudformation",
+            "create-stack",
+            "--stack-name",
+            "closegate",
+            "--template-body",
+        ])
+        .arg(format!("file://{}", template.display()))
+        .env_clear()
+        .envs(estate.moto.environment())
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let there = rules(&before).len();
+    assert_eq!(rules(&estate.collect("after")).len(), there + ingress);
 }

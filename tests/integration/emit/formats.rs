@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use closegate::emit::{Asked, ChangeFile, FORMATS, Format, Ids};
+use closegate::emit::{Asked, ChangeDocument, FORMATS, Format, Ids};
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 use proptest::prelude::*;
@@ -304,7 +304,7 @@ fn said(format: &Format, text: &str) -> Said {
     }
 }
 
-fn read(change: &Value) -> ChangeFile {
+fn read(change: &Value) -> ChangeDocument {
     serde_json::from_value(change.clone()).unwrap()
 }
 

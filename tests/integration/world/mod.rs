@@ -141,7 +141,9 @@ fn faults(run: &Run) -> Faults {
     let change = Change::from(&run.audit.rules);
     let faults = faults_of(run, &change);
     Faults {
-        lost: faults.lost.max(run.audit.replay.lost.len()),
+        lost: faults
+            .lost
+            .max(run.audit.stages.iter().map(|s| s.replay.lost.len()).sum()),
         wider: faults.wider + run.audit.wider.len(),
         misread: misread(run),
         ..faults

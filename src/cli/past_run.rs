@@ -4,13 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::exit::Failure;
 
 /// A run's `audit.json`.
 pub(super) fn load(run: &Path) -> Result<Value, Failure> {
-    let path = run.join("audit.json");
+    file(run, "audit.json")
+}
+
+/// A JSON file of a run.
+pub(super) fn file<T: DeserializeOwned>(run: &Path, name: &str) -> Result<T, Failure> {
+    let path = run.join(name);
     fs::read(&path)
         .map_err(anyhow::Error::new)
         .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SCHEMA_VERSION;
+use super::brief::{FindingRow, Tool, Window};
 use super::change::{self, RevocationRow, RuleRow};
 use super::current_rules::{CurrentRow, current_rules};
 use crate::audit::Audit;
-use crate::findings::{self, Finding};
 use crate::graph::verdict_word;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};
 use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_service};
@@ -132,19 +132,6 @@ struct HoldOutRow {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Tool {
-    name: &'static str,
-    version: &'static str,
-}
-
-/// Unix seconds of the evidence read; both 0 when nothing was.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Window {
-    start: u64,
-    end: u64,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
 struct Input {
     /// Distinct rows that parsed: connection rows + `no_data` + `skip_data`.
     records_read: u64,
@@ -222,31 +209,6 @@ struct EndRow {
     aws_service: Option<String>,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-struct FindingRow {
-    id: String,
-    kind: &'static str,
-    severity: &'static str,
-    confidence: &'static str,
-    title: &'static str,
-    detail: String,
-    remediation: &'static str,
-    group_id: Option<String>,
-    interface_id: Option<String>,
-    local: Option<String>,
-    remote: Option<String>,
-    protocol: Option<String>,
-    port: Option<u16>,
-    first_seen: u64,
-    last_seen: u64,
-    records: u64,
-    bytes: u64,
-    quarantined: bool,
-    /// Controls of the usual benchmarks that it bears on.
-    benchmarks: &'static [&'static str],
-    evidence: Vec<String>,
-}
-
 /// The five outcomes add up to `connections`.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ReplayRow {
@@ -280,8 +242,8 @@ pub(super) fn document(audit: &Audit) -> Document {
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
-            name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
+            name: env!("CARGO_PKG_NAME").into(),
+            version: env!("CARGO_PKG_VERSION").into(),
         },
         window: Window { start, end },
         input: input(audit),
@@ -296,7 +258,11 @@ pub(super) fn document(audit: &Audit) -> Document {
             .par_iter()
             .map(|c| connection(audit, c))
             .collect(),
-        findings: audit.findings.iter().map(|f| finding(audit, f)).collect(),
+        findings: audit
+            .findings
+            .iter()
+            .map(|f| FindingRow::new(audit, f, usize::MAX))
+            .collect(),
         rules: change::rules(audit),
         revocations: change::revocations(audit),
         replay: ReplayRow {
@@ -532,35 +498,5 @@ pub(super) fn interface_id(audit: &Audit, end: End) -> Option<String> {
         Place::Local(ix) => Some(audit.inventory.interface(ix).id.clone()),
         Place::Unlisted(ix) => Some(audit.table.observers[ix.index()].clone()),
         Place::Outside => None,
-    }
-}
-
-fn finding(audit: &Audit, f: &Finding) -> FindingRow {
-    let found = &f.found;
-    FindingRow {
-        id: f.id.clone(),
-        kind: f.kind.id,
-        severity: f.severity.as_str(),
-        confidence: f.confidence.as_str(),
-        title: f.kind.title,
-        detail: found.detail.clone(),
-        remediation: f.kind.remediation,
-        group_id: found.group.map(|g| audit.inventory.group(g).id.clone()),
-        interface_id: found.interface.clone(),
-        local: found.local.map(|a| a.to_string()),
-        remote: found.remote.map(|a| a.to_string()),
-        protocol: found.service.map(|s| s.protocol.to_string()),
-        port: found.service.and_then(crate::net::Service::port),
-        first_seen: f.first,
-        last_seen: f.last,
-        records: f.records,
-        bytes: f.bytes,
-        quarantined: f.quarantined,
-        benchmarks: findings::benchmarks(f.kind.id),
-        evidence: f
-            .evidence
-            .iter()
-            .map(|&p| audit.connections[p].id.clone())
-            .collect(),
     }
 }

@@ -4,19 +4,26 @@
 //! types of their own, so that they can stay while the domain changes.
 
 mod audit_json;
+mod brief;
 mod change;
 mod connection_table;
 mod current_rules;
 mod formats;
 mod graph_files;
 mod json;
+mod report_html;
 mod report_md;
 mod schema;
+mod tools;
 
+pub use brief::Brief;
 pub use change::ChangeDocument;
 pub use connection_table::connection_table;
-pub use formats::{Asked, FORMATS, Format, FormatError, Holdings, Ids, StateError};
+pub use formats::{Asked, FORMATS, Format, FormatError, Holdings, Ids, StateError, group_lines};
+pub use graph_files::GraphDocument;
+pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
+pub use tools::{Places, asff, csv, ocsf, sarif};
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -53,7 +60,7 @@ const FILES: &[(&str, Maker)] = &[
     }),
     ("connections.parquet", connection_table),
     ("graph.dot", |audit, to| {
-        Ok(to.write_all(graph_files::dot(audit).as_bytes())?)
+        Ok(to.write_all(graph_files::document(audit).dot().as_bytes())?)
     }),
     ("graph.json", |audit, to| {
         Ok(json(&graph_files::document(audit), to)?)
@@ -95,6 +102,19 @@ pub fn write<W: Write>(
         let mut file = open("rules/rules.json").map_err(EmitError::Io)?;
         json(&change, &mut file)?;
         file.flush()?;
+        let brief = Brief::of(audit, &change);
+        let mut file = open("report.json").map_err(EmitError::Io)?;
+        json(&brief, &mut file)?;
+        file.flush()?;
+        let page = html(&brief).map_err(io::Error::from)?;
+        for (path, text) in [
+            ("report.html", page),
+            ("findings.sarif", sarif(&brief, &Places::new())),
+        ] {
+            let mut file = open(path).map_err(EmitError::Io)?;
+            file.write_all(text.as_bytes())?;
+            file.flush()?;
+        }
         CHANGE_FILES.iter().try_for_each(|(path, make)| {
             let mut file = open(path).map_err(EmitError::Io)?;
             file.write_all(make(&change).as_bytes())?;
@@ -139,6 +159,13 @@ impl Write for InMemory<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The day of a time in Unix seconds, UTC.
+pub(crate) fn day(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
 }
 
 /// A length of time as people say it.

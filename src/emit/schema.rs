@@ -2,13 +2,16 @@
 
 use schemars::{Schema, schema_for};
 
+use super::audit_json;
+use super::brief::Brief;
 use super::change::ChangeDocument;
-use super::{audit_json, graph_files};
+use super::graph_files::GraphDocument;
 
 /// What `closegate schema` can print: name, and the file it describes.
 pub const SCHEMAS: &[(&str, &str)] = &[
     ("audit", "audit.json"),
     ("graph", "graph.json"),
+    ("report", "report.json"),
     ("rules", "rules/rules.json"),
 ];
 
@@ -16,7 +19,8 @@ pub const SCHEMAS: &[(&str, &str)] = &[
 pub fn schema(name: &str) -> Option<Schema> {
     match name {
         "audit" => Some(schema_for!(audit_json::Document)),
-        "graph" => Some(schema_for!(graph_files::Document)),
+        "graph" => Some(schema_for!(GraphDocument)),
+        "report" => Some(schema_for!(Brief)),
         "rules" => Some(schema_for!(ChangeDocument)),
         _ => None,
     }

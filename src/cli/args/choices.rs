@@ -24,6 +24,44 @@ impl From<EngineArg> for Engine {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ReportArg {
+    /// One page for a browser
+    Html,
+    /// For a ticket
+    Markdown,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// AWS Security Finding Format: a line per call of `batch-import-findings --cli-input-json`
+    Asff,
+    /// OCSF 1.5.0, an event per line
+    Ocsf,
+    /// The findings as a table
+    Csv,
+    /// The report's data
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum GraphArg {
+    /// Graphviz
+    Dot,
+    /// Mermaid; Markdown with several diagrams where one would be too large
+    Mermaid,
+    /// For networkx, yEd, Gephi
+    Graphml,
+    /// As graph.json has it
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum GraphLevelArg {
+    /// A security group, or what lies outside
+    Group,
+    /// An interface, or an address
+    Interface,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum IdsArg {
     /// By their ids
@@ -98,6 +136,7 @@ pub(in crate::cli) enum SampleArg {
 pub(in crate::cli) enum SchemaArg {
     Audit,
     Graph,
+    Report,
     Rules,
 }
 
@@ -106,6 +145,7 @@ impl SchemaArg {
         match self {
             Self::Audit => "audit",
             Self::Graph => "graph",
+            Self::Report => "report",
             Self::Rules => "rules",
         }
     }

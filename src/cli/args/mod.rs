@@ -12,7 +12,10 @@ use crate::store;
 
 mod choices;
 
-pub(in crate::cli) use choices::{EngineArg, IdsArg, LevelArg, SampleArg, SchemaArg, SeverityArg};
+pub(in crate::cli) use choices::{
+    EngineArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg, SchemaArg,
+    SeverityArg,
+};
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
 ///
@@ -44,6 +47,10 @@ pub(in crate::cli) enum Command {
     Verify(VerifyArgs),
     /// Write a past run's rules in another format
     Rules(RulesArgs),
+    /// Write a past run's report in another format
+    Report(ReportArgs),
+    /// Write a past run's connection graph
+    Graph(GraphArgs),
     /// Print every piece of evidence behind one rule, finding or connection
     Explain(ExplainArgs),
     /// Is this allowed by the current rules, and by which rule on which side?
@@ -303,6 +310,42 @@ pub(in crate::cli) struct RulesArgs {
 fn formats() -> PossibleValuesParser {
     let formats = emit::FORMATS.iter();
     PossibleValuesParser::new(formats.map(|f| PossibleValue::new(f.name).help(f.meaning)))
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ReportArgs {
+    /// An audit's --out directory
+    pub(in crate::cli) run: PathBuf,
+
+    /// The format
+    #[arg(long, value_name = "FORMAT")]
+    pub(in crate::cli) format: ReportArg,
+
+    /// The file to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) out: Option<PathBuf>,
+
+    /// For sarif: directory with the Terraform files that define the groups, so that each result points to its line
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) terraform: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct GraphArgs {
+    /// An audit's --out directory
+    pub(in crate::cli) run: PathBuf,
+
+    /// The format
+    #[arg(long, value_name = "FORMAT")]
+    pub(in crate::cli) format: GraphArg,
+
+    /// What a node is
+    #[arg(long, value_name = "LEVEL", default_value = "group")]
+    pub(in crate::cli) level: GraphLevelArg,
+
+    /// The file to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use crate::cli::args::RulesArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
+use crate::cli::{output, past_run};
 use crate::emit::{Asked, ChangeDocument, Format, Holdings};
 
 pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
@@ -29,21 +29,11 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
         ids: ids.into(),
         holdings: holdings.unwrap_or_default(),
     };
-    let change = change(&run)?;
+    let change: ChangeDocument = past_run::file(&run, "rules/rules.json")?;
     let text = format
         .write(&change, &asked)
         .map_err(|error| Failure::Output(error.into()))?;
     output::text(out.as_deref(), text)
-}
-
-/// A run's change.
-fn change(run: &Path) -> Result<ChangeDocument, Failure> {
-    let path = run.join("rules/rules.json");
-    fs::read(&path)
-        .map_err(anyhow::Error::new)
-        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-        .with_context(|| format!("`{}` can't be read; name a run's directory", path.display()))
-        .map_err(Failure::usage)
 }
 
 fn holdings(state: &Path) -> Result<Holdings, Failure> {

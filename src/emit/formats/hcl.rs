@@ -140,3 +140,26 @@ fn width(lines: &Lines) -> usize {
         .max()
         .unwrap_or_default()
 }
+
+/// The names of the security groups that a Terraform file defines, with the line of each: those whose name is a plain text. Nothing, if
+/// it can't be parsed.
+pub fn group_lines(text: &str) -> Vec<(String, u64)> {
+    let Ok(body) = hcl_edit::parser::parse_body(text) else {
+        return Vec::new();
+    };
+    let groups = body.get_blocks("resource");
+    let groups = groups.filter(|block| {
+        block
+            .labels
+            .first()
+            .is_some_and(|kind| kind.as_str() == "aws_security_group")
+    });
+    groups
+        .filter_map(|block| {
+            let name = block.body.get_attribute("name")?.value.as_str()?;
+            let start = hcl_edit::Span::span(block)?.start;
+            let before = text.get(..start)?;
+            Some((name.to_owned(), 1 + before.matches('\n').count() as u64))
+        })
+        .collect()
+}

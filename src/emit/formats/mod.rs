@@ -11,9 +11,11 @@ mod table;
 mod terraform;
 mod terraform_json;
 
+pub use hcl::group_lines;
 pub(super) use plan_md::render as plan;
 pub(super) use shell::{apply, rollback};
 pub use state::{Holdings, StateError};
+pub(super) use table::inert;
 pub(super) use terraform::{mutual, other};
 
 use super::change::ChangeDocument;

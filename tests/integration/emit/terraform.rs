@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use closegate::audit::Audit;
+use closegate::emit::{Asked, Format, Ids};
 use closegate::inventory::{Direction, Target};
 use closegate::suggest::Status;
 use hcl_edit::expr::{Expression, ObjectKey};
@@ -186,6 +187,48 @@ fn terraform_takes_the_files() {
         }
         terraform(dir.path(), &["fmt", "-check", "-diff"]);
         if let Some(mirror) = provider_mirror() {
+            validate(dir.path(), &mirror);
+        }
+    }
+}
+
+/// The formats of `closegate rules`, by ids, variables and data sources: formatting of all, and validation of those that this
+/// Terraform runs, against the real provider.
+#[test]
+fn terraform_takes_every_format_of_it() {
+    if Command::new("terraform").arg("version").output().is_err() {
+        return;
+    }
+    for (number, audit) in [audit(), hostile_audit()].iter().enumerate() {
+        let change = super::json(audit, "rules/rules.json");
+        for ids in [Ids::Literal, Ids::Var, Ids::Data] {
+            let asked = Asked {
+                ids,
+                ..Asked::default()
+            };
+            let write = |name: &str| {
+                let change = serde_json::from_value(change.clone()).unwrap();
+                Format::named(name).unwrap().write(&change, &asked).unwrap()
+            };
+            let dir = tempfile::tempdir().unwrap();
+            for name in ["terraform-module", "terraform-module-v1", "terraform"] {
+                std::fs::write(dir.path().join(format!("{name}.tf")), write(name)).unwrap();
+            }
+            terraform(dir.path(), &["fmt", "-check", "-diff"]);
+            // One of each kind is enough: each takes ten seconds.
+            let Some(mirror) = provider_mirror().filter(|_| (number == 1) == (ids == Ids::Data))
+            else {
+                continue;
+            };
+            let dir = tempfile::tempdir().unwrap();
+            let file =
+                |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+            file("mutual.tf", "");
+            if number == 0 {
+                file("rules.tf.json", &write("terraform-json"));
+            } else {
+                file("mutual.tf", &write("terraform-module"));
+            }
             validate(dir.path(), &mirror);
         }
     }

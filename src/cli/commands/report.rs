@@ -1,0 +1,82 @@
+//! `closegate report`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::cli::args::{ReportArg, ReportArgs};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::{output, past_run};
+use crate::emit::{self, Brief, Places};
+
+pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
+    let ReportArgs {
+        run,
+        format,
+        out,
+        terraform,
+    } = args;
+    if terraform.is_some() && format != ReportArg::Sarif {
+        return Err(Failure::usage(anyhow!(
+            "--terraform goes with --format sarif; no other format points to lines"
+        )));
+    }
+    let text = if format == ReportArg::Markdown {
+        let path = run.join("report.md");
+        fs::read_to_string(&path)
+            .with_context(|| format!("`{}` can't be read; name a run's directory", path.display()))
+            .map_err(Failure::usage)?
+    } else {
+        let places = terraform
+            .as_deref()
+            .map(places)
+            .transpose()?
+            .unwrap_or_default();
+        rendered(&past_run::file(&run, "report.json")?, format, &places)
+            .context("the report can't be written")
+            .map_err(Failure::Output)?
+    };
+    output::text(out.as_deref(), text)
+}
+
+fn rendered(brief: &Brief, format: ReportArg, places: &Places) -> anyhow::Result<String> {
+    Ok(match format {
+        ReportArg::Html => emit::html(brief)?,
+        ReportArg::Sarif => emit::sarif(brief, places),
+        ReportArg::Asff => emit::asff(brief),
+        ReportArg::Ocsf => emit::ocsf(brief),
+        ReportArg::Csv => emit::csv(brief)?,
+        ReportArg::Markdown | ReportArg::Json => serde_json::to_string_pretty(brief)? + "\n",
+    })
+}
+
+/// Where groups are written, by name: the line of each `aws_security_group` whose name is a plain text.
+fn places(dir: &Path) -> Result<Places, Failure> {
+    if !dir.is_dir() {
+        return Err(Failure::usage(anyhow!(
+            "--terraform `{}` is not a directory; name the one with the .tf files",
+            dir.display()
+        )));
+    }
+    let mut places = Places::new();
+    let files = walkdir::WalkDir::new(dir)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok);
+    for file in files.filter(|file| file.path().extension().is_some_and(|end| end == "tf")) {
+        let Ok(text) = fs::read_to_string(file.path()) else {
+            continue;
+        };
+        let below = file
+            .path()
+            .strip_prefix(dir)
+            .unwrap_or(file.path())
+            .display()
+            .to_string();
+        for (name, line) in emit::group_lines(&text) {
+            places.entry(name).or_insert((below.clone(), line));
+        }
+    }
+    Ok(places)
+}

@@ -1,0 +1,65 @@
+//! `report.html`: one file that loads nothing. What strangers wrote is in it as JSON, which the script puts into the page as text.
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::brief::{Brief, Counts};
+use super::{day, duration};
+
+const STYLE: &str = include_str!("../../templates/report.css");
+const SCRIPT: &str = include_str!("../../templates/report.js");
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    brief: &'a Brief,
+    counts: Counts,
+    ready: bool,
+    window: String,
+    style: &'static str,
+    script: &'static str,
+    /// What the policy of the page allows, and nothing else.
+    style_hash: String,
+    script_hash: String,
+    data: String,
+}
+
+/// The page.
+pub fn html(brief: &Brief) -> Result<String, serde_json::Error> {
+    let counts = brief.counts;
+    let window = brief.window;
+    let page = Page {
+        brief,
+        counts,
+        ready: counts.groups_ready == counts.groups_in_use && counts.lost == 0,
+        window: format!(
+            "{} to {}, {}, {} records",
+            day(window.start),
+            day(window.end),
+            duration(window.end.saturating_sub(window.start)),
+            counts.records_read
+        ),
+        style: STYLE,
+        script: SCRIPT,
+        style_hash: hash(STYLE),
+        script_hash: hash(SCRIPT),
+        data: inert(&serde_json::to_string(brief)?),
+    };
+    Ok(page.render().expect("a string takes everything"))
+}
+
+/// What a content security policy calls a text by.
+fn hash(text: &str) -> String {
+    STANDARD.encode(Sha256::digest(text.as_bytes()))
+}
+
+/// JSON that ends no element and begins none, wherever it stands in a page.
+fn inert(json: &str) -> String {
+    json.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}

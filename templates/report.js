@@ -1,0 +1,344 @@
+"use strict";
+(() => {
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+// Everything from the data goes in as text or as an attribute of ours; nothing is ever parsed as markup.
+const make = (name, attributes = {}, ...children) => {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "onclick" || key === "oninput" || key === "onchange") node.addEventListener(key.slice(2), value);
+    else if (value === true) node.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined).map((child) => child instanceof Node ? child : String(child)));
+  return node;
+};
+const draw = (name, attributes = {}, ...children) => {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+};
+const number = (n) => n.toLocaleString("en");
+const bytes = (n) => { const units = ["B", "kB", "MB", "GB", "TB", "PB"]; let unit = 0; while (n >= 1000 && unit < 5) { n /= 1000; unit++; } return `${n.toFixed(n < 10 && unit ? 1 : 0)} ${units[unit]}`; };
+const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
+const time = (seconds) => seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "never";
+const cell = (content, kind) => make("td", { class: kind }, content);
+const row = (...cells) => make("tr", {}, ...cells);
+const heads = (names) => make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: name === "copy" ? "copy" : false }, name)));
+const groupById = new Map(data.groups.map((group, index) => [group.id, index]));
+const say = (text) => { $("graph-said").textContent = text; };
+
+// Theme and printing
+const root = document.documentElement;
+const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+const themed = () => { $("theme").textContent = dark() ? "Light" : "Dark"; };
+$("theme").hidden = $("print").hidden = false;
+$("theme").addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; themed(); });
+$("print").addEventListener("click", () => window.print());
+themed();
+
+// Copying: a rule as a Terraform resource
+const quote = (text) => `"${text.replace(/\\/g, "\\\\").replace(/"/g, "\\\"").replace(/\n/g, "\\n").replace(/\r/g, "\\r").replace(/\t/g, "\\t").replace(/\$\{/g, "$$${").replace(/%\{/g, "%%{")}"`;
+const idOf = (text) => { const found = /\(((?:sg|pl)-[^)]+)\)$/.exec(text); return found ? found[1] : text; };
+const terraform = (group, rule) => {
+  const [, egress, protocol, from, to, target, , , id, description] = rule;
+  const known = idOf(target);
+  const key = known.startsWith("sg-") ? "referenced_security_group_id" : known.startsWith("pl-") ? "prefix_list_id" : known.includes(":") ? "cidr_ipv6" : "cidr_ipv4";
+  const icmp = protocol === "icmp" || protocol === "icmpv6";
+  const ports = from !== null ? `  from_port = ${from}\n  to_port = ${to}\n` : icmp ? "  from_port = -1\n  to_port = -1\n" : "";
+  return `resource "aws_vpc_security_group_${egress ? "egress" : "ingress"}_rule" "${id.replace(/[^A-Za-z0-9_]/g, "_")}" {\n  security_group_id = ${quote(group.id)}\n  description = ${quote(description)}\n  ip_protocol = ${quote(protocol)}\n${ports}  ${key} = ${quote(known)}\n}\n`;
+};
+const copyButton = (what, text) => make("button", {
+  type: "button", class: "copy", "aria-label": `Copy ${what}`,
+  onclick: async (event) => {
+    const button = event.currentTarget;
+    let done = false;
+    try { await navigator.clipboard.writeText(text()); done = true; } catch {
+      const area = make("textarea", { "aria-hidden": "true" });
+      area.value = text();
+      document.body.append(area);
+      area.select();
+      done = document.execCommand("copy");
+      area.remove();
+    }
+    button.textContent = done ? "Copied" : "Not copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  },
+}, "Copy");
+
+// The graph: one line for all services between two nodes with one verdict
+const nodes = data.nodes.map((node, index) => ({ ...node, index, out: [], in: [] }));
+const lines = new Map();
+for (const [from, to, service, verdict, records, sent, connections] of data.edges) {
+  const key = `${from} ${to} ${verdict}`;
+  let line = lines.get(key);
+  if (!line) { line = { from, to, verdict, services: [], connections: 0, bytes: 0 }; lines.set(key, line); nodes[from].out.push(line); nodes[to].in.push(line); }
+  line.services.push(service);
+  line.connections += connections;
+  line.bytes += sent;
+}
+const edges = [...lines.values()];
+const inside = (node) => node.group !== null;
+const bandOf = (node) => inside(node) ? data.groups[node.group].vpc || "network unknown" : node.kind === "interface" || node.kind === "unlisted-interface" ? "interfaces without a group" : "outside";
+const WIDE = 168, TALL = 30, ACROSS = 240, DOWN = 42;
+const layout = () => {
+  const tier = nodes.map(() => -1);
+  let wave = nodes.filter((node) => !node.in.some((line) => line.verdict === "accepted" && line.from !== line.to)).map((node) => node.index);
+  if (!wave.length && nodes.length) wave = [0];
+  let level = 0;
+  const left = new Set(nodes.map((node) => node.index));
+  while (wave.length || left.size) {
+    if (!wave.length) wave = [left.values().next().value];
+    const next = new Set();
+    for (const index of wave) { if (tier[index] < 0) tier[index] = Math.min(level, 7); left.delete(index); }
+    for (const index of wave) for (const line of nodes[index].out) if (line.verdict === "accepted" && tier[line.to] < 0) next.add(line.to);
+    wave = [...next];
+    level++;
+  }
+  // What is only called goes to the right; the internet may call as well and then stays where it is.
+  const deepest = Math.max(0, ...nodes.filter(inside).map((node) => tier[node.index]));
+  for (const node of nodes) if (!inside(node) && !node.out.length) tier[node.index] = deepest + 1;
+  const bands = [...new Set(nodes.map(bandOf))].sort((a, b) => (a === "outside") - (b === "outside") || (a < b ? -1 : 1));
+  let y = 0;
+  const drawn = [];
+  for (const band of bands) {
+    const members = nodes.filter((node) => bandOf(node) === band);
+    const heights = new Map();
+    y += 26;
+    for (const node of members) {
+      const column = tier[node.index], place = heights.get(column) || 0;
+      heights.set(column, place + 1);
+      node.x = 20 + column * ACROSS;
+      node.y = y + place * DOWN;
+    }
+    const height = Math.max(1, ...heights.values()) * DOWN;
+    drawn.push({ band, y: y - 24, height: height + 22 });
+    y += height + 12;
+  }
+  return { bands: drawn, width: 40 + (Math.max(0, ...tier) + 1) * ACROSS, height: y + 10 };
+};
+const picture = $("picture");
+const layer = draw("g");
+let chosen = null, hidden = new Set(["refused"]);
+const area = layout();
+const view = { x: 0, y: 0, width: area.width, height: area.height };
+const show = () => picture.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+const fit = () => { Object.assign(view, { x: 0, y: 0, width: area.width, height: area.height }); show(); };
+const zoom = (by, cx = view.x + view.width / 2, cy = view.y + view.height / 2) => {
+  view.x = cx - (cx - view.x) * by; view.y = cy - (cy - view.y) * by; view.width *= by; view.height *= by; show();
+};
+const short = (text, room) => [...text].length > room ? [...text].slice(0, room - 1).join("") + "…" : text;
+const path = (line) => {
+  const a = nodes[line.from], b = nodes[line.to];
+  const shift = line.verdict === "accepted" ? 0 : line.verdict === "refused" ? 5 : -5;
+  if (a === b) return `M${a.x + WIDE},${a.y + 10} c40,-20 40,30 0,12`;
+  const forward = b.x >= a.x + WIDE;
+  const x1 = forward ? a.x + WIDE : a.x, x2 = forward ? b.x : b.x === a.x ? b.x : b.x + WIDE;
+  const bend = forward ? Math.max(40, (x2 - x1) / 2) : -60;
+  const y1 = a.y + TALL / 2 + shift, y2 = b.y + TALL / 2 + shift;
+  return `M${x1},${y1} C${x1 + bend},${y1} ${x2 - (b.x === a.x ? -bend : forward ? bend : -60)},${y2} ${x2},${y2}`;
+};
+const described = (line) => `${nodes[line.from].label} to ${nodes[line.to].label}: ${line.services.slice(0, 12).join(", ")}${line.services.length > 12 ? " and others" : ""}; ${line.verdict}, ${number(line.connections)} connections, ${bytes(line.bytes)}`;
+for (const { band, y, height } of area.bands) {
+  layer.append(draw("rect", { class: "band", x: 4, y, width: area.width - 8, height, rx: 8 }), draw("text", { class: "bandname", x: 14, y: y + 15 }, short(band, 60)));
+}
+for (const line of edges) {
+  line.shape = draw("path", { class: `edge ${line.verdict}`, d: path(line) }, draw("title", {}, described(line)));
+  line.shape.addEventListener("mouseenter", () => say(described(line)));
+  layer.append(line.shape);
+}
+for (const node of nodes) {
+  const group = inside(node) ? data.groups[node.group] : null;
+  const open = group && group.open, strange = node.kind === "address";
+  const what = `${node.label}, ${group ? "group" : node.kind.replace("-", " ")}${open ? ", lets everything out" : ""}${strange ? ", suspicious" : ""}`;
+  node.shape = draw("g", { class: `node${open ? " open" : ""}${strange ? " strange" : ""}`, transform: `translate(${node.x},${node.y})`, tabindex: "0", role: "button", "aria-pressed": "false", "aria-label": what },
+    draw("rect", { width: WIDE, height: TALL, rx: group ? 4 : 15 }), draw("text", { x: 8, y: 19 }, short(node.label, 22)), draw("title", {}, what));
+  node.shape.addEventListener("click", () => { if (!moved) isolate(chosen === node ? null : node); });
+  node.shape.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); isolate(chosen === node ? null : node); } });
+  node.shape.addEventListener("mouseenter", () => say(what));
+  layer.append(node.shape);
+}
+picture.append(layer);
+// Groups are asked for by name; 5,000 lines are redrawn by class alone.
+const redraw = () => {
+  for (const line of edges) {
+    const off = hidden.has(line.verdict);
+    line.shape.toggleAttribute("hidden", off);
+    line.shape.setAttribute("display", off ? "none" : "inline");
+    line.shape.classList.toggle("away", chosen !== null && line.from !== chosen.index && line.to !== chosen.index);
+  }
+  const near = new Set(chosen ? [...chosen.out.map((l) => l.to), ...chosen.in.map((l) => l.from), chosen.index] : []);
+  for (const node of nodes) {
+    node.shape.classList.toggle("away", chosen !== null && !near.has(node.index));
+    node.shape.classList.toggle("chosen", node === chosen);
+    node.shape.setAttribute("aria-pressed", node === chosen);
+  }
+};
+const isolate = (node) => {
+  chosen = node;
+  redraw();
+  const place = $("chosen");
+  place.replaceChildren();
+  if (!node) return;
+  const list = [...node.out.map((line) => [line, "to"]), ...node.in.map((line) => [line, "from"])];
+  place.append(make("h3", {}, `${node.label}: ${list.length} lines`),
+    make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": `What ${node.label} talks to` }, make("table", {}, make("thead", {}, heads(["way", "who", "services", "verdict", "connections", "bytes"])),
+      make("tbody", {}, ...list.slice(0, 200).map(([line, way]) => row(cell(way), cell(nodes[way === "to" ? line.to : line.from].label), cell(line.services.slice(0, 20).join(", "), "code"), cell(line.verdict), cell(number(line.connections), "number"), cell(bytes(line.bytes), "number")))))));
+  if (inside(node)) detail(node.group, place);
+};
+const search = (text) => {
+  const wanted = text.trim().toLowerCase();
+  let hits = 0;
+  for (const node of nodes) {
+    const group = inside(node) ? data.groups[node.group] : null;
+    const hit = wanted !== "" && (node.label.toLowerCase().includes(wanted) || (group && group.id.includes(wanted)));
+    node.shape.classList.toggle("hit", hit);
+    hits += hit;
+  }
+  say(wanted ? `${hits} of ${nodes.length} nodes match` : `${nodes.length} nodes, ${edges.length} lines`);
+};
+const toggles = ["accepted", "quarantined", "refused"].map((verdict) => make("label", {}, make("input", {
+  type: "checkbox", checked: !hidden.has(verdict), id: `show-${verdict}`,
+  onchange: (event) => { if (event.target.checked) hidden.delete(verdict); else hidden.add(verdict); redraw(); },
+}), verdict));
+$("graph-tools").append(
+  make("label", {}, "Find", make("input", { type: "search", id: "search", oninput: (event) => search(event.target.value) })), ...toggles,
+  make("button", { type: "button", onclick: () => zoom(0.8), "aria-label": "Zoom in" }, "+"), make("button", { type: "button", onclick: () => zoom(1.25), "aria-label": "Zoom out" }, "−"),
+  make("button", { type: "button", id: "fit", onclick: () => { isolate(null); fit(); } }, "All"), make("span", { class: "dim", id: "graph-said" }));
+const sample = (kind) => { const svg = draw("svg", { width: 34, height: 12, "aria-hidden": "true" }); const colour = { accepted: "var(--blue)", quarantined: "var(--orange)", refused: "var(--grey)" }[kind]; svg.append(draw("line", { x1: 0, x2: 34, y1: 6, y2: 6, stroke: colour, "stroke-width": kind === "quarantined" ? 3 : 1.5, "stroke-dasharray": kind === "accepted" ? "0" : kind === "refused" ? "2 4" : "9 4" })); return svg; };
+$("legend").append(make("span", {}, sample("accepted"), " accepted"), make("span", {}, sample("quarantined"), " quarantined"), make("span", {}, sample("refused"), " refused"), make("span", {}, "thick border: lets everything out"), make("span", {}, "dashed border: suspicious address"));
+let drag = null, moved = false;
+const scale = () => Math.max(view.width / picture.clientWidth, view.height / picture.clientHeight);
+picture.addEventListener("pointerdown", (event) => { drag = { x: event.clientX, y: event.clientY, vx: view.x, vy: view.y }; moved = false; });
+picture.addEventListener("pointermove", (event) => {
+  if (!drag) return;
+  const dx = event.clientX - drag.x, dy = event.clientY - drag.y;
+  if (Math.abs(dx) + Math.abs(dy) < 4) return;
+  moved = true;
+  picture.classList.add("dragging");
+  view.x = drag.vx - dx * scale(); view.y = drag.vy - dy * scale(); show();
+});
+for (const end of ["pointerup", "pointerleave"]) picture.addEventListener(end, () => { drag = null; picture.classList.remove("dragging"); });
+picture.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey && !event.shiftKey && !event.metaKey) return;
+  event.preventDefault();
+  const box = picture.getBoundingClientRect();
+  zoom(event.deltaY < 0 ? 0.85 : 1.18, view.x + (event.clientX - box.x) * scale(), view.y + (event.clientY - box.y) * scale());
+}, { passive: false });
+fit(); redraw(); search("");
+
+// Findings
+const SEVERITIES = ["critical", "high", "medium", "low", "info"], SURENESS = ["high", "medium", "low"];
+const wanted = { severity: "", confidence: "", text: "", suspicious: false };
+let order = { key: "severity", up: true };
+const PAGE = 200;
+let shown = PAGE;
+const POSTURE_AND_EVIDENCE = new Set(["open-egress", "open-egress-port", "wide-egress", "unused-egress-rule", "unused-group", "stale-reference", "quota-pressure", "unpinned-internet", "default-group-in-use", "open-through-another-group", "skipped-records", "short-window", "unresolved-interface", "one-sided", "guessed-direction", "expired-approval"]);
+const rank = { severity: (f) => SEVERITIES.indexOf(f.severity), confidence: (f) => SURENESS.indexOf(f.confidence), kind: (f) => f.kind, group: (f) => nameOf(f.group_id), last: (f) => -f.last_seen, bytes: (f) => -f.bytes };
+const nameOf = (id) => id === null ? "" : groupById.has(id) ? data.groups[groupById.get(id)].name : id;
+const matches = (f) => (!wanted.severity || f.severity === wanted.severity) && (!wanted.confidence || f.confidence === wanted.confidence)
+  && (!wanted.suspicious || (!POSTURE_AND_EVIDENCE.has(f.kind) && SEVERITIES.indexOf(f.severity) <= 2))
+  && (!wanted.text || `${f.kind} ${f.title} ${f.detail} ${nameOf(f.group_id)} ${f.group_id} ${f.id}`.toLowerCase().includes(wanted.text));
+const findings = () => {
+  const list = data.findings.filter(matches);
+  const by = rank[order.key];
+  list.sort((a, b) => { const x = by(a), y = by(b); return (x < y ? -1 : x > y ? 1 : 0) * (order.up ? 1 : -1); });
+  $("finding-rows").replaceChildren(...list.slice(0, shown).map((f) => {
+    const more = make("details", { class: "more" }, make("summary", {}, f.title), make("p", {}, f.detail), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
+      make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}. Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.`,
+        f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
+    return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.kind, "code"), make("td", { class: "wide" }, more),
+      make("td", {}, f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id)),
+      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell(f.quarantined ? "yes" : "no"), cell(day(f.last_seen)), cell(bytes(f.bytes), "number"));
+  }));
+  $("finding-count").replaceChildren(`${Math.min(shown, list.length)} of ${data.findings.length} findings shown${list.length < data.findings.length ? `, ${list.length} match` : ""}. `,
+    list.length > shown ? make("button", { type: "button", onclick: () => { shown += PAGE; findings(); } }, "More") : "");
+  for (const th of $("finding-head").querySelectorAll("th[data-key]")) th.setAttribute("aria-sort", th.dataset.key === order.key ? (order.up ? "ascending" : "descending") : "none");
+};
+const sortable = (key, name) => make("th", { scope: "col", "data-key": key }, make("button", { type: "button", onclick: () => { order = { key, up: order.key === key ? !order.up : true }; findings(); } }, name));
+const plain = (name) => make("th", { scope: "col" }, name);
+$("finding-head").append(make("tr", {}, sortable("severity", "severity"), sortable("confidence", "confidence"), sortable("kind", "kind"), plain("what"), sortable("group", "group"), plain("destination"), plain("quarantined"), sortable("last", "last seen"), sortable("bytes", "bytes")));
+const choice = (id, name, values, set) => make("label", {}, name, make("select", { id, onchange: (event) => { set(event.target.value); shown = PAGE; findings(); } }, make("option", { value: "" }, "any"), ...values.map((value) => make("option", { value }, value))));
+$("finding-tools").append(choice("severity", "Severity", SEVERITIES, (value) => { wanted.severity = value; }), choice("confidence", "Confidence", SURENESS, (value) => { wanted.confidence = value; }),
+  make("label", {}, "Find", make("input", { type: "search", id: "finding-search", oninput: (event) => { wanted.text = event.target.value.trim().toLowerCase(); findings(); } })),
+  make("label", {}, make("input", { type: "checkbox", id: "suspicious", onchange: (event) => { wanted.suspicious = event.target.checked; findings(); } }), "suspicious only"));
+for (const link of document.querySelectorAll("[data-suspicious]")) link.addEventListener("click", () => { $("suspicious").checked = wanted.suspicious = true; findings(); });
+findings();
+
+// Groups
+const onlyGroups = { open: false, text: "" };
+const groupRows = () => {
+  const list = data.groups.map((group, index) => [group, index]).filter(([group]) => (!onlyGroups.open || group.open) && (!onlyGroups.text || `${group.name} ${group.id} ${group.vpc}`.toLowerCase().includes(onlyGroups.text)));
+  list.sort(([a], [b]) => b.open - a.open || (a.name < b.name ? -1 : 1));
+  $("group-rows").replaceChildren(...list.slice(0, 500).map(([group, index]) => {
+    const adds = group.proposed.filter((rule) => rule[0]).length, goes = group.today.filter((rule) => rule[7]).length;
+    return row(make("td", { class: "wide" }, make("a", { href: "#group-detail", onclick: () => detail(index, $("group-detail")) }, group.name)), cell(group.vpc, "code"), cell(number(group.members), "number"), cell(group.open ? "open" : "closed", group.open ? "high" : ""),
+      cell(`${adds} to add, ${goes} to revoke`), cell(`${number(group.reach_before[1])} → ${number(group.reach_after[1])}`, "number"), cell(group.readiness ? group.readiness.ready ? "yes" : "not yet" : "not in use"));
+  }));
+  $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.groups.length} groups shown.`;
+};
+$("group-head").append(heads(["group", "network", "interfaces", "egress", "rules", "reach, any hops", "known well enough"]));
+$("group-tools").append(make("label", {}, "Find", make("input", { type: "search", id: "group-search", oninput: (event) => { onlyGroups.text = event.target.value.trim().toLowerCase(); groupRows(); } })),
+  make("label", {}, make("input", { type: "checkbox", id: "only-open", onchange: (event) => { onlyGroups.open = event.target.checked; groupRows(); } }), "open only"));
+for (const link of document.querySelectorAll("[data-open]")) link.addEventListener("click", () => { $("only-open").checked = onlyGroups.open = true; groupRows(); });
+function detail(index, place) {
+  const group = data.groups[index];
+  if (place.id !== "chosen") place.replaceChildren();
+  const [hopB, hopsB, portB, outB] = group.reach_before, [hopA, hopsA, portA, outA] = group.reach_after;
+  const addresses = (n) => n >= 1e15 ? n.toExponential(1) : number(n);
+  const today = group.today.map(([egress, services, target, id, connections, alone, last, goes, description]) => row(cell(egress ? "egress" : "ingress"), cell(services, `code${goes ? " goes" : ""}`), cell(target, "code"), cell(id || "", "code"), cell(number(connections), "number"), cell(number(alone), "number"), cell(last ? day(last) : "never"), cell(goes ? "revoke" : "stays"), cell(description)));
+  const proposed = group.proposed.map((rule) => { const [add, egress, protocol, from, to, target, confidence, connections, id, description] = rule;
+    const ports = from === null ? "" : from === to ? `/${from}` : `/${from}-${to}`;
+    return row(cell(add ? "add" : "keep", add ? "add" : ""), cell(egress ? "egress" : "ingress"), cell(protocol + ports, "code"), cell(target, "code"), cell(confidence), cell(number(connections), "number"), cell(description), cell(id, "code"), make("td", {}, copyButton(`rule ${id}`, () => terraform(group, rule)))); });
+  const table = (name, names, rows) => make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": name }, make("table", {}, make("thead", {}, heads(names)), make("tbody", {}, ...rows)));
+  place.append(make("h3", {}, `${group.name} (${group.id})`),
+    make("dl", {}, make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
+      make("dt", {}, "an intruder reaches"), make("dd", {}, `in one hop ${number(hopB)} interfaces today, ${number(hopA)} after; in any number ${number(hopsB)}, then ${number(hopsA)}; on any port ${number(portB)}, then ${number(portA)}; addresses outside ${addresses(outB)}, then ${addresses(outA)}`),
+      ...(group.kept_by ? [make("dt", {}, "kept by"), make("dd", {}, group.kept_by)] : [])),
+    make("h3", {}, `Today's rules, with what they let through (${group.today.length})`), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "connections", "by it alone", "last", "then", "description"], today),
+    make("h3", {}, `Rules after the change that the logs need (${group.proposed.length})`), table(`Rules of ${group.name} after`, ["status", "way", "services", "target", "sure", "connections", "description", "id", "copy"], proposed),
+    copyAll(group));
+}
+const copyAll = (group) => { const adds = group.proposed.filter((rule) => rule[0]); return adds.length ? make("p", { class: "only-screen" }, copyButton(`all ${adds.length} rules to add of ${group.name}`, () => adds.map((rule) => terraform(group, rule)).join("\n")), ` all ${adds.length} rules to add, as Terraform`) : null; };
+groupRows();
+
+// Replay, curves, coverage
+const c = data.counts;
+const stageRows = data.stages.map((stage, index) => row(cell(`${index + 1}. ${stage.name}`), cell(number(stage.rules), "number"), cell(number(stage.groups.length), "number"), cell(number(stage.permitted), "number"), cell(number(stage.lost), "number"), cell(number(stage.cut_at_once.length), "number")));
+$("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason, ${number(c.refused)} refused already, ${number(c.unattributed)} not tied to a group, ${number(c.lost)} lost.`),
+  make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": "Stages" }, make("table", {}, make("thead", {}, heads(["stage", "rules", "groups", "permitted after it", "lost", "cut at once"])), make("tbody", {}, ...stageRows))));
+const W = 420, H = 220, L = 52, B = 34;
+const figure = (caption, ...parts) => make("figure", {}, make("figcaption", {}, caption), draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": caption }, ...parts));
+const axes = (top, labels) => [draw("line", { class: "axis", x1: L, x2: W - 8, y1: H - B, y2: H - B }), draw("line", { class: "axis", x1: L, x2: L, y1: 8, y2: H - B }), draw("text", { x: L - 6, y: 16, "text-anchor": "end" }, number(Math.round(top))), draw("text", { x: L - 6, y: H - B, "text-anchor": "end" }, "0"), ...labels];
+const span = (index, of) => L + 14 + (of < 2 ? (W - L - 40) / 2 : index * (W - L - 46) / (of - 1));
+const rise = (value, top) => H - B - (top ? value / top : 0) * (H - B - 12);
+const ends = data.days.length ? [draw("text", { x: L + 8, y: H - 12 }, day(data.days[0][0])), draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, day(data.days[data.days.length - 1][0]))] : [];
+const figures = [];
+{
+  const top = Math.max(1, ...data.trade_off.map((t) => t[2]), c.exposure_before);
+  const most = Math.max(1, ...data.trade_off.map((t) => t[1]));
+  const at = (rules) => L + 20 + rules / most * (W - L - 90);
+  figures.push(figure("Rules to add against allowed pairs, by --generalise", ...axes(top, [draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, `${number(most)} rules`)]),
+    draw("line", { class: "axis", x1: L, x2: W - 8, y1: rise(c.exposure_before, top), y2: rise(c.exposure_before, top), "stroke-dasharray": "4 4" }), draw("text", { x: L + 6, y: rise(c.exposure_before, top) + 14 }, `today ${number(c.exposure_before)}`),
+    ...data.trade_off.flatMap(([level, rules, exposure], index) => [draw("circle", { class: "dot", cx: at(rules), cy: rise(exposure, top), r: 5 }), draw("text", { x: at(rules) - 4, y: rise(exposure, top) - 10 - 14 * (data.trade_off.length - 1 - index), "text-anchor": "end" }, `${level}: ${number(rules)} rules, ${number(exposure)}`)])));
+}
+if (data.days.length) {
+  const top = Math.max(1, ...data.days.map((d) => d[1]));
+  const wide = Math.max(2, Math.min(30, (W - L - 50) / data.days.length * 0.7));
+  figures.push(figure("Connections seen, by day", ...axes(top, ends), ...data.days.map(([, seen], index) => draw("rect", { class: "bar", x: span(index, data.days.length) - wide / 2, y: rise(seen, top), width: wide, height: H - B - rise(seen, top) }))));
+  let sum = 0;
+  const known = data.days.map((d) => { sum += d[2]; return sum; });
+  const points = known.map((value, index) => `${span(index, known.length)},${rise(value, sum || 1)}`);
+  figures.push(figure("Different connections known, by day: flat means that little is new", ...axes(sum || 1, ends), draw("polyline", { class: "line", points: points.join(" ") }), ...known.map((value, index) => draw("circle", { class: "dot", cx: span(index, known.length), cy: rise(value, sum || 1), r: 3 }))));
+}
+$("figures").append(...figures);
+$("enough-rows").append(...data.groups.filter((group) => group.readiness).map((group) => { const r = group.readiness; return row(cell(group.name), cell(r.ready ? "yes" : "not yet", r.ready ? "add" : "medium"), cell(number(r.days), "number"), cell(number(r.connections), "number"), cell(r.chance_of_new === null ? "" : `${(r.chance_of_new * 100).toFixed(1)} %`, "number"), cell(r.unseen_at_least.toFixed(1), "number"), cell(r.wait_for.join("; "), "wide")); }));
+const part = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+$("coverage-text").append(make("dl", {}, ...part("records", `${number(c.records_read)} read, ${number(c.records_duplicate)} duplicates, ${number(c.records_no_data)} idle intervals`), ...part("could not be read", `${number(c.records_malformed)} lines`), ...part("dropped by AWS", `${number(c.records_skip_data)} gaps (SKIPDATA)`), ...part("sources", `${number(c.sources)}, ${bytes(c.bytes_read)}`)),
+  data.notes.length ? make("ul", {}, ...data.notes.map((note) => make("li", {}, note))) : "",
+  data.malformed.length ? make("details", {}, make("summary", {}, "Lines that could not be read"), make("ul", {}, ...data.malformed.map(([source, line, reason]) => make("li", {}, `${source}${line ? `, line ${line}` : ""}: ${reason}`)))) : "",
+  make("details", {}, make("summary", {}, "Sources"), make("ul", {}, ...data.sources.map((source) => make("li", {}, `${source.name}: ${number(source.records)} records, ${source.format}${source.malformed ? `, ${source.malformed} not read` : ""}`)))));
+root.dataset.ready = "yes";
+})();

@@ -15,6 +15,7 @@ demo: ## build without the AWS SDK and audit the sample data
 test: peers ## set up the peers under target/, then run every test
 	$(CARGO) test
 	@command -v terraform >/dev/null || echo "NOT RUN: terraform is not on this machine; its files were only parsed"
+	@command -v chromium >/dev/null && test -d $(PEERS)/browser/node_modules || echo "NOT RUN: chromium or node is not on this machine; no report was opened in a browser"
 	@command -v shellcheck >/dev/null || echo "NOT RUN: shellcheck is not on this machine; the scripts were only run"
 
 check: ## formatting, lints with warnings denied, documentation
@@ -38,7 +39,7 @@ fuzz: ## ten minutes of each fuzz target; needs nightly and cargo-fuzz
 sample-data: ## make sample-data/ again from its seed
 	$(CARGO) run --quiet --example sample-data
 
-snippets: ## put the demo's output into the README
+snippets: peers ## put the demo's output into the README, and make the report's pictures
 	python3 docs/snippets.py
 
 ec2-shapes: peers ## make the table of EC2's answers again, from the service model
@@ -47,8 +48,11 @@ ec2-shapes: peers ## make the table of EC2's answers again, from the service mod
 # The peers: real programs that read what closegate writes.
 peers: $(PEERS)/.ready
 
-$(PEERS)/.ready: tests/peers/requirements.txt
+$(PEERS)/.ready: tests/peers/requirements.txt tests/browser/package-lock.json
 	rm -rf $(PEERS)
 	python3 -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	mkdir $(PEERS)/browser
+	cp tests/browser/package.json tests/browser/package-lock.json $(PEERS)/browser/
+	if command -v npm >/dev/null; then cd $(PEERS)/browser && npm ci --silent --ignore-scripts --no-audit --no-fund; fi
 	touch $@

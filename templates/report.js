@@ -1,6 +1,8 @@
 "use strict";
-(() => {
-const data = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+// The data is gzip in base64: five hundred groups are three megabytes of JSON, and a tenth of that packed.
+const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
+const data = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 // Everything from the data goes in as text or as an attribute of ours; nothing is ever parsed as markup.
@@ -26,7 +28,8 @@ const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
 const time = (seconds) => seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "never";
 const cell = (content, kind) => make("td", { class: kind }, content);
 const row = (...cells) => make("tr", {}, ...cells);
-const heads = (names) => make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: name === "copy" ? "copy" : false }, name)));
+// A name that begins with # is of a column of numbers.
+const heads = (names) => make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: name === "copy" ? "copy" : name[0] === "#" ? "number" : false }, name.replace("#", ""))));
 const groupById = new Map(data.groups.map((group, index) => [group.id, index]));
 const say = (text) => { $("graph-said").textContent = text; };
 
@@ -84,22 +87,32 @@ const inside = (node) => node.group !== null;
 const bandOf = (node) => inside(node) ? data.groups[node.group].vpc || "network unknown" : node.kind === "interface" || node.kind === "unlisted-interface" ? "interfaces without a group" : "outside";
 const WIDE = 168, TALL = 30, ACROSS = 240, DOWN = 42;
 const layout = () => {
+  // A column is as far right as the longest way to it from whoever nobody calls; ways that come back to themselves are cut.
   const tier = nodes.map(() => -1);
-  let wave = nodes.filter((node) => !node.in.some((line) => line.verdict === "accepted" && line.from !== line.to)).map((node) => node.index);
-  if (!wave.length && nodes.length) wave = [0];
-  let level = 0;
-  const left = new Set(nodes.map((node) => node.index));
-  while (wave.length || left.size) {
-    if (!wave.length) wave = [left.values().next().value];
-    const next = new Set();
-    for (const index of wave) { if (tier[index] < 0) tier[index] = Math.min(level, 7); left.delete(index); }
-    for (const index of wave) for (const line of nodes[index].out) if (line.verdict === "accepted" && tier[line.to] < 0) next.add(line.to);
-    wave = [...next];
-    level++;
-  }
-  // What is only called goes to the right; the internet may call as well and then stays where it is.
+  const calls = (line) => line.verdict === "accepted" && line.from !== line.to && inside(nodes[line.from]);
+  const depth = (start) => {
+    const stack = [[start, 0]], path = new Set([start.index]);
+    const best = new Map([[start.index, 0]]);
+    while (stack.length) {
+      const top = stack[stack.length - 1];
+      const [node, next] = top;
+      const line = node.in[next];
+      top[1]++;
+      if (!line) {
+        tier[node.index] = Math.min(best.get(node.index), 7);
+        path.delete(node.index);
+        stack.pop();
+        if (stack.length) { const up = stack[stack.length - 1][0].index; best.set(up, Math.max(best.get(up), tier[node.index] + 1)); }
+      } else if (calls(line) && !path.has(line.from)) {
+        if (tier[line.from] >= 0) best.set(node.index, Math.max(best.get(node.index), tier[line.from] + 1));
+        else { path.add(line.from); best.set(line.from, 0); stack.push([nodes[line.from], 0]); }
+      }
+    }
+  };
+  for (const node of nodes) if (inside(node) && tier[node.index] < 0) depth(node);
+  // What lies outside: callers to the left, those that are only called to the right.
   const deepest = Math.max(0, ...nodes.filter(inside).map((node) => tier[node.index]));
-  for (const node of nodes) if (!inside(node) && !node.out.length) tier[node.index] = deepest + 1;
+  for (const node of nodes) if (!inside(node)) tier[node.index] = node.out.length ? 0 : deepest + 1;
   const bands = [...new Set(nodes.map(bandOf))].sort((a, b) => (a === "outside") - (b === "outside") || (a < b ? -1 : 1));
   let y = 0;
   const drawn = [];
@@ -110,14 +123,14 @@ const layout = () => {
     for (const node of members) {
       const column = tier[node.index], place = heights.get(column) || 0;
       heights.set(column, place + 1);
-      node.x = 20 + column * ACROSS;
+      node.x = 70 + column * ACROSS;
       node.y = y + place * DOWN;
     }
     const height = Math.max(1, ...heights.values()) * DOWN;
     drawn.push({ band, y: y - 24, height: height + 22 });
     y += height + 12;
   }
-  return { bands: drawn, width: 40 + (Math.max(0, ...tier) + 1) * ACROSS, height: y + 10 };
+  return { bands: drawn, width: 100 + (Math.max(0, ...tier) + 1) * ACROSS, height: y + 10 };
 };
 const picture = $("picture");
 const layer = draw("g");
@@ -153,8 +166,8 @@ for (const node of nodes) {
   const group = inside(node) ? data.groups[node.group] : null;
   const open = group && group.open, strange = node.kind === "address";
   const what = `${node.label}, ${group ? "group" : node.kind.replace("-", " ")}${open ? ", lets everything out" : ""}${strange ? ", suspicious" : ""}`;
-  node.shape = draw("g", { class: `node${open ? " open" : ""}${strange ? " strange" : ""}`, transform: `translate(${node.x},${node.y})`, tabindex: "0", role: "button", "aria-pressed": "false", "aria-label": what },
-    draw("rect", { width: WIDE, height: TALL, rx: group ? 4 : 15 }), draw("text", { x: 8, y: 19 }, short(node.label, 22)), draw("title", {}, what));
+  node.shape = draw("g", { class: `node${open ? " open" : ""}${strange ? " strange" : ""}`, transform: `translate(${node.x},${node.y})`, tabindex: "0", role: "button", "aria-pressed": "false" },
+    draw("title", {}, what), draw("rect", { width: WIDE, height: TALL, rx: group ? 4 : 15 }), draw("text", { x: 8, y: 19, "aria-hidden": "true" }, short(node.label, 22)));
   node.shape.addEventListener("click", () => { if (!moved) isolate(chosen === node ? null : node); });
   node.shape.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); isolate(chosen === node ? null : node); } });
   node.shape.addEventListener("mouseenter", () => say(what));
@@ -184,7 +197,7 @@ const isolate = (node) => {
   if (!node) return;
   const list = [...node.out.map((line) => [line, "to"]), ...node.in.map((line) => [line, "from"])];
   place.append(make("h3", {}, `${node.label}: ${list.length} lines`),
-    make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": `What ${node.label} talks to` }, make("table", {}, make("thead", {}, heads(["way", "who", "services", "verdict", "connections", "bytes"])),
+    make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": `What ${node.label} talks to` }, make("table", {}, make("thead", {}, heads(["way", "who", "services", "verdict", "#connections", "#bytes"])),
       make("tbody", {}, ...list.slice(0, 200).map(([line, way]) => row(cell(way), cell(nodes[way === "to" ? line.to : line.from].label), cell(line.services.slice(0, 20).join(", "), "code"), cell(line.verdict), cell(number(line.connections), "number"), cell(bytes(line.bytes), "number")))))));
   if (inside(node)) detail(node.group, place);
 };
@@ -227,7 +240,10 @@ picture.addEventListener("wheel", (event) => {
   const box = picture.getBoundingClientRect();
   zoom(event.deltaY < 0 ? 0.85 : 1.18, view.x + (event.clientX - box.x) * scale(), view.y + (event.clientY - box.y) * scale());
 }, { passive: false });
-fit(); redraw(); search("");
+fit();
+// A telephone shows the upper left part in a size that can be read.
+if (picture.clientWidth < 600) { view.width = Math.min(area.width, picture.clientWidth * 1.7); view.height = Math.min(area.height, picture.clientHeight * 1.7); show(); }
+redraw(); search("");
 
 // Findings
 const SEVERITIES = ["critical", "high", "medium", "low", "info"], SURENESS = ["high", "medium", "low"];
@@ -235,11 +251,10 @@ const wanted = { severity: "", confidence: "", text: "", suspicious: false };
 let order = { key: "severity", up: true };
 const PAGE = 200;
 let shown = PAGE;
-const POSTURE_AND_EVIDENCE = new Set(["open-egress", "open-egress-port", "wide-egress", "unused-egress-rule", "unused-group", "stale-reference", "quota-pressure", "unpinned-internet", "default-group-in-use", "open-through-another-group", "skipped-records", "short-window", "unresolved-interface", "one-sided", "guessed-direction", "expired-approval"]);
 const rank = { severity: (f) => SEVERITIES.indexOf(f.severity), confidence: (f) => SURENESS.indexOf(f.confidence), kind: (f) => f.kind, group: (f) => nameOf(f.group_id), last: (f) => -f.last_seen, bytes: (f) => -f.bytes };
 const nameOf = (id) => id === null ? "" : groupById.has(id) ? data.groups[groupById.get(id)].name : id;
 const matches = (f) => (!wanted.severity || f.severity === wanted.severity) && (!wanted.confidence || f.confidence === wanted.confidence)
-  && (!wanted.suspicious || (!POSTURE_AND_EVIDENCE.has(f.kind) && SEVERITIES.indexOf(f.severity) <= 2))
+  && (!wanted.suspicious || ((f.family === "destination" || f.family === "behaviour") && SEVERITIES.indexOf(f.severity) <= 2))
   && (!wanted.text || `${f.kind} ${f.title} ${f.detail} ${nameOf(f.group_id)} ${f.group_id} ${f.id}`.toLowerCase().includes(wanted.text));
 const findings = () => {
   const list = data.findings.filter(matches);
@@ -279,7 +294,7 @@ const groupRows = () => {
   }));
   $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.groups.length} groups shown.`;
 };
-$("group-head").append(heads(["group", "network", "interfaces", "egress", "rules", "reach, any hops", "known well enough"]));
+$("group-head").append(heads(["group", "network", "#interfaces", "egress", "rules", "#reach, any hops", "known well enough"]));
 $("group-tools").append(make("label", {}, "Find", make("input", { type: "search", id: "group-search", oninput: (event) => { onlyGroups.text = event.target.value.trim().toLowerCase(); groupRows(); } })),
   make("label", {}, make("input", { type: "checkbox", id: "only-open", onchange: (event) => { onlyGroups.open = event.target.checked; groupRows(); } }), "open only"));
 for (const link of document.querySelectorAll("[data-open]")) link.addEventListener("click", () => { $("only-open").checked = onlyGroups.open = true; groupRows(); });
@@ -297,8 +312,8 @@ function detail(index, place) {
     make("dl", {}, make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
       make("dt", {}, "an intruder reaches"), make("dd", {}, `in one hop ${number(hopB)} interfaces today, ${number(hopA)} after; in any number ${number(hopsB)}, then ${number(hopsA)}; on any port ${number(portB)}, then ${number(portA)}; addresses outside ${addresses(outB)}, then ${addresses(outA)}`),
       ...(group.kept_by ? [make("dt", {}, "kept by"), make("dd", {}, group.kept_by)] : [])),
-    make("h3", {}, `Today's rules, with what they let through (${group.today.length})`), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "connections", "by it alone", "last", "then", "description"], today),
-    make("h3", {}, `Rules after the change that the logs need (${group.proposed.length})`), table(`Rules of ${group.name} after`, ["status", "way", "services", "target", "sure", "connections", "description", "id", "copy"], proposed),
+    make("h3", {}, `Today's rules, with what they let through (${group.today.length})`), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "#connections", "#by it alone", "last", "then", "description"], today),
+    make("h3", {}, `Rules after the change that the logs need (${group.proposed.length})`), table(`Rules of ${group.name} after`, ["status", "way", "services", "target", "sure", "#connections", "description", "id", "copy"], proposed),
     copyAll(group));
 }
 const copyAll = (group) => { const adds = group.proposed.filter((rule) => rule[0]); return adds.length ? make("p", { class: "only-screen" }, copyButton(`all ${adds.length} rules to add of ${group.name}`, () => adds.map((rule) => terraform(group, rule)).join("\n")), ` all ${adds.length} rules to add, as Terraform`) : null; };
@@ -308,30 +323,30 @@ groupRows();
 const c = data.counts;
 const stageRows = data.stages.map((stage, index) => row(cell(`${index + 1}. ${stage.name}`), cell(number(stage.rules), "number"), cell(number(stage.groups.length), "number"), cell(number(stage.permitted), "number"), cell(number(stage.lost), "number"), cell(number(stage.cut_at_once.length), "number")));
 $("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason, ${number(c.refused)} refused already, ${number(c.unattributed)} not tied to a group, ${number(c.lost)} lost.`),
-  make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": "Stages" }, make("table", {}, make("thead", {}, heads(["stage", "rules", "groups", "permitted after it", "lost", "cut at once"])), make("tbody", {}, ...stageRows))));
+  make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": "Stages" }, make("table", {}, make("thead", {}, heads(["stage", "#rules", "#groups", "#permitted after it", "#lost", "#cut at once"])), make("tbody", {}, ...stageRows))));
 const W = 420, H = 220, L = 52, B = 34;
 const figure = (caption, ...parts) => make("figure", {}, make("figcaption", {}, caption), draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": caption }, ...parts));
 const axes = (top, labels) => [draw("line", { class: "axis", x1: L, x2: W - 8, y1: H - B, y2: H - B }), draw("line", { class: "axis", x1: L, x2: L, y1: 8, y2: H - B }), draw("text", { x: L - 6, y: 16, "text-anchor": "end" }, number(Math.round(top))), draw("text", { x: L - 6, y: H - B, "text-anchor": "end" }, "0"), ...labels];
 const span = (index, of) => L + 14 + (of < 2 ? (W - L - 40) / 2 : index * (W - L - 46) / (of - 1));
 const rise = (value, top) => H - B - (top ? value / top : 0) * (H - B - 12);
-const ends = data.days.length ? [draw("text", { x: L + 8, y: H - 12 }, day(data.days[0][0])), draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, day(data.days[data.days.length - 1][0]))] : [];
+const ends = () => data.days.length ? [draw("text", { x: L + 8, y: H - 12 }, day(data.days[0][0])), draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, day(data.days[data.days.length - 1][0]))] : [];
 const figures = [];
 {
   const top = Math.max(1, ...data.trade_off.map((t) => t[2]), c.exposure_before);
   const most = Math.max(1, ...data.trade_off.map((t) => t[1]));
   const at = (rules) => L + 20 + rules / most * (W - L - 90);
-  figures.push(figure("Rules to add against allowed pairs, by --generalise", ...axes(top, [draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, `${number(most)} rules`)]),
+  figures.push(figure("Rules to add against allowed pairs, by how wide the rules are", ...axes(top, [draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, `${number(most)} rules`)]),
     draw("line", { class: "axis", x1: L, x2: W - 8, y1: rise(c.exposure_before, top), y2: rise(c.exposure_before, top), "stroke-dasharray": "4 4" }), draw("text", { x: L + 6, y: rise(c.exposure_before, top) + 14 }, `today ${number(c.exposure_before)}`),
     ...data.trade_off.flatMap(([level, rules, exposure], index) => [draw("circle", { class: "dot", cx: at(rules), cy: rise(exposure, top), r: 5 }), draw("text", { x: at(rules) - 4, y: rise(exposure, top) - 10 - 14 * (data.trade_off.length - 1 - index), "text-anchor": "end" }, `${level}: ${number(rules)} rules, ${number(exposure)}`)])));
 }
 if (data.days.length) {
   const top = Math.max(1, ...data.days.map((d) => d[1]));
   const wide = Math.max(2, Math.min(30, (W - L - 50) / data.days.length * 0.7));
-  figures.push(figure("Connections seen, by day", ...axes(top, ends), ...data.days.map(([, seen], index) => draw("rect", { class: "bar", x: span(index, data.days.length) - wide / 2, y: rise(seen, top), width: wide, height: H - B - rise(seen, top) }))));
+  figures.push(figure("Connections seen, by day", ...axes(top, ends()), ...data.days.map(([, seen], index) => draw("rect", { class: "bar", x: span(index, data.days.length) - wide / 2, y: rise(seen, top), width: wide, height: H - B - rise(seen, top) }))));
   let sum = 0;
   const known = data.days.map((d) => { sum += d[2]; return sum; });
   const points = known.map((value, index) => `${span(index, known.length)},${rise(value, sum || 1)}`);
-  figures.push(figure("Different connections known, by day: flat means that little is new", ...axes(sum || 1, ends), draw("polyline", { class: "line", points: points.join(" ") }), ...known.map((value, index) => draw("circle", { class: "dot", cx: span(index, known.length), cy: rise(value, sum || 1), r: 3 }))));
+  figures.push(figure("Different connections known, by day: flat means that little is new", ...axes(sum || 1, ends()), draw("polyline", { class: "line", points: points.join(" ") }), ...known.map((value, index) => draw("circle", { class: "dot", cx: span(index, known.length), cy: rise(value, sum || 1), r: 3 }))));
 }
 $("figures").append(...figures);
 $("enough-rows").append(...data.groups.filter((group) => group.readiness).map((group) => { const r = group.readiness; return row(cell(group.name), cell(r.ready ? "yes" : "not yet", r.ready ? "add" : "medium"), cell(number(r.days), "number"), cell(number(r.connections), "number"), cell(r.chance_of_new === null ? "" : `${(r.chance_of_new * 100).toFixed(1)} %`, "number"), cell(r.unseen_at_least.toFixed(1), "number"), cell(r.wait_for.join("; "), "wide")); }));
@@ -341,4 +356,7 @@ $("coverage-text").append(make("dl", {}, ...part("records", `${number(c.records_
   data.malformed.length ? make("details", {}, make("summary", {}, "Lines that could not be read"), make("ul", {}, ...data.malformed.map(([source, line, reason]) => make("li", {}, `${source}${line ? `, line ${line}` : ""}: ${reason}`)))) : "",
   make("details", {}, make("summary", {}, "Sources"), make("ul", {}, ...data.sources.map((source) => make("li", {}, `${source.name}: ${number(source.records)} records, ${source.format}${source.malformed ? `, ${source.malformed} not read` : ""}`)))));
 root.dataset.ready = "yes";
-})();
+})().catch((error) => {
+  document.getElementById("verdict").append(` (The rest of this page could not be shown: ${error.message}. report.md of the same run has it as text.)`);
+  throw error;
+});

@@ -55,7 +55,7 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
         text.push_str(&table);
     }
     if let Some(out) = out {
-        let report = out.join("report.md");
+        let report = out.join("report.html");
         write!(
             text,
             "\nReport: {}\n",

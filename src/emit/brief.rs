@@ -112,6 +112,8 @@ pub(super) struct SourceBrief {
 pub(super) struct FindingRow {
     pub(super) id: String,
     pub(super) kind: Cow<'static, str>,
+    /// `posture`, `destination`, `behaviour` or `evidence`.
+    pub(super) family: Cow<'static, str>,
     pub(super) severity: Cow<'static, str>,
     pub(super) confidence: Cow<'static, str>,
     pub(super) title: Cow<'static, str>,
@@ -313,6 +315,7 @@ impl FindingRow {
         Self {
             id: f.id.clone(),
             kind: f.kind.id.into(),
+            family: f.kind.family.as_str().into(),
             severity: f.severity.as_str().into(),
             confidence: f.confidence.as_str().into(),
             title: f.kind.title.into(),

@@ -106,7 +106,7 @@ pub fn write<W: Write>(
         let mut file = open("report.json").map_err(EmitError::Io)?;
         json(&brief, &mut file)?;
         file.flush()?;
-        let page = html(&brief).map_err(io::Error::from)?;
+        let page = html(&brief)?;
         for (path, text) in [
             ("report.html", page),
             ("findings.sarif", sarif(&brief, &Places::new())),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::brief::{Brief, FindingRow, GroupBrief};
 use super::formats::inert;
-use crate::findings::{Family, KINDS};
+use crate::findings::KINDS;
 use crate::net::visible;
 
 /// Findings of one call of `BatchImportFindings`, at most (`API_BatchImportFindings.html`).
@@ -106,10 +106,8 @@ fn group<'a>(brief: &'a Brief, f: &FindingRow) -> Option<&'a GroupBrief> {
 /// Account and region of a finding: those of its group, else of the first group that has them.
 fn place<'a>(brief: &'a Brief, f: &FindingRow) -> (&'a str, &'a str) {
     let own = group(brief, f).into_iter().chain(&brief.groups);
-    let account = own
-        .clone()
-        .map(|g| g.owner.as_str())
-        .find(|owner| !owner.is_empty());
+    let is_account = |id: &&str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    let account = own.clone().map(|g| g.owner.as_str()).find(is_account);
     let region = own
         .map(|g| g.region.as_str())
         .find(|region| !region.is_empty());
@@ -240,9 +238,7 @@ fn asff_finding(brief: &Brief, f: &FindingRow) -> Value {
 
 /// Whether it is about what groups allow, not about what was done.
 fn is_posture(f: &FindingRow) -> bool {
-    KINDS
-        .iter()
-        .any(|kind| kind.id == f.kind && kind.family == Family::Posture)
+    f.family == "posture"
 }
 
 /// OCSF 1.5.0, an event per line: Compliance Finding (2003) for what groups allow, Detection Finding (2004) for the rest.
@@ -305,7 +301,7 @@ fn ocsf_finding(brief: &Brief, f: &FindingRow) -> Value {
             "event_code": f.kind,
             "product": {"name": "closegate", "vendor_name": "closegate", "version": brief.tool.version, "uid": "closegate"},
         },
-        "cloud": {"provider": "AWS", "region": region, "account": {"uid": account, "type_id": 10, "type": "AWS Account"}},
+        "cloud": {"provider": "AWS", "region": region, "account": {"uid": account, "name": account, "type_id": 10, "type": "AWS Account"}},
         "finding_info": {
             "uid": f.id,
             "title": f.title,

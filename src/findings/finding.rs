@@ -81,6 +81,18 @@ pub enum Family {
     Evidence,
 }
 
+impl Family {
+    /// As `audit.json` spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Posture => "posture",
+            Self::Destination => "destination",
+            Self::Behaviour => "behaviour",
+            Self::Evidence => "evidence",
+        }
+    }
+}
+
 /// A kind of finding.
 #[derive(Debug)]
 pub struct Kind {

@@ -63,11 +63,17 @@ fn audit_writes_the_files_of_the_contract() {
     for file in [
         "audit.json",
         "connections.parquet",
+        "findings.sarif",
         "graph.dot",
         "graph.json",
+        "report.html",
+        "report.json",
         "report.md",
+        "rules/apply.sh",
         "rules/mutual.tf",
         "rules/other.tf",
+        "rules/plan.md",
+        "rules/rollback.sh",
         "rules/rules.json",
     ] {
         assert!(out.join(file).metadata().unwrap().len() > 0, "{file}");

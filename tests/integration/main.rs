@@ -6,6 +6,7 @@ mod common;
 mod containers;
 
 // The sample data's generator, to compare what it makes with what is checked in.
+mod browser;
 #[path = "../../sample-data/shop/mod.rs"]
 mod shop;
 mod stages;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod collect;
+mod findings;
 mod peers;
 mod policies;
 mod sources;

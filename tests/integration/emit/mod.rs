@@ -6,6 +6,7 @@ mod graph;
 mod report;
 mod shell;
 pub(crate) mod terraform;
+pub(crate) mod tools;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use closegate::audit::Audit;
 use crate::common::{audit_paths, sample};
 
 /// The sample data's audit.
-fn audit() -> Audit {
+pub(crate) fn audit() -> Audit {
     audit_paths(
         &[sample().join("flows/custom")],
         &sample().join("inventory"),
@@ -28,7 +29,7 @@ fn file(audit: &Audit, name: &str) -> Vec<u8> {
     files.into_iter().find(|(path, _)| *path == name).unwrap().1
 }
 
-fn text(audit: &Audit, name: &str) -> String {
+pub(crate) fn text(audit: &Audit, name: &str) -> String {
     String::from_utf8(file(audit, name)).unwrap()
 }
 
@@ -48,11 +49,17 @@ const HOSTILE: &[&str] = &[
     "\u{202e}gnirts\u{202c} \u{200b}\u{feff}",
     "emoji 🔥 \u{1b}[31mred\u{7}",
     "=cmd|' /C calc'!A0",
+    "\"><img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script><!--",
+    "<svg/onload=alert(1)>",
+    "javascript:alert(1)//' onmouseover='alert(1)",
+    "{{constructor.constructor('alert(1)')()}}",
+    "<iframe srcdoc=\"<script>parent.alert(1)</script>\">",
     "plain",
 ];
 
 /// An audit of a network whose groups carry those names: each talks to the next.
-fn hostile_audit() -> Audit {
+pub(crate) fn hostile_audit() -> Audit {
     let dir = tempfile::tempdir().unwrap();
     let long = "x".repeat(255);
     let names: Vec<&str> = HOSTILE.iter().copied().chain([long.as_str()]).collect();

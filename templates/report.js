@@ -155,7 +155,7 @@ const path = (line) => {
 };
 const described = (line) => `${nodes[line.from].label} to ${nodes[line.to].label}: ${line.services.slice(0, 12).join(", ")}${line.services.length > 12 ? " and others" : ""}; ${line.verdict}, ${number(line.connections)} connections, ${bytes(line.bytes)}`;
 for (const { band, y, height } of area.bands) {
-  layer.append(draw("rect", { class: "band", x: 4, y, width: area.width - 8, height, rx: 8 }), draw("text", { class: "bandname", x: 14, y: y + 15 }, short(band, 60)));
+  layer.append(draw("rect", { class: "band", x: 4, y, width: area.width - 8, height, rx: 8 }));
 }
 for (const line of edges) {
   line.shape = draw("path", { class: `edge ${line.verdict}`, d: path(line) }, draw("title", {}, described(line)));
@@ -173,6 +173,7 @@ for (const node of nodes) {
   node.shape.addEventListener("mouseenter", () => say(what));
   layer.append(node.shape);
 }
+for (const { band, y } of area.bands) layer.append(draw("text", { class: "bandname", x: area.width - 16, y: y + 15, "text-anchor": "end" }, short(band, 60)));
 picture.append(layer);
 // Groups are asked for by name; 5,000 lines are redrawn by class alone.
 const redraw = () => {
@@ -198,7 +199,7 @@ const isolate = (node) => {
   const list = [...node.out.map((line) => [line, "to"]), ...node.in.map((line) => [line, "from"])];
   place.append(make("h3", {}, `${node.label}: ${list.length} lines`),
     make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": `What ${node.label} talks to` }, make("table", {}, make("thead", {}, heads(["way", "who", "services", "verdict", "#connections", "#bytes"])),
-      make("tbody", {}, ...list.slice(0, 200).map(([line, way]) => row(cell(way), cell(nodes[way === "to" ? line.to : line.from].label), cell(line.services.slice(0, 20).join(", "), "code"), cell(line.verdict), cell(number(line.connections), "number"), cell(bytes(line.bytes), "number")))))));
+      make("tbody", {}, ...list.slice(0, 200).map(([line, way]) => row(cell(way), cell(nodes[way === "to" ? line.to : line.from].label, "name"), cell(line.services.slice(0, 20).join(", "), "code"), cell(line.verdict), cell(number(line.connections), "number"), cell(bytes(line.bytes), "number")))))));
   if (inside(node)) detail(node.group, place);
 };
 const search = (text) => {
@@ -262,11 +263,11 @@ const findings = () => {
   list.sort((a, b) => { const x = by(a), y = by(b); return (x < y ? -1 : x > y ? 1 : 0) * (order.up ? 1 : -1); });
   $("finding-rows").replaceChildren(...list.slice(0, shown).map((f) => {
     const more = make("details", { class: "more" }, make("summary", {}, f.title), make("p", {}, f.detail), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
-      make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}. Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.`,
+      make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}.${f.last_seen ? ` Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.` : ""}`,
         f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
     return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.kind, "code"), make("td", { class: "wide" }, more),
-      make("td", {}, f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id)),
-      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell(f.quarantined ? "yes" : "no"), cell(day(f.last_seen)), cell(bytes(f.bytes), "number"));
+      make("td", { class: "name" }, f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id)),
+      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell(f.quarantined ? "yes" : "no"), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
   }));
   $("finding-count").replaceChildren(`${Math.min(shown, list.length)} of ${data.findings.length} findings shown${list.length < data.findings.length ? `, ${list.length} match` : ""}. `,
     list.length > shown ? make("button", { type: "button", onclick: () => { shown += PAGE; findings(); } }, "More") : "");
@@ -303,10 +304,10 @@ function detail(index, place) {
   if (place.id !== "chosen") place.replaceChildren();
   const [hopB, hopsB, portB, outB] = group.reach_before, [hopA, hopsA, portA, outA] = group.reach_after;
   const addresses = (n) => n >= 1e15 ? n.toExponential(1) : number(n);
-  const today = group.today.map(([egress, services, target, id, connections, alone, last, goes, description]) => row(cell(egress ? "egress" : "ingress"), cell(services, `code${goes ? " goes" : ""}`), cell(target, "code"), cell(id || "", "code"), cell(number(connections), "number"), cell(number(alone), "number"), cell(last ? day(last) : "never"), cell(goes ? "revoke" : "stays"), cell(description)));
+  const today = group.today.map(([egress, services, target, id, connections, alone, last, goes, description]) => row(cell(egress ? "egress" : "ingress"), cell(services, `code${goes ? " goes" : ""}`), cell(target, "code"), cell(id || "", "code"), cell(number(connections), "number"), cell(number(alone), "number"), cell(last ? day(last) : "never"), cell(goes ? "revoke" : "stays"), cell(description, "name")));
   const proposed = group.proposed.map((rule) => { const [add, egress, protocol, from, to, target, confidence, connections, id, description] = rule;
     const ports = from === null ? "" : from === to ? `/${from}` : `/${from}-${to}`;
-    return row(cell(add ? "add" : "keep", add ? "add" : ""), cell(egress ? "egress" : "ingress"), cell(protocol + ports, "code"), cell(target, "code"), cell(confidence), cell(number(connections), "number"), cell(description), cell(id, "code"), make("td", {}, copyButton(`rule ${id}`, () => terraform(group, rule)))); });
+    return row(cell(add ? "add" : "keep", add ? "add" : ""), cell(egress ? "egress" : "ingress"), cell(protocol + ports, "code"), cell(target, "code"), cell(confidence), cell(number(connections), "number"), cell(description, "name"), cell(id, "code"), make("td", {}, copyButton(`rule ${id}`, () => terraform(group, rule)))); });
   const table = (name, names, rows) => make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": name }, make("table", {}, make("thead", {}, heads(names)), make("tbody", {}, ...rows)));
   place.append(make("h3", {}, `${group.name} (${group.id})`),
     make("dl", {}, make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
@@ -349,12 +350,24 @@ if (data.days.length) {
   figures.push(figure("Different connections known, by day: flat means that little is new", ...axes(sum || 1, ends()), draw("polyline", { class: "line", points: points.join(" ") }), ...known.map((value, index) => draw("circle", { class: "dot", cx: span(index, known.length), cy: rise(value, sum || 1), r: 3 }))));
 }
 $("figures").append(...figures);
-$("enough-rows").append(...data.groups.filter((group) => group.readiness).map((group) => { const r = group.readiness; return row(cell(group.name), cell(r.ready ? "yes" : "not yet", r.ready ? "add" : "medium"), cell(number(r.days), "number"), cell(number(r.connections), "number"), cell(r.chance_of_new === null ? "" : `${(r.chance_of_new * 100).toFixed(1)} %`, "number"), cell(r.unseen_at_least.toFixed(1), "number"), cell(r.wait_for.join("; "), "wide")); }));
+$("enough-rows").append(...data.groups.filter((group) => group.readiness).map((group) => { const r = group.readiness; return row(cell(group.name, "name"), cell(r.ready ? "yes" : "not yet", r.ready ? "add" : "medium"), cell(number(r.days), "number"), cell(number(r.connections), "number"), cell(r.chance_of_new === null ? "" : `${(r.chance_of_new * 100).toFixed(1)} %`, "number"), cell(r.unseen_at_least.toFixed(1), "number"), cell(r.wait_for.join("; "), "wide")); }));
 const part = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
 $("coverage-text").append(make("dl", {}, ...part("records", `${number(c.records_read)} read, ${number(c.records_duplicate)} duplicates, ${number(c.records_no_data)} idle intervals`), ...part("could not be read", `${number(c.records_malformed)} lines`), ...part("dropped by AWS", `${number(c.records_skip_data)} gaps (SKIPDATA)`), ...part("sources", `${number(c.sources)}, ${bytes(c.bytes_read)}`)),
   data.notes.length ? make("ul", {}, ...data.notes.map((note) => make("li", {}, note))) : "",
   data.malformed.length ? make("details", {}, make("summary", {}, "Lines that could not be read"), make("ul", {}, ...data.malformed.map(([source, line, reason]) => make("li", {}, `${source}${line ? `, line ${line}` : ""}: ${reason}`)))) : "",
   make("details", {}, make("summary", {}, "Sources"), make("ul", {}, ...data.sources.map((source) => make("li", {}, `${source.name}: ${number(source.records)} records, ${source.format}${source.malformed ? `, ${source.malformed} not read` : ""}`)))));
+// On paper nothing can be clicked: everything is open, and groups that change are there with their rules.
+const ON_PAPER = 100;
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const details of closed) details.open = true;
+  const changed = data.groups.map((group, index) => [group, index]).filter(([group]) => group.proposed.some((rule) => rule[0]) || group.today.some((rule) => rule[7]));
+  $("printed").replaceChildren();
+  for (const [, index] of changed.slice(0, ON_PAPER)) { const place = make("div"); $("printed").append(place); detail(index, place); }
+  if (changed.length > ON_PAPER) $("printed").append(make("p", {}, `${changed.length - ON_PAPER} groups more change; they are in audit.json.`));
+});
+addEventListener("afterprint", () => { for (const details of closed) details.open = false; $("printed").replaceChildren(); });
 root.dataset.ready = "yes";
 })().catch((error) => {
   document.getElementById("verdict").append(` (The rest of this page could not be shown: ${error.message}. report.md of the same run has it as text.)`);

@@ -117,6 +117,16 @@ const ordinary = async ({ file, audit, shots }) => {
   expect("dark by hand", await ground() !== light, true);
   await page.click("#theme");
   expect("light again", await ground(), light);
+  // On paper everything fits and is open.
+  await page.setViewportSize({ width: 720, height: 1000 });
+  await page.emulateMedia({ media: "print" });
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  await fits(page, "on paper");
+  expect("closed on paper", await page.locator("details:not([open])").count(), 0);
+  expect("groups on paper", await page.locator("#printed > div").count() > 0, true);
+  if (shots) await page.screenshot({ path: `${shots}/paper.png`, fullPage: true });
+  await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+  await page.emulateMedia({ media: null });
   const pdf = await page.pdf({ format: "A4", printBackground: true });
   expect("a PDF", pdf.subarray(0, 5).toString(), "%PDF-");
   if (shots) await page.pdf({ format: "A4", path: `${shots}/report.pdf` });

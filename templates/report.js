@@ -114,23 +114,32 @@ const layout = () => {
   const deepest = Math.max(0, ...nodes.filter(inside).map((node) => tier[node.index]));
   for (const node of nodes) if (!inside(node)) tier[node.index] = node.out.length ? 0 : deepest + 1;
   const bands = [...new Set(nodes.map(bandOf))].sort((a, b) => (a === "outside") - (b === "outside") || (a < b ? -1 : 1));
+  // Many nodes of one column and network stand side by side, so that the whole is no tower.
+  const tallest = nodes.length > 80 ? Math.ceil(Math.sqrt(nodes.length) / 2) + 2 : nodes.length;
+  const stacks = bands.map((band) => {
+    const columns = new Map();
+    for (const node of nodes) if (bandOf(node) === band) { const column = tier[node.index]; if (!columns.has(column)) columns.set(column, []); columns.get(column).push(node); }
+    return [band, columns];
+  });
+  const widths = Array(Math.max(0, ...tier) + 1).fill(1);
+  for (const [, columns] of stacks) for (const [column, members] of columns) widths[column] = Math.max(widths[column], Math.ceil(members.length / tallest));
+  const starts = widths.map((_, column) => widths.slice(0, column).reduce((sum, wide) => sum + wide, 0));
   let y = 0;
   const drawn = [];
-  for (const band of bands) {
-    const members = nodes.filter((node) => bandOf(node) === band);
-    const heights = new Map();
+  for (const [band, columns] of stacks) {
     y += 26;
-    for (const node of members) {
-      const column = tier[node.index], place = heights.get(column) || 0;
-      heights.set(column, place + 1);
-      node.x = 70 + column * ACROSS;
-      node.y = y + place * DOWN;
+    let rows = 1;
+    for (const [column, members] of columns) {
+      members.forEach((node, place) => {
+        node.x = 70 + (starts[column] + Math.floor(place / tallest)) * ACROSS;
+        node.y = y + place % tallest * DOWN;
+      });
+      rows = Math.max(rows, Math.min(tallest, members.length));
     }
-    const height = Math.max(1, ...heights.values()) * DOWN;
-    drawn.push({ band, y: y - 24, height: height + 22 });
-    y += height + 12;
+    drawn.push({ band, y: y - 24, height: rows * DOWN + 22 });
+    y += rows * DOWN + 12;
   }
-  return { bands: drawn, width: 100 + (Math.max(0, ...tier) + 1) * ACROSS, height: y + 10 };
+  return { bands: drawn, width: 100 + widths.reduce((sum, wide) => sum + wide, 0) * ACROSS, height: y + 10 };
 };
 const picture = $("picture");
 const layer = draw("g");

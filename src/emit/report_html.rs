@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::brief::{Brief, Counts};
-use super::{day, duration};
+use super::{day, duration, thousands};
 
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
@@ -44,7 +44,7 @@ pub fn html(brief: &Brief) -> std::io::Result<String> {
             day(window.start),
             day(window.end),
             duration(window.end.saturating_sub(window.start)),
-            counts.records_read
+            thousands(counts.records_read)
         ),
         style: STYLE,
         script: SCRIPT,

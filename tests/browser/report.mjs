@@ -31,6 +31,7 @@ const open = async (file, options = {}) => {
   await page.waitForSelector("html[data-ready=yes]");
   return { page, context, milliseconds: Date.now() - begun };
 };
+const figure = (text) => Number(text.replaceAll(",", ""));
 const text = (page, selector) => page.locator(selector).innerText();
 const fits = async (page, where) => expect(`width of the page ${where}`, await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
 
@@ -65,14 +66,14 @@ const ordinary = async ({ file, audit, shots }) => {
   }
   const { page, context, milliseconds } = await open(file, { permissions: [], colorScheme: "light" });
   // The figures are those of audit.json.
-  expect("open groups", Number(await text(page, "#count-open")), of("open-egress"));
-  expect("rules to add", Number(await text(page, "#count-add")), run.rules.filter((rule) => rule.status === "add").length);
-  expect("lost", Number(await text(page, "#count-lost")), run.replay.lost);
-  expect("exposure", Number(await text(page, "#count-exposure")), run.exposure.after);
-  expect("ready", Number(await text(page, "#count-ready")), run.readiness.filter((group) => group.ready).length);
+  expect("open groups", figure(await text(page, "#count-open")), of("open-egress"));
+  expect("rules to add", figure(await text(page, "#count-add")), run.rules.filter((rule) => rule.status === "add").length);
+  expect("lost", figure(await text(page, "#count-lost")), run.replay.lost);
+  expect("exposure", figure(await text(page, "#count-exposure")), run.exposure.after);
+  expect("ready", figure(await text(page, "#count-ready")), run.readiness.filter((group) => group.ready).length);
   expect("findings", await page.locator("#finding-rows > tr").count(), run.findings.length);
   const suspicious = run.findings.filter((f) => ["destination", "behaviour"].includes(f.family) && ["critical", "high", "medium"].includes(f.severity)).length;
-  expect("suspicious", Number(await text(page, "#count-suspicious")), suspicious);
+  expect("suspicious", figure(await text(page, "#count-suspicious")), suspicious);
   // One click from each figure to its evidence.
   await page.click("[data-suspicious]");
   expect("suspicious findings", await page.locator("#finding-rows > tr").count(), suspicious);

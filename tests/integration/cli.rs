@@ -52,6 +52,16 @@ fn demo_says_what_matters_in_eighty_columns() {
     for word in ["irc", "third-party-dns", "10 of 12 groups", "0 lost"] {
         assert!(text.contains(word), "{word}: {text}");
     }
+    let output = |name: &str| {
+        let mut command = closegate();
+        command.env(name, "1").env("TERM", "xterm").arg("demo");
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+    };
+    assert!(
+        output("CLICOLOR_FORCE").contains('\u{1b}'),
+        "colours on request"
+    );
+    assert_eq!(output("NO_COLOR"), text);
 }
 
 #[test]

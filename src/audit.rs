@@ -255,7 +255,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         },
     );
     let tightenings = replay::tightenings(inventory, &after, &after_rules, &rules, connections);
-    let stages = replay::stages(inventory, &rules, &tightenings, connections);
+    let stages = replay::stages(inventory, &rules, &replay, &tightenings, connections);
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
         findings,

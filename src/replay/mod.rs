@@ -24,6 +24,8 @@ pub use stages::{Stage, StageName, stages, tightenings};
 pub use trade_off::{TradeOff, trade_off};
 pub use wider::{Widening, wider};
 
+use rayon::prelude::*;
+
 use crate::inventory::{
     Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Rule,
 };
@@ -88,8 +90,7 @@ pub fn after(inventory: &Inventory, change: &Change) -> Vec<Vec<Rule>> {
 
 /// Replays every connection against a set of gates.
 pub fn verify(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Replay {
-    let mut replay = Replay::default();
-    for (position, connection) in connections.iter().enumerate() {
+    let count = |mut replay: Replay, (position, connection): (usize, &Connection)| {
         replay.connections += 1;
         match connection.verdict {
             Verdict::Quarantined(_) => replay.quarantined += 1,
@@ -98,8 +99,25 @@ pub fn verify(inventory: &Inventory, gates: &Gates, connections: &[Connection]) 
             Verdict::Accepted if passes(inventory, gates, connection) => replay.permitted += 1,
             Verdict::Accepted => replay.lost.push(position),
         }
+        replay
+    };
+    let parts = connections.par_iter().enumerate();
+    parts
+        .fold(Replay::default, count)
+        .reduce(Replay::default, Replay::followed_by)
+}
+
+impl Replay {
+    /// With what became of the connections behind these.
+    fn followed_by(mut self, next: Self) -> Self {
+        self.connections += next.connections;
+        self.permitted += next.permitted;
+        self.quarantined += next.quarantined;
+        self.refused += next.refused;
+        self.unattributed += next.unattributed;
+        self.lost.extend(next.lost);
+        self
     }
-    replay
 }
 
 /// Whether both gates let the connection through.

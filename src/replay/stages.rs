@@ -1,5 +1,7 @@
 //! The change in steps: what each does, and what replay says of the rules as they are after it.
 
+use rayon::prelude::*;
+
 use super::{Change, Replay, after, verify};
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule,
@@ -36,10 +38,11 @@ pub enum StageName {
     Tighten,
 }
 
-/// The three steps.
+/// The three steps; `replay` is what the rules after the second one say.
 pub fn stages(
     inventory: &Inventory,
     rules: &RuleSet,
+    replay: &Replay,
     tightenings: &[Revocation],
     connections: &[Connection],
 ) -> Vec<Stage> {
@@ -51,46 +54,50 @@ pub fn stages(
     let mut tightened = whole.clone();
     let gone = tightenings.iter().map(|r| (r.group, r.rule.clone()));
     tightened.removals.extend(gone);
+    let mut connected = vec![0; inventory.groups().len()];
+    for rule in &rules.rules {
+        connected[rule.group.index()] += rule.evidence.len();
+    }
     let by_group = |mut groups: Vec<GroupIx>| {
-        groups.sort_by_key(|&group| (connected(rules, group), group));
+        groups.sort_by_key(|&group| (connected[group.index()], group));
         groups.dedup();
         groups
     };
-    let mut before = Standing::new(inventory, &Change::default());
-    let mut stage = |name, rules: usize, groups: Vec<GroupIx>, change: &Change| {
-        let standing = Standing::new(inventory, change);
-        let cut_at_once = untracked_and_no_more(inventory, &before, &standing, connections);
-        let replay = verify(inventory, &standing.gates, connections);
-        before = standing;
-        Stage {
-            name,
-            rules,
-            groups: by_group(groups),
-            replay,
-            cut_at_once,
-        }
-    };
     let of = |changes: &[(GroupIx, Rule)]| changes.iter().map(|(group, _)| *group).collect();
-    vec![
-        stage(
-            StageName::Add,
-            whole.additions.len(),
-            of(&whole.additions),
-            &added,
-        ),
-        stage(
-            StageName::Revoke,
-            whole.removals.len(),
-            of(&whole.removals),
-            &whole,
-        ),
-        stage(
-            StageName::Tighten,
-            tightenings.len(),
-            tightenings.iter().map(|r| r.group).collect(),
-            &tightened,
-        ),
-    ]
+    let narrow = Standing::new(inventory, &added);
+    let closed = Standing::new(inventory, &whole);
+    // Rules that come cut nothing, and connections that were tracked stay so.
+    let first = Stage {
+        name: StageName::Add,
+        rules: whole.additions.len(),
+        groups: by_group(of(&whole.additions)),
+        replay: verify(inventory, &narrow.gates, connections),
+        cut_at_once: Vec::new(),
+    };
+    let second = Stage {
+        name: StageName::Revoke,
+        rules: whole.removals.len(),
+        groups: by_group(of(&whole.removals)),
+        replay: replay.clone(),
+        cut_at_once: untracked_and_no_more(inventory, &narrow, &closed, connections),
+    };
+    let (replay, cut_at_once) = if tightenings.is_empty() {
+        (replay.clone(), Vec::new())
+    } else {
+        let tight = Standing::new(inventory, &tightened);
+        (
+            verify(inventory, &tight.gates, connections),
+            untracked_and_no_more(inventory, &closed, &tight, connections),
+        )
+    };
+    let third = Stage {
+        name: StageName::Tighten,
+        rules: tightenings.len(),
+        groups: by_group(tightenings.iter().map(|gone| gone.group).collect()),
+        replay,
+        cut_at_once,
+    };
+    vec![first, second, third]
 }
 
 /// Rules, by group, and the gates that they make.
@@ -107,12 +114,6 @@ impl Standing {
     }
 }
 
-/// How many connections rest on a group's rules.
-fn connected(rules: &RuleSet, group: GroupIx) -> usize {
-    let rules = rules.rules.iter().filter(|rule| rule.group == group);
-    rules.map(|rule| rule.evidence.len()).sum()
-}
-
 /// Connections that were untracked and will be tracked: those are cut when the rule goes
 /// (security-group-connection-tracking.html).
 fn untracked_and_no_more(
@@ -127,7 +128,7 @@ fn untracked_and_no_more(
         let (was, is) = (untracked(before), untracked(after));
         connection.is_accepted() && (was.0 && !is.0 || was.1 && !is.1)
     };
-    (0..connections.len()).filter(cut).collect()
+    (0..connections.len()).into_par_iter().filter(cut).collect()
 }
 
 /// Whether a connection is untracked at its initiator's interface, and at its responder's.
@@ -249,14 +250,18 @@ pub fn tightenings(
         let Some(ix) = connection.responder.interface() else {
             continue;
         };
+        let groups = &inventory.interface(ix).groups;
+        let concerned = |group: &GroupIx| candidates[group.index()].contains(&true);
+        if !groups.iter().any(concerned) {
+            continue;
+        }
+        let packet = Packet::from(connection.service);
         let peer = peer_of(
             inventory,
             connection.responder,
             Direction::Ingress,
             connection.initiator,
         );
-        let groups = &inventory.interface(ix).groups;
-        let packet = Packet::from(connection.service);
         let admitting: Vec<_> = after
             .admitting(groups, Direction::Ingress, peer, packet)
             .collect();

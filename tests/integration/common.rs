@@ -68,3 +68,9 @@ pub(crate) fn audit_text(log: &str, inventory: &Path) -> Audit {
     std::fs::write(&path, log).unwrap();
     audit_paths(&[path], inventory)
 }
+
+/// What a command prints that has to succeed.
+pub(crate) fn printed(command: &mut assert_cmd::Command) -> String {
+    let done = command.assert().success();
+    String::from_utf8(done.get_output().stdout.clone()).unwrap()
+}

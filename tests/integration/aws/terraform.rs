@@ -11,6 +11,7 @@ use hcl_edit::structure::Body;
 use serde_json::Value;
 
 use super::apply::{Estate, rules};
+use crate::common;
 use crate::emit::terraform::{provider_mirror, terraform, validate};
 
 fn ready() -> Option<String> {
@@ -264,16 +265,7 @@ fn an_estate_of_three_styles_is_changed_in_its_own() {
 
 fn printed(estate: &Estate, state: &PathBuf) -> String {
     let mut command = estate.moto.closegate();
-    command
-        .arg("rules")
-        .arg(estate.path("run"))
-        .args(["--emit", "terraform", "--terraform-state"]);
-    let output = command
-        .arg(state)
-        .assert()
-        .success()
-        .get_output()
-        .stdout
-        .clone();
-    String::from_utf8(output).unwrap()
+    command.arg("rules").arg(estate.path("run"));
+    command.args(["--emit", "terraform", "--terraform-state"]);
+    common::printed(command.arg(state))
 }

@@ -8,7 +8,7 @@ use closegate::emit::{Brief, GraphDocument, Places};
 use serde_json::Value;
 
 use super::{audit, hostile_audit, json, text};
-use crate::common::{closegate, root};
+use crate::common::{self, closegate, root};
 
 /// A file of a run's directory that other formats are made of.
 fn brief(audit: &Audit) -> Brief {
@@ -98,16 +98,7 @@ fn run(dir: &Path) {
 }
 
 fn printed(dir: &Path, arguments: &[&str]) -> String {
-    let mut command = closegate();
-    let output = command
-        .current_dir(dir)
-        .args(arguments)
-        .assert()
-        .success()
-        .get_output()
-        .stdout
-        .clone();
-    String::from_utf8(output).unwrap()
+    common::printed(closegate().current_dir(dir).args(arguments))
 }
 
 /// A finding about a group points to the line where Terraform defines it, if that is known.

@@ -70,7 +70,7 @@ pub(crate) fn audit_text(log: &str, inventory: &Path) -> Audit {
 }
 
 /// What a command prints that has to succeed.
-pub(crate) fn printed(command: &mut assert_cmd::Command) -> String {
+pub(crate) fn printed(command: &mut Command) -> String {
     let done = command.assert().success();
     String::from_utf8(done.get_output().stdout.clone()).unwrap()
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SCHEMA_VERSION;
 use crate::audit::Audit;
-use crate::inventory::{Direction, GroupIx, Rule, RulePorts, Target, Upkeep};
+use crate::inventory::{Direction, Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::replay::{Stage, StageName};
 use crate::resolve::Confidence;
 use crate::suggest::{Revocation, Status, SuggestedRule};
@@ -141,6 +141,10 @@ pub(super) struct GroupRow {
     /// Why nobody but its keeper should write its rules, and what to do; null for a group of one's own.
     #[serde(default)]
     pub(super) kept_by: Option<String>,
+    /// Groups that somebody else keeps, that its interfaces carry too, and that get a rule: until those rules are made, none of its
+    /// own may go.
+    #[serde(default)]
+    pub(super) waits_for: Vec<String>,
     /// How many connections rest on its rules.
     #[serde(default)]
     pub(super) connections: u64,
@@ -243,13 +247,21 @@ impl ChangeDocument {
         rules.filter(|rule| self.is_ours(&rule.group_id))
     }
 
-    /// Rules that go, of such groups; the least connected groups first.
+    /// Whether a group's rules may go: they are ours to write, and nothing that is not stands in for them.
+    pub(super) fn may_lose(&self, group: &str) -> bool {
+        self.is_ours(group)
+            && self
+                .group(group)
+                .is_none_or(|group| group.waits_for.is_empty())
+    }
+
+    /// Rules that go, of groups that may lose them; the least connected groups first.
     pub(super) fn going<'a>(&'a self, rows: &'a [RevocationRow]) -> Vec<&'a RevocationRow> {
         let connections =
             |row: &RevocationRow| self.group(&row.group_id).map_or(0, |g| g.connections);
         let mut going: Vec<&RevocationRow> = rows
             .iter()
-            .filter(|row| self.is_ours(&row.group_id))
+            .filter(|row| self.may_lose(&row.group_id))
             .collect();
         going.sort_by(|a, b| (connections(a), &a.group_id).cmp(&(connections(b), &b.group_id)));
         going
@@ -328,6 +340,14 @@ impl TargetRow {
             Target::PrefixList(id) => Self::PrefixList(id.clone()),
             Target::Cidr(net) if net.addr().is_ipv4() => Self::CidrIpv4(net.to_string()),
             Target::Cidr(net) => Self::CidrIpv6(net.to_string()),
+        }
+    }
+
+    /// The group, if it is one.
+    pub(super) fn group(&self) -> Option<&str> {
+        match self {
+            Self::SecurityGroup(id) => Some(id),
+            Self::CidrIpv4(_) | Self::CidrIpv6(_) | Self::PrefixList(_) => None,
         }
     }
 
@@ -419,22 +439,53 @@ impl StageRow {
 fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
     let mut touched: BTreeMap<&str, bool> = BTreeMap::new();
     let mut connections: BTreeMap<&str, u64> = BTreeMap::new();
-    let name = |permission: &PermissionRow| match &permission.target {
-        TargetRow::SecurityGroup(id) => Some(id.clone()),
-        _ => None,
-    };
-    let rules = change.rules.iter();
-    for rule in rules.clone() {
+    for rule in &change.rules {
         *touched.entry(&rule.group_id).or_default() |= rule.status == StatusRow::Add;
         *connections.entry(&rule.group_id).or_default() += rule.evidence.len() as u64;
     }
-    for gone in change.revocations.iter().chain(&change.tightenings) {
+    let gone = || change.revocations.iter().chain(&change.tightenings);
+    for gone in gone() {
         touched.insert(&gone.group_id, true);
     }
-    let named: Vec<String> = rules.filter_map(|rule| name(&rule.permission)).collect();
-    for id in &named {
+    // Whatever is named, by a rule that comes, goes or stays: its account may have to be written.
+    let rules = change.rules.iter().map(|rule| &rule.permission);
+    let named = rules.chain(gone().map(|gone| &gone.permission));
+    let mut named: Vec<&str> = named.filter_map(|row| row.target.group()).collect();
+    for (id, _) in touched.iter().filter(|(_, touched)| **touched) {
+        let known = audit.inventory.group_by_id(id);
+        let rules = known.map(|ix| &audit.inventory.group(ix).rules);
+        named.extend(
+            rules
+                .into_iter()
+                .flatten()
+                .filter_map(|rule| match &rule.target {
+                    Target::Group(id) => Some(id.as_str()),
+                    Target::Cidr(_) | Target::PrefixList(_) => None,
+                }),
+        );
+    }
+    for id in named {
         touched.entry(id).or_default();
     }
+    let gains = |ix: GroupIx| {
+        let id = &audit.inventory.group(ix).id;
+        let mut rules = change.rules.iter();
+        rules.any(|rule| rule.group_id == *id && rule.status == StatusRow::Add)
+    };
+    let kept_elsewhere: Vec<GroupIx> = audit
+        .inventory
+        .group_indexes()
+        .filter(|&ix| audit.inventory.group(ix).upkeep != Upkeep::Own && gains(ix))
+        .collect();
+    let waits_for = |group: &Group| {
+        let beside = |ix: &&GroupIx| {
+            let mut members = group.members.iter();
+            members.any(|&member| audit.inventory.interface(member).groups.contains(ix))
+        };
+        let others = kept_elsewhere.iter().filter(beside);
+        let others = others.map(|&ix| audit.inventory.group(ix).id.clone());
+        others.filter(|id| *id != group.id).collect()
+    };
     let row = |(id, touched): (&str, bool)| {
         let ix = audit.inventory.group_by_id(id)?;
         let group = audit.inventory.group(ix);
@@ -454,6 +505,7 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             owner: group.owner.clone(),
             region: region.unwrap_or_default(),
             kept_by: what_to_do(&group.upkeep),
+            waits_for: waits_for(group),
             connections: connections.get(id).copied().unwrap_or_default(),
             today: today.collect(),
         })

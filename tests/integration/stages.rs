@@ -280,6 +280,54 @@ fn what_somebody_else_keeps_is_not_written_over() {
     }
 }
 
+/// Where a group that somebody else keeps would get the rule that lets a connection out, the open rule of ours beside it stays until
+/// that is done: apply.sh would cut it otherwise.
+#[test]
+fn an_open_rule_waits_for_a_rule_that_somebody_else_has_to_make() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": EVERYTHING}]}]);
+    let tags = json!([{"Key": "aws:cloudformation:stack-name", "Value": "shop"}]);
+    let groups = json!([
+        {"GroupId": "sg-1", "GroupName": "ours", "VpcId": "vpc-1", "OwnerId": "1", "IpPermissions": [], "IpPermissionsEgress": open},
+        {"GroupId": "sg-2", "GroupName": "stack", "VpcId": "vpc-1", "OwnerId": "1", "Tags": tags, "IpPermissions": [], "IpPermissionsEgress": []},
+    ]);
+    let interface = |n: u8, groups: Value| json!({"NetworkInterfaceId": format!("eni-{n}"), "InterfaceType": "interface", "VpcId": "vpc-1", "PrivateIpAddress": format!("10.0.0.1{n}"), "Groups": groups});
+    // Only one of the two interfaces calls, and it alone carries the stack's group: that one grants least.
+    let interfaces = json!([
+        interface(0, json!([{"GroupId": "sg-1"}, {"GroupId": "sg-2"}])),
+        interface(1, json!([{"GroupId": "sg-1"}]))
+    ]);
+    let write = |name: &str, value: Value| {
+        std::fs::write(dir.path().join(name), value.to_string()).unwrap();
+    };
+    write("g.json", json!({"SecurityGroups": groups}));
+    write("i.json", json!({"NetworkInterfaces": interfaces}));
+    let flows = dir.path().join("x.log");
+    let log = "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start\neni-0 10.0.0.10 40000 198.51.100.7 443 6 ACCEPT 2 1000\neni-1 198.51.100.7 443 10.0.0.11 40000 6 REJECT 0 1000\n";
+    std::fs::write(&flows, log).unwrap();
+    let audit = audit_paths(&[flows], dir.path());
+    let added: Vec<&str> = audit
+        .rules
+        .rules
+        .iter()
+        .map(|rule| audit.inventory.group(rule.group).id.as_str())
+        .collect();
+    assert_eq!((added, audit.rules.revocations.len()), (vec!["sg-2"], 1));
+    let files = closegate::emit::files(&audit).unwrap();
+    let of = |name: &str| {
+        let (_, bytes) = files.iter().find(|(path, _)| path == name).unwrap();
+        String::from_utf8(bytes.clone()).unwrap()
+    };
+    for name in ["rules/apply.sh", "rules/rollback.sh"] {
+        assert!(
+            !of(name).contains("--group-id sg-"),
+            "{name} takes what nothing replaces"
+        );
+    }
+    let plan = of("rules/plan.md");
+    assert!(plan.contains("| ours (sg-1) | sg-2 |"), "{plan}");
+}
+
 /// The sample's own.
 #[test]
 fn every_stage_of_the_sample_loses_nothing() {

@@ -12,6 +12,8 @@ struct Plan<'a> {
     elsewhere: Vec<&'a GroupRow>,
     /// Rules of groups that somebody else keeps: those to make, and those that would go.
     left_out: (usize, usize),
+    /// Groups of ours whose rules can't go yet.
+    waiting: Vec<&'a GroupRow>,
     change: &'a ChangeDocument,
 }
 
@@ -62,7 +64,13 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
             "tighten" => change.going(&change.tightenings),
             _ => Vec::new(),
         };
-        let ours = row.groups.iter().filter(|id| change.is_ours(id));
+        let ours = row.groups.iter().filter(|id| {
+            if row.name == "add" {
+                change.is_ours(id)
+            } else {
+                change.may_lose(id)
+            }
+        });
         Some(Step {
             number: number + 1,
             title,
@@ -94,6 +102,11 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
             all - change.additions().count(),
             change.revocations.len() - change.going(&change.revocations).len(),
         ),
+        waiting: change
+            .groups
+            .iter()
+            .filter(|group| group.kept_by.is_none() && !group.waits_for.is_empty())
+            .collect(),
         change,
     };
     plan.render().expect("a string takes everything")

@@ -339,7 +339,7 @@ fn address(text: &[u8], start: usize, end: usize) -> Option<u32> {
         left &= left.wrapping_sub(1);
         let word: &[u8; 4] = room[to as usize & 15..].first_chunk().expect("15 + 4 < 20");
         // Zeros, and up to three digits, the ones highest.
-        let beside = 32_u32.wrapping_sub(8 * to.wrapping_sub(from)) & 31;
+        let beside = 32_u32.wrapping_sub(to.wrapping_sub(from).wrapping_mul(8)) & 31;
         let octet = u32::from_le_bytes(*word) >> beside << beside;
         fits &= octet.swap_bytes() <= LARGEST;
         let value = (octet >> 8).wrapping_mul(100 << 16 | 10 << 8 | 1) >> 16;
@@ -366,6 +366,21 @@ mod tests {
     }
 
     proptest! {
+        /// What is not four octets without leading zeros is no address, whatever it is.
+        #[test]
+        fn addresses_are_read_as_the_library_reads_them(
+            octets in prop::collection::vec(prop_oneof![3 => 0u32..300, 1 => any::<u32>()], 0..7),
+            separator in prop::sample::select(vec![".", ".", ".", "..", "", ":", "/"]),
+            front in prop::sample::select(vec!["", "", "0", ".", "-"]),
+            behind in prop::sample::select(vec!["", "", ".", "x"]),
+            next in prop::sample::select(vec!["", " ", " 1.2.3.4", "\n"]),
+        ) {
+            let octets: Vec<String> = octets.iter().map(ToString::to_string).collect();
+            let text = format!("{front}{}{behind}", octets.join(separator));
+            let read = address((text.clone() + next).as_bytes(), 0, text.len());
+            prop_assert_eq!(read, text.parse().ok().map(Ipv4Addr::to_bits), "{}", text);
+        }
+
         /// Whatever the short way reads, the long way reads the same.
         #[test]
         fn both_ways_read_the_same(

@@ -169,10 +169,14 @@ fn fold(flows: &str) {
 
 /// Times the stages of an audit.
 fn stages(flows: &str, inventory: &Path) {
-    let mut last = Instant::now();
+    let mut last = (Instant::now(), processor_seconds());
     let mut lap = |what: &str| {
-        eprintln!("{:>7.3} s  {what}", last.elapsed().as_secs_f64());
-        last = Instant::now();
+        let (elapsed, worked) = (last.0.elapsed().as_secs_f64(), processor_seconds());
+        eprintln!(
+            "{elapsed:>7.3} s  {:>5.2} s of processors  {what}",
+            worked - last.1
+        );
+        last = (Instant::now(), worked);
     };
     let inventory = Inventory::load(inventory).expect("an inventory");
     lap("inventory");
@@ -203,6 +207,18 @@ fn stages(flows: &str, inventory: &Path) {
         "           {} bytes",
         files.iter().map(|(_, f)| f.len()).sum::<usize>()
     );
+}
+
+/// What all threads have taken so far, as Linux counts it: in hundredths.
+fn processor_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold spaces: user and system time are the twelfth and the next.
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = behind.split_ascii_whitespace().skip(11).take(2);
+    ticks
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
+        / 100.0
 }
 
 /// Decompresses every file below the directory, on all cores.

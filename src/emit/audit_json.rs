@@ -1,12 +1,14 @@
 //! `audit.json`: everything a run found out.
 
+use std::net::IpAddr;
+
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::SCHEMA_VERSION;
 use super::brief::{FindingRow, Tool, Window};
-use super::change::{self, RevocationRow, RuleRow};
+use super::change::{ChangeDocument, RevocationRow, RuleRow};
 use super::current_rules::{CurrentRow, current_rules};
 use crate::audit::Audit;
 use crate::graph::verdict_word;
@@ -15,17 +17,17 @@ use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_serv
 
 /// The document. Times are Unix seconds; connections are referred to by id.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Document {
+pub(super) struct Document<'a> {
     schema_version: u32,
     tool: Tool,
     window: Window,
     input: Input,
     /// What the inventory lacks, and what that costs.
     notes: Vec<String>,
-    connections: Vec<ConnectionRow>,
+    connections: Vec<ConnectionRow<'a>>,
     findings: Vec<FindingRow>,
-    rules: Vec<RuleRow>,
-    revocations: Vec<RevocationRow>,
+    rules: &'a [RuleRow],
+    revocations: &'a [RevocationRow],
     replay: ReplayRow,
     exposure: ExposureRow,
     readiness: Vec<ReadinessRow>,
@@ -164,10 +166,10 @@ struct MalformedRow {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct ConnectionRow {
-    id: String,
-    initiator: EndRow,
-    responder: EndRow,
+struct ConnectionRow<'a> {
+    id: &'a str,
+    initiator: EndRow<'a>,
+    responder: EndRow<'a>,
     protocol: String,
     /// The responder's port; null where the protocol has none.
     port: Option<u16>,
@@ -202,11 +204,12 @@ struct SeenRow {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct EndRow {
-    interface_id: Option<String>,
-    address: String,
-    groups: Vec<String>,
-    aws_service: Option<String>,
+struct EndRow<'a> {
+    interface_id: Option<&'a str>,
+    #[schemars(with = "String")]
+    address: IpAddr,
+    groups: Vec<&'a str>,
+    aws_service: Option<&'a str>,
 }
 
 /// The five outcomes add up to `connections`.
@@ -230,7 +233,7 @@ struct ExposureRow {
     ideal: u64,
 }
 
-pub(super) fn document(audit: &Audit) -> Document {
+pub(super) fn document<'a>(audit: &'a Audit, change: &'a ChangeDocument) -> Document<'a> {
     let intake = &audit.intake;
     let (start, end) = intake.window.unwrap_or_default();
     let ids = |positions: &[usize]| {
@@ -263,8 +266,8 @@ pub(super) fn document(audit: &Audit) -> Document {
             .iter()
             .map(|f| FindingRow::new(audit, f, usize::MAX))
             .collect(),
-        rules: change::rules(audit),
-        revocations: change::revocations(audit),
+        rules: &change.rules,
+        revocations: &change.revocations,
         replay: ReplayRow {
             connections: audit.replay.connections,
             permitted: audit.replay.permitted,
@@ -427,9 +430,9 @@ fn input(audit: &Audit) -> Input {
     }
 }
 
-fn connection(audit: &Audit, c: &Connection) -> ConnectionRow {
+fn connection<'a>(audit: &'a Audit, c: &'a Connection) -> ConnectionRow<'a> {
     ConnectionRow {
-        id: c.id.clone(),
+        id: &c.id,
         initiator: end(audit, c.initiator),
         responder: end(audit, c.responder),
         protocol: c.service.protocol.to_string(),
@@ -477,26 +480,26 @@ pub(super) const fn reason(verdict: Verdict) -> Option<&'static str> {
     }
 }
 
-fn end(audit: &Audit, end: End) -> EndRow {
+fn end(audit: &Audit, end: End) -> EndRow<'_> {
     let groups = end
         .interface()
         .map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
     EndRow {
         interface_id: interface_id(audit, end),
-        address: end.address.to_string(),
+        address: end.address,
         groups: groups
             .iter()
-            .map(|&g| audit.inventory.group(g).id.clone())
+            .map(|&g| audit.inventory.group(g).id.as_str())
             .collect(),
-        aws_service: aws_service(&audit.inventory, &audit.table, end).map(ToOwned::to_owned),
+        aws_service: aws_service(&audit.inventory, &audit.table, end),
     }
 }
 
 /// `eni-…`, whether or not the inventory has it.
-pub(super) fn interface_id(audit: &Audit, end: End) -> Option<String> {
+pub(super) fn interface_id(audit: &Audit, end: End) -> Option<&str> {
     match end.place {
-        Place::Local(ix) => Some(audit.inventory.interface(ix).id.clone()),
-        Place::Unlisted(ix) => Some(audit.table.observers[ix.index()].clone()),
+        Place::Local(ix) => Some(&audit.inventory.interface(ix).id),
+        Place::Unlisted(ix) => Some(&audit.table.observers[ix.index()]),
         Place::Outside => None,
     }
 }

@@ -1,5 +1,6 @@
 //! `connections.parquet`: the connection table, for whatever reads Parquet.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use polars::prelude::{
@@ -22,18 +23,18 @@ pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitErr
     Ok(())
 }
 
-fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
+fn frame<'a>(audit: &'a Audit) -> Result<DataFrame, PolarsError> {
     let connections = &audit.connections;
-    let text = |name: &str, of: &dyn Fn(&Connection) -> String| {
+    let text = |name: &str, of: &dyn Fn(&'a Connection) -> Cow<'a, str>| {
         Column::from(Series::new(
             name.into(),
-            connections.iter().map(of).collect::<Vec<String>>(),
+            connections.iter().map(of).collect::<Vec<Cow<'_, str>>>(),
         ))
     };
-    let optional = |name: &str, of: &dyn Fn(&Connection) -> Option<String>| {
+    let optional = |name: &str, of: &dyn Fn(&'a Connection) -> Option<&'a str>| {
         Column::from(Series::new(
             name.into(),
-            connections.iter().map(of).collect::<Vec<Option<String>>>(),
+            connections.iter().map(of).collect::<Vec<Option<&str>>>(),
         ))
     };
     let number = |name: &str, of: &dyn Fn(&Connection) -> u64| {
@@ -49,27 +50,29 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
     DataFrame::new(
         connections.len(),
         vec![
-            text("id", &|c| c.id.clone()),
+            text("id", &|c| c.id.as_str().into()),
             optional("initiator_interface_id", &|c| {
                 interface_id(audit, c.initiator)
             }),
-            text("initiator_address", &|c| c.initiator.address.to_string()),
+            text("initiator_address", &|c| {
+                c.initiator.address.to_string().into()
+            }),
             text("initiator_groups", &|c| groups(audit, c.initiator)),
             optional("responder_interface_id", &|c| {
                 interface_id(audit, c.responder)
             }),
-            text("responder_address", &|c| c.responder.address.to_string()),
+            text("responder_address", &|c| {
+                c.responder.address.to_string().into()
+            }),
             text("responder_groups", &|c| groups(audit, c.responder)),
             optional("responder_aws_service", &|c| {
-                aws_service(&audit.inventory, &audit.table, c.responder).map(ToOwned::to_owned)
+                aws_service(&audit.inventory, &audit.table, c.responder)
             }),
-            text("protocol", &|c| c.service.protocol.to_string()),
+            text("protocol", &|c| c.service.protocol.to_string().into()),
             Column::from(Series::new("port".into(), ports)),
-            text("verdict", &|c| verdict_word(c.verdict).to_owned()),
-            optional("reason", &|c| reason(c.verdict).map(ToOwned::to_owned)),
-            text("direction_confidence", &|c| {
-                c.confidence.as_str().to_owned()
-            }),
+            text("verdict", &|c| verdict_word(c.verdict).into()),
+            optional("reason", &|c| reason(c.verdict)),
+            text("direction_confidence", &|c| c.confidence.as_str().into()),
             number("records", &|c| c.totals.records),
             number("bytes", &|c| c.totals.bytes),
             number("packets", &|c| c.totals.packets),
@@ -79,7 +82,7 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
     )
 }
 
-fn groups(audit: &Audit, end: End) -> String {
+fn groups(audit: &Audit, end: End) -> Cow<'_, str> {
     let groups = end
         .interface()
         .map_or(&[][..], |ix| &audit.inventory.interface(ix).groups);
@@ -87,5 +90,8 @@ fn groups(audit: &Audit, end: End) -> String {
         .iter()
         .map(|&g| audit.inventory.group(g).id.as_str())
         .collect();
-    ids.join(" ")
+    match ids[..] {
+        [only] => only.into(),
+        _ => ids.join(" ").into(),
+    }
 }

@@ -39,7 +39,7 @@ use json::json;
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// What writes a file.
-type Maker = fn(&Audit, &mut dyn Write) -> Result<(), EmitError>;
+type Maker = fn(&Audit, &ChangeDocument, &mut dyn Write) -> Result<(), EmitError>;
 
 /// What writes a file about the change alone.
 type ChangeMaker = fn(&ChangeDocument) -> String;
@@ -55,17 +55,19 @@ const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
 
 /// Every other file of a run: path below the run's directory, and what writes it; the longest first.
 const FILES: &[(&str, Maker)] = &[
-    ("audit.json", |audit, to| {
-        Ok(json(&audit_json::document(audit), to)?)
+    ("audit.json", |audit, change, to| {
+        Ok(json(&audit_json::document(audit, change), to)?)
     }),
-    ("connections.parquet", connection_table),
-    ("graph.dot", |audit, to| {
+    ("connections.parquet", |audit, _, to| {
+        connection_table(audit, to)
+    }),
+    ("graph.dot", |audit, _, to| {
         Ok(to.write_all(graph_files::document(audit).dot().as_bytes())?)
     }),
-    ("graph.json", |audit, to| {
+    ("graph.json", |audit, _, to| {
         Ok(json(&graph_files::document(audit), to)?)
     }),
-    ("report.md", |audit, to| {
+    ("report.md", |audit, _, to| {
         Ok(to.write_all(report_md::render(audit).as_bytes())?)
     }),
 ];
@@ -90,15 +92,15 @@ pub fn write<W: Write>(
 ) -> Result<(), EmitError> {
     const BUFFER: usize = 1 << 20;
     let open = |path| Ok(BufWriter::with_capacity(BUFFER, create(path)?));
+    let change = ChangeDocument::of(audit);
     let whole = || {
         FILES.par_iter().try_for_each(|&(path, make)| {
             let mut file: BufWriter<W> = open(path).map_err(EmitError::Io)?;
-            make(audit, &mut file)?;
+            make(audit, &change, &mut file)?;
             Ok(file.flush()?)
         })
     };
     let about_the_change = || {
-        let change = ChangeDocument::of(audit);
         let mut file = open("rules/rules.json").map_err(EmitError::Io)?;
         json(&change, &mut file)?;
         file.flush()?;

@@ -18,7 +18,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
 /// The schema of one kind of file.
 pub fn schema(name: &str) -> Option<Schema> {
     match name {
-        "audit" => Some(schema_for!(audit_json::Document)),
+        "audit" => Some(schema_for!(audit_json::Document<'_>)),
         "graph" => Some(schema_for!(GraphDocument)),
         "report" => Some(schema_for!(Brief)),
         "rules" => Some(schema_for!(ChangeDocument)),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::packed::{AT_ONCE, Addition, Cell, Packed, pack, unpack};
+use super::packed::{AT_ONCE, Addition, Cell, Packed, pack, pack_row, unpack};
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
 use super::{Contacts, Coverage, Days, Dropped, Ports};
@@ -69,11 +69,13 @@ impl FlowTableBuilder {
     pub fn folder(self: &Arc<Self>) -> Folder {
         Folder {
             table: Arc::clone(self),
+            last: None,
             names: HashMap::default(),
             long_names: HashMap::default(),
             coverage: Vec::new(),
             services: HashMap::default(),
-            gathered: vec![Vec::new(); PARTS],
+            gathered: vec![Gathered::NONE; PARTS * AT_ONCE],
+            counts: [0; PARTS],
             calls: vec![Vec::new(); PARTS],
         }
     }
@@ -100,7 +102,8 @@ impl FlowTableBuilder {
     /// Folds rows of one part.
     fn fold(&self, part: usize, rows: &[impl Addition]) {
         let mut table = lock(&self.parts[part]);
-        table.packed.fold(rows, |key| self.hasher.hash_one(key));
+        let rehash = |key: u128| low(self.hasher.hash_one(key));
+        table.packed.fold(rows, rehash);
     }
 
     /// When clients called: their flows' keys, the start, and the client's port.
@@ -121,6 +124,36 @@ impl FlowTableBuilder {
             Some(packed) => self.hasher.hash_one(packed),
             None => self.hasher.hash_one(key),
         }
+    }
+
+    /// Adds a row that does not pack.
+    fn add_row(&self, observer: ObserverIx, row: &Row<'_>, dropped: Dropped, records: u8) {
+        let (src_port, dst_port, ports) = match dropped {
+            Dropped::Src => (0, row.dst_port, Ports::of(row.src_port)),
+            Dropped::Dst => (row.src_port, 0, Ports::of(row.dst_port)),
+            Dropped::Neither => (row.src_port, row.dst_port, Ports::NONE),
+        };
+        let key = FlowKey {
+            observer,
+            src: row.src,
+            dst: row.dst,
+            src_port,
+            dst_port,
+            protocol: row.protocol,
+            accepted: row.accepted,
+            dropped,
+        };
+        let counters = Counters {
+            records: u64::from(records),
+            packets: row.packets,
+            bytes: row.bytes,
+            first: row.start,
+            last: row.end,
+            days: Days::of(row.start, row.end),
+            signs: Signs::of(row),
+            dropped: ports,
+        };
+        self.add(key, &counters);
     }
 
     /// Adds a flow that does not pack.
@@ -167,7 +200,7 @@ impl FlowTableBuilder {
             let part = part(hash);
             gathered[part].push(Whole {
                 key: packed,
-                hash,
+                hash: low(hash),
                 counters: flow.counters,
             });
             if gathered[part].len() >= AT_ONCE {
@@ -287,15 +320,26 @@ fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
 }
 
+/// What of a hash chooses the place in a part.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+const fn low(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// Rows from 2106 on are none (`ingest`).
+fn seconds(time: u64) -> u32 {
+    u32::try_from(time).unwrap_or(u32::MAX)
+}
+
 /// A row on its way into the table, without what the key says already.
 #[derive(Clone, Copy, Debug)]
 struct Gathered {
     key: u128,
-    hash: u64,
     packets: u64,
     bytes: u64,
-    start: u64,
-    end: u64,
+    hash: u32,
+    start: u32,
+    end: u32,
     dropped: u16,
     signs: Signs,
     /// 0 for a row that was counted already.
@@ -303,19 +347,17 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// As a flow of its own.
-    fn counters(&self) -> Counters {
-        Counters {
-            records: u64::from(self.records),
-            packets: self.packets,
-            bytes: self.bytes,
-            first: self.start,
-            last: self.end,
-            days: Days::of(self.start, self.end),
-            signs: self.signs,
-            dropped: Ports::of(self.dropped),
-        }
-    }
+    const NONE: Self = Self {
+        key: 0,
+        packets: 0,
+        bytes: 0,
+        hash: 0,
+        start: 0,
+        end: 0,
+        dropped: 0,
+        signs: Signs::NONE,
+        records: 0,
+    };
 }
 
 impl Addition for Gathered {
@@ -323,14 +365,15 @@ impl Addition for Gathered {
         self.key
     }
 
-    fn hash(&self) -> u64 {
+    fn hash(&self) -> u32 {
         self.hash
     }
 
     fn add_to(&self, cell: &mut Cell) {
         cell.count(self.packets, self.bytes, (self.start, self.end));
         cell.records += u64::from(self.records);
-        cell.days.join(Days::of(self.start, self.end));
+        let days = Days::of(u64::from(self.start), u64::from(self.end));
+        cell.days.join(days);
         cell.signs.join(self.signs);
         cell.dropped.add(self.dropped);
     }
@@ -340,7 +383,7 @@ impl Addition for Gathered {
 #[derive(Clone, Copy)]
 struct Whole {
     key: u128,
-    hash: u64,
+    hash: u32,
     counters: Counters,
 }
 
@@ -349,7 +392,7 @@ impl Addition for Whole {
         self.key
     }
 
-    fn hash(&self) -> u64 {
+    fn hash(&self) -> u32 {
         self.hash
     }
 
@@ -364,7 +407,7 @@ impl Addition for Whole {
             signs,
             dropped,
         } = self.counters;
-        cell.count(packets, bytes, (first, last));
+        cell.count(packets, bytes, (seconds(first), seconds(last)));
         cell.records += records;
         cell.days.join(days);
         cell.signs.join(signs);
@@ -390,12 +433,16 @@ fn whole(mut key: FlowKey, mut counters: Counters) -> Flow {
 #[derive(Debug)]
 pub struct Folder {
     table: Arc<FlowTableBuilder>,
+    /// The name of the row before: often this row's too, since a connection has rows both ways.
+    last: Option<(ShortName, ObserverIx)>,
     names: HashMap<ShortName, ObserverIx>,
     long_names: HashMap<Box<[u8]>, ObserverIx>,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
-    /// By part.
-    gathered: Vec<Vec<Gathered>>,
+    /// Room for as many rows of each part as are folded at a time.
+    gathered: Vec<Gathered>,
+    /// How many there are, by part: few enough bytes to stay at hand.
+    counts: [u8; PARTS],
     /// Keys of [`FlowKey::of_calls`], starts and clients' ports, by part.
     calls: Vec<Vec<(FlowKey, u32, u16)>>,
 }
@@ -416,15 +463,27 @@ fn short(name: &[u8]) -> Option<ShortName> {
 }
 
 impl Folder {
+    #[inline]
     fn observer(&mut self, name: &[u8]) -> ObserverIx {
         let short = short(name);
+        match (short, self.last) {
+            (Some(short), Some((last, known))) if short == last => return known,
+            _ => {}
+        }
         let known = match &short {
             Some(short) => self.names.get(short),
             None => self.long_names.get(name),
         };
-        if let Some(&known) = known {
-            return known;
-        }
+        let ix = match known {
+            Some(&known) => known,
+            None => self.new_observer(name, short),
+        };
+        self.last = short.map(|short| (short, ix));
+        ix
+    }
+
+    #[cold]
+    fn new_observer(&mut self, name: &[u8], short: Option<ShortName>) -> ObserverIx {
         let ix = self.table.observer(name);
         match short {
             Some(short) => self.names.insert(short, ix),
@@ -437,53 +496,41 @@ impl Folder {
     }
 
     fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, records: u8) {
-        note_service(&mut self.services, row.src, row.src_service);
-        note_service(&mut self.services, row.dst, row.dst_service);
-        let mut key = FlowKey {
-            observer,
-            src: row.src,
-            dst: row.dst,
-            src_port: row.src_port,
-            dst_port: row.dst_port,
-            protocol: row.protocol,
-            accepted: row.accepted,
-            dropped: dropped(row),
-        };
-        if key.dropped != Dropped::Dst && row.protocol.has_ports() && may_be_public(row.dst) {
+        if !row.src_service.is_empty() || !row.dst_service.is_empty() {
+            note_service(&mut self.services, row.src, row.src_service);
+            note_service(&mut self.services, row.dst, row.dst_service);
+        }
+        let dropped = dropped(row);
+        if dropped != Dropped::Dst && row.protocol.has_ports() && may_be_public(&row.dst) {
             self.call(observer, row);
         }
-        let dropped = match key.dropped {
-            Dropped::Src => std::mem::take(&mut key.src_port),
-            Dropped::Dst => std::mem::take(&mut key.dst_port),
-            Dropped::Neither => 0,
+        let Some(key) = pack_row(observer, row, dropped) else {
+            self.table.add_row(observer, row, dropped, records);
+            return;
         };
-        let mut gathered = Gathered {
-            key: 0,
-            hash: 0,
+        let hash = self.table.hasher.hash_one(key);
+        let part = part(hash);
+        let rows = &mut self.gathered[part * AT_ONCE..][..AT_ONCE];
+        let count = &mut self.counts[part];
+        rows[usize::from(*count)] = Gathered {
+            key,
+            hash: low(hash),
             packets: row.packets,
             bytes: row.bytes,
-            start: row.start,
-            end: row.end,
-            dropped,
+            start: seconds(row.start),
+            end: seconds(row.end),
+            dropped: match dropped {
+                Dropped::Src => row.src_port,
+                Dropped::Dst => row.dst_port,
+                Dropped::Neither => 0,
+            },
             signs: Signs::of(row),
             records,
         };
-        let Some(packed) = pack(&key) else {
-            let mut counters = gathered.counters();
-            if key.dropped == Dropped::Neither {
-                counters.dropped = Ports::default();
-            }
-            self.table.add(key, &counters);
-            return;
-        };
-        gathered.key = packed;
-        gathered.hash = self.table.hasher.hash_one(packed);
-        let part = part(gathered.hash);
-        let rows = &mut self.gathered[part];
-        rows.push(gathered);
-        if rows.len() >= AT_ONCE {
+        *count += 1;
+        if usize::from(*count) == AT_ONCE {
             self.table.fold(part, rows);
-            rows.clear();
+            *count = 0;
         }
     }
 }
@@ -533,7 +580,8 @@ impl Sink for Folder {
     }
 
     fn finish(self) {
-        for (part, rows) in self.gathered.iter().enumerate() {
+        for (part, rows) in self.gathered.chunks_exact(AT_ONCE).enumerate() {
+            let rows = &rows[..usize::from(self.counts[part])];
             self.table.fold(part, rows);
         }
         for (part, calls) in self.calls.iter().enumerate() {

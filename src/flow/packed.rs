@@ -10,30 +10,57 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::table::{Counters, FlowKey, ObserverIx, Signs};
 use super::{Days, Dropped, Ports};
+use crate::ingest::Row;
 use crate::net::Protocol;
 
 /// Rows that are folded at a time, at most.
 pub(super) const AT_ONCE: usize = 64;
 
 /// No key is zero: a packed one has a protocol with ports in it.
-const FREE: u128 = 0;
+const FREE: [u64; 2] = [0, 0];
 
 const SMALLEST: usize = 64;
 
 /// A part of the flows.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
-    /// A power of two of them, [`FREE`] or a key.
-    keys: Vec<u128>,
-    /// Where the cell of each key is.
-    places: Vec<u32>,
+    /// A power of two of them.
+    slots: Vec<Slot>,
     cells: Vec<Cell>,
+}
+
+/// A key and where its cell is, side by side, so that both are one access to memory.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// [`FREE`] or a key; in halves, which need less alignment.
+    key: [u64; 2],
+    place: u32,
+}
+
+impl Slot {
+    const FREE: Self = Self {
+        key: FREE,
+        place: 0,
+    };
+
+    const fn key(&self) -> u128 {
+        (self.key[1] as u128) << 64 | self.key[0] as u128
+    }
+
+    fn is_used(&self) -> bool {
+        self.key != FREE
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
+const fn halves(key: u128) -> [u64; 2] {
+    [key as u64, (key >> 64) as u64]
 }
 
 /// Something to fold: a key, its hash, and what to add.
 pub(super) trait Addition {
     fn key(&self) -> u128;
-    fn hash(&self) -> u64;
+    fn hash(&self) -> u32;
     fn add_to(&self, cell: &mut Cell);
 }
 
@@ -68,11 +95,11 @@ impl Cell {
     };
 
     /// Counters hold whatever a hostile log claims, so they saturate.
-    pub(super) fn count(&mut self, packets: u64, bytes: u64, (first, last): (u64, u64)) {
+    pub(super) fn count(&mut self, packets: u64, bytes: u64, (first, last): (u32, u32)) {
         self.packets = self.packets.saturating_add(packets);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.first = self.first.min(u32::try_from(first).unwrap_or(u32::MAX));
-        self.last = self.last.max(u32::try_from(last).unwrap_or(u32::MAX));
+        self.first = self.first.min(first);
+        self.last = self.last.max(last);
     }
 
     fn counters(&self) -> Counters {
@@ -91,17 +118,17 @@ impl Cell {
 
 impl Packed {
     /// Adds up to [`AT_ONCE`] rows.
-    pub(super) fn fold(&mut self, rows: &[impl Addition], rehash: impl Fn(u128) -> u64) {
+    pub(super) fn fold(&mut self, rows: &[impl Addition], rehash: impl Fn(u128) -> u32) {
         if rows.is_empty() {
             return;
         }
-        if (self.cells.len() + rows.len()) * 3 > self.keys.len() * 2 {
+        if (self.cells.len() + rows.len()) * 3 > self.slots.len() * 2 {
             self.grow(rows.len(), rehash);
         }
-        let mask = self.keys.len() - 1;
+        let mask = self.slots.len() - 1;
         let mut touched = 0;
         for row in rows {
-            touched ^= self.keys[start(row.hash(), mask)];
+            touched ^= self.slots[start(row.hash(), mask)].place;
         }
         black_box(touched);
         let mut places = [0; AT_ONCE];
@@ -120,15 +147,16 @@ impl Packed {
 
     /// Where the cell of a row's key is; a new key gets its place.
     fn place(&mut self, row: &impl Addition, mask: usize) -> u32 {
+        let key = halves(row.key());
         let mut at = start(row.hash(), mask);
         loop {
-            if self.keys[at] == row.key() {
-                return self.places[at];
+            let slot = &mut self.slots[at];
+            if slot.key == key {
+                return slot.place;
             }
-            if self.keys[at] == FREE {
+            if slot.key == FREE {
                 let place = u32::try_from(self.cells.len()).expect("parts are small");
-                self.keys[at] = row.key();
-                self.places[at] = place;
+                *slot = Slot { key, place };
                 self.cells.push(Cell::NONE);
                 return place;
             }
@@ -136,22 +164,17 @@ impl Packed {
         }
     }
 
-    fn grow(&mut self, more: usize, rehash: impl Fn(u128) -> u64) {
+    fn grow(&mut self, more: usize, rehash: impl Fn(u128) -> u32) {
         let needed = (self.cells.len() + more) * 2;
         let size = needed.next_power_of_two().max(SMALLEST);
-        let old = std::mem::replace(&mut self.keys, vec![FREE; size]);
-        let old_places = std::mem::replace(&mut self.places, vec![0; size]);
+        let old = std::mem::replace(&mut self.slots, vec![Slot::FREE; size]);
         let mask = size - 1;
-        for (key, place) in old.into_iter().zip(old_places) {
-            if key == FREE {
-                continue;
-            }
-            let mut at = start(rehash(key), mask);
-            while self.keys[at] != FREE {
+        for slot in old.into_iter().filter(Slot::is_used) {
+            let mut at = start(rehash(slot.key()), mask);
+            while self.slots[at].is_used() {
                 at = (at + 1) & mask;
             }
-            self.keys[at] = key;
-            self.places[at] = place;
+            self.slots[at] = slot;
         }
     }
 
@@ -161,19 +184,15 @@ impl Packed {
 
     /// Everything, in no order.
     pub(super) fn into_entries(self) -> impl Iterator<Item = (u128, Counters)> {
-        let Self {
-            keys,
-            places,
-            cells,
-        } = self;
-        let used = keys.into_iter().zip(places).filter(|(key, _)| *key != FREE);
-        used.map(move |(key, place)| (key, cells[place as usize].counters()))
+        let Self { slots, cells } = self;
+        let used = slots.into_iter().filter(Slot::is_used);
+        used.map(move |slot| (slot.key(), cells[slot.place as usize].counters()))
     }
 }
 
 /// Where to look for a hash first.
-fn start(hash: u64, mask: usize) -> usize {
-    usize::try_from(hash & mask as u64).unwrap_or_default()
+const fn start(hash: u32, mask: usize) -> usize {
+    hash as usize & mask
 }
 
 const ACCEPTED: u128 = 1;
@@ -182,23 +201,40 @@ const SRC_DROPPED: u128 = 2;
 /// An IPv4 flow with one port as one number: observer, sender, receiver, port,
 /// protocol, and two flags.
 pub(super) fn pack(key: &FlowKey) -> Option<u128> {
-    let (IpAddr::V4(src), IpAddr::V4(dst)) = (key.src, key.dst) else {
+    let ends = [(&key.src, key.src_port), (&key.dst, key.dst_port)];
+    let packed = pack_ends(ends, key.dropped)?;
+    Some(with_rest(packed, key.observer, key.protocol, key.accepted))
+}
+
+/// The same of a row, without a key in between: a row's addresses are four bytes with a mark
+/// in front, and the processor waits when they are copied as sixteen.
+#[inline]
+pub(super) fn pack_row(observer: ObserverIx, row: &Row<'_>, dropped: Dropped) -> Option<u128> {
+    let ends = [(&row.src, row.src_port), (&row.dst, row.dst_port)];
+    let packed = pack_ends(ends, dropped)?;
+    Some(with_rest(packed, observer, row.protocol, row.accepted))
+}
+
+#[inline]
+fn pack_ends([src, dst]: [(&IpAddr, u16); 2], dropped: Dropped) -> Option<u128> {
+    let ((IpAddr::V4(from), from_port), (IpAddr::V4(to), to_port)) = (src, dst) else {
         return None;
     };
-    let (port, flag) = match key.dropped {
-        Dropped::Src => (key.dst_port, SRC_DROPPED),
-        Dropped::Dst => (key.src_port, 0),
+    let (port, flag) = match dropped {
+        Dropped::Src => (to_port, SRC_DROPPED),
+        Dropped::Dst => (from_port, 0),
         Dropped::Neither => return None,
     };
-    Some(
-        u128::from(key.observer.0) << 96
-            | u128::from(src.to_bits()) << 64
-            | u128::from(dst.to_bits()) << 32
-            | u128::from(port) << 16
-            | u128::from(key.protocol.0) << 8
-            | flag
-            | u128::from(key.accepted),
-    )
+    let addresses = u128::from(from.to_bits()) << 64 | u128::from(to.to_bits()) << 32;
+    Some(addresses | u128::from(port) << 16 | flag)
+}
+
+#[inline]
+fn with_rest(packed: u128, observer: ObserverIx, protocol: Protocol, accepted: bool) -> u128 {
+    packed
+        | u128::from(observer.0) << 96
+        | u128::from(protocol.0) << 8
+        | u128::from(accepted) * ACCEPTED
 }
 
 #[expect(

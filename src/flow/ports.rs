@@ -77,13 +77,18 @@ impl Ports {
     }
 
     /// Adds a port.
+    #[inline]
     pub fn add(&mut self, port: u16) {
-        let known = self.known();
-        // Most ports are larger than the smallest few, or the one that was there before.
-        if known.len() == KEPT && port > self.smallest[KEPT - 1] {
+        // Most ports are larger than the smallest few.
+        if self.known().len() == KEPT && port > self.smallest[KEPT - 1] {
             self.count |= MORE;
-            return;
+        } else {
+            self.add_small(port);
         }
+    }
+
+    fn add_small(&mut self, port: u16) {
+        let known = self.known();
         let Err(place) = known.binary_search(&port) else {
             return;
         };

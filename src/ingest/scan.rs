@@ -166,8 +166,8 @@ pub(super) fn usual_row<'a>(
     };
     let row = Row {
         interface: values.text(Column::InterfaceId).unwrap_or(b"-"),
-        src,
-        dst,
+        src: IpAddr::V4(Ipv4Addr::from_bits(src)),
+        dst: IpAddr::V4(Ipv4Addr::from_bits(dst)),
         src_port,
         dst_port,
         protocol,
@@ -234,8 +234,8 @@ impl<'a> Values<'a, '_> {
 
     /// An end's address in the packet, as far as the format tells, and whether the
     /// interface shows another one.
-    #[inline]
-    fn end(&self, shown: Column, packet: Column) -> Option<(IpAddr, bool)> {
+    #[inline(always)]
+    fn end(&self, shown: Column, packet: Column) -> Option<(u32, bool)> {
         let address = |(start, end)| address(self.text, start, end);
         let shown = self.place(shown).map(address);
         let (bits, rewritten) = match (shown, self.place(packet).map(address)) {
@@ -246,7 +246,7 @@ impl<'a> Values<'a, '_> {
         if let Some(None) = shown {
             return None;
         }
-        Some((IpAddr::V4(Ipv4Addr::from_bits(bits)), rewritten))
+        Some((bits, rewritten))
     }
 }
 
@@ -269,6 +269,23 @@ fn load<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
 fn load_last<const N: usize>(rest: &[u8]) -> [u8; N] {
     let mut bytes = [0; N];
     bytes[..rest.len()].copy_from_slice(rest);
+    bytes
+}
+
+/// The four bytes before a place; before the text there are zeros.
+#[inline]
+fn load_before(text: &[u8], end: usize) -> [u8; 4] {
+    let before = text.get(..end).unwrap_or_default();
+    match before.last_chunk() {
+        Some(bytes) => *bytes,
+        None => load_first(before),
+    }
+}
+
+#[cold]
+fn load_first(before: &[u8]) -> [u8; 4] {
+    let mut bytes = [0; 4];
+    bytes[4 - before.len()..].copy_from_slice(before);
     bytes
 }
 
@@ -329,18 +346,16 @@ fn address(text: &[u8], start: usize, end: usize) -> Option<u32> {
     if empty | long | leading_zero | others != 0 {
         return None;
     }
-    // Room in front, so that there are four bytes before every end.
-    let mut room = [0; 20];
-    room[4..].copy_from_slice(&digits.to_array());
     let (mut bits, mut fits) = (0, true);
     let (mut from, mut left) = (0, ends);
     for _ in 0..4 {
         let to = left.trailing_zeros();
         left &= left.wrapping_sub(1);
-        let word: &[u8; 4] = room[to as usize & 15..].first_chunk().expect("15 + 4 < 20");
-        // Zeros, and up to three digits, the ones highest.
+        // Up to three digits, the ones highest, behind what comes before them. Read from the text
+        // again: the processor waits when what was just stored is read in other pieces.
+        let word = u32::from_le_bytes(load_before(text, start + to as usize)) ^ 0x3030_3030;
         let beside = 32_u32.wrapping_sub(to.wrapping_sub(from).wrapping_mul(8)) & 31;
-        let octet = u32::from_le_bytes(*word) >> beside << beside;
+        let octet = word >> beside << beside;
         fits &= octet.swap_bytes() <= LARGEST;
         let value = (octet >> 8).wrapping_mul(100 << 16 | 10 << 8 | 1) >> 16;
         bits = bits << 8 | value & 0xff;

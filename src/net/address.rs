@@ -149,7 +149,8 @@ pub fn not_public() -> AddressSet {
 }
 
 /// Whether `address` is none of the private ones: a quick look, for what is asked of every row.
-pub const fn may_be_public(address: IpAddr) -> bool {
+#[inline]
+pub const fn may_be_public(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(a) => !a.is_private() && !a.is_link_local() && !a.is_multicast(),
         IpAddr::V6(a) => !a.is_unique_local() && !a.is_unicast_link_local() && !a.is_multicast(),

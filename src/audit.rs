@@ -13,7 +13,7 @@ use crate::replay::{
     Widening,
 };
 use crate::resolve::{self, Connection, Hits};
-use crate::suggest::{self, Level, Revocation, RuleSet, Status};
+use crate::suggest::{self, Basis, Level, Revocation, RuleSet, Status};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -202,9 +202,13 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         generalise: &config.generalise,
     };
     // Most of the time goes into rules made from a part of the window.
-    let ((readiness, hold_out), rules) = rayon::join(
+    let ((readiness, hold_out), (basis, rules)) = rayon::join(
         || replay::readiness(&evidence, intake.window.unwrap_or_default()),
-        || suggest::rules(&evidence),
+        || {
+            let basis = Basis::new(&evidence);
+            let rules = basis.rules(evidence.generalise.level);
+            (basis, rules)
+        },
     );
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));
@@ -220,7 +224,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let ((trade_off, graph), ((blast, exposure), (wider, (replay, still_open)))) = rayon::join(
         || {
             rayon::join(
-                || replay::trade_off(&evidence, &rules),
+                || replay::trade_off(&evidence, &basis, &rules),
                 || graph::build(inventory, table, connections, &rules),
             )
         },

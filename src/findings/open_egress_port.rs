@@ -1,7 +1,7 @@
 //! `open-egress-port`: a group lets some ports out to everybody.
 
 use super::finding::{Context, Found};
-use super::open_egress::leaving_by;
+use super::open_egress::Leaving;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{Direction, Rule, RulePorts};
 use crate::net::visible;
@@ -27,6 +27,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             && !rule.every_port()
             && !matches!(rule.ports, RulePorts::Icmp { .. })
     };
+    let leaving = Leaving::new(context);
     let mut found = Vec::new();
     for group in context.inventory.group_indexes() {
         let rules = &context.inventory.group(group).rules;
@@ -45,7 +46,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 ),
                 group: Some(group),
                 rule_ports: Some(ports),
-                evidence: leaving_by(context, group, |r| r.same_permission(rule)),
+                evidence: leaving.by(group, |r| r.same_permission(rule)),
                 ..Found::default()
             });
         }

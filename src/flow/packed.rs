@@ -234,7 +234,7 @@ fn with_rest(packed: u128, observer: ObserverIx, protocol: Protocol, accepted: b
     packed
         | u128::from(observer.0) << 96
         | u128::from(protocol.0) << 8
-        | u128::from(accepted) * ACCEPTED
+        | (u128::from(accepted) * ACCEPTED)
 }
 
 #[expect(

@@ -234,7 +234,7 @@ impl<'a> Values<'a, '_> {
 
     /// An end's address in the packet, as far as the format tells, and whether the
     /// interface shows another one.
-    #[inline(always)]
+    #[inline]
     fn end(&self, shown: Column, packet: Column) -> Option<(u32, bool)> {
         let address = |(start, end)| address(self.text, start, end);
         let shown = self.place(shown).map(address);

@@ -11,7 +11,7 @@ use crate::findings::SHORT_WINDOW_DAYS;
 use crate::flow::{DAY, Days, FlowTable};
 use crate::inventory::{Gates, GroupIx, Inventory};
 use crate::resolve::Connection;
-use crate::suggest::{self, Evidence};
+use crate::suggest::{Basis, Evidence};
 
 /// What a group has to show before it is ready to be locked.
 struct Bar {
@@ -202,10 +202,11 @@ fn hold_out(evidence: &Evidence<'_>, (start, end): (u64, u64)) -> (HoldOut, Vec<
         .filter(|c| c.totals.first < cut)
         .cloned()
         .collect();
-    let rules = suggest::rules(&Evidence {
+    let known_then = Basis::new(&Evidence {
         connections: &early,
         ..*evidence
     });
+    let rules = known_then.rules(evidence.generalise.level);
     let then = after(evidence.inventory, &Change::from(&rules));
     let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
     let late = |c: &Connection| c.is_accepted() && c.totals.last >= cut;

@@ -104,13 +104,35 @@ pub fn stages(
 struct Standing {
     rules: Vec<Vec<Rule>>,
     gates: Gates,
+    /// By group: whether a rule for every port to everybody is among those of egress, and of ingress. Few groups have
+    /// one, and without one no connection is untracked.
+    everybody: Vec<[bool; 2]>,
 }
 
 impl Standing {
     fn new(inventory: &Inventory, change: &Change) -> Self {
         let rules = after(inventory, change);
         let gates = Gates::new(inventory, |group| &rules[group.index()]);
-        Self { rules, gates }
+        let everybody = |rules: &Vec<Rule>| {
+            [Direction::Egress, Direction::Ingress].map(|direction| {
+                let open = |r: &Rule| r.direction == direction && r.to_everyone() && r.every_port();
+                rules.iter().any(open)
+            })
+        };
+        Self {
+            everybody: rules.iter().map(everybody).collect(),
+            rules,
+            gates,
+        }
+    }
+
+    /// Whether replies of connections that go one way pass the other way by a rule to everybody.
+    fn answers_everybody(&self, group: GroupIx, direction: Direction) -> bool {
+        let [egress, ingress] = self.everybody[group.index()];
+        match direction {
+            Direction::Egress => ingress,
+            Direction::Ingress => egress,
+        }
     }
 }
 
@@ -124,9 +146,15 @@ fn untracked_and_no_more(
 ) -> Vec<usize> {
     let cut = |position: &usize| {
         let connection = &connections[*position];
-        let untracked = |standing| untracked(inventory, standing, connection);
-        let (was, is) = (untracked(before), untracked(after));
-        connection.is_accepted() && (was.0 && !is.0 || was.1 && !is.1)
+        if !connection.is_accepted() {
+            return false;
+        }
+        let was = untracked(inventory, before, connection);
+        if was == (false, false) {
+            return false;
+        }
+        let is = untracked(inventory, after, connection);
+        was.0 && !is.0 || was.1 && !is.1
     };
     (0..connections.len()).into_par_iter().filter(cut).collect()
 }
@@ -151,21 +179,24 @@ fn untracked(inventory: &Inventory, standing: &Standing, connection: &Connection
     }
     let at = |end: &End, peer: &End, direction: Direction| {
         end.interface().is_some_and(|ix| {
-            opens(
-                inventory,
-                standing,
-                ix,
-                direction,
-                (*end, *peer),
-                Some(Packet::from(*service)),
-            ) && opens(
-                inventory,
-                standing,
-                ix,
-                direction.opposite(),
-                (*end, *peer),
-                None,
-            )
+            let mut groups = inventory.interface(ix).groups.iter();
+            groups.any(|group| standing.answers_everybody(*group, direction))
+                && opens(
+                    inventory,
+                    standing,
+                    ix,
+                    direction,
+                    (*end, *peer),
+                    Some(Packet::from(*service)),
+                )
+                && opens(
+                    inventory,
+                    standing,
+                    ix,
+                    direction.opposite(),
+                    (*end, *peer),
+                    None,
+                )
         })
     };
     (

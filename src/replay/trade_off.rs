@@ -6,7 +6,7 @@ use super::exposure::allowed_pairs;
 use super::{Change, after};
 use crate::inventory::{Direction, Gates, Target};
 use crate::net::AddressSet;
-use crate::suggest::{self, Evidence, Level, RuleSet, Status};
+use crate::suggest::{Basis, Evidence, Level, RuleSet, Status};
 
 /// What one level comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +26,11 @@ pub struct TradeOff {
 
 /// Every level, the narrowest first.
 /// `made` are the rules at the level that is set.
-pub fn trade_off(evidence: &Evidence<'_>, made: &RuleSet) -> Vec<TradeOff> {
+pub fn trade_off(evidence: &Evidence<'_>, basis: &Basis<'_>, made: &RuleSet) -> Vec<TradeOff> {
     Level::ALL
         .into_par_iter()
         .map(|level| {
-            let generalise = evidence.generalise.at(level);
-            let other = (level != evidence.generalise.level).then(|| {
-                suggest::rules(&Evidence {
-                    generalise: &generalise,
-                    ..*evidence
-                })
-            });
+            let other = (level != evidence.generalise.level).then(|| basis.rules(level));
             let rules = other.as_ref().unwrap_or(made);
             let then = after(evidence.inventory, &Change::from(rules));
             let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use rayon::prelude::*;
+
 use super::exposure::{Class, classes, path};
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
@@ -40,9 +42,9 @@ pub fn wider(
     let classes = classes(inventory);
     let class_of = |ix: InterfaceIx| classes.iter().find(|c| c.members.contains(ix.index()));
     let homes: Vec<Option<&Class>> = inventory.interface_indexes().map(class_of).collect();
-    let mut found: BTreeMap<(GroupIx, usize), Widening> = BTreeMap::new();
     let new = new_rules(inventory, after_rules);
-    for class in &classes {
+    let of_class = |class: &Class| {
+        let mut found: Found = BTreeMap::new();
         let groups = class.groups.iter();
         let added: Vec<&New<'_>> = groups.flat_map(|group| &new[group.index()]).collect();
         for direction in [Direction::Egress, Direction::Ingress] {
@@ -73,16 +75,28 @@ pub fn wider(
                 if !path(inventory, class.example, ix) {
                     continue;
                 }
+                let at = inventory.interface(class.example);
+                let named = inventory.nameable_groups(at, direction, inventory.interface(ix));
                 for new in &of_direction {
-                    if let Some(widening) = gate.to_interface(new, ix, home) {
+                    if let Some(widening) = gate.to_interface(new, (ix, named), home) {
                         found.entry((new.group, new.position)).or_insert(widening);
                     }
                 }
             }
         }
+        found
+    };
+    let by_class: Vec<Found> = classes.par_iter().map(of_class).collect();
+    // Of a group that several classes carry, what the first of them shows.
+    let mut all = Found::new();
+    for (rule, widening) in by_class.into_iter().flatten() {
+        all.entry(rule).or_insert(widening);
     }
-    found.into_values().collect()
+    all.into_values().collect()
 }
+
+/// By group and position of the rule.
+type Found = BTreeMap<(GroupIx, usize), Widening>;
 
 /// A rule that is not there today.
 struct New<'a> {
@@ -137,11 +151,15 @@ impl Gate<'_> {
         None
     }
 
-    /// Whether the rule lets a pair of interfaces talk that may not today.
-    fn to_interface(&self, new: &New<'_>, other: InterfaceIx, home: &Class) -> Option<Widening> {
-        let at = self.inventory.interface(self.class.example);
+    /// Whether the rule lets a pair of interfaces talk that may not today; `named` are the other's
+    /// groups that rules on this side can name.
+    fn to_interface(
+        &self,
+        new: &New<'_>,
+        (other, named): (InterfaceIx, &[GroupIx]),
+        home: &Class,
+    ) -> Option<Widening> {
         let peer = self.inventory.interface(other);
-        let named = self.inventory.nameable_groups(at, self.direction, peer);
         every_address(peer).find_map(|seen_peer| {
             let seen = Peer {
                 address: seen_peer,

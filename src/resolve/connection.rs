@@ -126,6 +126,41 @@ impl Unattributed {
     }
 }
 
+/// What a conversation has to do with one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Share {
+    /// Initiator, responder and service: what makes two conversations one connection.
+    pub(super) key: (End, End, Service),
+    /// Position of the conversation.
+    pub(super) conversation: usize,
+    /// Position among the conversation's known ports, where these are the responder's.
+    pub(super) number: usize,
+}
+
+impl Share {
+    /// One connection, or one for each port of a responder whose ports were dropped: there
+    /// the rows are shared out, for which of them went to which port is not known.
+    pub(super) fn of<'c>(
+        position: usize,
+        conversation: &'c Conversation,
+        decision: &Decision,
+    ) -> impl Iterator<Item = Self> + 'c {
+        let pair = &conversation.pair;
+        let initiator = pair.socket(decision.initiator).end;
+        let responder = pair.socket(decision.initiator.other());
+        let sockets = conversation.sockets(decision.initiator.other());
+        sockets.enumerate().map(move |(number, socket)| Self {
+            key: (
+                initiator,
+                responder.end,
+                Service::new(pair.protocol, socket.port),
+            ),
+            conversation: position,
+            number,
+        })
+    }
+}
+
 /// A connection while its conversations are added up.
 pub(super) struct Sum {
     initiator: End,
@@ -140,33 +175,28 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// One connection, or one for each port of a responder whose ports were dropped: there
-    /// the rows are shared out, for which of them went to which port is not known.
+    /// A conversation's [`Share`] of a connection.
     pub(super) fn of(
         conversation: &Conversation,
         decision: Decision,
+        number: usize,
         table: &FlowTable,
-    ) -> Vec<Self> {
+    ) -> Self {
         let sum = Self::new(conversation, decision, table);
         let responder = conversation.pair.socket(decision.initiator.other());
         if !responder.several {
-            return vec![sum];
+            return sum;
         }
         let ports = conversation.ports.known();
-        let shares = ports.len() as u64;
-        let confidence = if conversation.ports.has_more() {
-            Confidence::Guessed
-        } else {
-            sum.confidence
-        };
-        (0u64..)
-            .zip(ports)
-            .map(|(number, &port)| Self {
-                service: Service::new(conversation.pair.protocol, port),
-                confidence,
-                ..sum.share(number, shares)
-            })
-            .collect()
+        Self {
+            service: Service::new(conversation.pair.protocol, ports[number]),
+            confidence: if conversation.ports.has_more() {
+                Confidence::Guessed
+            } else {
+                sum.confidence
+            },
+            ..sum.share(number as u64, ports.len() as u64)
+        }
     }
 
     /// One of so many equal parts; what does not divide goes to the first.
@@ -234,11 +264,6 @@ impl Sum {
             add(&mut sum.by_place[place], &flow.counters);
         }
         sum
-    }
-
-    /// What makes two conversations one connection.
-    pub(super) fn key(&self) -> (End, End, Service) {
-        (self.initiator, self.responder, self.service)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

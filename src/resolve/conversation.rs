@@ -1,5 +1,6 @@
 //! Flows of one conversation: both directions, at every interface that saw it.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 use rayon::iter::Either;
@@ -11,13 +12,24 @@ use crate::inventory::InterfaceIx;
 use crate::net::{Protocol, Service};
 
 /// An end and its port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Socket {
     pub(super) end: End,
     /// The port; where it stands for several, the smallest of them.
     pub(super) port: u16,
     /// Whether it stands for several (see [`crate::flow::Dropped`]).
     pub(super) several: bool,
+}
+
+impl Hash for Socket {
+    /// Most sockets are one number: sets of them are asked about every conversation, several times.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let port = u64::from(self.port) << 1 | u64::from(self.several);
+        match pack_end(self.end) {
+            Some(end) => state.write_u128(u128::from(end) << 64 | u128::from(port)),
+            None => (self.end, port).hash(state),
+        }
+    }
 }
 
 impl Socket {

@@ -112,9 +112,8 @@ impl Listeners {
     }
 }
 
-/// Rounds of learning listeners from decided conversations: from certain ones
-/// first, then also from likely ones.
-const ROUNDS: [Confidence; 3] = [Confidence::Certain, Confidence::Certain, Confidence::Likely];
+/// How often listeners are learned from certain decisions, before the last ones are made.
+const ROUNDS: usize = 2;
 
 /// Decides every conversation; the result runs parallel to the input.
 pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> Vec<Decision> {
@@ -122,24 +121,24 @@ pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> V
         fan_in: fan_in(conversations, evidence),
         known: HashSet::default(),
     };
-    let mut decisions = Vec::new();
-    for learn_from in ROUNDS {
-        decisions = conversations
-            .par_iter()
-            .zip(evidence)
-            .map(|(conversation, evidence)| decide_one(conversation, evidence, &listeners))
-            .collect();
-        listeners.known = conversations
-            .iter()
-            .zip(&decisions)
-            .filter(|(c, d)| d.confidence >= learn_from && c.pair.protocol.has_ports())
-            .flat_map(|(c, d)| {
-                let sockets = c.sockets(d.initiator.other());
-                sockets.map(|socket| (socket, c.pair.protocol))
-            })
-            .collect();
+    let decide_all = |listeners: &Listeners| -> Vec<Decision> {
+        let all = conversations.par_iter().zip(evidence);
+        all.map(|(conversation, evidence)| decide_one(conversation, evidence, listeners))
+            .collect()
+    };
+    for _ in 0..ROUNDS {
+        let decisions = decide_all(&listeners);
+        let sure = |(c, d): &(&Conversation, &Decision)| {
+            d.confidence == Confidence::Certain && c.pair.protocol.has_ports()
+        };
+        listeners.known.clear();
+        for (c, d) in conversations.iter().zip(&decisions).filter(sure) {
+            let sockets = c.sockets(d.initiator.other());
+            let sockets = sockets.map(|socket| (socket, c.pair.protocol));
+            listeners.known.extend(sockets);
+        }
     }
-    decisions
+    decide_all(&listeners)
 }
 
 /// How many answered conversations each socket takes part in: a listener has one

@@ -24,7 +24,7 @@ use rayon::prelude::*;
 
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};
-use connection::Sum;
+use connection::{Share, Sum};
 use conversation::conversations;
 use ends::Placer;
 use evidence::{Asked, Evidence};
@@ -39,22 +39,34 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         .map(|conversation| Evidence::collect(conversation, table, &asked))
         .collect();
     let decisions = direction::decide(&conversations, &evidence);
-    let mut sums: Vec<Sum> = conversations
+    // What is sorted is small; sums are large.
+    let mut shares: Vec<Share> = conversations
         .par_iter()
-        .zip(decisions)
-        .flat_map_iter(|(conversation, decision)| Sum::of(conversation, decision, table))
+        .zip(&decisions)
+        .enumerate()
+        .flat_map_iter(|(position, (conversation, decision))| {
+            Share::of(position, conversation, decision)
+        })
         .collect();
-    sums.par_sort_by_key(Sum::key);
-    let mut folded: Vec<Sum> = Vec::new();
-    for sum in sums {
-        match folded.last_mut() {
-            Some(last) if last.key() == sum.key() => last.merge(&sum),
-            _ => folded.push(sum),
-        }
-    }
-    let mut connections: Vec<Connection> = folded
-        .into_par_iter()
-        .map(|sum| sum.finish(&asked, &table.observers))
+    shares.par_sort_unstable();
+    let sum = |share: &Share| {
+        let decision = decisions[share.conversation];
+        Sum::of(
+            &conversations[share.conversation],
+            decision,
+            share.number,
+            table,
+        )
+    };
+    let mut connections: Vec<Connection> = shares
+        .par_chunk_by(|a, b| a.key == b.key)
+        .map(|same| {
+            let mut all = sum(&same[0]);
+            for other in &same[1..] {
+                all.merge(&sum(other));
+            }
+            all.finish(&asked, &table.observers)
+        })
         .collect();
     connections.par_sort_unstable_by(|a, b| a.id.cmp(&b.id));
     connections

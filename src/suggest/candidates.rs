@@ -11,6 +11,7 @@ use crate::net::{AddressSet, PortRange, Protocol, Service};
 use crate::resolve::{Connection, Verdict};
 
 /// Asks today's gates on behalf of rules that are not made yet.
+#[derive(Debug)]
 pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,

@@ -9,6 +9,7 @@ use crate::net::Service;
 use crate::resolve::{Connection, visible_groups};
 
 /// Accepted connections of one service.
+#[derive(Debug)]
 pub(super) struct Demand {
     pub(super) service: Service,
     pub(super) wanted: Vec<Wanted>,

@@ -70,15 +70,6 @@ impl Default for Generalise {
 }
 
 impl Generalise {
-    /// The same knob in another position.
-    #[must_use]
-    pub fn at(&self, level: Level) -> Self {
-        Self {
-            level,
-            ..self.clone()
-        }
-    }
-
     /// What a level allows beyond what was seen.
     pub(super) const fn limits(&self, level: Level) -> Option<&Limits> {
         match level {

@@ -23,10 +23,11 @@ pub use revoke::{Kept, KeptBecause};
 pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 
 use crate::flow::FlowTable;
-use crate::inventory::{Gates, Inventory};
+use crate::inventory::{Gates, Inventory, Rule};
 use crate::resolve::Connection;
 use candidates::Candidates;
 use demand::Demand;
+use ranges::Mutual;
 use rule::Draft;
 
 /// What the rules are made from.
@@ -44,47 +45,98 @@ pub struct Evidence<'a> {
     pub generalise: &'a Generalise,
 }
 
-/// Makes the rules, at the level that is set. A group that would have more rules than
-/// AWS takes goes to a wider level, alone, as far as there is one.
-pub fn rules(evidence: &Evidence<'_>) -> RuleSet {
-    let inventory = evidence.inventory;
-    let (revocations, kept_open) = revoke::open_egress(evidence);
-    let remaining: Vec<_> = inventory
-        .group_indexes()
-        .map(|group| revoke::remaining(inventory, group, &revocations))
-        .collect();
-    let surviving = Gates::new(inventory, |group| &remaining[group.index()]);
-    let candidates = Candidates::new(inventory, evidence.today, evidence.connections);
-    let demands = Demand::by_service(evidence);
-    let generalise = evidence.generalise;
-    let mut levels = vec![generalise.level; inventory.groups().len()];
-    loop {
-        let mut draft = Draft::new(inventory, &remaining, evidence.connections);
+/// What the rules of every level have in common.
+#[derive(Debug)]
+pub struct Basis<'a> {
+    evidence: Evidence<'a>,
+    revocations: Vec<Revocation>,
+    kept_open: Vec<Kept>,
+    /// Today's rules that are not revoked, by group.
+    remaining: Vec<Vec<Rule>>,
+    surviving: Gates,
+    candidates: Candidates<'a>,
+    demands: Vec<Demand>,
+    mutuals: Vec<Mutual>,
+    /// By demand, what no pair covers.
+    alone: Vec<Vec<usize>>,
+}
+
+impl<'a> Basis<'a> {
+    /// Finds out what goes, what has to be permitted, and which pairs of groups permit it.
+    pub fn new(evidence: &Evidence<'a>) -> Self {
+        let inventory = evidence.inventory;
+        let (revocations, kept_open) = revoke::open_egress(evidence);
+        let remaining: Vec<_> = inventory
+            .group_indexes()
+            .map(|group| revoke::remaining(inventory, group, &revocations))
+            .collect();
+        let candidates = Candidates::new(inventory, evidence.today, evidence.connections);
+        let demands = Demand::by_service(evidence);
         let mut mutuals = Vec::new();
-        let alone: Vec<Vec<usize>> = demands
+        let alone = demands
             .iter()
             .map(|demand| pairs::choose(demand, &candidates, &mut mutuals))
             .collect();
+        Self {
+            evidence: *evidence,
+            surviving: Gates::new(inventory, |group| &remaining[group.index()]),
+            revocations,
+            kept_open,
+            remaining,
+            candidates,
+            demands,
+            mutuals,
+            alone,
+        }
+    }
+
+    /// Makes the rules, at a level. A group that would have more rules than
+    /// AWS takes goes to a wider level, alone, as far as there is one.
+    pub fn rules(&self, level: Level) -> RuleSet {
+        let inventory = self.evidence.inventory;
+        let mut levels = vec![level; inventory.groups().len()];
+        loop {
+            let mut set = self.draft(&levels);
+            let over = quota::over(inventory, &set, &self.remaining);
+            let mut widened = false;
+            for found in &over {
+                if let Some(wider) = levels[found.group.index()].wider() {
+                    levels[found.group.index()] = wider;
+                    widened = true;
+                }
+            }
+            if !widened {
+                set.over_quota = over;
+                return set;
+            }
+        }
+    }
+
+    /// The rules, with each group at a level of its own.
+    fn draft(&self, levels: &[Level]) -> RuleSet {
+        let Evidence {
+            inventory,
+            connections,
+            generalise,
+            ..
+        } = self.evidence;
+        let mut draft = Draft::new(inventory, &self.remaining, connections);
         let limits: Vec<Option<&Limits>> = levels
             .iter()
             .map(|&level| generalise.limits(level))
             .collect();
-        ranges::write(mutuals, (generalise, &levels), &candidates, &mut draft);
-        for (demand, alone) in demands.iter().zip(&alone) {
-            singles::write(demand, alone, &candidates, &surviving, &limits, &mut draft);
+        let candidates = &self.candidates;
+        ranges::write(&self.mutuals, (generalise, levels), candidates, &mut draft);
+        for (demand, alone) in self.demands.iter().zip(&self.alone) {
+            singles::write(
+                demand,
+                alone,
+                candidates,
+                &self.surviving,
+                &limits,
+                &mut draft,
+            );
         }
-        let mut set = draft.finish(revocations.clone(), kept_open.clone());
-        let over = quota::over(inventory, &set, &remaining);
-        let mut widened = false;
-        for found in &over {
-            if let Some(wider) = levels[found.group.index()].wider() {
-                levels[found.group.index()] = wider;
-                widened = true;
-            }
-        }
-        if !widened {
-            set.over_quota = over;
-            return set;
-        }
+        draft.finish(self.revocations.clone(), self.kept_open.clone())
     }
 }

@@ -12,6 +12,7 @@ use crate::inventory::{Direction, GroupIx, RulePorts, RuleProtocol};
 use crate::net::{PortRange, Protocol, Service};
 
 /// A mutual pair that was chosen.
+#[derive(Debug)]
 pub(super) struct Mutual {
     pub(super) initiators: GroupIx,
     pub(super) responders: GroupIx,
@@ -21,12 +22,12 @@ pub(super) struct Mutual {
 
 /// Writes the pairs, those of one range as one.
 pub(super) fn write(
-    mutuals: Vec<Mutual>,
+    mutuals: &[Mutual],
     (generalise, levels): (&Generalise, &[Level]),
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) {
-    let mut by_pair: BTreeMap<(GroupIx, GroupIx, Protocol), Vec<Mutual>> = BTreeMap::new();
+    let mut by_pair: BTreeMap<(GroupIx, GroupIx, Protocol), Vec<&Mutual>> = BTreeMap::new();
     for mutual in mutuals {
         let key = (
             mutual.initiators,
@@ -40,14 +41,15 @@ pub(super) fn write(
         if let Some(limits) = generalise.limits(level) {
             let least = limits.range_from;
             for range in named_ranges(candidates, b, protocol) {
-                let inside = |m: &Mutual| range.contains(m.service.port);
+                let inside = |m: &&Mutual| range.contains(m.service.port);
                 let used = left.iter().filter(|m| inside(m)).count();
                 if used < least || !candidates.range_is_open(a, b, protocol, range) {
                     continue;
                 }
                 let (gathered, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(inside);
                 left = rest;
-                let evidence: Vec<usize> = gathered.into_iter().flat_map(|m| m.evidence).collect();
+                let evidence = gathered.into_iter().flat_map(|m| &m.evidence);
+                let evidence: Vec<usize> = evidence.copied().collect();
                 draft.mutual(
                     (a, b),
                     protocol,

@@ -30,10 +30,10 @@ pub(super) fn records<R: ChunkReader + 'static>(
     let Some(shape) = shape else {
         return Err("this Parquet file has no columns of flow logs".to_owned());
     };
-    let mut has = [false; COLUMNS];
-    for (role, _) in &shape.leaves {
+    let mut by_field = [None; COLUMNS];
+    for (position, (role, _)) in shape.leaves.iter().enumerate() {
         if let Role::Field(column) = role {
-            has[*column as usize] = true;
+            by_field[*column as usize] = Some(position);
         }
     }
     let mut number = 0;
@@ -56,9 +56,16 @@ pub(super) fn records<R: ChunkReader + 'static>(
             if rows == 0 {
                 break;
             }
-            for _ in 0..rows {
+            for row in 0..rows {
                 number += 1;
-                take(number, record(&mut leaves, &has, shape.is_ocsf));
+                let said = shape.is_ocsf.then(|| Said::of(&leaves, row));
+                let record = Record {
+                    leaves: &leaves,
+                    by_field: &by_field,
+                    row,
+                    said: said.unwrap_or_default(),
+                };
+                take(number, read_cells(&record));
             }
         }
     }
@@ -155,11 +162,10 @@ struct Leaf {
     /// The definition level of a value that is there; 0 if all are.
     there: i16,
     levels: Vec<i16>,
+    /// By row: empty where there is none.
     texts: Vec<ByteArray>,
+    /// By row: negative where there is none.
     numbers: Vec<i64>,
-    /// The next row, and the next value.
-    row: usize,
-    value: usize,
 }
 
 enum Cell<'a> {
@@ -177,8 +183,6 @@ impl Leaf {
             levels: Vec::new(),
             texts: Vec::new(),
             numbers: Vec::new(),
-            row: 0,
-            value: 0,
         })
     }
 
@@ -187,47 +191,62 @@ impl Leaf {
         self.levels.clear();
         self.texts.clear();
         self.numbers.clear();
-        (self.row, self.value) = (0, 0);
         let levels = &mut self.levels;
-        match &mut self.reader {
-            ColumnReader::ByteArrayColumnReader(reader) => read(reader, levels, &mut self.texts),
-            ColumnReader::Int64ColumnReader(reader) => read(reader, levels, &mut self.numbers),
+        let rows = match &mut self.reader {
+            ColumnReader::ByteArrayColumnReader(reader) => read(reader, levels, &mut self.texts)?,
+            ColumnReader::Int64ColumnReader(reader) => read(reader, levels, &mut self.numbers)?,
             ColumnReader::Int32ColumnReader(reader) => {
                 let mut values = Vec::with_capacity(BATCH);
                 let rows = read(reader, levels, &mut values)?;
                 self.numbers.extend(values.into_iter().map(i64::from));
-                Ok(rows)
+                rows
             }
             ColumnReader::BoolColumnReader(reader) => {
                 let mut values = Vec::new();
                 let rows = read(reader, levels, &mut values)?;
                 self.numbers.extend(values.into_iter().map(i64::from));
-                Ok(rows)
+                rows
             }
             // No field is of any other type.
             ColumnReader::Int96ColumnReader(_)
             | ColumnReader::FloatColumnReader(_)
             | ColumnReader::DoubleColumnReader(_)
-            | ColumnReader::FixedLenByteArrayColumnReader(_) => Ok(0),
+            | ColumnReader::FixedLenByteArrayColumnReader(_) => 0,
+        };
+        if self.there > 0 {
+            let there = |row: usize| self.levels.get(row) == Some(&self.there);
+            spread(&mut self.texts, rows, ByteArray::from(Vec::new()), there);
+            spread(&mut self.numbers, rows, -1, there);
         }
+        Ok(rows)
     }
 
     #[inline]
-    fn next(&mut self) -> Cell<'_> {
-        let row = self.row;
-        self.row += 1;
-        if self.there > 0 && self.levels.get(row) != Some(&self.there) {
-            return Cell::None;
-        }
-        let value = self.value;
-        self.value += 1;
-        if let Some(&number) = self.numbers.get(value) {
+    fn cell(&self, row: usize) -> Cell<'_> {
+        if let Some(&number) = self.numbers.get(row) {
             return u64::try_from(number).map_or(Cell::None, Cell::Number);
         }
-        match self.texts.get(value).map(ByteArray::data) {
-            Some(text) if !text.is_empty() => Cell::Text(text),
+        match self.texts.get(row) {
+            Some(text) if !text.is_empty() => Cell::Text(text.data()),
             _ => Cell::None,
         }
+    }
+}
+
+/// Puts values where their rows are, the last first; a column without values is left alone.
+fn spread<T: Clone>(values: &mut Vec<T>, rows: usize, none: T, there: impl Fn(usize) -> bool) {
+    let mut left = values.len();
+    if left == 0 || left >= rows {
+        return;
+    }
+    values.resize(rows, none);
+    for row in (0..rows).rev().filter(|&row| there(row)) {
+        // A damaged file may claim more values than there are.
+        let Some(value) = left.checked_sub(1) else {
+            return;
+        };
+        values.swap(row, value);
+        left = value;
     }
 }
 
@@ -240,71 +259,86 @@ fn read<T: DataType>(
     Ok(records)
 }
 
-/// The next row.
-fn record<'a>(
-    leaves: &'a mut [Leaf],
-    has: &[bool; COLUMNS],
-    is_ocsf: bool,
-) -> Result<Line<'a>, BadLine> {
-    let mut cells = Typed {
-        texts: [NONE; COLUMNS],
-        numbers: [None; COLUMNS],
-        has,
-    };
-    let (mut direction, mut verdict, mut ends) = (None, None, [None; 2]);
-    for leaf in leaves {
-        match (leaf.role, leaf.next()) {
-            (_, Cell::None) => {}
-            (Role::Field(column), Cell::Text(text)) => cells.texts[column as usize] = text,
-            (Role::Field(column), Cell::Number(n)) => cells.numbers[column as usize] = Some(n),
-            (Role::Direction, Cell::Number(number)) => direction = Some(number),
-            (Role::Verdict(yes, no), Cell::Number(number)) => {
-                verdict = verdict.or(ocsf::verdict(number, yes, no));
+/// One record, in its columns.
+struct Record<'a> {
+    leaves: &'a [Leaf],
+    /// By field, the position of its column.
+    by_field: &'a [Option<usize>; COLUMNS],
+    row: usize,
+    /// What OCSF says in other ways.
+    said: Said<'a>,
+}
+
+#[derive(Default)]
+struct Said<'a> {
+    way: Option<&'static str>,
+    verdict: Option<&'static str>,
+    interface: Option<&'a [u8]>,
+}
+
+impl<'a> Said<'a> {
+    fn of(leaves: &'a [Leaf], row: usize) -> Self {
+        let (mut direction, mut verdict, mut ends) = (None, None, [None; 2]);
+        for leaf in leaves {
+            match (leaf.role, leaf.cell(row)) {
+                (Role::Direction, Cell::Number(number)) => direction = Some(number),
+                (Role::Verdict(yes, no), Cell::Number(number)) => {
+                    verdict = verdict.or(ocsf::verdict(number, yes, no));
+                }
+                (Role::Interface(end), Cell::Text(text)) => ends[end] = Some(text),
+                _ => {}
             }
-            (Role::Interface(end), Cell::Text(text)) => ends[end] = Some(text),
-            (Role::Direction | Role::Verdict(..), Cell::Text(_))
-            | (Role::Interface(_), Cell::Number(_)) => {}
-        }
-    }
-    if is_ocsf {
-        if let Some(way) = ocsf::way(direction) {
-            cells.texts[Column::FlowDirection as usize] = way.as_bytes();
-        }
-        if let Some(verdict) = verdict {
-            cells.texts[Column::Action as usize] = verdict.as_bytes();
         }
         let interface = if direction == Some(2) {
             ends[1].or(ends[0])
         } else {
             ends[0].or(ends[1])
         };
-        if let Some(interface) = interface {
-            cells.texts[Column::InterfaceId as usize] = interface;
+        Self {
+            way: ocsf::way(direction),
+            verdict,
+            interface,
         }
     }
-    read_cells(&cells)
 }
 
-/// One record, some of it as numbers already.
-struct Typed<'a, 'h> {
-    texts: [&'a [u8]; COLUMNS],
-    numbers: [Option<u64>; COLUMNS],
-    has: &'h [bool; COLUMNS],
+impl<'a> Record<'a> {
+    #[inline]
+    fn cell(&self, field: Column) -> Cell<'a> {
+        match self.by_field[field as usize] {
+            Some(leaf) => self.leaves[leaf].cell(self.row),
+            None => Cell::None,
+        }
+    }
 }
 
-impl<'a> Cells<'a> for Typed<'a, '_> {
+impl<'a> Cells<'a> for Record<'a> {
+    #[inline]
     fn text(&self, column: Column) -> &'a [u8] {
-        self.texts[column as usize]
-    }
-
-    fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
-        match self.numbers[column as usize] {
-            None => number_or_none(self.text(column)),
-            number => Ok(number),
+        let said = match column {
+            Column::FlowDirection => self.said.way.map(str::as_bytes),
+            Column::Action => self.said.verdict.map(str::as_bytes),
+            Column::InterfaceId => self.said.interface,
+            _ => None,
+        };
+        match (said, self.cell(column)) {
+            (Some(said), _) => said,
+            (None, Cell::Text(text)) => text,
+            (None, Cell::Number(_) | Cell::None) => NONE,
         }
     }
 
+    #[inline]
+    fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
+        match self.cell(column) {
+            Cell::Number(number) => Ok(Some(number)),
+            Cell::Text(text) => number_or_none(text),
+            Cell::None => Ok(None),
+        }
+    }
+
+    #[inline]
     fn has(&self, column: Column) -> bool {
-        self.has[column as usize]
+        self.by_field[column as usize].is_some()
     }
 }

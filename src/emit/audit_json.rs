@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::SCHEMA_VERSION;
 use super::brief::{FindingRow, Tool, Window};
@@ -12,6 +13,7 @@ use super::change::{ChangeDocument, RevocationRow, RuleRow};
 use super::current_rules::{CurrentRow, current_rules};
 use crate::audit::Audit;
 use crate::graph::verdict_word;
+use crate::net::HashMap;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};
 use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_service};
 
@@ -168,8 +170,10 @@ struct MalformedRow {
 #[derive(Debug, Serialize, JsonSchema)]
 struct ConnectionRow<'a> {
     id: &'a str,
-    initiator: EndRow<'a>,
-    responder: EndRow<'a>,
+    #[schemars(with = "EndRow<'_>")]
+    initiator: EndText<'a>,
+    #[schemars(with = "EndRow<'_>")]
+    responder: EndText<'a>,
     protocol: String,
     /// The responder's port; null where the protocol has none.
     port: Option<u16>,
@@ -212,6 +216,43 @@ struct EndRow<'a> {
     aws_service: Option<&'a str>,
 }
 
+/// An end, or what was written of it before.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum EndText<'a> {
+    Written(&'a RawValue),
+    Row(EndRow<'a>),
+}
+
+/// The ends that are interfaces of the inventory, as text: each is in many rows.
+struct Ends<'a> {
+    audit: &'a Audit,
+    written: HashMap<End, Box<RawValue>>,
+}
+
+impl<'a> Ends<'a> {
+    fn new(audit: &'a Audit) -> Self {
+        let ends = audit.connections.iter();
+        let local = ends
+            .flat_map(|c| [c.initiator, c.responder])
+            .filter(|end| end.interface().is_some());
+        let mut written = HashMap::default();
+        for place in local {
+            written.entry(place).or_insert_with(|| {
+                serde_json::value::to_raw_value(&end(audit, place)).expect("texts and a list")
+            });
+        }
+        Self { audit, written }
+    }
+
+    fn text(&self, place: End) -> EndText<'_> {
+        match self.written.get(&place) {
+            Some(text) => EndText::Written(text),
+            None => EndText::Row(end(self.audit, place)),
+        }
+    }
+}
+
 /// The five outcomes add up to `connections`.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ReplayRow {
@@ -233,7 +274,17 @@ struct ExposureRow {
     ideal: u64,
 }
 
-pub(super) fn document<'a>(audit: &'a Audit, change: &'a ChangeDocument) -> Document<'a> {
+/// Makes the document, and hands it over to be written.
+pub(super) fn with_document<T>(
+    audit: &Audit,
+    change: &ChangeDocument,
+    write: impl FnOnce(&Document<'_>) -> T,
+) -> T {
+    let ends = Ends::new(audit);
+    write(&document(audit, change, &ends))
+}
+
+fn document<'a>(audit: &'a Audit, change: &'a ChangeDocument, ends: &'a Ends<'_>) -> Document<'a> {
     let intake = &audit.intake;
     let (start, end) = intake.window.unwrap_or_default();
     let ids = |positions: &[usize]| {
@@ -259,7 +310,7 @@ pub(super) fn document<'a>(audit: &'a Audit, change: &'a ChangeDocument) -> Docu
         connections: audit
             .connections
             .par_iter()
-            .map(|c| connection(audit, c))
+            .map(|c| connection(ends, c))
             .collect(),
         findings: audit
             .findings
@@ -430,11 +481,11 @@ fn input(audit: &Audit) -> Input {
     }
 }
 
-fn connection<'a>(audit: &'a Audit, c: &'a Connection) -> ConnectionRow<'a> {
+fn connection<'a>(ends: &'a Ends<'_>, c: &'a Connection) -> ConnectionRow<'a> {
     ConnectionRow {
         id: &c.id,
-        initiator: end(audit, c.initiator),
-        responder: end(audit, c.responder),
+        initiator: ends.text(c.initiator),
+        responder: ends.text(c.responder),
         protocol: c.service.protocol.to_string(),
         port: c.service.port(),
         verdict: verdict_word(c.verdict),

@@ -56,7 +56,8 @@ const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
 /// Every other file of a run: path below the run's directory, and what writes it; the longest first.
 const FILES: &[(&str, Maker)] = &[
     ("audit.json", |audit, change, to| {
-        Ok(json(&audit_json::document(audit, change), to)?)
+        let written = audit_json::with_document(audit, change, |document| json(document, to));
+        Ok(written?)
     }),
     ("connections.parquet", |audit, _, to| {
         connection_table(audit, to)

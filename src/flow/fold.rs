@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::packed::{AT_ONCE, Addition, Cell, Packed, pack, pack_row, unpack};
+use super::packed::{
+    AT_ONCE, Addition, Gathered, Packed, Whole, low, pack, pack_row, seconds, unpack,
+};
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
 use super::{Contacts, Coverage, Days, Dropped, Ports};
@@ -318,101 +320,6 @@ impl Part {
 /// Which part a hash belongs to; the low bits choose the place in the part.
 fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
-}
-
-/// What of a hash chooses the place in a part.
-#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
-const fn low(hash: u64) -> u32 {
-    hash as u32
-}
-
-/// Rows from 2106 on are none (`ingest`).
-fn seconds(time: u64) -> u32 {
-    u32::try_from(time).unwrap_or(u32::MAX)
-}
-
-/// A row on its way into the table, without what the key says already.
-#[derive(Clone, Copy, Debug)]
-struct Gathered {
-    key: u128,
-    packets: u64,
-    bytes: u64,
-    hash: u32,
-    start: u32,
-    end: u32,
-    dropped: u16,
-    signs: Signs,
-    /// 0 for a row that was counted already.
-    records: u8,
-}
-
-impl Gathered {
-    const NONE: Self = Self {
-        key: 0,
-        packets: 0,
-        bytes: 0,
-        hash: 0,
-        start: 0,
-        end: 0,
-        dropped: 0,
-        signs: Signs::NONE,
-        records: 0,
-    };
-}
-
-impl Addition for Gathered {
-    fn key(&self) -> u128 {
-        self.key
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn add_to(&self, cell: &mut Cell) {
-        cell.count(self.packets, self.bytes, (self.start, self.end));
-        cell.records += u64::from(self.records);
-        let days = Days::of(u64::from(self.start), u64::from(self.end));
-        cell.days.join(days);
-        cell.signs.join(self.signs);
-        cell.dropped.add(self.dropped);
-    }
-}
-
-/// A flow of another table on its way into this one.
-#[derive(Clone, Copy)]
-struct Whole {
-    key: u128,
-    hash: u32,
-    counters: Counters,
-}
-
-impl Addition for Whole {
-    fn key(&self) -> u128 {
-        self.key
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
-
-    fn add_to(&self, cell: &mut Cell) {
-        let Counters {
-            records,
-            packets,
-            bytes,
-            first,
-            last,
-            days,
-            signs,
-            dropped,
-        } = self.counters;
-        cell.count(packets, bytes, (seconds(first), seconds(last)));
-        cell.records += records;
-        cell.days.join(days);
-        cell.signs.join(signs);
-        cell.dropped.join(&dropped);
-    }
 }
 
 /// A flow with both ports, if the dropped one was always the same.

@@ -116,6 +116,101 @@ impl Cell {
     }
 }
 
+/// What of a hash chooses the place in a part.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+pub(super) const fn low(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// Rows from 2106 on are none (`ingest`).
+pub(super) fn seconds(time: u64) -> u32 {
+    u32::try_from(time).unwrap_or(u32::MAX)
+}
+
+/// A row on its way into the table, without what the key says already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gathered {
+    pub(super) key: u128,
+    pub(super) packets: u64,
+    pub(super) bytes: u64,
+    pub(super) hash: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) dropped: u16,
+    pub(super) signs: Signs,
+    /// 0 for a row that was counted already.
+    pub(super) records: u8,
+}
+
+impl Gathered {
+    pub(super) const NONE: Self = Self {
+        key: 0,
+        packets: 0,
+        bytes: 0,
+        hash: 0,
+        start: 0,
+        end: 0,
+        dropped: 0,
+        signs: Signs::NONE,
+        records: 0,
+    };
+}
+
+impl Addition for Gathered {
+    fn key(&self) -> u128 {
+        self.key
+    }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    fn add_to(&self, cell: &mut Cell) {
+        cell.count(self.packets, self.bytes, (self.start, self.end));
+        cell.records += u64::from(self.records);
+        let days = Days::of(u64::from(self.start), u64::from(self.end));
+        cell.days.join(days);
+        cell.signs.join(self.signs);
+        cell.dropped.add(self.dropped);
+    }
+}
+
+/// A flow of another table on its way into this one.
+#[derive(Clone, Copy)]
+pub(super) struct Whole {
+    pub(super) key: u128,
+    pub(super) hash: u32,
+    pub(super) counters: Counters,
+}
+
+impl Addition for Whole {
+    fn key(&self) -> u128 {
+        self.key
+    }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    fn add_to(&self, cell: &mut Cell) {
+        let Counters {
+            records,
+            packets,
+            bytes,
+            first,
+            last,
+            days,
+            signs,
+            dropped,
+        } = self.counters;
+        cell.count(packets, bytes, (seconds(first), seconds(last)));
+        cell.records += records;
+        cell.days.join(days);
+        cell.signs.join(signs);
+        cell.dropped.join(&dropped);
+    }
+}
+
 impl Packed {
     /// Adds up to [`AT_ONCE`] rows.
     pub(super) fn fold(&mut self, rows: &[impl Addition], rehash: impl Fn(u128) -> u32) {

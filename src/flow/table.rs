@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use rayon::prelude::*;
+
 use super::{Contacts, Coverage, Days, Dropped, Ports};
 use crate::ingest::{Row, Way};
 use crate::net::{HashMap, Protocol, Service};
@@ -274,6 +276,10 @@ impl FlowTable {
 
     /// Makes one flow of neighbours with the same key.
     pub(super) fn add_up(&mut self) {
+        let neighbours = self.flows.par_windows(2);
+        if !neighbours.any(|two| two[0].key == two[1].key) {
+            return;
+        }
         self.flows.dedup_by(|later, first| {
             let same = later.key == first.key;
             if same {

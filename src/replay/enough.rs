@@ -69,33 +69,32 @@ pub struct HoldOut {
 
 /// Judges every group that an interface carries.
 pub fn readiness(evidence: &Evidence<'_>, window: (u64, u64)) -> (Vec<Readiness>, HoldOut) {
-    let (hold_out, missed) = hold_out(evidence, window);
     let inventory = evidence.inventory;
-    let mut opened: Vec<Vec<&Connection>> = vec![Vec::new(); inventory.groups().len()];
-    for connection in evidence.connections.iter().filter(|c| c.is_accepted()) {
-        for group in initiating_groups(inventory, connection) {
-            opened[group.index()].push(connection);
-        }
-    }
-    let mut missed_by = vec![0; inventory.groups().len()];
+    let ((hold_out, missed), mut judged) = rayon::join(
+        || hold_out(evidence, window),
+        || {
+            let mut opened: Vec<Vec<&Connection>> = vec![Vec::new(); inventory.groups().len()];
+            for connection in evidence.connections.iter().filter(|c| c.is_accepted()) {
+                for group in initiating_groups(inventory, connection) {
+                    opened[group.index()].push(connection);
+                }
+            }
+            let used = inventory
+                .group_indexes()
+                .filter(|&g| !inventory.group(g).members.is_empty());
+            used.map(|g| judge(evidence, window, g, &opened[g.index()]))
+                .collect::<Vec<Readiness>>()
+        },
+    );
     for connection in missed {
         for group in initiating_groups(inventory, &evidence.connections[connection]) {
-            missed_by[group.index()] += 1;
+            // In order, as the groups are.
+            if let Ok(found) = judged.binary_search_by_key(&group, |r| r.group) {
+                judged[found].missed += 1;
+            }
         }
     }
-    let used = inventory
-        .group_indexes()
-        .filter(|&g| !inventory.group(g).members.is_empty());
-    let judged = used.map(|g| {
-        judge(
-            evidence,
-            window,
-            g,
-            &opened[g.index()],
-            missed_by[g.index()],
-        )
-    });
-    (judged.collect(), hold_out)
+    (judged, hold_out)
 }
 
 /// The groups of the interface that opened a connection.
@@ -112,12 +111,12 @@ fn initiating_groups<'a>(
         .flat_map(|interface| interface.groups.iter().copied())
 }
 
+/// Everything about a group but for what the hold-out check missed.
 fn judge(
     evidence: &Evidence<'_>,
     (start, end): (u64, u64),
     group: GroupIx,
     opened: &[&Connection],
-    missed: u64,
 ) -> Readiness {
     let (covered, rows, skipped) = coverage(evidence.inventory, evidence.table, group);
     // A row with a wild time may stretch the window over centuries; sets of days
@@ -160,7 +159,7 @@ fn judge(
         new_by_day,
         chance_of_new: (incidences > 0).then(|| ratio(once, incidences)),
         unseen: chao2(once, twice, days),
-        missed,
+        missed: 0,
     }
 }
 

@@ -1,15 +1,14 @@
 //! How much is open: pairs of interfaces that may talk, on the services in use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 
 use super::observed_pairs;
-use crate::inventory::{
-    CompiledTarget, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer,
-};
-use crate::net::{HashSet, Service};
+use crate::inventory::{CompiledTarget, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet};
+use crate::net::{AddressSet, HashSet, Service};
 use crate::resolve::Connection;
 
 /// Allowed (initiator interface, responder interface, service) tuples, over the
@@ -189,19 +188,44 @@ impl Side {
             .collect();
         let empty = FixedBitSet::with_capacity(inventory.interfaces().len());
         let mut sets = vec![empty; targets.len()];
+        let targets: Vec<Together> = targets
+            .iter()
+            .map(|targets| Together::new(inventory, targets))
+            .collect();
         let at = inventory.interface(class.example);
         for ix in inventory.interface_indexes() {
             let peer = inventory.interface(ix);
             let groups = inventory.nameable_groups(at, direction, peer);
             for (set, targets) in sets.iter_mut().zip(&targets) {
-                let admits = |&address: &std::net::IpAddr| {
-                    let peer = Peer { address, groups };
-                    targets.iter().any(|target| target.reaches(peer))
-                };
-                set.set(ix.index(), peer.addresses.iter().any(admits));
+                let named = groups.iter().any(|g| targets.groups.contains(g.index()));
+                let held = |&address: &IpAddr| targets.addresses.contains(address);
+                set.set(ix.index(), named || peer.addresses.iter().any(held));
             }
         }
         Self { set_of, sets }
+    }
+}
+
+/// What several targets hold.
+struct Together {
+    addresses: AddressSet,
+    groups: FixedBitSet,
+}
+
+impl Together {
+    fn new(inventory: &Inventory, targets: &[&CompiledTarget]) -> Self {
+        let mut all = Self {
+            addresses: AddressSet::EMPTY,
+            groups: FixedBitSet::with_capacity(inventory.groups().len()),
+        };
+        for target in targets {
+            match target {
+                CompiledTarget::Addresses(set) => all.addresses = all.addresses.union(set),
+                CompiledTarget::Group(group) => all.groups.insert(group.index()),
+                CompiledTarget::Unknown => {}
+            }
+        }
+        all
     }
 }
 

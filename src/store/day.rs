@@ -9,6 +9,7 @@ use polars::prelude::{
     Column, DataFrame, NamedFrom, ParquetCompression, ParquetReader, ParquetWriter, PolarsError,
     SerReader, Series,
 };
+use rayon::prelude::*;
 
 use crate::flow::{
     Contacts, Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, Signs,
@@ -50,8 +51,9 @@ fn join(high: u64, low: u64) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-fn numbers<T>(name: &str, rows: &[T], of: impl Fn(&T) -> u64) -> Column {
-    Series::new(name.into(), rows.iter().map(of).collect::<Vec<u64>>()).into()
+fn numbers<T: Sync>(name: &str, rows: &[T], of: impl Fn(&T) -> u64 + Sync + Send) -> Column {
+    let values: Vec<u64> = rows.par_iter().map(of).collect();
+    Series::new(name.into(), values).into()
 }
 
 fn texts<T>(name: &str, rows: &[T], of: impl Fn(&T) -> String) -> Column {
@@ -337,5 +339,5 @@ fn read_flows(frame: &DataFrame, observers: usize) -> Result<Vec<Flow>, String> 
             },
         })
     };
-    (0..frame.height()).map(flow).collect()
+    (0..frame.height()).into_par_iter().map(flow).collect()
 }

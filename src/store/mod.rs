@@ -155,8 +155,10 @@ pub fn ingest(
             let parts = store.write(day, &builder.finish_as_folded())?;
             manifest.days.entry(day).or_default().push(parts);
         }
-        for (source, account) in batch.iter().zip(&intake.sources) {
-            let entry = SourceEntry::new(source, account, store.hash(source)?);
+        let hashes = batch.par_iter().map(|source| store.hash(source));
+        let hashes: Vec<String> = hashes.collect::<Result<_, _>>()?;
+        for ((source, account), hash) in batch.iter().zip(&intake.sources).zip(hashes) {
+            let entry = SourceEntry::new(source, account, hash);
             manifest.sources.push(entry);
         }
         outcome.intake.add(intake);

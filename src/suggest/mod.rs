@@ -22,6 +22,8 @@ pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause};
 pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 
+use rayon::prelude::*;
+
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory, Rule};
 use crate::resolve::Connection;
@@ -72,11 +74,11 @@ impl<'a> Basis<'a> {
             .collect();
         let candidates = Candidates::new(inventory, evidence.today, evidence.connections);
         let demands = Demand::by_service(evidence);
-        let mut mutuals = Vec::new();
-        let alone = demands
-            .iter()
-            .map(|demand| pairs::choose(demand, &candidates, &mut mutuals))
+        let chosen: Vec<(Vec<Mutual>, Vec<usize>)> = demands
+            .par_iter()
+            .map(|demand| pairs::choose(demand, &candidates))
             .collect();
+        let (mutuals, alone): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
         Self {
             evidence: *evidence,
             surviving: Gates::new(inventory, |group| &remaining[group.index()]),
@@ -85,7 +87,7 @@ impl<'a> Basis<'a> {
             remaining,
             candidates,
             demands,
-            mutuals,
+            mutuals: mutuals.into_iter().flatten().collect(),
             alone,
         }
     }

@@ -12,13 +12,9 @@ use crate::net::{HashMap, HashSet, Service};
 /// A group of initiators and a group of responders.
 type Pair = (GroupIx, GroupIx);
 
-/// Chooses pairs for every connection that a valid pair covers; returns the
+/// Chooses pairs for every connection that a valid pair covers; returns them, and the
 /// positions (in the demand) of the rest.
-pub(super) fn choose(
-    demand: &Demand,
-    candidates: &Candidates<'_>,
-    chosen: &mut Vec<Mutual>,
-) -> Vec<usize> {
+pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutual>, Vec<usize>) {
     let eligible: Vec<(usize, &Wanted)> = demand
         .wanted
         .iter()
@@ -31,6 +27,7 @@ pub(super) fn choose(
     let covers = covers(&choices);
     let cover = cover(eligible.len(), &lots, choices);
     let mut covered: HashSet<usize> = HashSet::default();
+    let mut chosen = Vec::new();
     for (a, b) in cover.chosen {
         let mut evidence = Vec::new();
         for &item in &covers[&(a, b)] {
@@ -45,9 +42,8 @@ pub(super) fn choose(
             evidence,
         });
     }
-    (0..demand.wanted.len())
-        .filter(|position| !covered.contains(position))
-        .collect()
+    let rest = (0..demand.wanted.len()).filter(|position| !covered.contains(position));
+    (chosen, rest.collect())
 }
 
 /// Every pair of groups that covers some of the connections and is valid, with

@@ -56,7 +56,10 @@ pub(crate) fn audit_with(config: &Config, flows: &[PathBuf], inventory: &Path) -
 /// A configuration with nothing but a level.
 pub(crate) fn at(level: Level) -> Config {
     Config {
-        generalise: Generalise::default().at(level),
+        generalise: Generalise {
+            level,
+            ..Generalise::default()
+        },
         ..Config::default()
     }
 }

@@ -107,6 +107,7 @@ impl<'a> Leaving<'a> {
         let opened = members.flat_map(|member| &self.by_interface[member.index()]);
         let mut leaving: Vec<usize> = opened.copied().filter(leaves).collect();
         leaving.sort_unstable();
+        leaving.dedup();
         leaving
     }
 }

@@ -198,8 +198,8 @@ impl Side {
             let groups = inventory.nameable_groups(at, direction, peer);
             for (set, targets) in sets.iter_mut().zip(&targets) {
                 let named = groups.iter().any(|g| targets.groups.contains(g.index()));
-                let held = |&address: &IpAddr| targets.addresses.contains(address);
-                set.set(ix.index(), named || peer.addresses.iter().any(held));
+                let admits = |&address: &IpAddr| named || targets.addresses.contains(address);
+                set.set(ix.index(), peer.addresses.iter().any(admits));
             }
         }
         Self { set_of, sets }

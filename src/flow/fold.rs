@@ -76,8 +76,7 @@ impl FlowTableBuilder {
             long_names: HashMap::default(),
             coverage: Vec::new(),
             services: HashMap::default(),
-            gathered: vec![Gathered::NONE; PARTS * AT_ONCE],
-            counts: [0; PARTS],
+            gathered: vec![Vec::new(); PARTS],
             calls: vec![Vec::new(); PARTS],
         }
     }
@@ -346,10 +345,8 @@ pub struct Folder {
     long_names: HashMap<Box<[u8]>, ObserverIx>,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
-    /// Room for as many rows of each part as are folded at a time.
-    gathered: Vec<Gathered>,
-    /// How many there are, by part: few enough bytes to stay at hand.
-    counts: [u8; PARTS],
+    /// By part; nothing is taken for parts without rows, for a store has a folder for each day.
+    gathered: Vec<Vec<Gathered>>,
     /// Keys of [`FlowKey::of_calls`], starts and clients' ports, by part.
     calls: Vec<Vec<(FlowKey, u32, u16)>>,
 }
@@ -417,9 +414,8 @@ impl Folder {
         };
         let hash = self.table.hasher.hash_one(key);
         let part = part(hash);
-        let rows = &mut self.gathered[part * AT_ONCE..][..AT_ONCE];
-        let count = &mut self.counts[part];
-        rows[usize::from(*count)] = Gathered {
+        let rows = &mut self.gathered[part];
+        rows.push(Gathered {
             key,
             hash: low(hash),
             packets: row.packets,
@@ -433,11 +429,10 @@ impl Folder {
             },
             signs: Signs::of(row),
             records,
-        };
-        *count += 1;
-        if usize::from(*count) == AT_ONCE {
+        });
+        if rows.len() == AT_ONCE {
             self.table.fold(part, rows);
-            *count = 0;
+            rows.clear();
         }
     }
 }
@@ -487,8 +482,7 @@ impl Sink for Folder {
     }
 
     fn finish(self) {
-        for (part, rows) in self.gathered.chunks_exact(AT_ONCE).enumerate() {
-            let rows = &rows[..usize::from(self.counts[part])];
+        for (part, rows) in self.gathered.iter().enumerate() {
             self.table.fold(part, rows);
         }
         for (part, calls) in self.calls.iter().enumerate() {

@@ -142,20 +142,6 @@ pub(super) struct Gathered {
     pub(super) records: u8,
 }
 
-impl Gathered {
-    pub(super) const NONE: Self = Self {
-        key: 0,
-        packets: 0,
-        bytes: 0,
-        hash: 0,
-        start: 0,
-        end: 0,
-        dropped: 0,
-        signs: Signs::NONE,
-        records: 0,
-    };
-}
-
 impl Addition for Gathered {
     fn key(&self) -> u128 {
         self.key

@@ -342,3 +342,37 @@ impl<'a> Cells<'a> for Record<'a> {
         self.by_field[column as usize].is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::spread;
+
+    proptest! {
+        /// Every value ends in the row that it was left out for, or was read for; and what a damaged file
+        /// claims besides changes nothing.
+        #[test]
+        fn values_go_to_their_rows(rows in prop::collection::vec(prop::option::of(0i64..9), 1..40), lost in 0usize..3) {
+            let mut values: Vec<i64> = rows.iter().flatten().copied().collect();
+            let there = |row: usize| rows[row].is_some();
+            let complete: Vec<i64> = rows.iter().map(|value| value.unwrap_or(-1)).collect();
+            values.drain(..lost.min(values.len()));
+            let left = values.len();
+            spread(&mut values, rows.len(), -1, there);
+            let kept = rows.iter().rev().scan(left, |left, value| {
+                let keep = value.is_some() && *left > 0;
+                *left -= usize::from(keep);
+                Some(if keep { value.unwrap_or(-1) } else { -1 })
+            });
+            let mut expected: Vec<i64> = kept.collect();
+            expected.reverse();
+            if left == 0 {
+                prop_assert!(values.is_empty());
+            } else {
+                prop_assert_eq!(&values, &expected);
+            }
+            prop_assert!(lost > 0 || left == 0 || values == complete);
+        }
+    }
+}

@@ -18,6 +18,7 @@ mod row;
 mod scan;
 mod seen;
 mod source;
+mod thrift;
 
 pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{Format, FormatError};

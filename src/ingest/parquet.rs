@@ -6,26 +6,28 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 
 use super::fields::{self, COLUMNS, Column, FIELDS};
 use super::ocsf;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
+use super::thrift::Walked;
 
 /// Rows that are read at a time.
 const BATCH: usize = 4096;
 
 /// Reads every record of a file and hands it out with its number, from 1. Returns what the
 /// report calls the format.
-pub(super) fn records<R: ChunkReader + 'static>(
-    file: R,
+pub(super) fn records(
+    file: Bytes,
     mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
 ) -> Result<String, String> {
-    let reader = guarded(|| SerializedFileReader::new(file))?;
+    let reader = guarded(|| SerializedFileReader::new(Walked(file)))?;
     let shape = Shape::of(reader.metadata().file_metadata().schema_descr());
     let Some(shape) = shape else {
         return Err("this Parquet file has no columns of flow logs".to_owned());

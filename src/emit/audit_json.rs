@@ -15,7 +15,9 @@ use crate::audit::Audit;
 use crate::graph::verdict_word;
 use crate::net::HashMap;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};
-use crate::resolve::{Connection, End, Place, Quarantine, Seen, Verdict, aws_service};
+use crate::resolve::{
+    Connection, ConnectionId, End, Place, Quarantine, Seen, Verdict, aws_service,
+};
 
 /// The document. Times are Unix seconds; connections are referred to by id.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -70,7 +72,7 @@ struct WideningRow {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct StillOpenRow {
-    connection: String,
+    connection: ConnectionId,
     group_id: Option<String>,
     security_group_rule_id: Option<String>,
     rule: Option<String>,
@@ -169,7 +171,7 @@ struct MalformedRow {
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct ConnectionRow<'a> {
-    id: &'a str,
+    id: ConnectionId,
     #[schemars(with = "EndRow<'_>")]
     initiator: EndText<'a>,
     #[schemars(with = "EndRow<'_>")]
@@ -262,7 +264,7 @@ struct ReplayRow {
     refused: u64,
     unattributed: u64,
     lost: u64,
-    lost_connections: Vec<String>,
+    lost_connections: Vec<ConnectionId>,
 }
 
 /// Allowed (initiator interface, responder interface, protocol, port) tuples over
@@ -287,12 +289,7 @@ pub(super) fn with_document<T>(
 fn document<'a>(audit: &'a Audit, change: &'a ChangeDocument, ends: &'a Ends<'_>) -> Document<'a> {
     let intake = &audit.intake;
     let (start, end) = intake.window.unwrap_or_default();
-    let ids = |positions: &[usize]| {
-        positions
-            .iter()
-            .map(|&p| audit.connections[p].id.clone())
-            .collect()
-    };
+    let ids = |positions: &[usize]| positions.iter().map(|&p| audit.connections[p].id).collect();
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
@@ -390,7 +387,7 @@ fn widening(audit: &Audit, w: &Widening) -> WideningRow {
 fn still_open(audit: &Audit, open: &StillOpen) -> StillOpenRow {
     let rule = open.rule.as_ref();
     StillOpenRow {
-        connection: audit.connections[open.connection].id.clone(),
+        connection: audit.connections[open.connection].id,
         group_id: rule.map(|(group, _)| audit.inventory.group(*group).id.clone()),
         security_group_rule_id: rule.and_then(|(_, rule)| rule.rule_id.clone()),
         rule: rule.map(|(_, rule)| format!("{} to {}", rule.services(), rule.target)),
@@ -483,7 +480,7 @@ fn input(audit: &Audit) -> Input {
 
 fn connection<'a>(ends: &'a Ends<'_>, c: &'a Connection) -> ConnectionRow<'a> {
     ConnectionRow {
-        id: &c.id,
+        id: c.id,
         initiator: ends.text(c.initiator),
         responder: ends.text(c.responder),
         protocol: c.service.protocol.to_string(),

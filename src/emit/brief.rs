@@ -18,6 +18,7 @@ use crate::graph::Node;
 use crate::inventory::{GroupIx, Rule};
 use crate::net::{HashMap, visible};
 use crate::replay::{Reach, Readiness};
+use crate::resolve::ConnectionId;
 use crate::suggest::Status;
 
 /// Connections that a finding names here; `audit.json` has all.
@@ -132,7 +133,7 @@ pub(super) struct FindingRow {
     pub(super) quarantined: bool,
     /// Controls of the usual benchmarks that it bears on.
     pub(super) benchmarks: Vec<Cow<'static, str>>,
-    pub(super) evidence: Vec<String>,
+    pub(super) evidence: Vec<ConnectionId>,
 }
 
 /// A group, before and after.
@@ -340,7 +341,7 @@ impl FindingRow {
                 .evidence
                 .iter()
                 .take(evidence)
-                .map(|&p| audit.connections[p].id.clone())
+                .map(|&p| audit.connections[p].id)
                 .collect(),
         }
     }

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use super::SCHEMA_VERSION;
 use crate::audit::Audit;
 use crate::inventory::{Direction, Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::replay::{Stage, StageName};
-use crate::resolve::Confidence;
+use crate::resolve::{Confidence, ConnectionId};
 use crate::suggest::{Revocation, Status, SuggestedRule};
 
 /// After the change a group's rules are: today's − `revocations` + `rules` with
@@ -108,7 +109,7 @@ pub(super) struct RuleRow {
     pub(super) confidence: Cow<'static, str>,
     /// Connections that need it.
     #[serde(default)]
-    pub(super) evidence: Vec<String>,
+    pub(super) evidence: Vec<ConnectionId>,
 }
 
 /// A rule of today that goes.
@@ -184,7 +185,7 @@ pub(super) struct StageRow {
     pub(super) permitted: u64,
     pub(super) lost: u64,
     /// Connections that AWS does not track today, and that are therefore cut when the rule goes, though the rules after it permit them.
-    pub(super) cut_at_once: Vec<String>,
+    pub(super) cut_at_once: Vec<ConnectionId>,
 }
 
 impl ChangeDocument {
@@ -363,7 +364,7 @@ impl TargetRow {
 
 /// The rules that should stand, for every file that carries them.
 pub(super) fn rules(audit: &Audit) -> Vec<RuleRow> {
-    let rules = audit.rules.rules.iter();
+    let rules = audit.rules.rules.par_iter();
     rules.map(|rule| RuleRow::new(audit, rule)).collect()
 }
 
@@ -394,7 +395,7 @@ impl RuleRow {
             wording: suggested.wording.clone(),
             why: suggested.reason.as_str().into(),
             confidence: rating(suggested.confidence).into(),
-            evidence: evidence.map(|&c| audit.connections[c].id.clone()).collect(),
+            evidence: evidence.map(|&c| audit.connections[c].id).collect(),
         }
     }
 }
@@ -429,7 +430,7 @@ impl StageRow {
             cut_at_once: stage
                 .cut_at_once
                 .iter()
-                .map(|&c| audit.connections[c].id.clone())
+                .map(|&c| audit.connections[c].id)
                 .collect(),
         }
     }

@@ -50,7 +50,7 @@ fn frame<'a>(audit: &'a Audit) -> Result<DataFrame, PolarsError> {
     DataFrame::new(
         connections.len(),
         vec![
-            text("id", &|c| c.id.as_str().into()),
+            text("id", &|c| c.id.to_string().into()),
             optional("initiator_interface_id", &|c| {
                 interface_id(audit, c.initiator)
             }),

@@ -18,6 +18,7 @@ use crate::audit::Audit;
 use crate::graph::Node;
 use crate::inventory::Rule;
 use crate::net::visible;
+use crate::resolve::ConnectionId;
 
 /// The graph: nodes by position, edges between nodes' ids.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +50,7 @@ struct EdgeRow {
     verdict: Cow<'static, str>,
     records: u64,
     bytes: u64,
-    connections: Vec<String>,
+    connections: Vec<ConnectionId>,
 }
 
 /// The graph of groups.
@@ -73,7 +74,7 @@ pub(super) fn document(audit: &Audit) -> GraphDocument {
                     connections: weight
                         .connections
                         .iter()
-                        .map(|&p| audit.connections[p].id.clone())
+                        .map(|&p| audit.connections[p].id)
                         .collect(),
                 }
             })
@@ -201,7 +202,8 @@ impl GraphDocument {
             edge.bytes = edge
                 .bytes
                 .saturating_add(c["bytes"].as_u64().unwrap_or_default());
-            edge.connections.push(text(&c["id"]));
+            let id = c["id"].as_str().map(str::parse::<ConnectionId>);
+            edge.connections.extend(id.and_then(Result::ok));
         }
         Self {
             schema_version: SCHEMA_VERSION,

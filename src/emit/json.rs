@@ -1,7 +1,7 @@
 //! JSON as a person can read it, `diff` can compare it, and a disk can hold it: the outer
 //! levels indented, and every row of a list on a line of its own.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
@@ -9,14 +9,20 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 /// Levels that are indented: the document's keys, and the rows of its lists.
 const INDENTED: usize = 2;
 
+/// What is written at a time: a file of many megabytes goes through a cache that holds this.
+const BUFFER: usize = 64 << 10;
+
 /// Writes a file.
 pub(super) fn json(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+    // Of its own, for then a piece of text is a copy, and no call to somebody who is only known at run time.
+    let mut to = BufWriter::with_capacity(BUFFER, to);
     let formatter = Rows {
         pretty: PrettyFormatter::new(),
         depth: 0,
     };
-    value.serialize(&mut Serializer::with_formatter(&mut *to, formatter))?;
-    to.write_all(b"\n")
+    value.serialize(&mut Serializer::with_formatter(&mut to, formatter))?;
+    to.write_all(b"\n")?;
+    to.flush()
 }
 
 struct Rows {

@@ -33,6 +33,7 @@ use polars::prelude::PolarsError;
 use rayon::prelude::*;
 
 use crate::audit::Audit;
+use crate::resolve::ConnectionId;
 use json::json;
 
 /// The version that every JSON file carries.
@@ -162,6 +163,11 @@ impl Write for InMemory<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn joined(ids: &[ConnectionId], between: &str) -> String {
+    let ids = ids.iter().map(ToString::to_string);
+    ids.collect::<Vec<String>>().join(between)
 }
 
 /// The day of a time in Unix seconds, UTC.

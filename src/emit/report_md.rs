@@ -11,6 +11,7 @@ use crate::graph::Node;
 use crate::inventory::{Rule, Target};
 use crate::net::visible;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, Widening};
+use crate::resolve::ConnectionId;
 use crate::suggest::{KeptBecause, Status};
 
 #[derive(Template)]
@@ -75,7 +76,7 @@ struct HeldBack {
     to: String,
     service: String,
     reason: &'static str,
-    id: String,
+    id: ConnectionId,
 }
 
 struct Talker {
@@ -347,7 +348,7 @@ fn held_back(audit: &Audit) -> Vec<HeldBack> {
                 to: c.responder.address.to_string(),
                 service: c.service.to_string(),
                 reason,
-                id: c.id.clone(),
+                id: c.id,
             })
         })
         .collect()

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::brief::{Brief, FindingRow, GroupBrief};
 use super::formats::inert;
+use super::joined;
 use crate::findings::KINDS;
 use crate::net::visible;
 
@@ -206,7 +207,7 @@ fn asff_finding(brief: &Brief, f: &FindingRow) -> Value {
         "ProductFields": {
             "closegate/kind": f.kind,
             "closegate/quarantined": f.quarantined.to_string(),
-            "closegate/evidence": text(&f.evidence.join(" "), 1024),
+            "closegate/evidence": text(&joined(&f.evidence, " "), 1024),
         },
         "Resources": resources,
         "RecordState": "ACTIVE",

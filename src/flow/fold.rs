@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 use rayon::prelude::*;
 
 use super::packed::{
-    AT_ONCE, Addition, Gathered, Packed, Whole, low, pack, pack_row, seconds, unpack,
+    AT_ONCE, Addition, Cell, Gathered, Order, Packed, Whole, low, pack, pack_row, seconds, unpack,
 };
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
@@ -226,7 +226,7 @@ impl FlowTableBuilder {
 
     /// Puts everything in order.
     pub fn finish(self) -> FlowTable {
-        let mut table = self.in_order(|Flow { key, counters }| whole(key, counters));
+        let mut table = self.in_order(whole);
         // A flow that got its port back may have been there with it already.
         table.add_up();
         table
@@ -238,10 +238,10 @@ impl FlowTableBuilder {
     /// The same, with every port that was dropped still dropped: so it can be
     /// taken up again.
     pub fn finish_as_folded(self) -> FlowTable {
-        self.in_order(|flow| flow)
+        self.in_order(|key, _| key)
     }
 
-    fn in_order(self, finished: impl Fn(Flow) -> Flow + Sync) -> FlowTable {
+    fn in_order(self, finished: impl Fn(FlowKey, &Ports) -> FlowKey + Sync) -> FlowTable {
         let shared = self
             .shared
             .into_inner()
@@ -268,18 +268,7 @@ impl FlowTableBuilder {
             .map(|(key, contacts)| (renumber(key), contacts))
             .collect();
         contacts.par_sort_unstable_by_key(|(key, _)| *key);
-        let flows_of = |part: Part| {
-            let Part { packed, rest, .. } = part;
-            let packed = packed.into_entries();
-            let all = packed.map(|(key, counters)| (unpack(key), counters));
-            let flows = all.chain(rest).map(|(key, counters)| {
-                let key = renumber(key);
-                finished(Flow { key, counters })
-            });
-            flows.collect::<Vec<Flow>>()
-        };
-        let mut flows: Vec<Flow> = parts.into_par_iter().flat_map_iter(flows_of).collect();
-        flows.par_sort_unstable_by_key(|flow| flow.key);
+        let finished = |key: FlowKey, ports: &Ports| finished(renumber(key), ports);
         FlowTable {
             coverage: named
                 .iter()
@@ -292,7 +281,7 @@ impl FlowTableBuilder {
                 .iter()
                 .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
                 .collect(),
-            flows,
+            flows: flows_in_order(parts, &finished),
             services: shared.services,
             contacts,
         }
@@ -321,18 +310,72 @@ fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
 }
 
-/// A flow with both ports, if the dropped one was always the same.
-fn whole(mut key: FlowKey, mut counters: Counters) -> Flow {
-    if let Some(port) = counters.dropped.only() {
+/// Every flow of a table, in order. Flows are large, so what is sorted is where each belongs and where it is.
+fn flows_in_order(
+    parts: Vec<Part>,
+    finished: &(impl Fn(FlowKey, &Ports) -> FlowKey + Sync),
+) -> Vec<Flow> {
+    let order_of = |(part, Part { packed, .. }): (u32, &Part)| {
+        let order = packed.entries().map(|(key, place)| {
+            let key = finished(unpack(key), &packed.cell(place).dropped);
+            (Order::of(&key), part, place)
+        });
+        order.collect::<Vec<_>>()
+    };
+    let numbered = (0..).zip(&parts).collect::<Vec<_>>();
+    let mut order: Vec<(Order, u32, u32)> =
+        numbered.into_par_iter().flat_map_iter(order_of).collect();
+    order.par_sort_unstable();
+    let (cells, rest): (Vec<Vec<Cell>>, Vec<_>) = parts
+        .into_iter()
+        .map(|part| (part.packed.into_cells(), part.rest))
+        .unzip();
+    let packed = order.into_par_iter().map(|(order, part, place)| {
+        let cell = &cells[part as usize][place as usize];
+        flow(order.key(), cell.counters())
+    });
+    let mut flows: Vec<Flow> = packed.collect();
+    let rest = rest.into_par_iter().flat_map_iter(|rest| {
+        let finished =
+            |(key, counters): (FlowKey, Counters)| flow(finished(key, &counters.dropped), counters);
+        rest.into_iter().map(finished)
+    });
+    let mut rest: Vec<Flow> = rest.collect();
+    if !rest.is_empty() {
+        rest.par_sort_unstable_by_key(|flow| flow.key);
+        flows.append(&mut rest);
+        // Stable sorting finds the two runs that are in order already.
+        flows.par_sort_by_key(|flow| flow.key);
+    }
+    flows
+}
+
+/// A flow's key with both ports, if the dropped one was always the same.
+fn whole(mut key: FlowKey, dropped: &Ports) -> FlowKey {
+    if let Some(port) = dropped.only() {
         match key.dropped {
             Dropped::Src => key.src_port = port,
             Dropped::Dst => key.dst_port = port,
             Dropped::Neither => {}
         }
         key.dropped = Dropped::Neither;
-        counters.dropped = Ports::default();
     }
-    Flow { key, counters }
+    key
+}
+
+/// A flow that got its port back has none that stands for several.
+fn flow(key: FlowKey, counters: Counters) -> Flow {
+    let dropped = match key.dropped {
+        Dropped::Neither => Ports::default(),
+        Dropped::Src | Dropped::Dst => counters.dropped,
+    };
+    Flow {
+        key,
+        counters: Counters {
+            dropped,
+            ..counters
+        },
+    }
 }
 
 /// One worker's way into the table.

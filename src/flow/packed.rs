@@ -102,7 +102,7 @@ impl Cell {
         self.last = self.last.max(last);
     }
 
-    fn counters(&self) -> Counters {
+    pub(super) fn counters(&self) -> Counters {
         Counters {
             records: self.records,
             packets: self.packets,
@@ -263,11 +263,18 @@ impl Packed {
         self.cells.len()
     }
 
-    /// Everything, in no order.
-    pub(super) fn into_entries(self) -> impl Iterator<Item = (u128, Counters)> {
-        let Self { slots, cells } = self;
-        let used = slots.into_iter().filter(Slot::is_used);
-        used.map(move |slot| (slot.key(), cells[slot.place as usize].counters()))
+    /// Every key and the place of its cell, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u128, u32)> {
+        let used = self.slots.iter().filter(|slot| slot.is_used());
+        used.map(|slot| (slot.key(), slot.place))
+    }
+
+    pub(super) fn cell(&self, place: u32) -> &Cell {
+        &self.cells[place as usize]
+    }
+
+    pub(super) fn into_cells(self) -> Vec<Cell> {
+        self.cells
     }
 }
 
@@ -338,5 +345,96 @@ pub(super) fn unpack(packed: u128) -> FlowKey {
         protocol: Protocol((packed >> 8) as u8),
         accepted: packed & ACCEPTED == ACCEPTED,
         dropped,
+    }
+}
+
+/// An IPv4 flow's key as two numbers that are in its order: sorting by them takes a third of the time that
+/// sorting by the key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Order {
+    /// Observer, sender, receiver and both ports; in halves, which need less alignment.
+    ends: [u64; 2],
+    /// Protocol, action, and whose port was dropped.
+    rest: u16,
+}
+
+impl Order {
+    /// Of a key that was packed.
+    pub(super) fn of(key: &FlowKey) -> Self {
+        let address = |address| match address {
+            IpAddr::V4(address) => u64::from(address.to_bits()),
+            IpAddr::V6(_) => unreachable!("only IPv4 flows are packed"),
+        };
+        let ports = u64::from(key.src_port) << 16 | u64::from(key.dst_port);
+        let dropped = match key.dropped {
+            Dropped::Neither => 0,
+            Dropped::Src => 1,
+            Dropped::Dst => 2,
+        };
+        Self {
+            ends: [
+                u64::from(key.observer.0) << 32 | address(key.src),
+                address(key.dst) << 32 | ports,
+            ],
+            rest: u16::from(key.protocol.0) << 3 | u16::from(key.accepted) << 2 | dropped,
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each field is cut out of the number"
+    )]
+    pub(super) fn key(self) -> FlowKey {
+        let [first, second] = self.ends;
+        let address = |bits: u64| IpAddr::V4(Ipv4Addr::from_bits(bits as u32));
+        FlowKey {
+            observer: ObserverIx((first >> 32) as u32),
+            src: address(first),
+            dst: address(second >> 32),
+            src_port: (second >> 16) as u16,
+            dst_port: second as u16,
+            protocol: Protocol((self.rest >> 3) as u8),
+            accepted: self.rest & 4 == 4,
+            dropped: match self.rest & 3 {
+                0 => Dropped::Neither,
+                1 => Dropped::Src,
+                _ => Dropped::Dst,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key() -> impl Strategy<Value = FlowKey> {
+        let dropped = prop::sample::select(vec![Dropped::Neither, Dropped::Src, Dropped::Dst]);
+        let address = (any::<bool>(), any::<u32>())
+            .prop_map(|(near, bits)| if near { bits & 3 } else { bits });
+        let ends = (address.clone(), address, 0..9u16, any::<u16>());
+        (0..3u32, ends, any::<u8>(), any::<bool>(), dropped).prop_map(
+            |(observer, (src, dst, src_port, dst_port), protocol, accepted, dropped)| FlowKey {
+                observer: ObserverIx(observer),
+                src: IpAddr::V4(Ipv4Addr::from_bits(src)),
+                dst: IpAddr::V4(Ipv4Addr::from_bits(dst)),
+                src_port,
+                dst_port,
+                protocol: Protocol(protocol),
+                accepted,
+                dropped,
+            },
+        )
+    }
+
+    proptest! {
+        /// The numbers are the key, and in its order.
+        #[test]
+        fn keys_are_in_the_order_of_their_numbers(a in key(), b in key()) {
+            prop_assert_eq!(Order::of(&a).key(), a);
+            prop_assert_eq!(Order::of(&a).cmp(&Order::of(&b)), a.cmp(&b));
+        }
     }
 }

@@ -274,6 +274,17 @@ impl FlowTable {
         all
     }
 
+    /// What one interface recorded.
+    pub fn flows_of(&self, observer: ObserverIx) -> &[Flow] {
+        let from = self
+            .flows
+            .partition_point(|flow| flow.key.observer < observer);
+        let to = self
+            .flows
+            .partition_point(|flow| flow.key.observer <= observer);
+        &self.flows[from..to]
+    }
+
     /// Makes one flow of neighbours with the same key.
     pub(super) fn add_up(&mut self) {
         let neighbours = self.flows.par_windows(2);

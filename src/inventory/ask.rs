@@ -133,7 +133,7 @@ impl Inventory {
     }
 
     fn roles(&self, party: &Party, near: Option<InterfaceIx>) -> Vec<Role> {
-        let vpc = near.map(|ix| self.interface(ix).vpc.as_str());
+        let vpc = near.map(|ix| self.interface(ix).vpc.as_ref());
         let of_interface = |ix: InterfaceIx| Role {
             interface: Some(ix),
             groups: Some(self.interface(ix).groups.clone()),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -64,8 +65,8 @@ pub struct Interface {
     pub id: String,
     /// What it is.
     pub kind: InterfaceKind,
-    /// Its VPC.
-    pub vpc: String,
+    /// Its VPC: shared by all that are in it, so that two of one are known to be without a look at the text.
+    pub vpc: Arc<str>,
     /// Its subnet.
     pub subnet: String,
     /// Its region, from the availability zone; empty when unknown.
@@ -91,6 +92,7 @@ pub struct Interface {
 impl Interface {
     pub(super) fn from_wire(
         wire: &wire::Interface,
+        vpc: Arc<str>,
         groups: Vec<GroupIx>,
         notes: &mut Vec<Note>,
     ) -> Self {
@@ -115,7 +117,7 @@ impl Interface {
         Self {
             id: wire.network_interface_id.clone(),
             kind: InterfaceKind::of(&wire.interface_type),
-            vpc: wire.vpc_id.clone(),
+            vpc,
             subnet: wire.subnet_id.clone(),
             region: zone
                 .trim_end_matches(|c: char| c.is_ascii_lowercase())

@@ -30,7 +30,7 @@ pub use prefix_lists::{Keeper, PrefixList};
 pub use reach::Way;
 pub use services::Services;
 
-use crate::net::{AddressSet, HashMap};
+use crate::net::{AddressSet, HashMap, HashSet};
 use interfaces::AddressIndex;
 use ranges::ServiceRanges;
 pub use ranges::{bundled_on, published_on};
@@ -283,6 +283,9 @@ impl Inventory {
         (first, last): (u64, u64),
     ) -> Option<InterfaceIx> {
         let holders = self.addresses.holders(address);
+        if let [ix] = holders {
+            return self.interface(*ix).may_be_of(first, last).then_some(*ix);
+        }
         let only = |wanted: &dyn Fn(&Interface) -> bool| {
             let mut found = holders.iter().filter(|&&ix| {
                 let interface = self.interface(ix);
@@ -294,7 +297,7 @@ impl Inventory {
             }
         };
         if let Some(vpc) = vpc {
-            if let Some(ix) = only(&|i| i.vpc == vpc) {
+            if let Some(ix) = only(&|i| *i.vpc == *vpc) {
                 return Some(ix);
             }
             if let Some(ix) = only(&|i| self.joined(vpc, &i.vpc)) {
@@ -481,6 +484,7 @@ fn connect_interfaces(
         .map(|i| (i.instance_id.as_str(), wire::name_tag(&i.tags)))
         .collect();
     instance_names.sort();
+    let mut vpcs: HashSet<Arc<str>> = HashSet::default();
     let mut interfaces: Vec<Interface> = present_and_past(snapshot)
         .into_iter()
         .map(|wire| {
@@ -492,7 +496,10 @@ fn connect_interfaces(
                 .collect();
             carried.sort_unstable();
             carried.dedup();
-            let mut interface = Interface::from_wire(wire, carried, notes);
+            let vpc = vpcs.get(wire.vpc_id.as_str()).cloned();
+            let vpc = vpc.unwrap_or_else(|| Arc::from(wire.vpc_id.as_str()));
+            vpcs.insert(Arc::clone(&vpc));
+            let mut interface = Interface::from_wire(wire, vpc, carried, notes);
             let instance = interface.instance.as_deref().unwrap_or_default();
             if let Ok(found) = instance_names.binary_search_by(|(id, _)| (*id).cmp(instance))
                 && wire::name_tag(&wire.tag_set).is_empty()

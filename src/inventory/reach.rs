@@ -123,7 +123,7 @@ impl Ways {
         let routes = self
             .inspected
             .get(&from.subnet)
-            .or_else(|| self.inspected_by_default.get(&from.vpc));
+            .or_else(|| self.inspected_by_default.get(&*from.vpc));
         routes.is_some_and(|inspected| to.addresses.iter().any(|&a| inspected.contains(a)))
     }
 }

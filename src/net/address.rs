@@ -65,6 +65,24 @@ impl AddressSet {
         }
     }
 
+    /// Those whose address is in the set, of some that are in the order of their addresses.
+    pub fn among<'a, T>(
+        &'a self,
+        sorted: &'a [(IpAddr, T)],
+    ) -> impl Iterator<Item = &'a (IpAddr, T)> {
+        let v4 = self.v4.intervals().iter().filter_map(|&(start, end)| {
+            let bits = |value| u32::try_from(value).ok();
+            Some((v4_of(bits(start)?), v4_of(bits(end)?)))
+        });
+        let v6 = self.v6.intervals().iter();
+        let v6 = v6.map(|&(start, end)| (v6_of(start), v6_of(end)));
+        v4.chain(v6).flat_map(move |(start, end)| {
+            let from = sorted.partition_point(|(address, _)| *address < start);
+            let to = sorted.partition_point(|(address, _)| *address <= end);
+            &sorted[from..to]
+        })
+    }
+
     /// Whether every address of `other` is in this set.
     pub fn contains_set(&self, other: &Self) -> bool {
         self.v4.contains_set(&other.v4) && self.v6.contains_set(&other.v6)
@@ -93,14 +111,21 @@ impl AddressSet {
         let v4 = self.v4.intervals().first();
         let v4 = v4.and_then(|&(start, _)| u32::try_from(start).ok());
         let v6 = self.v6.intervals().first();
-        v4.map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)))
-            .or(v6.map(|&(start, _)| IpAddr::V6(Ipv6Addr::from_bits(start))))
+        v4.map(v4_of).or(v6.map(|&(start, _)| v6_of(start)))
     }
 
     /// How many addresses are in the set, of both families.
     pub fn count(&self) -> u128 {
         self.v4.count().saturating_add(self.v6.count())
     }
+}
+
+const fn v4_of(bits: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(bits))
+}
+
+const fn v6_of(bits: u128) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from_bits(bits))
 }
 
 /// The prefix of length `length` that holds `address`; a length past the

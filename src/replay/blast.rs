@@ -146,9 +146,13 @@ impl Hops {
                     for service in 0..services.len() {
                         let inward = admitted.by(d, Direction::Ingress, service);
                         if !from.members.is_disjoint(inward) {
-                            let mut through = admitted.by(c, Direction::Egress, service).clone();
-                            through.intersect_with(&to.members);
-                            reached.union_with(&through);
+                            let out = admitted.by(c, Direction::Egress, service);
+                            let through = out.as_slice().iter().zip(to.members.as_slice());
+                            for (reached, (out, member)) in
+                                reached.as_mut_slice().iter_mut().zip(through)
+                            {
+                                *reached |= out & member;
+                            }
                         }
                     }
                 }

@@ -7,8 +7,10 @@ use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 
 use super::observed_pairs;
-use crate::inventory::{CompiledTarget, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet};
-use crate::net::{AddressSet, HashSet, Service};
+use crate::inventory::{
+    CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet,
+};
+use crate::net::{HashSet, Service};
 use crate::resolve::Connection;
 
 /// Allowed (initiator interface, responder interface, service) tuples, over the
@@ -40,11 +42,11 @@ pub fn exposure(
     connections: &[Connection],
 ) -> Exposure {
     let classes = classes(inventory);
-    let known = |ix: InterfaceIx| {
-        classes
-            .iter()
-            .any(|class| class.members.contains(ix.index()))
-    };
+    let mut members = FixedBitSet::with_capacity(inventory.interfaces().len());
+    for class in &classes {
+        members.union_with(&class.members);
+    }
+    let known = |ix: InterfaceIx| members.contains(ix.index());
     let observed: HashSet<_> = observed_pairs(connections)
         .filter(|&(x, y, _)| known(x) && known(y) && path(inventory, x, y))
         .collect();
@@ -147,9 +149,10 @@ impl Admitted {
         classes: &[Class],
         services: &[Service],
     ) -> Self {
+        let peers = Peers::new(inventory, classes);
         let sides = classes.par_iter().map(|class| {
             [Direction::Egress, Direction::Ingress]
-                .map(|direction| Side::new(inventory, gates, class, direction, services))
+                .map(|direction| Side::new(&peers, gates, class, direction, services))
         });
         Self {
             sides: sides.collect(),
@@ -165,7 +168,7 @@ impl Admitted {
 
 impl Side {
     fn new(
-        inventory: &Inventory,
+        peers: &Peers<'_>,
         gates: &Gates,
         class: &Class,
         direction: Direction,
@@ -186,46 +189,69 @@ impl Side {
                 })
             })
             .collect();
-        let empty = FixedBitSet::with_capacity(inventory.interfaces().len());
-        let mut sets = vec![empty; targets.len()];
-        let targets: Vec<Together> = targets
-            .iter()
-            .map(|targets| Together::new(inventory, targets))
-            .collect();
-        let at = inventory.interface(class.example);
-        for ix in inventory.interface_indexes() {
-            let peer = inventory.interface(ix);
-            let groups = inventory.nameable_groups(at, direction, peer);
-            for (set, targets) in sets.iter_mut().zip(&targets) {
-                let named = groups.iter().any(|g| targets.groups.contains(g.index()));
-                let admits = |&address: &IpAddr| named || targets.addresses.contains(address);
-                set.set(ix.index(), peer.addresses.iter().any(admits));
-            }
+        let at = peers.inventory.interface(class.example);
+        let sets = targets.iter();
+        let sets = sets.map(|targets| peers.admitted(at, direction, targets));
+        Self {
+            sets: sets.collect(),
+            set_of,
         }
-        Self { set_of, sets }
     }
 }
 
-/// What several targets hold.
-struct Together {
-    addresses: AddressSet,
-    groups: FixedBitSet,
+/// Every interface that may be at the other end.
+struct Peers<'a> {
+    inventory: &'a Inventory,
+    classes: &'a [Class],
+    /// In order.
+    by_address: Vec<(IpAddr, InterfaceIx)>,
 }
 
-impl Together {
-    fn new(inventory: &Inventory, targets: &[&CompiledTarget]) -> Self {
-        let mut all = Self {
-            addresses: AddressSet::EMPTY,
-            groups: FixedBitSet::with_capacity(inventory.groups().len()),
-        };
+impl<'a> Peers<'a> {
+    fn new(inventory: &'a Inventory, classes: &'a [Class]) -> Self {
+        let all = inventory.interface_indexes().flat_map(|ix| {
+            let addresses = inventory.interface(ix).addresses.iter();
+            addresses.map(move |&address| (address, ix))
+        });
+        let mut by_address: Vec<(IpAddr, InterfaceIx)> = all.collect();
+        by_address.sort_unstable();
+        Self {
+            inventory,
+            classes,
+            by_address,
+        }
+    }
+
+    /// Those that rules at one interface admit under any of their addresses.
+    fn admitted(
+        &self,
+        at: &Interface,
+        direction: Direction,
+        targets: &[&CompiledTarget],
+    ) -> FixedBitSet {
+        let mut set = FixedBitSet::with_capacity(self.inventory.interfaces().len());
         for target in targets {
             match target {
-                CompiledTarget::Addresses(set) => all.addresses = all.addresses.union(set),
-                CompiledTarget::Group(group) => all.groups.insert(group.index()),
+                CompiledTarget::Addresses(addresses) => {
+                    let holders = addresses.among(&self.by_address);
+                    holders.for_each(|(_, ix)| set.insert(ix.index()));
+                }
+                CompiledTarget::Group(group) => {
+                    let carry = |class: &&Class| class.groups.contains(group);
+                    let members = self.classes.iter().filter(carry);
+                    for ix in members.flat_map(|class| class.members.ones()) {
+                        let peer = &self.inventory.interfaces()[ix];
+                        if !peer.addresses.is_empty()
+                            && self.inventory.reference_works(at, direction, peer)
+                        {
+                            set.insert(ix);
+                        }
+                    }
+                }
                 CompiledTarget::Unknown => {}
             }
         }
-        all
+        set
     }
 }
 

@@ -277,14 +277,13 @@ pub fn tightenings(
             lists.iter().map(may_go).collect()
         })
         .collect();
-    for connection in connections.iter().filter(|c| c.is_accepted()) {
-        let Some(ix) = connection.responder.interface() else {
-            continue;
-        };
+    let may_go = |(group, position): &(GroupIx, usize)| candidates[group.index()][*position];
+    let by_candidates_alone = |connection: &Connection| {
+        let ix = connection.responder.interface()?;
         let groups = &inventory.interface(ix).groups;
         let concerned = |group: &GroupIx| candidates[group.index()].contains(&true);
-        if !groups.iter().any(concerned) {
-            continue;
+        if !connection.is_accepted() || !groups.iter().any(concerned) {
+            return None;
         }
         let packet = Packet::from(connection.service);
         let peer = peer_of(
@@ -293,12 +292,19 @@ pub fn tightenings(
             Direction::Ingress,
             connection.initiator,
         );
-        let admitting: Vec<_> = after
-            .admitting(groups, Direction::Ingress, peer, packet)
-            .collect();
-        let stays = |(group, position): &(GroupIx, usize)| !candidates[group.index()][*position];
+        let admitting = after.admitting(groups, Direction::Ingress, peer, packet);
+        let admitting: Vec<(GroupIx, usize)> = admitting.collect();
+        admitting.iter().all(may_go).then_some(admitting)
+    };
+    // One of the rules that let it in has to stay: the first, unless another does for the sake of an earlier one.
+    let kept: Vec<Vec<(GroupIx, usize)>> = connections
+        .par_iter()
+        .filter_map(by_candidates_alone)
+        .collect();
+    for admitting in &kept {
+        let may_go = |(group, position): &(GroupIx, usize)| candidates[group.index()][*position];
         if let Some((group, position)) = admitting.first()
-            && !admitting.iter().any(stays)
+            && admitting.iter().all(may_go)
         {
             candidates[group.index()][*position] = false;
         }

@@ -181,7 +181,7 @@ impl Gate<'_> {
             members.find_map(|member| {
                 let member = self.inventory.interface(InterfaceIx::new(member));
                 let named = self.inventory.nameable_groups(peer, opposite, member);
-                if member.id == peer.id {
+                if std::ptr::eq(member, peer) {
                     return None;
                 }
                 every_address(member).find_map(|address| {

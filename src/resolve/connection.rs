@@ -1,11 +1,10 @@
 //! Conversations folded into connections: the client's port is dropped.
 
-use sha2::{Digest, Sha256};
-
 use super::conversation::Conversation;
 use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
 use super::evidence::Asked;
+use super::id::ConnectionId;
 use crate::flow::{Counters, Days, FlowTable};
 use crate::inventory::{Admission, Inventory};
 use crate::net::Service;
@@ -13,8 +12,8 @@ use crate::net::Service;
 /// Initiator → responder, protocol and responder's port, over the window.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// `c-` and 16 hexadecimal digits, from the ends and the service.
-    pub id: String,
+    /// From the ends and the service.
+    pub id: ConnectionId,
     /// Who opened it.
     pub initiator: End,
     /// Who was asked.
@@ -142,7 +141,7 @@ impl Share {
     /// the rows are shared out, for which of them went to which port is not known.
     pub(super) fn of<'c>(
         position: usize,
-        conversation: &'c Conversation,
+        conversation: &'c Conversation<'_>,
         decision: &Decision,
     ) -> impl Iterator<Item = Self> + 'c {
         let pair = &conversation.pair;
@@ -177,7 +176,7 @@ pub(super) struct Sum {
 impl Sum {
     /// A conversation's [`Share`] of a connection.
     pub(super) fn of(
-        conversation: &Conversation,
+        conversation: &Conversation<'_>,
         decision: Decision,
         number: usize,
         table: &FlowTable,
@@ -238,7 +237,7 @@ impl Sum {
         }
     }
 
-    fn new(conversation: &Conversation, decision: Decision, table: &FlowTable) -> Self {
+    fn new(conversation: &Conversation<'_>, decision: Decision, table: &FlowTable) -> Self {
         let pair = &conversation.pair;
         let responder = decision.initiator.other();
         let mut sum = Self {
@@ -251,7 +250,7 @@ impl Sum {
             seen: Seen::default(),
             by_place: [None; 3],
         };
-        for part in &conversation.parts {
+        for part in conversation.parts() {
             let flow = &table.flows[part.flow];
             let asking = part.sender == decision.initiator;
             let place = match (part.vantage, asking) {
@@ -440,34 +439,17 @@ fn id(
     initiator: End,
     responder: End,
     service: Service,
-) -> String {
+) -> ConnectionId {
     let name = |end: End| match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),
         Place::Unlisted(ix) => observers[ix.index()].as_str(),
         Place::Outside => "-",
     };
-    stable_id(
-        "c",
-        &[
-            name(initiator),
-            &initiator.address.to_string(),
-            name(responder),
-            &responder.address.to_string(),
-            &service.to_string(),
-        ],
-    )
-}
-
-/// An id that depends on nothing but its parts: the same in every run.
-pub fn stable_id(prefix: &str, parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    let digest = hasher.finalize();
-    let number = digest[..8]
-        .iter()
-        .fold(0u64, |n, &byte| n << 8 | u64::from(byte));
-    format!("{prefix}-{number:016x}")
+    ConnectionId::of(&[
+        name(initiator),
+        &initiator.address.to_string(),
+        name(responder),
+        &responder.address.to_string(),
+        &service.to_string(),
+    ])
 }

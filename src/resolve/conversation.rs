@@ -100,14 +100,29 @@ pub(super) struct Part {
 /// A conversation with its parts, or several between the same ends of which one port
 /// differs.
 #[derive(Debug)]
-pub(super) struct Conversation {
+pub(super) struct Conversation<'p> {
     pub(super) pair: Pair,
-    pub(super) parts: Vec<Part>,
+    parts: Parts<'p>,
     /// The ports of the side whose port stands for several.
     pub(super) ports: Ports,
 }
 
-impl Conversation {
+/// As they were sorted.
+#[derive(Debug)]
+enum Parts<'p> {
+    Packed(&'p [(Packed, Part)]),
+    Others(&'p [(Pair, Part)]),
+}
+
+impl Conversation<'_> {
+    /// The parts, in the order of the flow table.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
+        match self.parts {
+            Parts::Packed(parts) => Either::Left(parts.iter().map(|(_, part)| part)),
+            Parts::Others(parts) => Either::Right(parts.iter().map(|(_, part)| part)),
+        }
+    }
+
     /// The sockets of a side: one, or as many as are known of several.
     pub(super) fn sockets(&self, side: Side) -> impl Iterator<Item = Socket> + '_ {
         let socket = self.pair.socket(side);
@@ -130,7 +145,7 @@ impl Conversation {
 
 /// A pair of IPv4 sockets in three numbers: sorting flows by them takes a third of the time
 /// that sorting by the pair takes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Packed {
     a: u64,
     b: u64,
@@ -199,24 +214,36 @@ impl Packed {
 /// Flows with what they are sorted by.
 type Keyed<P> = Vec<(P, Part)>;
 
-/// Every conversation: those that pack, in the order of that, then the others.
-pub(super) fn conversations(table: &FlowTable, placer: &Placer<'_>) -> Vec<Conversation> {
-    let placed = table.flows.par_iter().enumerate();
-    let (mut packed, mut others): (Keyed<Packed>, Keyed<Pair>) =
-        placed.partition_map(|(position, flow)| {
-            let (pair, part) = placed_part(position, flow, placer);
-            match Packed::of(&pair) {
-                Some(packed) => Either::Left((packed, part)),
-                None => Either::Right((pair, part)),
-            }
-        });
-    packed.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
-    others.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
-    let chunks = packed.par_chunk_by(|(a, _), (b, _)| a == b);
-    let packed = chunks.map(|chunk| join(chunk[0].0.unpack(), chunk, table));
-    let chunks = others.par_chunk_by(|(a, _), (b, _)| a == b);
-    let others = chunks.map(|chunk| join(chunk[0].0, chunk, table));
-    packed.chain(others).collect()
+/// Every flow, beside the others of its conversation.
+pub(super) struct Sorted {
+    packed: Keyed<Packed>,
+    others: Keyed<Pair>,
+}
+
+impl Sorted {
+    pub(super) fn new(table: &FlowTable, placer: &Placer<'_>) -> Self {
+        let placed = table.flows.par_iter().enumerate();
+        let (mut packed, mut others): (Keyed<Packed>, Keyed<Pair>) =
+            placed.partition_map(|(position, flow)| {
+                let (pair, part) = placed_part(position, flow, placer);
+                match Packed::of(&pair) {
+                    Some(packed) => Either::Left((packed, part)),
+                    None => Either::Right((pair, part)),
+                }
+            });
+        packed.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
+        others.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
+        Self { packed, others }
+    }
+
+    /// Every conversation: those that pack, in the order of that, then the others.
+    pub(super) fn conversations(&self, table: &FlowTable) -> Vec<Conversation<'_>> {
+        let chunks = self.packed.par_chunk_by(|(a, _), (b, _)| a == b);
+        let packed = chunks.map(|chunk| join(chunk[0].0.unpack(), Parts::Packed(chunk), table));
+        let chunks = self.others.par_chunk_by(|(a, _), (b, _)| a == b);
+        let others = chunks.map(|chunk| join(chunk[0].0, Parts::Others(chunk), table));
+        packed.chain(others).collect()
+    }
 }
 
 fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part) {
@@ -248,19 +275,21 @@ fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part
 }
 
 /// The conversation of flows with one pair.
-fn join<P>(mut pair: Pair, flows: &[(P, Part)], table: &FlowTable) -> Conversation {
+fn join<'p>(pair: Pair, parts: Parts<'p>, table: &FlowTable) -> Conversation<'p> {
+    let mut all = Conversation {
+        pair,
+        parts,
+        ports: Ports::default(),
+    };
     let mut ports = Ports::default();
-    for (_, part) in flows {
+    for part in all.parts() {
         ports.join(&table.flows[part.flow].counters.dropped);
     }
-    for socket in [&mut pair.a, &mut pair.b] {
+    for socket in [&mut all.pair.a, &mut all.pair.b] {
         if socket.several {
             socket.port = ports.known().first().copied().unwrap_or_default();
         }
     }
-    Conversation {
-        pair,
-        parts: flows.iter().map(|&(_, part)| part).collect(),
-        ports,
-    }
+    all.ports = ports;
+    all
 }

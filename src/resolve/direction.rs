@@ -98,14 +98,14 @@ struct Listeners {
 }
 
 impl Listeners {
-    fn knows(&self, conversation: &Conversation, side: Side) -> bool {
+    fn knows(&self, conversation: &Conversation<'_>, side: Side) -> bool {
         let protocol = conversation.pair.protocol;
         conversation
             .sockets(side)
             .any(|socket| self.known.contains(&(socket, protocol)))
     }
 
-    fn fan_in(&self, conversation: &Conversation, side: Side) -> u32 {
+    fn fan_in(&self, conversation: &Conversation<'_>, side: Side) -> u32 {
         let protocol = conversation.pair.protocol;
         let of = |socket| self.fan_in.get(&(socket, protocol)).copied();
         conversation.sockets(side).filter_map(of).max().unwrap_or(0)
@@ -116,7 +116,7 @@ impl Listeners {
 const ROUNDS: usize = 2;
 
 /// Decides every conversation; the result runs parallel to the input.
-pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> Vec<Decision> {
+pub(super) fn decide(conversations: &[Conversation<'_>], evidence: &[Evidence]) -> Vec<Decision> {
     let mut listeners = Listeners {
         fan_in: fan_in(conversations, evidence),
         known: HashSet::default(),
@@ -128,7 +128,7 @@ pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> V
     };
     for _ in 0..ROUNDS {
         let decisions = decide_all(&listeners);
-        let sure = |(c, d): &(&Conversation, &Decision)| {
+        let sure = |(c, d): &(&Conversation<'_>, &Decision)| {
             d.confidence == Confidence::Certain && c.pair.protocol.has_ports()
         };
         listeners.known.clear();
@@ -143,12 +143,24 @@ pub(super) fn decide(conversations: &[Conversation], evidence: &[Evidence]) -> V
 
 /// How many answered conversations each socket takes part in: a listener has one
 /// port for many, a client many ports for one. A scanner's targets rarely answer.
+///
+/// Sockets that nothing asks about are left out, for most conversations are decided by what is surer.
 fn fan_in(
-    conversations: &[Conversation],
+    conversations: &[Conversation<'_>],
     evidence: &[Evidence],
 ) -> HashMap<(Socket, Protocol), u32> {
+    let all = conversations.iter().zip(evidence);
     let mut counts: HashMap<(Socket, Protocol), u32> = HashMap::default();
-    for (conversation, evidence) in conversations.iter().zip(evidence) {
+    for (conversation, _) in all.clone().filter(|(c, evidence)| may_ask(c, evidence)) {
+        for side in Side::BOTH {
+            let sockets = conversation.sockets(side);
+            counts.extend(sockets.map(|socket| ((socket, conversation.pair.protocol), 0)));
+        }
+    }
+    if counts.is_empty() {
+        return counts;
+    }
+    for (conversation, evidence) in all {
         if evidence.two_way() {
             let Conversation { pair, .. } = conversation;
             for side in Side::BOTH {
@@ -159,7 +171,9 @@ fn fan_in(
                     conversation.count()
                 };
                 for socket in conversation.sockets(side) {
-                    *counts.entry((socket, pair.protocol)).or_default() += times;
+                    if let Some(count) = counts.get_mut(&(socket, pair.protocol)) {
+                        *count += times;
+                    }
                 }
             }
         }
@@ -167,7 +181,21 @@ fn fan_in(
     counts
 }
 
-fn decide_one(conversation: &Conversation, evidence: &Evidence, listeners: &Listeners) -> Decision {
+/// Whether a conversation may come to be decided by the crowds at its sockets; what else is known of
+/// listeners changes from round to round.
+fn may_ask(conversation: &Conversation<'_>, evidence: &Evidence) -> bool {
+    let [a, b] = Side::BOTH.map(|side| evidence.of(side));
+    conversation.pair.protocol.has_ports()
+        && only(a.opened, b.opened).is_none()
+        && only(a.answered_unasked, b.answered_unasked).is_none()
+        && only(a.never_listens, b.never_listens).is_none()
+}
+
+fn decide_one(
+    conversation: &Conversation<'_>,
+    evidence: &Evidence,
+    listeners: &Listeners,
+) -> Decision {
     let pair = &conversation.pair;
     let [a, b] = Side::BOTH.map(|side| evidence.of(side));
     let decided = |initiator, confidence, basis| Decision {
@@ -204,6 +232,7 @@ fn decide_one(conversation: &Conversation, evidence: &Evidence, listeners: &List
         if let Some(side) = only(a.peer_port_named, b.peer_port_named) {
             return decided(side, Confidence::Likely, Basis::NamedPort);
         }
+        debug_assert!(may_ask(conversation, evidence), "its sockets were counted");
         if let Some(side) = by_fan_in(conversation, listeners) {
             return decided(side, Confidence::Likely, Basis::FanIn);
         }
@@ -253,7 +282,7 @@ const fn only(a: bool, b: bool) -> Option<Side> {
 /// a service's port on the initiator and a client's on the responder, so there
 /// the proof counts as a guess, unless a rule names the responder's port.
 fn confidence_in_rules(
-    conversation: &Conversation,
+    conversation: &Conversation<'_>,
     evidence: &Evidence,
     listeners: &Listeners,
     initiator: Side,
@@ -279,7 +308,7 @@ fn confidence_in_rules(
 /// where the other side never got anything through, and where the sender is not
 /// known to be the one who answers.
 fn refused_opener(
-    conversation: &Conversation,
+    conversation: &Conversation<'_>,
     evidence: &Evidence,
     listeners: &Listeners,
 ) -> Option<Side> {
@@ -292,7 +321,7 @@ fn refused_opener(
     only(tried(Side::A), tried(Side::B))
 }
 
-fn by_fan_in(conversation: &Conversation, listeners: &Listeners) -> Option<Side> {
+fn by_fan_in(conversation: &Conversation<'_>, listeners: &Listeners) -> Option<Side> {
     /// Fewer conversations than this are no crowd.
     const CROWD: u32 = 3;
     let [a, b] = Side::BOTH.map(|side| listeners.fan_in(conversation, side));

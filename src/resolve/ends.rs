@@ -76,12 +76,19 @@ impl<'a> Placer<'a> {
             .iter()
             .map(|name| inventory.interface_by_id(name))
             .collect();
-        let unlisted = own_addresses(table, &observers);
+        let unlisted: Vec<Option<IpAddr>> = observers
+            .iter()
+            .enumerate()
+            .map(|(position, listed)| match listed {
+                Some(_) => None,
+                None => own_address(table, ObserverIx::new(position)),
+            })
+            .collect();
         let mut unlisted_at = HashMap::default();
-        for flow in &table.flows {
-            let observer = flow.key.observer;
-            if let Some(address) = unlisted[observer.index()] {
-                unlisted_at.entry(address).or_insert(observer);
+        for (position, own) in unlisted.iter().enumerate() {
+            if let Some(address) = own {
+                let first = unlisted_at.entry(*address);
+                first.or_insert(ObserverIx::new(position));
             }
         }
         Self {
@@ -100,7 +107,7 @@ impl<'a> Placer<'a> {
             None => self.unlisted_vantage(flow),
         };
         let recorder = listed.map_or(Place::Unlisted(key.observer), Place::Local);
-        let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_str());
+        let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_ref());
         let when = (flow.counters.first, flow.counters.last);
         let far = |address| self.far_end(address, vpc, when);
         let own = |address| End {
@@ -178,27 +185,21 @@ impl<'a> Placer<'a> {
     }
 }
 
-/// The own address of each observer that the inventory lacks: the one that every
+/// The own address of an observer that the inventory lacks: the one that every
 /// row of it shares. With a single pair of addresses both would do, so neither does.
-fn own_addresses(table: &FlowTable, observers: &[Option<InterfaceIx>]) -> Vec<Option<IpAddr>> {
-    let mut candidates: Vec<Option<Vec<IpAddr>>> = vec![None; observers.len()];
-    for flow in &table.flows {
-        let observer = flow.key.observer.index();
-        // `-` stands for a regional NAT gateway, which is many places at once.
-        if observers[observer].is_some() || !table.observers[observer].starts_with("eni-") {
-            continue;
-        }
-        let ends = [flow.key.src, flow.key.dst];
-        match &mut candidates[observer] {
-            Some(left) => left.retain(|address| ends.contains(address)),
-            none => *none = Some(ends.to_vec()),
-        }
+fn own_address(table: &FlowTable, observer: ObserverIx) -> Option<IpAddr> {
+    // `-` stands for a regional NAT gateway, which is many places at once.
+    if !table.observers[observer.index()].starts_with("eni-") {
+        return None;
     }
-    candidates
-        .into_iter()
-        .map(|left| match left.as_deref() {
-            Some([only]) => Some(*only),
-            _ => None,
-        })
-        .collect()
+    let mut flows = table.flows_of(observer).iter();
+    let first = flows.next()?;
+    let mut candidates = vec![first.key.src, first.key.dst];
+    for flow in flows {
+        candidates.retain(|address| [flow.key.src, flow.key.dst].contains(address));
+    }
+    match candidates[..] {
+        [only] => Some(only),
+        _ => None,
+    }
 }

@@ -53,7 +53,7 @@ impl Evidence {
 
     /// Collects what the rows, today's rules and the interfaces say.
     pub(super) fn collect(
-        conversation: &Conversation,
+        conversation: &Conversation<'_>,
         table: &FlowTable,
         asked: &Asked<'_>,
     ) -> Self {
@@ -67,7 +67,7 @@ impl Evidence {
             sent.peer_port_named = opening.port_named;
             sent.never_listens = asked.never_listens(pair.socket(side).end);
         }
-        for part in &conversation.parts {
+        for part in conversation.parts() {
             let flow = &table.flows[part.flow];
             let (counters, accepted) = (&flow.counters, flow.key.accepted);
             let (sender, receiver) = (part.sender, part.sender.other());

@@ -1,5 +1,7 @@
 //! Hit counters, which AWS does not have: what each of today's rules let through.
 
+use rayon::prelude::*;
+
 use super::connection::{Connection, Verdict};
 use super::ends::End;
 use super::evidence::peer_of;
@@ -20,9 +22,39 @@ pub struct Hits {
     pub seen: Option<(u64, u64)>,
 }
 
+impl Hits {
+    fn add(&mut self, more: &Self) {
+        self.connections += more.connections;
+        self.alone += more.alone;
+        self.records += more.records;
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.seen = match (self.seen, more.seen) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
 /// Hits by group and position of the rule. Only what was let through counts;
 /// suspicious connections do, for the rule is what let them through.
 pub fn hits(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Vec<Vec<Hits>> {
+    let each = connections.len() / rayon::current_num_threads() + 1;
+    let parts: Vec<Vec<Vec<Hits>>> = connections
+        .par_chunks(each)
+        .map(|some| hits_of(inventory, gates, some))
+        .collect();
+    let none = || hits_of(inventory, gates, &[]);
+    parts.into_iter().reduce(added).unwrap_or_else(none)
+}
+
+fn added(mut all: Vec<Vec<Hits>>, more: Vec<Vec<Hits>>) -> Vec<Vec<Hits>> {
+    for (hits, more) in all.iter_mut().flatten().zip(more.into_iter().flatten()) {
+        hits.add(&more);
+    }
+    all
+}
+
+fn hits_of(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Vec<Vec<Hits>> {
     let mut hits: Vec<Vec<Hits>> = inventory
         .groups()
         .iter()
@@ -72,15 +104,13 @@ fn count(
         )
         .collect();
     for &(group, rule) in &rules {
-        let hit = &mut hits[group.index()][rule];
         let totals = &connection.totals;
-        hit.connections += 1;
-        hit.alone += u64::from(rules.len() == 1);
-        hit.records += totals.records;
-        hit.bytes = hit.bytes.saturating_add(totals.bytes);
-        hit.seen = Some(match hit.seen {
-            Some((first, last)) => (first.min(totals.first), last.max(totals.last)),
-            None => (totals.first, totals.last),
+        hits[group.index()][rule].add(&Hits {
+            connections: 1,
+            alone: u64::from(rules.len() == 1),
+            records: totals.records,
+            bytes: totals.bytes,
+            seen: Some((totals.first, totals.last)),
         });
     }
 }

@@ -11,13 +11,15 @@ mod direction;
 mod ends;
 mod evidence;
 mod hits;
+mod id;
 mod stranger;
 
-pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict, stable_id};
+pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict};
 pub use direction::{Basis, Confidence};
 pub use ends::{End, Place};
 pub use evidence::{peer_of, visible_groups};
 pub use hits::{Hits, hits};
+pub use id::{ConnectionId, NoConnectionId, stable_id};
 pub use stranger::{aws_service, is_stranger};
 
 use rayon::prelude::*;
@@ -25,14 +27,15 @@ use rayon::prelude::*;
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};
 use connection::{Share, Sum};
-use conversation::conversations;
+use conversation::Sorted;
 use ends::Placer;
 use evidence::{Asked, Evidence};
 
 /// Resolves every flow of the table. `gates` are today's.
 pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<Connection> {
     let placer = Placer::new(table, inventory);
-    let conversations = conversations(table, &placer);
+    let sorted = Sorted::new(table, &placer);
+    let conversations = sorted.conversations(table);
     let asked = Asked { inventory, gates };
     let evidence: Vec<Evidence> = conversations
         .par_iter()
@@ -68,6 +71,6 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
             all.finish(&asked, &table.observers)
         })
         .collect();
-    connections.par_sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    connections.par_sort_unstable_by_key(|connection| connection.id);
     connections
 }

@@ -207,7 +207,7 @@ impl<'a> Candidates<'a> {
         holds: impl Fn(&Interface, &Interface) -> bool,
     ) -> bool {
         self.members(a)
-            .all(|x| self.members(b).all(|y| x.id == y.id || holds(x, y)))
+            .all(|x| self.members(b).all(|y| std::ptr::eq(x, y) || holds(x, y)))
     }
 
     fn lets_out(&self, x: &Interface, y: &Interface, service: Service) -> bool {

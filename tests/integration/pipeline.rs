@@ -155,7 +155,7 @@ fn two_flow_logs_of_one_network_count_once() {
     let records = |audit: &Audit| {
         let accepted = audit.connections.iter().filter(|c| c.is_accepted());
         accepted
-            .map(|c| (c.id.clone(), c.totals.records, c.totals.bytes))
+            .map(|c| (c.id, c.totals.records, c.totals.bytes))
             .collect::<Vec<_>>()
     };
     assert_eq!(records(&both), records(&custom));

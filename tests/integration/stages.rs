@@ -145,7 +145,8 @@ fn what_is_untracked_is_cut_and_named() {
         .unwrap()
         .id;
     assert!(
-        plan.contains(id.as_str()) && plan.contains("1 connections that AWS does not track today"),
+        plan.contains(&id.to_string())
+            && plan.contains("1 connections that AWS does not track today"),
         "{plan}"
     );
 }

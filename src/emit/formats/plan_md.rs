@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::emit::change::{ChangeDocument, GroupRow, RevocationRow, StageRow, StatusRow};
+use crate::emit::joined;
 use crate::emit::report_md::md;
 
 #[derive(Template)]
@@ -114,13 +115,8 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
 
 impl Step<'_> {
     fn listed(&self) -> String {
-        self.row
-            .cut_at_once
-            .iter()
-            .take(LISTED)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ")
+        let listed = &self.row.cut_at_once;
+        joined(&listed[..listed.len().min(LISTED)], ", ")
     }
 
     fn more(&self) -> usize {

@@ -200,6 +200,6 @@ fn the_parquet_table_has_a_row_per_connection() {
     assert!(
         ids.iter()
             .zip(&audit.connections)
-            .all(|(id, c)| *id == c.id)
+            .all(|(id, c)| *id == c.id.to_string())
     );
 }

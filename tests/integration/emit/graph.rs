@@ -16,7 +16,7 @@ fn every_connection_is_on_exactly_one_edge() {
         .map(|id| id.as_str().unwrap())
         .collect();
     ids.sort_unstable();
-    let expected: Vec<&str> = audit.connections.iter().map(|c| c.id.as_str()).collect();
+    let expected: Vec<String> = audit.connections.iter().map(|c| c.id.to_string()).collect();
     assert_eq!(ids, expected);
     let nodes: Vec<&str> = graph["nodes"]
         .as_array()

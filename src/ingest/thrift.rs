@@ -151,3 +151,46 @@ impl Walk<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::walk;
+
+    /// Fields of kinds that no record has, claiming what is not there.
+    #[test]
+    fn claims_are_not_believed() {
+        const MANY: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0x07];
+        let header = |field: &[u8]| [&[0x15, 0x02], field, &[0]].concat();
+        assert!(walk(&header(&[])).is_ok(), "a number");
+        assert!(walk(&header(&[0x19, 0x25, 2, 4])).is_ok(), "two of them");
+        for (what, field) in [
+            ("truth values", [&[0x19, 0xf1], &MANY[..]].concat()),
+            (
+                "structures without fields",
+                [&[0x19, 0xfc], &MANY[..]].concat(),
+            ),
+            ("numbers", [&[0x19, 0xf7], &MANY[..]].concat()),
+            ("entries of truth", [&[0x1b], &MANY[..], &[0x11]].concat()),
+            ("text", [&[0x18], &MANY[..]].concat()),
+            (
+                "a list in a list",
+                [&[0x19, 0xf9], &MANY[..], &[0x09; 90]].concat(),
+            ),
+        ] {
+            assert!(walk(&header(&field)).is_err(), "{what}");
+        }
+        assert!(walk(&[0x1c; 1000]).is_err(), "structures in structures");
+    }
+
+    proptest! {
+        /// Whatever it is, it ends; the last byte decides nothing that lies before it.
+        #[test]
+        fn every_walk_ends(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if walk(&bytes).is_ok() {
+                prop_assert!(walk(&[&bytes[..], &[0xff]].concat()).is_ok());
+            }
+        }
+    }
+}

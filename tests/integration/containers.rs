@@ -459,9 +459,10 @@ fn broken_containers() {
         ("gzip of gzip of gzip …", deep, 0),
         ("cut zip", zip(&[("a", text().as_bytes())])[..60].to_vec(), 0),
         ("cut JSON", br#"{"events":[{"message":"2 1 eni-0a 10.0.0.1 10.0.0.2 40000 443 6 7 900 1 2 ACCEPT OK"},{"mess"#.to_vec(), 1),
-        // Found by fuzzing: one library panicked over it, and over the other asked for 2⁶¹ bytes.
+        // Found by fuzzing: a library panicked over the first, asked for 2⁶¹ bytes over the second, and counted to 2³¹ over the third.
         ("damaged Parquet", include_bytes!("../fixtures/damaged.parquet").to_vec(), 0),
         ("enormous Parquet", include_bytes!("../fixtures/enormous.parquet").to_vec(), 0),
+        ("endless Parquet", include_bytes!("../fixtures/endless.parquet").to_vec(), 0),
         ("JSON of something else", br#"{"Reservations": 1}"#.to_vec(), 0),
         ("a line of 100 MiB", long.into_bytes(), 4),
         ("NUL bytes and no UTF-8", [text().as_bytes(), b"\0\0\0\n\xff\xfe\n"].concat(), 3),

@@ -18,7 +18,7 @@ use crate::graph::Node;
 use crate::inventory::{GroupIx, Rule};
 use crate::net::{HashMap, visible};
 use crate::replay::{Reach, Readiness};
-use crate::resolve::ConnectionId;
+use crate::resolve::{ConnectionId, known_ids};
 use crate::suggest::Status;
 
 /// Connections that a finding names here; `audit.json` has all.
@@ -133,6 +133,7 @@ pub(super) struct FindingRow {
     pub(super) quarantined: bool,
     /// Controls of the usual benchmarks that it bears on.
     pub(super) benchmarks: Vec<Cow<'static, str>>,
+    #[serde(deserialize_with = "known_ids")]
     pub(super) evidence: Vec<ConnectionId>,
 }
 

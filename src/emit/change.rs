@@ -13,7 +13,7 @@ use super::SCHEMA_VERSION;
 use crate::audit::Audit;
 use crate::inventory::{Direction, Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::replay::{Stage, StageName};
-use crate::resolve::{Confidence, ConnectionId};
+use crate::resolve::{Confidence, ConnectionId, known_ids};
 use crate::suggest::{Revocation, Status, SuggestedRule};
 
 /// After the change a group's rules are: today's − `revocations` + `rules` with
@@ -108,7 +108,7 @@ pub(super) struct RuleRow {
     #[serde(default)]
     pub(super) confidence: Cow<'static, str>,
     /// Connections that need it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_ids")]
     pub(super) evidence: Vec<ConnectionId>,
 }
 
@@ -185,6 +185,7 @@ pub(super) struct StageRow {
     pub(super) permitted: u64,
     pub(super) lost: u64,
     /// Connections that AWS does not track today, and that are therefore cut when the rule goes, though the rules after it permit them.
+    #[serde(deserialize_with = "known_ids")]
     pub(super) cut_at_once: Vec<ConnectionId>,
 }
 

@@ -18,7 +18,7 @@ use crate::audit::Audit;
 use crate::graph::Node;
 use crate::inventory::Rule;
 use crate::net::visible;
-use crate::resolve::ConnectionId;
+use crate::resolve::{ConnectionId, known_ids};
 
 /// The graph: nodes by position, edges between nodes' ids.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,7 @@ struct EdgeRow {
     verdict: Cow<'static, str>,
     records: u64,
     bytes: u64,
+    #[serde(deserialize_with = "known_ids")]
     connections: Vec<ConnectionId>,
 }
 

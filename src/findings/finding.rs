@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::leaving::Opened;
 use super::policy::Policy;
 use crate::flow::FlowTable;
 use crate::ingest::Intake;
@@ -141,7 +142,7 @@ pub enum Signal {
 }
 
 /// What detections see.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Context<'a> {
     /// The snapshot.
     pub inventory: &'a Inventory,
@@ -157,6 +158,8 @@ pub struct Context<'a> {
     pub hits: &'a [Vec<Hits>],
     /// What the team has decided.
     pub policy: &'a Policy,
+    /// Connections by the interface that opened them, for whoever asks.
+    pub opened: Opened,
 }
 
 /// What a detection found, before it gets a kind's severity and an id.

@@ -1,7 +1,6 @@
 //! `open-egress-port`: a group lets some ports out to everybody.
 
 use super::finding::{Context, Found};
-use super::open_egress::Leaving;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{Direction, Rule, RulePorts};
 use crate::net::visible;
@@ -27,7 +26,6 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             && !rule.every_port()
             && !matches!(rule.ports, RulePorts::Icmp { .. })
     };
-    let leaving = Leaving::new(context);
     let mut found = Vec::new();
     for group in context.inventory.group_indexes() {
         let rules = &context.inventory.group(group).rules;
@@ -46,7 +44,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 ),
                 group: Some(group),
                 rule_ports: Some(ports),
-                evidence: leaving.by(group, |r| r.same_permission(rule)),
+                evidence: context.leaving(group, |r| r.same_permission(rule)),
                 ..Found::default()
             });
         }

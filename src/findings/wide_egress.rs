@@ -1,7 +1,6 @@
 //! `wide-egress`: ranges that amount to everything.
 
 use super::finding::{Context, Found};
-use super::open_egress::Leaving;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{Direction, Inventory, Keeper, Rule, Target};
 use crate::net::{AddressSet, not_public, visible};
@@ -30,7 +29,6 @@ pub(super) const KIND: Kind = Kind {
 /// every port or on one.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let inventory = context.inventory;
-    let leaving = Leaving::new(context);
     let groups = inventory.group_indexes();
     groups
         .filter_map(|group| {
@@ -52,7 +50,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                     targets.join(", "),
                 ),
                 group: Some(group),
-                evidence: leaving.by(group, |rule| wide.iter().any(|w| w.same_permission(rule))),
+                evidence: context.leaving(group, |rule| wide.iter().any(|w| w.same_permission(rule))),
                 ..Found::default()
             })
         })

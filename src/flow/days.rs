@@ -1,5 +1,7 @@
 //! On which days something was seen.
 
+use std::ops::RangeInclusive;
+
 /// Seconds of a day; days are those of UTC.
 pub const DAY: u64 = 86_400;
 
@@ -12,9 +14,6 @@ impl Days {
     /// The longest window whose days are told apart.
     pub const LONGEST: u64 = 128;
 
-    /// No day.
-    pub(super) const NONE: Self = Self(0);
-
     /// The days that an interval touches; times in Unix seconds.
     pub fn of(start: u64, end: u64) -> Self {
         let (first, last) = (start / DAY, end / DAY);
@@ -24,7 +23,19 @@ impl Days {
         if last - first >= Self::LONGEST - 1 {
             return Self(u128::MAX);
         }
-        Self((first..=last).fold(0, |days, day| days | 1 << (day % Self::LONGEST)))
+        Self::among(first..=last, |_| true)
+    }
+
+    /// Those of a few days that something is said of.
+    pub(super) fn among(days: RangeInclusive<u64>, are: impl Fn(u64) -> bool) -> Self {
+        let days = days.filter(|&day| are(day));
+        Self(days.fold(0, |days, day| days | 1 << (day % Self::LONGEST)))
+    }
+
+    /// The set as bits of days by their number modulo 64.
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
+    pub(super) const fn modulo_64(self) -> u64 {
+        (self.0 >> 64) as u64 | self.0 as u64
     }
 
     /// The days of either set.

@@ -14,7 +14,7 @@ use hashbrown::HashTable;
 use rayon::prelude::*;
 
 use super::packed::{
-    AT_ONCE, Addition, Cell, Gathered, Order, Packed, Whole, low, pack, pack_row, seconds, unpack,
+    AT_ONCE, Addition, Gathered, Order, Packed, Whole, low, pack, pack_row, seconds, unpack,
 };
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
@@ -102,9 +102,7 @@ impl FlowTableBuilder {
 
     /// Folds rows of one part.
     fn fold(&self, part: usize, rows: &[impl Addition]) {
-        let mut table = lock(&self.parts[part]);
-        let rehash = |key: u128| low(self.hasher.hash_one(key));
-        table.packed.fold(rows, rehash);
+        lock(&self.parts[part]).packed.fold(rows);
     }
 
     /// When clients called: their flows' keys, the start, and the client's port.
@@ -316,8 +314,8 @@ fn flows_in_order(
     finished: &(impl Fn(FlowKey, &Ports) -> FlowKey + Sync),
 ) -> Vec<Flow> {
     let order_of = |(part, Part { packed, .. }): (u32, &Part)| {
-        let order = packed.entries().map(|(key, place)| {
-            let key = finished(unpack(key), &packed.cell(place).dropped);
+        let order = packed.entries().map(|(key, dropped, place)| {
+            let key = finished(unpack(key), dropped);
             (Order::of(&key), part, place)
         });
         order.collect::<Vec<_>>()
@@ -326,14 +324,13 @@ fn flows_in_order(
     let mut order: Vec<(Order, u32, u32)> =
         numbered.into_par_iter().flat_map_iter(order_of).collect();
     order.par_sort_unstable();
-    let (cells, rest): (Vec<Vec<Cell>>, Vec<_>) = parts
+    let (packed, rest): (Vec<Packed>, Vec<_>) = parts
         .into_iter()
-        .map(|part| (part.packed.into_cells(), part.rest))
+        .map(|part| (part.packed.without_buckets(), part.rest))
         .unzip();
-    let packed = order.into_par_iter().map(|(order, part, place)| {
-        let cell = &cells[part as usize][place as usize];
-        flow(order.key(), cell.counters())
-    });
+    let packed = order
+        .into_par_iter()
+        .map(|(order, part, place)| flow(order.key(), packed[part as usize].counters(place)));
     let mut flows: Vec<Flow> = packed.collect();
     let rest = rest.into_par_iter().flat_map_iter(|rest| {
         let finished =

@@ -3,117 +3,158 @@
 //! An open-addressing table, because its access pattern is known as no general one can know it:
 //! rows come by the dozen. What they will touch is touched for all of them first, in
 //! a loop with nothing else in it, so that the processor waits for many places of memory at
-//! once instead of for one after the other; that halved the time of the fold.
+//! once instead of for one after the other; that halved the time of the fold. A row touches two
+//! lines of the cache: a bucket, which says by hashes alone where a flow may be, and the flow.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::days::DAY;
 use super::table::{Counters, FlowKey, ObserverIx, Signs};
 use super::{Days, Dropped, Ports};
 use crate::ingest::Row;
-use crate::net::Protocol;
+use crate::net::{HashMap, Protocol};
 
 /// Rows that are folded at a time, at most.
 pub(super) const AT_ONCE: usize = 64;
-
-/// No key is zero: a packed one has a protocol with ports in it.
-const FREE: [u64; 2] = [0, 0];
-
-const SMALLEST: usize = 64;
 
 /// A part of the flows.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
     /// A power of two of them.
-    slots: Vec<Slot>,
+    buckets: Vec<Bucket>,
     cells: Vec<Cell>,
+    /// Days of the flows whose rows lie too far apart for their cell, by place.
+    far: HashMap<u32, Days>,
 }
 
-/// A key and where its cell is, side by side, so that both are one access to memory.
+/// Flows whose hash is in one line of the processor's cache.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// [`FREE`] or a key; in halves, which need less alignment.
-    key: [u64; 2],
-    place: u32,
+#[repr(align(64))]
+struct Bucket {
+    /// Zero where no flow is.
+    hashes: [u32; IN_A_BUCKET],
+    /// Where their cells are, or [`FREE`]; those that are free come last.
+    places: [u32; IN_A_BUCKET],
 }
 
-impl Slot {
-    const FREE: Self = Self {
-        key: FREE,
-        place: 0,
+const IN_A_BUCKET: usize = 8;
+
+const FREE: u32 = u32::MAX;
+
+const FEWEST: usize = 16;
+
+const _: () = assert!(size_of::<Bucket>() == 64, "one line of the cache");
+
+impl Bucket {
+    const EMPTY: Self = Self {
+        hashes: [0; IN_A_BUCKET],
+        places: [FREE; IN_A_BUCKET],
     };
 
-    const fn key(&self) -> u128 {
-        (self.key[1] as u128) << 64 | self.key[0] as u128
+    /// Bits of the flows that have a hash; if it is zero, of free room too.
+    #[inline]
+    fn with(&self, hash: u32) -> u8 {
+        let hashes = self.hashes.iter().enumerate();
+        hashes.fold(0, |bits, (n, &known)| bits | u8::from(known == hash) << n)
     }
 
-    fn is_used(&self) -> bool {
-        self.key != FREE
+    /// Puts a flow there; says whether there was room.
+    fn put(&mut self, hash: u32, place: u32) -> bool {
+        let free = self.places.iter().position(|&place| place == FREE);
+        if let Some(free) = free {
+            self.hashes[free] = hash;
+            self.places[free] = place;
+        }
+        free.is_some()
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
-const fn halves(key: u128) -> [u64; 2] {
-    [key as u64, (key >> 64) as u64]
 }
 
 /// Something to fold: a key, its hash, and what to add.
 pub(super) trait Addition {
     fn key(&self) -> u128;
     fn hash(&self) -> u32;
+    fn days(&self) -> Days;
+    /// Adds all but the days.
     fn add_to(&self, cell: &mut Cell);
 }
 
-/// [`Counters`] in the least room that holds them: one line of the processor's cache, where
-/// they would lie across two.
+/// A key and its [`Counters`] in the least room that holds them: one line of the processor's cache, where
+/// they would lie across two or three.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(super) struct Cell {
-    pub(super) records: u64,
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-    pub(super) days: Days,
+    /// In halves, which need less alignment.
+    key: [u64; 2],
+    packets: u64,
+    bytes: u64,
+    /// Bits of days by their number modulo 64, as long as the first and the last are less than that apart.
+    days: u64,
     /// Unix seconds; rows from 2106 on are none (`ingest`).
-    pub(super) first: u32,
-    pub(super) last: u32,
-    pub(super) dropped: Ports,
-    pub(super) signs: Signs,
+    first: u32,
+    last: u32,
+    dropped: Ports,
+    /// The lower 32 bits of their number, and the upper: no log has more rows than forty bits can say.
+    records: u32,
+    more_records: u8,
+    signs: Signs,
 }
 
 const _: () = assert!(size_of::<Cell>() == 64, "one line of the cache");
 
 impl Cell {
-    const NONE: Self = Self {
-        records: 0,
-        packets: 0,
-        bytes: 0,
-        days: Days::NONE,
-        first: u32::MAX,
-        last: 0,
-        dropped: Ports::NONE,
-        signs: Signs::NONE,
-    };
+    const fn of(key: u128) -> Self {
+        Self {
+            key: halves(key),
+            packets: 0,
+            bytes: 0,
+            days: 0,
+            first: u32::MAX,
+            last: 0,
+            dropped: Ports::NONE,
+            records: 0,
+            more_records: 0,
+            signs: Signs::NONE,
+        }
+    }
+
+    const fn key(&self) -> u128 {
+        (self.key[1] as u128) << 64 | self.key[0] as u128
+    }
 
     /// Counters hold whatever a hostile log claims, so they saturate.
-    pub(super) fn count(&mut self, packets: u64, bytes: u64, (first, last): (u32, u32)) {
+    #[inline]
+    fn count(&mut self, records: u64, packets: u64, bytes: u64, (first, last): (u32, u32)) {
+        let records = self.records().saturating_add(records).min((1 << 40) - 1);
+        (self.records, self.more_records) = (low(records), (records >> 32) as u8);
         self.packets = self.packets.saturating_add(packets);
         self.bytes = self.bytes.saturating_add(bytes);
         self.first = self.first.min(first);
         self.last = self.last.max(last);
     }
 
-    pub(super) fn counters(&self) -> Counters {
-        Counters {
-            records: self.records,
-            packets: self.packets,
-            bytes: self.bytes,
-            first: u64::from(self.first),
-            last: u64::from(self.last),
-            days: self.days,
-            signs: self.signs,
-            dropped: self.dropped,
-        }
+    const fn records(&self) -> u64 {
+        (self.more_records as u64) << 32 | self.records as u64
     }
+
+    /// Whether days that are told apart modulo 64 are told apart.
+    #[inline]
+    fn is_near(&self) -> bool {
+        u64::from(self.last) / DAY < u64::from(self.first) / DAY + u64::from(u64::BITS)
+    }
+
+    /// The days between two times, as long as the cell tells them apart.
+    fn days(&self, first: u32, last: u32) -> Days {
+        let days = u64::from(first) / DAY..=u64::from(last) / DAY;
+        Days::among(days, |day| {
+            self.days >> (day % u64::from(u64::BITS)) & 1 == 1
+        })
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
+const fn halves(key: u128) -> [u64; 2] {
+    [key as u64, (key >> 64) as u64]
 }
 
 /// What of a hash chooses the place in a part.
@@ -151,11 +192,15 @@ impl Addition for Gathered {
         self.hash
     }
 
+    #[inline]
+    fn days(&self) -> Days {
+        Days::of(u64::from(self.start), u64::from(self.end))
+    }
+
+    #[inline]
     fn add_to(&self, cell: &mut Cell) {
-        cell.count(self.packets, self.bytes, (self.start, self.end));
-        cell.records += u64::from(self.records);
-        let days = Days::of(u64::from(self.start), u64::from(self.end));
-        cell.days.join(days);
+        let times = (self.start, self.end);
+        cell.count(u64::from(self.records), self.packets, self.bytes, times);
         cell.signs.join(self.signs);
         cell.dropped.add(self.dropped);
     }
@@ -178,6 +223,10 @@ impl Addition for Whole {
         self.hash
     }
 
+    fn days(&self) -> Days {
+        self.counters.days
+    }
+
     fn add_to(&self, cell: &mut Cell) {
         let Counters {
             records,
@@ -185,13 +234,12 @@ impl Addition for Whole {
             bytes,
             first,
             last,
-            days,
+            days: _,
             signs,
             dropped,
         } = self.counters;
-        cell.count(packets, bytes, (seconds(first), seconds(last)));
-        cell.records += records;
-        cell.days.join(days);
+        let times = (seconds(first), seconds(last));
+        cell.count(records, packets, bytes, times);
         cell.signs.join(signs);
         cell.dropped.join(&dropped);
     }
@@ -199,17 +247,17 @@ impl Addition for Whole {
 
 impl Packed {
     /// Adds up to [`AT_ONCE`] rows.
-    pub(super) fn fold(&mut self, rows: &[impl Addition], rehash: impl Fn(u128) -> u32) {
+    pub(super) fn fold(&mut self, rows: &[impl Addition]) {
         if rows.is_empty() {
             return;
         }
-        if (self.cells.len() + rows.len()) * 3 > self.slots.len() * 2 {
-            self.grow(rows.len(), rehash);
+        if (self.cells.len() + rows.len()) * 4 > self.buckets.len() * IN_A_BUCKET * 3 {
+            self.grow(rows.len());
         }
-        let mask = self.slots.len() - 1;
+        let mask = self.buckets.len() - 1;
         let mut touched = 0;
         for row in rows {
-            touched ^= self.slots[start(row.hash(), mask)].place;
+            touched ^= self.buckets[start(row.hash(), mask)].places[0];
         }
         black_box(touched);
         let mut places = [0; AT_ONCE];
@@ -218,44 +266,90 @@ impl Packed {
         }
         let mut touched = 0;
         for &place in &places[..rows.len()] {
-            touched ^= self.cells[place as usize].records;
+            touched ^= self.cells[place as usize].packets;
         }
         black_box(touched);
         for (&place, row) in places.iter().zip(rows) {
-            row.add_to(&mut self.cells[place as usize]);
+            if self.cells[place as usize].key == halves(row.key()) {
+                self.add(place, row);
+            } else {
+                let place = self.true_place(row, mask);
+                self.add(place, row);
+            }
         }
     }
 
-    /// Where the cell of a row's key is; a new key gets its place.
+    /// Where the cell of a row's hash is, which is nearly always the one of its key; a new hash gets its place.
+    #[inline]
     fn place(&mut self, row: &impl Addition, mask: usize) -> u32 {
-        let key = halves(row.key());
         let mut at = start(row.hash(), mask);
         loop {
-            let slot = &mut self.slots[at];
-            if slot.key == key {
-                return slot.place;
-            }
-            if slot.key == FREE {
-                let place = u32::try_from(self.cells.len()).expect("parts are small");
-                *slot = Slot { key, place };
-                self.cells.push(Cell::NONE);
+            let bucket = &self.buckets[at];
+            let found = bucket.with(row.hash()).trailing_zeros() as usize;
+            let place = bucket.places.get(found).copied().unwrap_or(FREE);
+            if place != FREE {
                 return place;
+            }
+            if bucket.places[IN_A_BUCKET - 1] == FREE {
+                return self.insert(at, row);
             }
             at = (at + 1) & mask;
         }
     }
 
-    fn grow(&mut self, more: usize, rehash: impl Fn(u128) -> u32) {
-        let needed = (self.cells.len() + more) * 2;
-        let size = needed.next_power_of_two().max(SMALLEST);
-        let old = std::mem::replace(&mut self.slots, vec![Slot::FREE; size]);
-        let mask = size - 1;
-        for slot in old.into_iter().filter(Slot::is_used) {
-            let mut at = start(rehash(slot.key()), mask);
-            while self.slots[at].is_used() {
-                at = (at + 1) & mask;
+    /// Where the cell of a row's key is, if another key has its hash.
+    #[cold]
+    fn true_place(&mut self, row: &impl Addition, mask: usize) -> u32 {
+        let key = halves(row.key());
+        let mut at = start(row.hash(), mask);
+        loop {
+            let places = self.buckets[at].places;
+            let mut used = places.into_iter().take_while(|&place| place != FREE);
+            if let Some(place) = used.find(|&place| self.cells[place as usize].key == key) {
+                return place;
             }
-            self.slots[at] = slot;
+            if places[IN_A_BUCKET - 1] == FREE {
+                return self.insert(at, row);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Gives a key its place, in a bucket with room.
+    fn insert(&mut self, at: usize, row: &impl Addition) -> u32 {
+        let place = u32::try_from(self.cells.len()).expect("parts are small");
+        self.buckets[at].put(row.hash(), place);
+        self.cells.push(Cell::of(row.key()));
+        place
+    }
+
+    #[inline]
+    fn add(&mut self, place: u32, row: &impl Addition) {
+        let cell = &mut self.cells[place as usize];
+        let (first, last) = (cell.first, cell.last);
+        row.add_to(cell);
+        if cell.is_near() {
+            cell.days |= row.days().modulo_64();
+        } else {
+            let known = self.far.entry(place);
+            let known = known.or_insert_with(|| cell.days(first, last));
+            known.join(row.days());
+        }
+    }
+
+    fn grow(&mut self, more: usize) {
+        let needed = (self.cells.len() + more) * 2 / IN_A_BUCKET;
+        let size = needed.next_power_of_two().max(FEWEST);
+        let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; size]);
+        let mask = size - 1;
+        for Bucket { hashes, places } in old {
+            let used = hashes.into_iter().zip(places);
+            for (hash, place) in used.filter(|&(_, place)| place != FREE) {
+                let mut at = start(hash, mask);
+                while !self.buckets[at].put(hash, place) {
+                    at = (at + 1) & mask;
+                }
+            }
         }
     }
 
@@ -263,18 +357,34 @@ impl Packed {
         self.cells.len()
     }
 
-    /// Every key and the place of its cell, in no order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (u128, u32)> {
-        let used = self.slots.iter().filter(|slot| slot.is_used());
-        used.map(|slot| (slot.key(), slot.place))
+    /// Every key with the ports that it does without and the place of its cell, in no order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (u128, &Ports, u32)> {
+        let cells = self.cells.iter().zip(0..);
+        cells.map(|(cell, place)| (cell.key(), &cell.dropped, place))
     }
 
-    pub(super) fn cell(&self, place: u32) -> &Cell {
-        &self.cells[place as usize]
+    /// What a flow adds up to.
+    pub(super) fn counters(&self, place: u32) -> Counters {
+        let cell = &self.cells[place as usize];
+        let far = self.far.get(&place).copied();
+        Counters {
+            records: cell.records(),
+            packets: cell.packets,
+            bytes: cell.bytes,
+            first: u64::from(cell.first),
+            last: u64::from(cell.last),
+            days: far.unwrap_or_else(|| cell.days(cell.first, cell.last)),
+            signs: cell.signs,
+            dropped: cell.dropped,
+        }
     }
 
-    pub(super) fn into_cells(self) -> Vec<Cell> {
-        self.cells
+    /// Without what finds a flow by its key.
+    pub(super) fn without_buckets(self) -> Self {
+        Self {
+            buckets: Vec::new(),
+            ..self
+        }
     }
 }
 

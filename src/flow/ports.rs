@@ -87,19 +87,27 @@ impl Ports {
         }
     }
 
+    /// Without branches: which of the first few ports of a client is the smallest, no processor can guess.
+    #[inline]
     fn add_small(&mut self, port: u16) {
-        let known = self.known();
-        let Err(place) = known.binary_search(&port) else {
-            return;
-        };
-        let full = known.len() == KEPT;
-        self.smallest[place..].rotate_right(1);
-        self.smallest[place] = port;
-        if full {
-            self.count |= MORE;
-        } else {
-            self.count += 1;
+        let count = self.known().len();
+        let is_known = |n: usize| n < count;
+        let mut found = false;
+        for (n, &known) in self.smallest.iter().enumerate() {
+            found |= is_known(n) && known == port;
         }
+        let is_new = !found;
+        let full = count == KEPT;
+        // The larger one goes on to the next place.
+        let mut next = if is_new { port } else { u16::MAX };
+        let now = count + usize::from(is_new && !full);
+        for (n, place) in self.smallest.iter_mut().enumerate() {
+            let known = if is_known(n) { *place } else { u16::MAX };
+            *place = if n < now { known.min(next) } else { 0 };
+            next = known.max(next);
+        }
+        self.count += u8::from(is_new && !full);
+        self.count |= u8::from(is_new && full) * MORE;
     }
 
     /// Adds the ports of another set.

@@ -6,8 +6,8 @@ use std::io::Cursor;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use polars::prelude::{
-    Column, DataFrame, NamedFrom, ParquetCompression, ParquetReader, ParquetWriter, PolarsError,
-    SerReader, Series,
+    Column, DataFrame, DataType, Field, NamedFrom, ParquetCompression, ParquetReader,
+    ParquetWriter, PolarsError, Schema, SerReader, Series,
 };
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ use crate::net::{HashMap, Protocol, Service};
 /// The four files of a table, with what each is.
 pub(super) fn encode(table: &FlowTable) -> Result<[(&'static str, Vec<u8>); 4], PolarsError> {
     Ok([
-        ("flows", parquet(flows(table)?)?),
+        ("flows", flows(&table.flows)?),
         ("interfaces", parquet(interfaces(table)?)?),
         ("services", parquet(services(table)?)?),
         ("contacts", parquet(contacts(table)?)?),
@@ -28,10 +28,12 @@ pub(super) fn encode(table: &FlowTable) -> Result<[(&'static str, Vec<u8>); 4], 
 
 fn parquet(mut frame: DataFrame) -> Result<Vec<u8>, PolarsError> {
     let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes)
-        .with_compression(ParquetCompression::Zstd(None))
-        .finish(&mut frame)?;
+    writer(&mut bytes).finish(&mut frame)?;
     Ok(bytes)
+}
+
+fn writer(bytes: &mut Vec<u8>) -> ParquetWriter<&mut Vec<u8>> {
+    ParquetWriter::new(bytes).with_compression(ParquetCompression::Zstd(None))
 }
 
 /// Upper and lower half of an address; IPv4 has nothing in the upper.
@@ -87,34 +89,57 @@ const fn code(dropped: Dropped) -> u64 {
     }
 }
 
-fn flows(table: &FlowTable) -> Result<DataFrame, PolarsError> {
-    let rows = &table.flows;
-    frame(
-        rows.len(),
-        vec![
-            numbers("interface", rows, |f| f.key.observer.index() as u64),
-            numbers("family", rows, |f| family(f.key.src)),
-            numbers("src_high", rows, |f| halves(f.key.src).0),
-            numbers("src", rows, |f| halves(f.key.src).1),
-            numbers("dst_high", rows, |f| halves(f.key.dst).0),
-            numbers("dst", rows, |f| halves(f.key.dst).1),
-            numbers("src_port", rows, |f| f.key.src_port.into()),
-            numbers("dst_port", rows, |f| f.key.dst_port.into()),
-            numbers("protocol", rows, |f| f.key.protocol.0.into()),
-            numbers("accepted", rows, |f| f.key.accepted.into()),
-            numbers("dropped", rows, |f| code(f.key.dropped)),
-            numbers("records", rows, |f| f.counters.records),
-            numbers("packets", rows, |f| f.counters.packets),
-            numbers("bytes", rows, |f| f.counters.bytes),
-            numbers("first", rows, |f| f.counters.first),
-            numbers("last", rows, |f| f.counters.last),
-            numbers("days_high", rows, |f| split(f.counters.days.bits()).0),
-            numbers("days", rows, |f| split(f.counters.days.bits()).1),
-            numbers("signs", rows, |f| f.counters.signs.bits().into()),
-            numbers("ports", rows, |f| f.counters.dropped.bits().0),
-            numbers("ports_count", rows, |f| f.counters.dropped.bits().1.into()),
-        ],
-    )
+/// A column of flows: its name, and what is in it.
+type FlowColumn = (&'static str, fn(&Flow) -> u64);
+
+const FLOWS: &[FlowColumn] = &[
+    ("interface", |f| f.key.observer.index() as u64),
+    ("family", |f| family(f.key.src)),
+    ("src_high", |f| halves(f.key.src).0),
+    ("src", |f| halves(f.key.src).1),
+    ("dst_high", |f| halves(f.key.dst).0),
+    ("dst", |f| halves(f.key.dst).1),
+    ("src_port", |f| f.key.src_port.into()),
+    ("dst_port", |f| f.key.dst_port.into()),
+    ("protocol", |f| f.key.protocol.0.into()),
+    ("accepted", |f| f.key.accepted.into()),
+    ("dropped", |f| code(f.key.dropped)),
+    ("records", |f| f.counters.records),
+    ("packets", |f| f.counters.packets),
+    ("bytes", |f| f.counters.bytes),
+    ("first", |f| f.counters.first),
+    ("last", |f| f.counters.last),
+    ("days_high", |f| split(f.counters.days.bits()).0),
+    ("days", |f| split(f.counters.days.bits()).1),
+    ("signs", |f| f.counters.signs.bits().into()),
+    ("ports", |f| f.counters.dropped.bits().0),
+    ("ports_count", |f| f.counters.dropped.bits().1.into()),
+];
+
+/// Rows of flows that are columns at a time: memory for some of them is used again, for all of them it would be new.
+const FLOWS_AT_ONCE: usize = 1 << 16;
+
+/// Flows as Parquet, without the columns that are zero everywhere but for the first, as in [`frame`].
+fn flows(flows: &[Flow]) -> Result<Vec<u8>, PolarsError> {
+    let kept = FLOWS.iter().enumerate().filter(|(n, (_, of))| {
+        let says = |flow| of(flow) != 0;
+        *n == 0 || flows.par_iter().any(says)
+    });
+    let kept: Vec<_> = kept.map(|(_, column)| column).collect();
+    let field = |(name, _): &&FlowColumn| Field::new((*name).into(), DataType::UInt64);
+    let schema = kept.iter().map(field).collect::<Schema>();
+    let mut bytes = Vec::new();
+    let mut file = writer(&mut bytes).batched(&schema)?;
+    for flows in flows.chunks(FLOWS_AT_ONCE) {
+        let column = |(name, of): &&FlowColumn| -> Column {
+            let values: Vec<u64> = flows.iter().map(of).collect();
+            Series::new((*name).into(), values).into()
+        };
+        let columns = kept.par_iter().map(column).collect();
+        file.write_batch(&DataFrame::new(flows.len(), columns)?)?;
+    }
+    file.finish()?;
+    Ok(bytes)
 }
 
 fn interfaces(table: &FlowTable) -> Result<DataFrame, PolarsError> {

@@ -151,12 +151,23 @@ pub fn ingest(
                 return Err(StoreError::Unfetched { name, reason });
             }
         }
-        for (day, builder) in days {
-            let parts = store.write(day, &builder.finish_as_folded())?;
+        let write = || {
+            let parts = days.into_iter().map(|(day, builder)| {
+                let parts = store.write(day, &builder.finish_as_folded())?;
+                Ok((day, parts))
+            });
+            parts.collect::<Result<Vec<_>, StoreError>>()
+        };
+        let hash = || {
+            let hashes = batch.par_iter().map(|source| store.hash(source));
+            hashes.collect::<Result<Vec<String>, _>>()
+        };
+        // A disk and an encoder leave processors idle.
+        let (written, hashes) = rayon::join(write, hash);
+        for (day, parts) in written? {
             manifest.days.entry(day).or_default().push(parts);
         }
-        let hashes = batch.par_iter().map(|source| store.hash(source));
-        let hashes: Vec<String> = hashes.collect::<Result<_, _>>()?;
+        let hashes = hashes?;
         for ((source, account), hash) in batch.iter().zip(&intake.sources).zip(hashes) {
             let entry = SourceEntry::new(source, account, hash);
             manifest.sources.push(entry);

@@ -5,6 +5,7 @@
 //! outside the window = data lines. Bad input is counted and sampled, never fatal.
 
 mod blocks;
+mod columns;
 mod container;
 mod csv_table;
 mod fields;

@@ -2,39 +2,20 @@
 //!
 //! Columns are read by name, some thousand rows at a time, so that a file may claim any
 //! number of rows; types differ between the tables in use, so any integer is taken for a
-//! number and texts are taken as they come, null or `-` for none. Numbers are read as they
-//! are stored, whatever they are said to mean; texts as positions in a dictionary, as nearly
-//! every writer stores them, so that an address is read once and not in every row.
+//! number and texts are taken as they come, null or `-` for none.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use arrow_schema::{DataType as ArrowType, Field, Fields, Schema};
 use bytes::Bytes;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
-};
-use parquet::basic::Type;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::SchemaDescriptor;
 
+use super::columns::{Cell, File, Group, Values};
 use super::fields::{self, COLUMNS, Column, FIELDS};
 use super::ocsf;
-use super::row::{self, BadLine, Cells, Line, NONE, number_or_none, read_cells};
-use super::thrift::Walked;
-
-/// Rows that are read at a time.
-const BATCH: usize = 4096;
+use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
 
 /// Reads every record of a file and hands it out with its number, from 1. Returns what the
 /// report calls the format.
@@ -43,22 +24,23 @@ pub(super) fn records(
     mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
 ) -> Result<String, String> {
     let file = guarded(|| File::open(file))?;
-    let shape = Shape::of(file.reader.metadata().file_metadata().schema_descr());
-    let Some(shape) = shape else {
+    let Some(shape) = Shape::of(file.schema()) else {
         return Err("this Parquet file has no columns of flow logs".to_owned());
     };
     let mut number = 0;
-    for group in 0..file.reader.num_row_groups() {
-        let mut group = guarded(|| Group::open(&file, &shape, group))?;
+    for group in 0..file.groups() {
+        let wanted = shape.leaves.iter();
+        let wanted = wanted.map(|&(role, leaf)| (leaf, role.is_address()));
+        let mut group = guarded(|| Group::open(&file, group, wanted))?;
         loop {
             let rows = guarded(|| group.fill())?;
             if rows == 0 {
                 break;
             }
-            let columns: Vec<Values<'_>> = group.leaves.iter().map(Leaf::values).collect();
+            let columns = group.values();
             let mut fields = [Values::None; COLUMNS];
-            for (leaf, values) in group.leaves.iter().zip(&columns) {
-                if let Role::Field(column) = leaf.role {
+            for ((role, _), values) in shape.leaves.iter().zip(&columns) {
+                if let Role::Field(column) = *role {
                     fields[column as usize] = *values;
                 }
             }
@@ -69,7 +51,7 @@ pub(super) fn records(
                     row,
                 };
                 if shape.is_ocsf {
-                    let said = Said::of(&group.leaves, &columns, row);
+                    let said = Said::of(&shape, &columns, row);
                     take(number, read_cells(&Ocsf { record, said }));
                 } else {
                     take(number, read_cells(&record));
@@ -87,46 +69,6 @@ fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Strin
         Ok(result) => result.map_err(|error| format!("not readable as Parquet: {error}")),
         Err(_) => Err("not readable as Parquet: it is damaged".to_owned()),
     }
-}
-
-/// A file, with what its numbers and what its texts are read by.
-struct File {
-    bytes: Bytes,
-    reader: SerializedFileReader<Walked>,
-    /// The same, with every text a position in a dictionary.
-    texts: ArrowReaderMetadata,
-}
-
-impl File {
-    fn open(bytes: Bytes) -> Result<Self, ParquetError> {
-        let reader = SerializedFileReader::new(Walked(bytes.clone()))?;
-        let metadata = Arc::new(reader.metadata().clone());
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
-        let schema = Schema::new(by_dictionary(plain.schema().fields()));
-        let options = options.with_schema(Arc::new(schema));
-        Ok(Self {
-            texts: ArrowReaderMetadata::try_new(metadata, options)?,
-            bytes,
-            reader,
-        })
-    }
-}
-
-/// The same fields, with every text a position in a dictionary.
-fn by_dictionary(fields: &Fields) -> Fields {
-    let same = |field: &Arc<Field>| {
-        let of = |kind: ArrowType| Arc::new(field.as_ref().clone().with_data_type(kind));
-        match field.data_type() {
-            kind @ (ArrowType::Utf8 | ArrowType::Binary) => {
-                let kind = Box::new(kind.clone());
-                of(ArrowType::Dictionary(Box::new(ArrowType::Int32), kind))
-            }
-            ArrowType::Struct(inner) => of(ArrowType::Struct(by_dictionary(inner))),
-            _ => Arc::clone(field),
-        }
-    };
-    fields.iter().map(same).collect()
 }
 
 /// What a column of the file is for.
@@ -213,303 +155,6 @@ impl Shape {
     }
 }
 
-/// The columns of a row group, some thousand rows at a time.
-struct Group {
-    leaves: Vec<Leaf>,
-    /// Nothing, if no column is text.
-    texts: Option<ParquetRecordBatchReader>,
-}
-
-impl Group {
-    fn open(file: &File, shape: &Shape, number: usize) -> Result<Self, ParquetError> {
-        let group = file.reader.get_row_group(number)?;
-        let schema = group.metadata().schema_descr();
-        let (mut leaves, mut texts) = (Vec::new(), Vec::new());
-        for &(role, at) in &shape.leaves {
-            let column = schema.column(at);
-            let content = if column.physical_type() == Type::BYTE_ARRAY {
-                texts.push(at);
-                Content::Texts(Texts {
-                    path: column.path().parts().to_vec(),
-                    has_addresses: role.is_address(),
-                    keys: Vec::new(),
-                    dictionary: None,
-                    addresses: Vec::new(),
-                })
-            } else {
-                Content::Numbers(Numbers {
-                    reader: Box::new(group.get_column_reader(at)?),
-                    there: column.max_def_level(),
-                    levels: Vec::new(),
-                    values: Vec::new(),
-                })
-            };
-            leaves.push(Leaf { role, content });
-        }
-        let read = |texts: Vec<usize>| {
-            let bytes = Walked(file.bytes.clone());
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, file.texts.clone())
-                .with_projection(ProjectionMask::leaves(schema, texts))
-                .with_row_groups(vec![number])
-                .with_batch_size(BATCH)
-                .build()
-        };
-        let texts = (!texts.is_empty()).then(|| read(texts)).transpose()?;
-        Ok(Self { leaves, texts })
-    }
-
-    /// Reads the next rows, and says how many there are.
-    fn fill(&mut self) -> Result<usize, ParquetError> {
-        let batch = self.texts.as_mut().and_then(Iterator::next).transpose()?;
-        let mut rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
-        for leaf in &mut self.leaves {
-            match &mut leaf.content {
-                Content::Texts(texts) => texts.fill(batch.as_ref()),
-                Content::Numbers(numbers) => rows = rows.max(numbers.fill()?),
-            }
-        }
-        Ok(rows)
-    }
-}
-
-/// One column.
-struct Leaf {
-    role: Role,
-    content: Content,
-}
-
-enum Content {
-    Numbers(Numbers),
-    Texts(Texts),
-}
-
-/// A column of numbers.
-struct Numbers {
-    reader: Box<ColumnReader>,
-    /// The definition level of a value that is there; 0 if all are.
-    there: i16,
-    levels: Vec<i16>,
-    /// By row: negative where there is none.
-    values: Vec<i64>,
-}
-
-/// A column of texts.
-struct Texts {
-    /// Its name, and those of what it is in, the outermost first.
-    path: Vec<String>,
-    has_addresses: bool,
-    /// By row, the position in the dictionary; [`NO_TEXT`] if there is none.
-    keys: Vec<u32>,
-    dictionary: Option<ArrayRef>,
-    /// By position, the text as an address, where it should be one.
-    addresses: Vec<Result<IpAddr, BadLine>>,
-}
-
-impl Leaf {
-    fn values(&self) -> Values<'_> {
-        match &self.content {
-            Content::Numbers(numbers) => Values::Numbers(&numbers.values),
-            Content::Texts(texts) => texts.values(),
-        }
-    }
-}
-
-impl Numbers {
-    /// Reads the next rows, and says how many there are.
-    fn fill(&mut self) -> Result<usize, ParquetError> {
-        self.levels.clear();
-        self.values.clear();
-        let levels = &mut self.levels;
-        let rows = match &mut *self.reader {
-            ColumnReader::Int64ColumnReader(reader) => read(reader, levels, &mut self.values)?,
-            ColumnReader::Int32ColumnReader(reader) => {
-                let mut values = Vec::with_capacity(BATCH);
-                let rows = read(reader, levels, &mut values)?;
-                self.values.extend(values.into_iter().map(i64::from));
-                rows
-            }
-            ColumnReader::BoolColumnReader(reader) => {
-                let mut values = Vec::new();
-                let rows = read(reader, levels, &mut values)?;
-                self.values.extend(values.into_iter().map(i64::from));
-                rows
-            }
-            // No field is of any other type.
-            ColumnReader::ByteArrayColumnReader(_)
-            | ColumnReader::Int96ColumnReader(_)
-            | ColumnReader::FloatColumnReader(_)
-            | ColumnReader::DoubleColumnReader(_)
-            | ColumnReader::FixedLenByteArrayColumnReader(_) => 0,
-        };
-        if self.there > 0 {
-            let there = |row: usize| self.levels.get(row) == Some(&self.there);
-            spread(&mut self.values, rows, -1, there);
-        }
-        Ok(rows)
-    }
-}
-
-const NO_TEXT: u32 = u32::MAX;
-
-impl Texts {
-    /// Takes the next rows.
-    fn fill(&mut self, batch: Option<&RecordBatch>) {
-        self.keys.clear();
-        let column = batch.and_then(|batch| column(batch, &self.path));
-        let Some(rows) = column.and_then(|column| column.as_dictionary_opt::<Int32Type>()) else {
-            return;
-        };
-        let keys = rows.keys().values().iter();
-        self.keys
-            .extend(keys.map(|&key| u32::try_from(key).unwrap_or(NO_TEXT)));
-        if let Some(nulls) = rows.nulls() {
-            for (key, is_there) in self.keys.iter_mut().zip(nulls) {
-                *key = if is_there { *key } else { NO_TEXT };
-            }
-        }
-        // A row group has one dictionary, as a rule.
-        let known = self.dictionary.as_ref();
-        if known.is_some_and(|known| Arc::ptr_eq(known, rows.values())) {
-            return;
-        }
-        self.dictionary = Some(Arc::clone(rows.values()));
-        self.addresses.clear();
-        if let Some(texts) = dictionary(rows.values()).filter(|_| self.has_addresses) {
-            let texts = (0..rows.values().len()).map(|at| texts.get(at));
-            let addresses = texts.map(|text| row::address(text.unwrap_or_default()));
-            self.addresses.extend(addresses);
-        }
-    }
-
-    fn values(&self) -> Values<'_> {
-        match self.dictionary.as_ref().and_then(dictionary) {
-            Some(texts) => Values::Texts(Positions {
-                keys: &self.keys,
-                texts,
-                addresses: &self.addresses,
-            }),
-            None => Values::None,
-        }
-    }
-}
-
-/// The column at a path.
-fn column<'b>(batch: &'b RecordBatch, path: &[String]) -> Option<&'b ArrayRef> {
-    let (first, inner) = path.split_first()?;
-    let mut column = batch.column_by_name(first)?;
-    for name in inner {
-        let group: &StructArray = column.as_struct_opt()?;
-        column = group.column_by_name(name)?;
-    }
-    Some(column)
-}
-
-/// The texts of a dictionary.
-fn dictionary(values: &ArrayRef) -> Option<Dictionary<'_>> {
-    let texts = values.as_string_opt::<i32>();
-    let texts = texts.map(|texts| (texts.value_offsets(), texts.value_data()));
-    let bytes = values.as_binary_opt::<i32>();
-    let bytes = bytes.map(|bytes| (bytes.value_offsets(), bytes.value_data()));
-    let (offsets, data) = texts.or(bytes)?;
-    Some(Dictionary { offsets, data })
-}
-
-/// Texts, one behind the other.
-#[derive(Clone, Copy)]
-struct Dictionary<'a> {
-    offsets: &'a [i32],
-    data: &'a [u8],
-}
-
-impl<'a> Dictionary<'a> {
-    #[inline(always)]
-    fn get(&self, at: usize) -> Option<&'a [u8]> {
-        let &[from, to] = self.offsets.get(at..)?.first_chunk()?;
-        self.data
-            .get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
-    }
-}
-
-/// What a column says, by row.
-#[derive(Clone, Copy)]
-enum Values<'a> {
-    None,
-    /// Negative where there is none.
-    Numbers(&'a [i64]),
-    Texts(Positions<'a>),
-}
-
-/// Texts by their positions in a dictionary.
-#[derive(Clone, Copy)]
-struct Positions<'a> {
-    keys: &'a [u32],
-    texts: Dictionary<'a>,
-    addresses: &'a [Result<IpAddr, BadLine>],
-}
-
-impl<'a> Positions<'a> {
-    /// [`NO_TEXT`] if there is none.
-    #[inline(always)]
-    fn position(&self, row: usize) -> usize {
-        self.keys.get(row).copied().unwrap_or(NO_TEXT) as usize
-    }
-
-    #[inline(always)]
-    fn text(&self, row: usize) -> Option<&'a [u8]> {
-        let text = self.texts.get(self.position(row));
-        text.filter(|text| !text.is_empty())
-    }
-}
-
-enum Cell<'a> {
-    Text(&'a [u8]),
-    Number(u64),
-    None,
-}
-
-impl<'a> Values<'a> {
-    #[inline(always)]
-    fn cell(&self, row: usize) -> Cell<'a> {
-        match self {
-            Self::Numbers(numbers) => match numbers.get(row) {
-                Some(&number) => u64::try_from(number).map_or(Cell::None, Cell::Number),
-                None => Cell::None,
-            },
-            Self::Texts(positions) => match positions.text(row) {
-                Some(text) => Cell::Text(text),
-                None => Cell::None,
-            },
-            Self::None => Cell::None,
-        }
-    }
-}
-
-/// Puts values where their rows are, the last first; a column without values is left alone.
-fn spread<T: Clone>(values: &mut Vec<T>, rows: usize, none: T, there: impl Fn(usize) -> bool) {
-    let mut left = values.len();
-    if left == 0 || left >= rows {
-        return;
-    }
-    values.resize(rows, none);
-    for row in (0..rows).rev().filter(|&row| there(row)) {
-        // A damaged file may claim more values than there are.
-        let Some(value) = left.checked_sub(1) else {
-            return;
-        };
-        values.swap(row, value);
-        left = value;
-    }
-}
-
-fn read<T: DataType>(
-    reader: &mut ColumnReaderImpl<T>,
-    levels: &mut Vec<i16>,
-    values: &mut Vec<T::T>,
-) -> Result<usize, ParquetError> {
-    let (records, ..) = reader.read_records(BATCH, Some(levels), None, values)?;
-    Ok(records)
-}
-
 /// One record, in its columns.
 #[derive(Clone, Copy)]
 struct Record<'a, 'b> {
@@ -531,10 +176,10 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn of(leaves: &[Leaf], columns: &[Values<'a>], row: usize) -> Self {
+    fn of(shape: &Shape, columns: &[Values<'a>], row: usize) -> Self {
         let (mut direction, mut verdict, mut ends) = (None, None, [None; 2]);
-        for (leaf, values) in leaves.iter().zip(columns) {
-            match (leaf.role, values.cell(row)) {
+        for ((role, _), values) in shape.leaves.iter().zip(columns) {
+            match (*role, values.cell(row)) {
                 (Role::Direction, Cell::Number(number)) => direction = Some(number),
                 (Role::Verdict(yes, no), Cell::Number(number)) => {
                     verdict = verdict.or(ocsf::verdict(number, yes, no));
@@ -576,11 +221,10 @@ impl<'a> Cells<'a> for Record<'a, '_> {
 
     #[inline(always)]
     fn address(&self, column: Column) -> Result<IpAddr, BadLine> {
-        let Values::Texts(texts) = &self.fields[column as usize] else {
-            return Err(BadLine::Address);
-        };
-        let address = texts.addresses.get(texts.position(self.row));
-        address.copied().unwrap_or(Err(BadLine::Address))
+        match &self.fields[column as usize] {
+            Values::Texts(texts) => texts.address(self.row),
+            Values::Numbers(_) | Values::None => Err(BadLine::Address),
+        }
     }
 
     #[inline]
@@ -610,39 +254,5 @@ impl<'a> Cells<'a> for Ocsf<'a, '_> {
 
     fn has(&self, column: Column) -> bool {
         self.record.has(column)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::spread;
-
-    proptest! {
-        /// Every value ends in the row that it was left out for, or was read for; and what a damaged file
-        /// claims besides changes nothing.
-        #[test]
-        fn values_go_to_their_rows(rows in prop::collection::vec(prop::option::of(0i64..9), 1..40), lost in 0usize..3) {
-            let mut values: Vec<i64> = rows.iter().flatten().copied().collect();
-            let there = |row: usize| rows[row].is_some();
-            let complete: Vec<i64> = rows.iter().map(|value| value.unwrap_or(-1)).collect();
-            values.drain(..lost.min(values.len()));
-            let left = values.len();
-            spread(&mut values, rows.len(), -1, there);
-            let kept = rows.iter().rev().scan(left, |left, value| {
-                let keep = value.is_some() && *left > 0;
-                *left -= usize::from(keep);
-                Some(if keep { value.unwrap_or(-1) } else { -1 })
-            });
-            let mut expected: Vec<i64> = kept.collect();
-            expected.reverse();
-            if left == 0 {
-                prop_assert!(values.is_empty());
-            } else {
-                prop_assert_eq!(&values, &expected);
-            }
-            prop_assert!(lost > 0 || left == 0 || values == complete);
-        }
     }
 }

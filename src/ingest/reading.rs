@@ -12,7 +12,7 @@ use super::container::{self, Content, Held, MEMBERS_AT_MOST, Peeked};
 use super::format::{Format, FormatError};
 use super::read::{Task, Worker};
 use super::row::{BadLine, LONGEST_LINE, Line, parse_line};
-use super::scan::{Gaps, usual_row};
+use super::scan::{Before, Gaps, usual_row};
 use super::{csv_table, json, parquet};
 
 /// A source while it is read.
@@ -380,12 +380,13 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
 
     fn some_lines(&mut self, text: &[u8], gaps: &Gaps) {
         let (mut start, mut gap) = (0, 0);
+        let mut before = Before::default();
         while start < text.len() {
             self.share.line += 1;
             // Most lines are usual records of a format that is known.
             if let Some(format) = &self.share.format
                 && let Some(line) = gaps.line(gap, format.width())
-                && let Some((row, places)) = usual_row(format, text, line)
+                && let Some((row, places)) = usual_row(format, text, line, &mut before)
             {
                 self.worker.take_row(&row);
                 gap += places;

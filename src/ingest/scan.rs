@@ -118,6 +118,28 @@ struct Values<'a, 'f> {
     gaps: &'f [u32],
 }
 
+/// An address as it is written, up to fifteen bytes, and as bits.
+#[derive(Clone, Copy)]
+struct Known {
+    text: u128,
+    bits: u32,
+}
+
+/// The sender and the receiver of the row before: of the rows that AWS delivers, most have one of
+/// its addresses.
+pub(super) struct Before([Known; 2]);
+
+impl Default for Before {
+    /// No text has sixteen bytes.
+    fn default() -> Self {
+        let none = Known {
+            text: u128::MAX,
+            bits: 0,
+        };
+        Self([none; 2])
+    }
+}
+
 /// The row whose values end at `gaps`, of which the first is the place before the line, if it
 /// is one of IPv4 traffic with every number there; and how many places the line takes.
 #[inline(always)]
@@ -125,12 +147,13 @@ pub(super) fn usual_row<'a>(
     format: &Format,
     text: &'a [u8],
     gaps: &[u32],
+    before: &mut Before,
 ) -> Option<(Row<'a>, usize)> {
-    let (&before, ends) = gaps.split_first()?;
+    let (&line, ends) = gaps.split_first()?;
     let (&last, others) = ends.split_last()?;
     // One space between values, and nothing else.
     let mut strange = false;
-    let mut start = before.wrapping_add(1);
+    let mut start = line.wrapping_add(1);
     for &end in others {
         strange |= end == start || text.get(end as usize) != Some(&b' ');
         start = end + 1;
@@ -156,8 +179,12 @@ pub(super) fn usual_row<'a>(
     if end < start || end >= TIMES_BELOW {
         return None;
     }
-    let (src, src_rewritten) = values.end(Column::SrcAddr, Column::PktSrcAddr)?;
-    let (dst, dst_rewritten) = values.end(Column::DstAddr, Column::PktDstAddr)?;
+    let Before([sender, receiver]) = *before;
+    let (src, src_rewritten) =
+        values.end(Column::SrcAddr, Column::PktSrcAddr, [sender, receiver])?;
+    let (dst, dst_rewritten) =
+        values.end(Column::DstAddr, Column::PktDstAddr, [receiver, sender])?;
+    *before = Before([src, dst]);
     let protocol = Protocol(u8::try_from(values.number(Column::Protocol)?).ok()?);
     let port = |column| u16::try_from(values.number(column)?).ok();
     let (src_port, dst_port) = (port(Column::SrcPort)?, port(Column::DstPort)?);
@@ -174,8 +201,8 @@ pub(super) fn usual_row<'a>(
     };
     let row = Row {
         interface: values.text(Column::InterfaceId).unwrap_or(b"-"),
-        src: IpAddr::V4(Ipv4Addr::from_bits(src)),
-        dst: IpAddr::V4(Ipv4Addr::from_bits(dst)),
+        src: IpAddr::V4(Ipv4Addr::from_bits(src.bits)),
+        dst: IpAddr::V4(Ipv4Addr::from_bits(dst.bits)),
         src_port,
         dst_port,
         protocol,
@@ -243,18 +270,20 @@ impl<'a> Values<'a, '_> {
     /// An end's address in the packet, as far as the format tells, and whether the
     /// interface shows another one.
     #[inline(always)]
-    fn end(&self, shown: Column, packet: Column) -> Option<(u32, bool)> {
-        let address = |(start, end)| address(self.text, start, end);
-        let shown = self.place(shown).map(address);
-        let (bits, rewritten) = match (shown, self.place(packet).map(address)) {
-            (shown, Some(packet)) => (packet?, shown.is_some_and(|shown| shown != packet)),
-            (shown, None) => (shown??, false),
-        };
+    fn end(&self, shown: Column, packet: Column, before: [Known; 2]) -> Option<(Known, bool)> {
+        let address = |(start, end)| known_address(self.text, start, end, before);
         // An address that the interface shows and that is none makes the line unusual too.
-        if let Some(None) = shown {
-            return None;
+        let shown = match self.place(shown) {
+            Some(place) => Some(address(place)?),
+            None => None,
+        };
+        match (shown, self.place(packet)) {
+            (shown, Some(place)) => {
+                let packet = address(place)?;
+                Some((packet, shown.is_some_and(|shown| shown.bits != packet.bits)))
+            }
+            (shown, None) => Some((shown?, false)),
         }
-        Some((bits, rewritten))
     }
 }
 
@@ -331,6 +360,21 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<u64> {
     Some(digits(first, 8)? * power + digits(second, more)?)
 }
 
+/// [`address`], unless it is known.
+#[inline(always)]
+fn known_address(text: &[u8], start: usize, end: usize, known: [Known; 2]) -> Option<Known> {
+    let length = end - start;
+    if length > 15 {
+        return None;
+    }
+    let value = u128::from_le_bytes(load(text, start)) & !(u128::MAX << (8 * length));
+    let bits = match known.iter().find(|known| known.text == value) {
+        Some(known) => known.bits,
+        None => address(text, start, end)?,
+    };
+    Some(Known { text: value, bits })
+}
+
 /// Four octets without leading zeros, as bits. What has to hold of the whole is asked of all
 /// its bytes at once, a bit for each; of an octet only its size is left.
 #[inline(always)]
@@ -397,11 +441,21 @@ mod tests {
             front in prop::sample::select(vec!["", "", "0", ".", "-"]),
             behind in prop::sample::select(vec!["", "", ".", "x"]),
             next in prop::sample::select(vec!["", " ", " 1.2.3.4", "\n"]),
+            before in "[12]{1,2}\\.[01]\\.[01]\\.[0-9]{1,3}",
         ) {
             let octets: Vec<String> = octets.iter().map(ToString::to_string).collect();
             let text = format!("{front}{}{behind}", octets.join(separator));
-            let read = address((text.clone() + next).as_bytes(), 0, text.len());
+            let written = text.clone() + next;
+            let read = address(written.as_bytes(), 0, text.len());
             prop_assert_eq!(read, text.parse().ok().map(Ipv4Addr::to_bits), "{}", text);
+            // Whatever was in the row before.
+            let none = Before::default().0;
+            let before = known_address(before.as_bytes(), 0, before.len(), none).unwrap_or(none[0]);
+            let same = known_address(written.as_bytes(), 0, text.len(), none).unwrap_or(none[0]);
+            for known in [none, [before, same], [same, before]] {
+                let known = known_address(written.as_bytes(), 0, text.len(), known);
+                prop_assert_eq!(known.map(|known| known.bits), read, "{}", text);
+            }
         }
 
         /// Whatever the short way reads, the long way reads the same.
@@ -435,8 +489,11 @@ mod tests {
             let mut gaps = Gaps::default();
             gaps.find(text.as_bytes());
             let line_gaps = gaps.line(0, format.width());
-            if let Some((row, places)) = line_gaps.and_then(|gaps| usual_row(&format, text.as_bytes(), gaps)) {
+            let mut before = Before::default();
+            if let Some((row, places)) = line_gaps.and_then(|gaps| usual_row(&format, text.as_bytes(), gaps, &mut before)) {
                 prop_assert_eq!(parse_line(&format, line.as_bytes()), Ok(Line::Row(row)), "{}", line);
+                let again = line_gaps.and_then(|gaps| usual_row(&format, text.as_bytes(), gaps, &mut before));
+                prop_assert_eq!(again, Some((row, places)), "{}", line);
                 let next = line.len() + behind.find('\n').map_or(0, |end| end);
                 prop_assert_eq!(gaps.places[places], u32::try_from(next).unwrap_or_default());
             } else {

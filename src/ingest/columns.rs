@@ -28,7 +28,7 @@ use super::row::{self, BadLine};
 use super::thrift::Walked;
 
 /// Rows that are read at a time.
-const BATCH: usize = 4096;
+const BATCH: usize = 1024;
 
 /// A file, with what its numbers and what its texts are read by.
 pub(super) struct File {

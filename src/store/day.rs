@@ -205,14 +205,17 @@ pub(super) fn decode(files: Vec<Vec<u8>>) -> Result<FlowTable, String> {
         frame.map_err(|error| error.to_string())
     };
     let frames = files.into_iter().map(read);
-    let frames: Vec<DataFrame> = frames.collect::<Result<_, _>>()?;
-    let [flows, interfaces, services, contacts] = &frames[..] else {
+    let mut frames: Vec<DataFrame> = frames.collect::<Result<_, _>>()?;
+    let [flows, interfaces, services, contacts] = &mut frames[..] else {
         return Err("a file is missing".to_owned());
     };
     let (observers, coverage) = read_interfaces(interfaces)?;
-    let flows = read_flows(flows, observers.len())?;
+    let mut all = Vec::with_capacity(flows.height());
+    for flows in flows.split_chunks() {
+        all.append(&mut read_flows(&flows, observers.len())?);
+    }
     Ok(FlowTable {
-        flows,
+        flows: all,
         services: read_services(services)?,
         contacts: read_contacts(contacts, observers.len())?,
         observers,

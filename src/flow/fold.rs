@@ -13,9 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::packed::{
-    AT_ONCE, Addition, Gathered, Order, Packed, Whole, low, pack, pack_row, seconds, unpack,
-};
+use super::keys::{Order, pack, pack_row, unpack};
+use super::packed::{AT_ONCE, Addition, Gathered, Packed, Whole, low, seconds};
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
 use super::{Contacts, Coverage, Days, Dropped, Ports};

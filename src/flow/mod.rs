@@ -8,6 +8,7 @@ mod contacts;
 mod coverage;
 mod days;
 mod fold;
+mod keys;
 mod packed;
 mod ports;
 mod presume;

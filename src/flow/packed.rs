@@ -7,13 +7,11 @@
 //! lines of the cache: a bucket, which says by hashes alone where a flow may be, and the flow.
 
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::days::DAY;
-use super::table::{Counters, FlowKey, ObserverIx, Signs};
-use super::{Days, Dropped, Ports};
-use crate::ingest::Row;
-use crate::net::{HashMap, Protocol};
+use super::table::{Counters, Signs};
+use super::{Days, Ports};
+use crate::net::HashMap;
 
 /// Rows that are folded at a time, at most.
 pub(super) const AT_ONCE: usize = 64;
@@ -393,158 +391,81 @@ const fn start(hash: u32, mask: usize) -> usize {
     hash as usize & mask
 }
 
-const ACCEPTED: u128 = 1;
-const SRC_DROPPED: u128 = 2;
-
-/// An IPv4 flow with one port as one number: observer, sender, receiver, port,
-/// protocol, and two flags.
-pub(super) fn pack(key: &FlowKey) -> Option<u128> {
-    let ends = [(&key.src, key.src_port), (&key.dst, key.dst_port)];
-    let packed = pack_ends(ends, key.dropped)?;
-    Some(with_rest(packed, key.observer, key.protocol, key.accepted))
-}
-
-/// The same of a row, without a key in between: a row's addresses are four bytes with a mark
-/// in front, and the processor waits when they are copied as sixteen.
-#[inline]
-pub(super) fn pack_row(observer: ObserverIx, row: &Row<'_>, dropped: Dropped) -> Option<u128> {
-    let ends = [(&row.src, row.src_port), (&row.dst, row.dst_port)];
-    let packed = pack_ends(ends, dropped)?;
-    Some(with_rest(packed, observer, row.protocol, row.accepted))
-}
-
-#[inline]
-fn pack_ends([src, dst]: [(&IpAddr, u16); 2], dropped: Dropped) -> Option<u128> {
-    let ((IpAddr::V4(from), from_port), (IpAddr::V4(to), to_port)) = (src, dst) else {
-        return None;
-    };
-    let (port, flag) = match dropped {
-        Dropped::Src => (to_port, SRC_DROPPED),
-        Dropped::Dst => (from_port, 0),
-        Dropped::Neither => return None,
-    };
-    let addresses = u128::from(from.to_bits()) << 64 | u128::from(to.to_bits()) << 32;
-    Some(addresses | u128::from(port) << 16 | flag)
-}
-
-#[inline]
-fn with_rest(packed: u128, observer: ObserverIx, protocol: Protocol, accepted: bool) -> u128 {
-    packed
-        | u128::from(observer.0) << 96
-        | u128::from(protocol.0) << 8
-        | (u128::from(accepted) * ACCEPTED)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "each field is cut out of the number"
-)]
-pub(super) fn unpack(packed: u128) -> FlowKey {
-    let port = (packed >> 16) as u16;
-    let (src_port, dst_port, dropped) = if packed & SRC_DROPPED == 0 {
-        (port, 0, Dropped::Dst)
-    } else {
-        (0, port, Dropped::Src)
-    };
-    FlowKey {
-        observer: ObserverIx((packed >> 96) as u32),
-        src: IpAddr::V4(Ipv4Addr::from_bits((packed >> 64) as u32)),
-        dst: IpAddr::V4(Ipv4Addr::from_bits((packed >> 32) as u32)),
-        src_port,
-        dst_port,
-        protocol: Protocol((packed >> 8) as u8),
-        accepted: packed & ACCEPTED == ACCEPTED,
-        dropped,
-    }
-}
-
-/// An IPv4 flow's key as numbers that are in its order, in half the room: what is sorted is this, and flows are
-/// put down once, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Order {
-    /// Observer, sender, receiver and both ports; in halves, which need less alignment.
-    ends: [u64; 2],
-    /// Protocol, action, and whose port was dropped.
-    rest: u16,
-}
-
-impl Order {
-    /// Of a key that was packed.
-    pub(super) fn of(key: &FlowKey) -> Self {
-        let address = |address| match address {
-            IpAddr::V4(address) => u64::from(address.to_bits()),
-            IpAddr::V6(_) => unreachable!("only IPv4 flows are packed"),
-        };
-        let ports = u64::from(key.src_port) << 16 | u64::from(key.dst_port);
-        let dropped = match key.dropped {
-            Dropped::Neither => 0,
-            Dropped::Src => 1,
-            Dropped::Dst => 2,
-        };
-        Self {
-            ends: [
-                u64::from(key.observer.0) << 32 | address(key.src),
-                address(key.dst) << 32 | ports,
-            ],
-            rest: u16::from(key.protocol.0) << 3 | u16::from(key.accepted) << 2 | dropped,
-        }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each field is cut out of the number"
-    )]
-    pub(super) fn key(self) -> FlowKey {
-        let [first, second] = self.ends;
-        let address = |bits: u64| IpAddr::V4(Ipv4Addr::from_bits(bits as u32));
-        FlowKey {
-            observer: ObserverIx((first >> 32) as u32),
-            src: address(first),
-            dst: address(second >> 32),
-            src_port: (second >> 16) as u16,
-            dst_port: second as u16,
-            protocol: Protocol((self.rest >> 3) as u8),
-            accepted: self.rest & 4 == 4,
-            dropped: match self.rest & 3 {
-                0 => Dropped::Neither,
-                1 => Dropped::Src,
-                _ => Dropped::Dst,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn key() -> impl Strategy<Value = FlowKey> {
-        let dropped = prop::sample::select(vec![Dropped::Neither, Dropped::Src, Dropped::Dst]);
-        let address = (any::<bool>(), any::<u32>())
-            .prop_map(|(near, bits)| if near { bits & 3 } else { bits });
-        let ends = (address.clone(), address, 0..9u16, any::<u16>());
-        (0..3u32, ends, any::<u8>(), any::<bool>(), dropped).prop_map(
-            |(observer, (src, dst, src_port, dst_port), protocol, accepted, dropped)| FlowKey {
-                observer: ObserverIx(observer),
-                src: IpAddr::V4(Ipv4Addr::from_bits(src)),
-                dst: IpAddr::V4(Ipv4Addr::from_bits(dst)),
-                src_port,
-                dst_port,
-                protocol: Protocol(protocol),
-                accepted,
+    /// A row of any day in a year and a half, rarely longer than an hour.
+    fn row() -> impl Strategy<Value = Gathered> {
+        let length = prop_oneof![4 => 0..3_600u32, 1 => 0..20_000_000u32];
+        let count = prop_oneof![4 => 0..100u64, 1 => any::<u64>()];
+        let counts = (count.clone(), count, 0..2u8);
+        let port = prop_oneof![3 => 0..8u16, 1 => any::<u16>(), 1 => Just(u16::MAX)];
+        (0..50_000_000u32, length, counts, port, 0..64u8).prop_map(
+            |(start, length, (packets, bytes, records), dropped, signs)| Gathered {
+                key: 0,
+                packets,
+                bytes,
+                hash: 0,
+                start,
+                end: start + length,
                 dropped,
+                signs: Signs::from_bits(signs),
+                records,
             },
         )
     }
 
     proptest! {
-        /// The numbers are the key, and in its order.
+        /// Rows add up as [`Counters`] do, however many keys share a hash and however far apart they lie.
         #[test]
-        fn keys_are_in_the_order_of_their_numbers(a in key(), b in key()) {
-            prop_assert_eq!(Order::of(&a).key(), a);
-            prop_assert_eq!(Order::of(&a).cmp(&Order::of(&b)), a.cmp(&b));
+        fn rows_add_up(
+            rows in prop::collection::vec((0..40u64, 0..4u64, row()), 1..400),
+            hashes in prop::sample::select(vec![1, 3, 1 << 20]),
+            at_once in 1..=AT_ONCE,
+        ) {
+            let mut table = Packed::default();
+            let mut sums: BTreeMap<u128, Counters> = BTreeMap::new();
+            let rows: Vec<Gathered> = rows.into_iter().map(|(low, high, row)| {
+                let hash = u32::try_from((low * 0x9e37 + high) % hashes).unwrap();
+                Gathered { key: u128::from(high) << 64 | u128::from(low), hash, ..row }
+            }).collect();
+            for some in rows.chunks(at_once) {
+                table.fold(some);
+            }
+            for row in &rows {
+                let counters = Counters {
+                    records: row.records.into(),
+                    packets: row.packets,
+                    bytes: row.bytes,
+                    first: row.start.into(),
+                    last: row.end.into(),
+                    days: Days::of(row.start.into(), row.end.into()),
+                    signs: row.signs,
+                    dropped: Ports::of(row.dropped),
+                };
+                sums.entry(row.key).and_modify(|sum| sum.add(&counters)).or_insert(counters);
+            }
+            let entries = table.entries();
+            let found: BTreeMap<u128, Counters> =
+                entries.map(|(key, _, place)| (key, table.counters(place))).collect();
+            prop_assert_eq!(table.len(), sums.len());
+            prop_assert_eq!(&found, &sums);
+            // And flows of another table as the rows that they were.
+            let mut again = Packed::default();
+            let mut hashes: BTreeMap<u128, u32> = BTreeMap::new();
+            hashes.extend(rows.iter().map(|row| (row.key, row.hash)));
+            for (&key, &counters) in &sums {
+                again.fold(&[Whole { key, hash: hashes[&key], counters }]);
+            }
+            let entries = again.entries();
+            let found: BTreeMap<u128, Counters> =
+                entries.map(|(key, _, place)| (key, again.counters(place))).collect();
+            prop_assert_eq!(found, sums);
         }
     }
 }

@@ -51,7 +51,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn read(bytes: &[u8]) -> (FlowTable, Intake) {
+pub(crate) fn read(bytes: &[u8]) -> (FlowTable, Intake) {
     read_with(bytes, &Settings::default())
 }
 

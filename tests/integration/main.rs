@@ -36,6 +36,7 @@ mod enough;
 
 // Every way a flow record can be written.
 mod ingest;
+mod parquet;
 
 // Every way the AWS CLI writes an account down.
 mod inventory;

@@ -268,12 +268,13 @@ impl Packed {
         }
         black_box(touched);
         for (&place, row) in places.iter().zip(rows) {
-            if self.cells[place as usize].key == halves(row.key()) {
-                self.add(place, row);
+            let is_its_own = self.cells[place as usize].key == halves(row.key());
+            let place = if is_its_own {
+                place
             } else {
-                let place = self.true_place(row, mask);
-                self.add(place, row);
-            }
+                self.true_place(row, mask)
+            };
+            self.add(place, row);
         }
     }
 

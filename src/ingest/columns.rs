@@ -1,4 +1,4 @@
-//! The columns of a Parquet file, some thousand rows at a time.
+//! The columns of a Parquet file, a thousand rows at a time.
 //!
 //! Numbers are read as they are stored, whatever they are said to mean; texts as positions in a
 //! dictionary, as nearly every writer stores them, so that an address is read once and not in every row.
@@ -78,7 +78,7 @@ fn by_dictionary(fields: &Fields) -> Fields {
     fields.iter().map(same).collect()
 }
 
-/// The columns of a row group, some thousand rows at a time.
+/// The columns of a row group, a thousand rows at a time.
 pub(super) struct Group {
     columns: Vec<Content>,
     /// Nothing, if no column is text.
@@ -251,14 +251,12 @@ impl Texts {
     }
 
     fn values(&self) -> Values<'_> {
-        match self.dictionary.as_ref().and_then(dictionary) {
-            Some(texts) => Values::Texts(Positions {
-                keys: &self.keys,
-                texts,
-                addresses: &self.addresses,
-            }),
-            None => Values::None,
-        }
+        let texts = self.dictionary.as_ref().and_then(dictionary);
+        Values::Texts(Positions {
+            keys: &self.keys,
+            texts: texts.unwrap_or_default(),
+            addresses: &self.addresses,
+        })
     }
 }
 
@@ -284,7 +282,7 @@ fn dictionary(values: &ArrayRef) -> Option<Dictionary<'_>> {
 }
 
 /// Texts, one behind the other.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Dictionary<'a> {
     offsets: &'a [i32],
     data: &'a [u8],
@@ -302,6 +300,7 @@ impl<'a> Dictionary<'a> {
 /// What a column says, by row.
 #[derive(Clone, Copy)]
 pub(super) enum Values<'a> {
+    /// The file has no such column.
     None,
     /// Negative where there is none.
     Numbers(&'a [i64]),
@@ -389,7 +388,21 @@ fn read<T: DataType>(
 mod tests {
     use proptest::prelude::*;
 
-    use super::spread;
+    use super::{Texts, Values, spread};
+
+    /// A column that is there is not taken for one that is not, though a damaged file has no rows of it.
+    #[test]
+    fn a_column_without_rows_is_one() {
+        let mut texts = Texts {
+            path: vec!["log_status".to_owned()],
+            has_addresses: false,
+            keys: Vec::new(),
+            dictionary: None,
+            addresses: Vec::new(),
+        };
+        texts.fill(None);
+        assert!(matches!(texts.values(), Values::Texts(_)));
+    }
 
     proptest! {
         /// Every value ends in the row that it was left out for, or was read for; and what a damaged file

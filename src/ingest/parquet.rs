@@ -1,6 +1,6 @@
 //! Parquet: flow logs that AWS delivers, and OCSF Network Activity of Security Lake.
 //!
-//! Columns are read by name, some thousand rows at a time, so that a file may claim any
+//! Columns are read by name, a thousand rows at a time, so that a file may claim any
 //! number of rows; types differ between the tables in use, so any integer is taken for a
 //! number and texts are taken as they come, null or `-` for none.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]

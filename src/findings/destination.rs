@@ -2,9 +2,9 @@
 
 use super::finding::{Context, Found, Kind, Rating, Severity};
 use super::policy::Policy;
-use crate::inventory::{Admission, Direction, GroupIx, Packet};
+use crate::inventory::{Admission, Direction, GroupIx};
 use crate::net::{HashSet, Service, service_name};
-use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger, peer_of};
+use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger};
 
 /// Services and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
@@ -190,13 +190,7 @@ fn letting_out(context: &Context<'_>, connection: &Connection) -> Option<GroupIx
     let interface = context
         .inventory
         .interface(connection.initiator.interface()?);
-    let peer = peer_of(
-        context.inventory,
-        connection.initiator,
-        Direction::Egress,
-        connection.responder,
-    );
-    let packet = Packet::from(connection.service);
+    let (peer, packet) = connection.leaving(context.inventory);
     match context.gates.judge(
         context.inventory,
         interface,

@@ -3,8 +3,7 @@
 use std::sync::OnceLock;
 
 use super::finding::Context;
-use crate::inventory::{Direction, GroupIx, Packet, Rule};
-use crate::resolve::peer_of;
+use crate::inventory::{Direction, GroupIx, Rule};
 
 /// Positions of accepted connections by the interface that opened them; made when somebody asks.
 #[derive(Debug, Default)]
@@ -17,14 +16,7 @@ impl Context<'_> {
         let members = &self.inventory.group(group).members;
         let rules = &self.inventory.group(group).rules;
         let leaves = |position: &usize| {
-            let connection = &self.connections[*position];
-            let peer = peer_of(
-                self.inventory,
-                connection.initiator,
-                Direction::Egress,
-                connection.responder,
-            );
-            let packet = Packet::from(connection.service);
+            let (peer, packet) = self.connections[*position].leaving(self.inventory);
             self.gates
                 .admitting(&[group], Direction::Egress, peer, packet)
                 .any(|(_, rule)| wanted(&rules[rule]))

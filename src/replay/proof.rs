@@ -4,7 +4,7 @@ use crate::inventory::{
     Admission, Direction, Gates, GroupIx, Inventory, Packet, Peer, Rule, Target,
 };
 use crate::net::AddressSet;
-use crate::resolve::{Connection, Quarantine, Verdict, peer_of};
+use crate::resolve::{Connection, Quarantine, Verdict};
 use crate::suggest::{RuleSet, Status};
 
 /// A quarantined connection that the change does not deny, and the rule that
@@ -43,20 +43,9 @@ fn letting_out(
     rules: &[Vec<Rule>],
     connection: &Connection,
 ) -> Option<(GroupIx, Rule)> {
-    let Connection {
-        initiator,
-        responder,
-        ..
-    } = connection;
-    let interface = inventory.interface(initiator.interface()?);
-    let peer = peer_of(inventory, *initiator, Direction::Egress, *responder);
-    match gates.judge(
-        inventory,
-        interface,
-        Direction::Egress,
-        peer,
-        Packet::from(connection.service),
-    ) {
+    let interface = inventory.interface(connection.initiator.interface()?);
+    let (peer, packet) = connection.leaving(inventory);
+    match gates.judge(inventory, interface, Direction::Egress, peer, packet) {
         Admission::Allowed(group, position) => {
             Some((group, rules[group.index()][position].clone()))
         }

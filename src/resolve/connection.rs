@@ -3,10 +3,10 @@
 use super::conversation::Conversation;
 use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
-use super::evidence::Asked;
+use super::evidence::{Asked, peer_of};
 use super::id::ConnectionId;
 use crate::flow::{Counters, Days, FlowTable};
-use crate::inventory::{Admission, Inventory};
+use crate::inventory::{Admission, Direction, Inventory, Packet, Peer};
 use crate::net::Service;
 
 /// Initiator → responder, protocol and responder's port, over the window.
@@ -425,6 +425,13 @@ impl Connection {
         self.initiator.interface().is_some_and(|ix| {
             inventory.never_filtered(self.responder.address, ix, self.service.port)
         })
+    }
+
+    /// The responder and a packet to it, as the rules of the initiator's groups judge them.
+    pub fn leaving<'a>(&self, inventory: &'a Inventory) -> (Peer<'a>, Packet) {
+        let (at, to) = (self.initiator, self.responder);
+        let peer = peer_of(inventory, at, Direction::Egress, to);
+        (peer, Packet::from(self.service))
     }
 
     /// Whether rules have to permit it.

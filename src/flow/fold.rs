@@ -5,6 +5,7 @@
 //! A worker gathers rows by part and folds some dozens of one part at a time: the lock is
 //! taken once for them, that part of the table is in the cache, and the processor can look up
 //! several at once.
+#![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -125,7 +126,8 @@ impl FlowTableBuilder {
     }
 
     /// Adds a row that does not pack.
-    fn add_row(&self, observer: ObserverIx, row: &Row<'_>, dropped: Dropped, records: u8) {
+    #[inline(never)]
+    fn add_row(&self, observer: ObserverIx, row: Row<'_>, dropped: Dropped, records: u8) {
         let (src_port, dst_port, ports) = match dropped {
             Dropped::Src => (0, row.dst_port, Ports::of(row.src_port)),
             Dropped::Dst => (row.src_port, 0, Ports::of(row.dst_port)),
@@ -148,7 +150,7 @@ impl FlowTableBuilder {
             first: row.start,
             last: row.end,
             days: Days::of(row.start, row.end),
-            signs: Signs::of(row),
+            signs: Signs::of(&row),
             dropped: ports,
         };
         self.add(key, &counters);
@@ -177,7 +179,8 @@ impl FlowTableBuilder {
                 if shared.coverage.len() <= ix.index() {
                     shared.coverage.resize(ix.index() + 1, Coverage::default());
                 }
-                shared.coverage[ix.index()].merge(own);
+                // What rows say of their interface is counted when they are in order.
+                shared.coverage[ix.index()].merge(&Coverage { rows: 0, ..*own });
             }
             #[expect(clippy::iter_over_hash_type, reason = "the minimum is commutative")]
             for (address, name) in &table.services {
@@ -266,19 +269,26 @@ impl FlowTableBuilder {
             .collect();
         contacts.par_sort_unstable_by_key(|(key, _)| *key);
         let finished = |key: FlowKey, ports: &Ports| finished(renumber(key), ports);
+        let flows = flows_in_order(parts, &finished);
+        let mut coverage: Vec<Coverage> = named
+            .iter()
+            .map(|(_, old)| {
+                let known = shared.coverage.get(old.index());
+                known.copied().unwrap_or_default()
+            })
+            .collect();
+        for (observer, rows, days) in rows_by_observer(&flows) {
+            let coverage = &mut coverage[observer.index()];
+            coverage.rows += rows;
+            coverage.days.join(days);
+        }
         FlowTable {
-            coverage: named
-                .iter()
-                .map(|(_, old)| {
-                    let known = shared.coverage.get(old.index());
-                    known.copied().unwrap_or_default()
-                })
-                .collect(),
+            coverage,
             observers: named
                 .iter()
                 .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
                 .collect(),
-            flows: flows_in_order(parts, &finished),
+            flows,
             services: shared.services,
             contacts,
         }
@@ -346,6 +356,19 @@ fn flows_in_order(
     flows
 }
 
+/// How many rows each interface recorded, and on which days.
+fn rows_by_observer(flows: &[Flow]) -> Vec<(ObserverIx, u64, Days)> {
+    let same = flows.par_chunk_by(|a, b| a.key.observer == b.key.observer);
+    same.map(|flows| {
+        let start = (flows[0].key.observer, 0, Days::default());
+        flows.iter().fold(start, |(observer, rows, mut days), flow| {
+            days.join(flow.counters.days);
+            (observer, rows + flow.counters.records, days)
+        })
+    })
+    .collect()
+}
+
 /// A flow's key with both ports, if the dropped one was always the same.
 fn whole(mut key: FlowKey, dropped: &Ports) -> FlowKey {
     if let Some(port) = dropped.only() {
@@ -406,7 +429,7 @@ fn short(name: &[u8]) -> Option<ShortName> {
 }
 
 impl Folder {
-    #[inline]
+    #[inline(always)]
     fn observer(&mut self, name: &[u8]) -> ObserverIx {
         let short = short(name);
         match (short, self.last) {
@@ -438,16 +461,16 @@ impl Folder {
         ix
     }
 
-    fn fold(&mut self, observer: ObserverIx, row: &Row<'_>, records: u8) {
+    #[inline(always)]
+    fn fold(&mut self, observer: ObserverIx, row: Row<'_>, records: u8) {
         if !row.src_service.is_empty() || !row.dst_service.is_empty() {
-            note_service(&mut self.services, row.src, row.src_service);
-            note_service(&mut self.services, row.dst, row.dst_service);
+            self.services(row);
         }
-        let dropped = dropped(row);
+        let dropped = dropped(&row);
         if dropped != Dropped::Dst && row.protocol.has_ports() && may_be_public(&row.dst) {
             self.call(observer, row);
         }
-        let Some(key) = pack_row(observer, row, dropped) else {
+        let Some(key) = pack_row(observer, &row, dropped) else {
             self.table.add_row(observer, row, dropped, records);
             return;
         };
@@ -466,7 +489,7 @@ impl Folder {
                 Dropped::Dst => row.dst_port,
                 Dropped::Neither => 0,
             },
-            signs: Signs::of(row),
+            signs: Signs::of(&row),
             records,
         });
         if rows.len() == AT_ONCE {
@@ -477,8 +500,16 @@ impl Folder {
 }
 
 impl Folder {
+    /// Keeps which services the addresses of a row are said to be.
+    #[inline(never)]
+    fn services(&mut self, row: Row<'_>) {
+        note_service(&mut self.services, row.src, row.src_service);
+        note_service(&mut self.services, row.dst, row.dst_service);
+    }
+
     /// Keeps when a client called somebody on the internet.
-    fn call(&mut self, observer: ObserverIx, row: &Row<'_>) {
+    #[inline(never)]
+    fn call(&mut self, observer: ObserverIx, row: Row<'_>) {
         let Ok(start) = u32::try_from(row.start) else {
             return;
         };
@@ -495,15 +526,13 @@ impl Folder {
 }
 
 impl Sink for Folder {
-    fn row(&mut self, row: &Row<'_>) {
+    #[inline(always)]
+    fn row(&mut self, row: Row<'_>) {
         let observer = self.observer(row.interface);
-        let coverage = &mut self.coverage[observer.index()];
-        coverage.rows += 1;
-        coverage.days.join(Days::of(row.start, row.end));
         self.fold(observer, row, 1);
     }
 
-    fn again(&mut self, row: &Row<'_>) {
+    fn again(&mut self, row: Row<'_>) {
         let observer = self.observer(row.interface);
         self.fold(observer, row, 0);
     }

@@ -73,6 +73,10 @@ pub(super) trait Addition {
     fn key(&self) -> u128;
     fn hash(&self) -> u32;
     fn days(&self) -> Days;
+    /// The same by their number modulo 64.
+    fn days_modulo_64(&self) -> u64 {
+        self.days().modulo_64()
+    }
     /// Adds all but the days.
     fn add_to(&self, cell: &mut Cell);
 }
@@ -138,7 +142,10 @@ impl Cell {
     /// Whether days that are told apart modulo 64 are told apart.
     #[inline]
     fn is_near(&self) -> bool {
-        u64::from(self.last) / DAY < u64::from(self.first) / DAY + u64::from(u64::BITS)
+        const SURELY: u64 = DAY * (u64::BITS as u64 - 1);
+        let (first, last) = (u64::from(self.first), u64::from(self.last));
+        // Most rows need no division.
+        last < first + SURELY || last / DAY < first / DAY + u64::from(u64::BITS)
     }
 
     /// The days between two times, as long as the cell tells them apart.
@@ -193,6 +200,15 @@ impl Addition for Gathered {
     #[inline]
     fn days(&self) -> Days {
         Days::of(u64::from(self.start), u64::from(self.end))
+    }
+
+    #[inline]
+    fn days_modulo_64(&self) -> u64 {
+        let (first, last) = (u64::from(self.start) / DAY, u64::from(self.end) / DAY);
+        if first == last {
+            return 1 << (first % u64::from(u64::BITS));
+        }
+        self.days().modulo_64()
     }
 
     #[inline]
@@ -328,7 +344,7 @@ impl Packed {
         let (first, last) = (cell.first, cell.last);
         row.add_to(cell);
         if cell.is_near() {
-            cell.days |= row.days().modulo_64();
+            cell.days |= row.days_modulo_64();
         } else {
             let known = self.far.entry(place);
             let known = known.or_insert_with(|| cell.days(first, last));

@@ -8,8 +8,6 @@
 //! both ports, so does a pair of ports that says nothing, and a conversation that is alone
 //! in its place gets its port back. Who opened it is asked in [`crate::resolve`].
 
-use std::sync::LazyLock;
-
 use crate::ingest::Row;
 use crate::net::Protocol;
 
@@ -40,7 +38,7 @@ pub const LISTENERS: &[u16] = &[
     27019, 33060, 50051, 50070, 61613, 61616,
 ];
 
-/// What a port says of its end.
+/// What ports say.
 const PRIVILEGED: u8 = 0;
 const LISTENER: u8 = 1;
 const REGISTERED: u8 = 2;
@@ -48,30 +46,41 @@ const EPHEMERAL: u8 = 3;
 
 /// The classes of four ports in a byte: half of all ports that are asked about are a client's, each
 /// another one, and a table of a byte each would not stay in the nearest cache.
-static CLASSES: LazyLock<Box<[u8; 1 << 14]>> = LazyLock::new(|| {
-    let mut classes = Box::new([0; 1 << 14]);
-    for port in 0..=u16::MAX {
-        let class = match port {
-            _ if LISTENERS.contains(&port) => LISTENER,
+static CLASSES: [u8; 1 << 14] = {
+    let mut classes = [0; 1 << 14];
+    let mut four = 0;
+    while four < classes.len() {
+        classes[four] = match four * 4 {
             ..1024 => PRIVILEGED,
             32768.. => EPHEMERAL,
             _ => REGISTERED,
-        };
-        classes[usize::from(port / 4)] |= class << (port % 4 * 2);
+        } * 0b01_01_01_01;
+        four += 1;
+    }
+    let mut at = 0;
+    while at < LISTENERS.len() {
+        let (port, shift) = (LISTENERS[at] as usize, LISTENERS[at] % 4 * 2);
+        classes[port / 4] = classes[port / 4] & !(3 << shift) | LISTENER << shift;
+        at += 1;
     }
     classes
-});
+};
+
+/// What a port says of its end.
+#[inline]
+fn class(port: u16) -> u8 {
+    CLASSES[usize::from(port / 4)] >> (port % 4 * 2) & 3
+}
 
 const SYN: u8 = 2;
 const SYN_ACK: u8 = 18;
 
 /// Whose port is dropped.
+#[inline]
 pub(super) fn dropped(row: &Row<'_>) -> Dropped {
     if !row.protocol.has_ports() {
         return Dropped::Neither;
     }
-    let classes = &*CLASSES;
-    let class = |port: u16| classes[usize::from(port / 4)] >> (port % 4 * 2) & 3;
     let (src, dst) = (class(row.src_port), class(row.dst_port));
     let presumed = match (src, dst) {
         // Clients with privileges take a port below 1024 (NFS), so that one says nothing

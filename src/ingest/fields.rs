@@ -137,6 +137,28 @@ pub const FIELDS: &[Field] = &[
 /// The default format: every field of version 2 in the documented order.
 pub const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
 
+/// How many values a line of the default format has.
+pub(super) const DEFAULT_WIDTH: usize = {
+    let mut width = 0;
+    while FIELDS[width].version == 2 {
+        width += 1;
+    }
+    width
+};
+
+/// Where in a line of the default format each column is.
+pub(super) const fn default_positions() -> [Option<usize>; COLUMNS] {
+    let mut positions = [None; COLUMNS];
+    let mut position = 0;
+    while position < DEFAULT_WIDTH {
+        if let Some(column) = FIELDS[position].column {
+            positions[column as usize] = Some(position);
+        }
+        position += 1;
+    }
+    positions
+}
+
 /// A field that only Transit Gateway flow logs have (tgw-flow-logs.html).
 pub(super) const TRANSIT_GATEWAY_MARK: &str = "tgw-id";
 

@@ -137,12 +137,16 @@ impl Format {
 
     /// The field names in order, separated by spaces.
     pub fn describe(&self) -> String {
-        let names = self.names.join(" ");
-        if names == fields::DEFAULT {
+        if self.is_default() {
             "default (version 2)".to_owned()
         } else {
-            names
+            self.names.join(" ")
         }
+    }
+
+    /// Whether it is the default format.
+    pub(super) fn is_default(&self) -> bool {
+        self.names.iter().eq(fields::DEFAULT.split(' '))
     }
 
     /// The field names in order.

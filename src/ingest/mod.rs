@@ -31,10 +31,10 @@ pub use source::{Remote, Source, find, flow_log_id, is_remote, slot};
 /// to which.
 pub trait Sink: Send {
     /// A row of traffic.
-    fn row(&mut self, row: &Row<'_>);
+    fn row(&mut self, row: Row<'_>);
     /// A row that was counted already, from a flow log whose format may say more:
     /// its packets and bytes are what it has beyond the rows before it.
-    fn again(&mut self, row: &Row<'_>);
+    fn again(&mut self, row: Row<'_>);
     /// An interval without traffic.
     fn no_data(&mut self, interval: Interval<'_>);
     /// An interval in which AWS dropped records.

@@ -1,4 +1,5 @@
 //! Reading sources in parallel and accounting for every line.
+#![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -132,6 +133,7 @@ impl Intake {
 }
 
 /// The window that holds both.
+#[inline(always)]
 fn wider(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
     match (a, b) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
@@ -377,7 +379,7 @@ impl<S: Sink> Worker<'_, S> {
     /// Takes a record that parsed.
     pub(super) fn take(&mut self, line: &Line<'_>) {
         let (interval, skipped) = match line {
-            Line::Row(row) => return self.take_row(row),
+            Line::Row(row) => return self.take_row(*row),
             Line::NoData(interval) => (interval, false),
             Line::SkipData(interval) => (interval, true),
         };
@@ -396,28 +398,38 @@ impl<S: Sink> Worker<'_, S> {
         }
     }
 
-    /// Takes a row of traffic.
-    #[inline]
-    pub(super) fn take_row(&mut self, row: &Row<'_>) {
+    /// Takes a row of traffic. Its parts need never lie together in memory, as long as nobody
+    /// borrows it whole.
+    #[inline(always)]
+    pub(super) fn take_row(&mut self, row: Row<'_>) {
         if !self.is_inside(row.start, row.end) {
             return;
         }
-        let seen = self.work.seen.as_ref();
-        if let Some((packets, bytes)) = seen.and_then(|seen| seen.again(row)) {
-            self.intake.duplicates += 1;
-            self.sink.again(&Row {
-                packets,
-                bytes,
-                ..*row
-            });
+        if self.work.seen.is_some() && self.is_again(row) {
             return;
         }
         self.intake.rows += 1;
         self.sink.row(row);
     }
 
+    /// Whether a row was counted already, where that is possible.
+    #[inline(never)]
+    fn is_again(&mut self, row: Row<'_>) -> bool {
+        let seen = self.work.seen.as_ref();
+        let Some((packets, bytes)) = seen.and_then(|seen| seen.again(&row)) else {
+            return false;
+        };
+        self.intake.duplicates += 1;
+        self.sink.again(Row {
+            packets,
+            bytes,
+            ..row
+        });
+        true
+    }
+
     /// Counts a record, and says whether it lies in the window.
-    #[inline]
+    #[inline(always)]
     fn is_inside(&mut self, start: u64, end: u64) -> bool {
         let tally = &mut self.tally;
         tally.records += 1;

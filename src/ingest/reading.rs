@@ -1,6 +1,8 @@
 //! One source: what it is by its content, and its records out of whatever holds them.
+#![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::io::{Cursor, Read};
+use std::mem;
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
@@ -12,7 +14,7 @@ use super::container::{self, Content, Held, MEMBERS_AT_MOST, Peeked};
 use super::format::{Format, FormatError};
 use super::read::{Task, Worker};
 use super::row::{BadLine, LONGEST_LINE, Line, parse_line};
-use super::scan::{Before, Gaps, usual_row};
+use super::scan::{Before, DefaultFormat, Gaps, Positions, usual_row};
 use super::{csv_table, json, parquet};
 
 /// A source while it is read.
@@ -112,7 +114,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     /// is larger, has several members or is damaged goes piece by piece.
     fn gzip(&mut self, peeked: Peeked<impl Read>, depth: usize) {
         let mut reader = peeked.into_reader();
-        let mut compressed = std::mem::take(&mut self.worker.compressed);
+        let mut compressed = mem::take(&mut self.worker.compressed);
         compressed.clear();
         let held = (&mut reader)
             .take(container::WHOLE_UP_TO)
@@ -121,7 +123,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             self.reject(format!("the rest can't be read: {error}"));
         }
         if (compressed.len() as u64) < container::WHOLE_UP_TO {
-            let mut held = std::mem::take(&mut self.worker.text);
+            let mut held = mem::take(&mut self.worker.text);
             let text = container::gunzip_whole(&compressed, &mut held);
             let whole = text.is_some();
             if let Some(text) = text {
@@ -195,7 +197,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             name: format!("{source}/{name}"),
             ..Share::default()
         };
-        let outer = std::mem::replace(&mut self.share, own);
+        let outer = mem::replace(&mut self.share, own);
         self.content(reader, depth + 1);
         self.share = outer;
         self.hopeless = false;
@@ -359,14 +361,17 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     /// processor's cache when their values are read.
     fn lines(&mut self, mut rest: &[u8]) {
         const AT_A_TIME: usize = 32 << 10;
-        let mut gaps = std::mem::take(&mut self.worker.gaps);
+        let mut gaps = mem::take(&mut self.worker.gaps);
         while !rest.is_empty() && !self.hopeless {
             let near = &rest[..rest.len().min(AT_A_TIME)];
             let some;
             if let Some(end) = memrchr(b'\n', near) {
                 (some, rest) = rest.split_at(end + 1);
-                gaps.find(some);
-                self.some_lines(some, &gaps);
+                if gaps.find(some) {
+                    self.some_lines(some, &gaps);
+                } else {
+                    self.unusual_lines(some);
+                }
             } else {
                 // One line, and longer than any that is usual; or the last.
                 let end = memchr(b'\n', rest);
@@ -378,29 +383,39 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         self.worker.gaps = gaps;
     }
 
+    /// Most lines are usual records of a format that is known.
     fn some_lines(&mut self, text: &[u8], gaps: &Gaps) {
-        let (mut start, mut gap) = (0, 0);
-        let mut before = Before::default();
-        while start < text.len() {
-            self.share.line += 1;
-            // Most lines are usual records of a format that is known.
-            if let Some(format) = &self.share.format
-                && let Some(line) = gaps.line(gap, format.width())
-                && let Some((row, places)) = usual_row(format, text, line, &mut before)
-            {
-                self.worker.take_row(&row);
-                gap += places;
-                start = gaps.start_behind(gap);
-                continue;
+        let mut at = At::default();
+        loop {
+            match &self.share.format {
+                Some(format) if format.is_default() => {
+                    usual_lines(self.worker, &DefaultFormat, text, gaps, &mut at);
+                }
+                Some(format) => usual_lines(self.worker, format, text, gaps, &mut at),
+                None => {}
             }
-            let rest = &text[start..];
-            let length = memchr(b'\n', rest).unwrap_or(rest.len());
-            self.line(&rest[..length]);
+            self.share.line += mem::take(&mut at.read);
+            let Some(&end) = gaps.lines().get(at.line) else {
+                return;
+            };
+            self.share.line += 1;
+            self.line(&text[at.start..end as usize]);
             if self.hopeless {
                 return;
             }
-            start += length + 1;
-            gap = gaps.behind(gap, start);
+            at.pass(gaps.behind(at.gap, end), end);
+        }
+    }
+
+    /// Lines one by one.
+    fn unusual_lines(&mut self, text: &[u8]) {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        for line in text.split(|&byte| byte == b'\n') {
+            self.share.line += 1;
+            self.line(line);
+            if self.hopeless {
+                return;
+            }
         }
     }
 
@@ -523,6 +538,50 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     fn reject(&mut self, reason: String) {
         let Share { name, line, .. } = &self.share;
         self.worker.reject(name, *line, reason);
+    }
+}
+
+/// How far some lines are read.
+#[derive(Default)]
+struct At {
+    /// The line that is next, and its first byte.
+    line: usize,
+    start: usize,
+    /// The end of a value before it.
+    gap: usize,
+    /// Lines that were read and not yet counted.
+    read: u64,
+    before: Before,
+}
+
+impl At {
+    /// Goes on behind a line, whose last value's end and own end are given.
+    #[inline(always)]
+    const fn pass(&mut self, gap: usize, end: u32) {
+        self.gap = gap;
+        self.line += 1;
+        self.start = end as usize + 1;
+    }
+}
+
+/// Reads lines up to the first that is unusual.
+///
+/// Not compiled for newer processors: what was just written in pieces would be read as one, for
+/// which the processor waits.
+fn usual_lines<S: Sink>(
+    worker: &mut Worker<'_, S>,
+    format: &impl Positions,
+    text: &[u8],
+    gaps: &Gaps,
+    at: &mut At,
+) {
+    for &end in &gaps.lines()[at.line..] {
+        let Some(row) = usual_row(format, text, gaps, (at.gap, end), &mut at.before) else {
+            return;
+        };
+        worker.take_row(row);
+        at.pass(at.gap + format.width(), end);
+        at.read += 1;
     }
 }
 

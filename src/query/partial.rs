@@ -305,9 +305,6 @@ impl Partials {
     }
 
     fn put(&mut self, key: FlowKey, counters: Counters) {
-        let coverage = &mut self.table.coverage[key.observer.index()];
-        coverage.rows += counters.records;
-        coverage.days.join(counters.days);
         self.intake.rows += counters.records;
         self.table.flows.push(Flow { key, counters });
     }

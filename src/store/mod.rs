@@ -513,11 +513,11 @@ impl DaySink<'_> {
 }
 
 impl Sink for DaySink<'_> {
-    fn row(&mut self, row: &Row<'_>) {
+    fn row(&mut self, row: Row<'_>) {
         self.of(row.start).row(row);
     }
 
-    fn again(&mut self, row: &Row<'_>) {
+    fn again(&mut self, row: Row<'_>) {
         self.of(row.start).again(row);
     }
 

@@ -222,44 +222,62 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let after_rules = replay::after(inventory, &Change::from(&rules));
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
     // Nothing here needs anything else of it.
-    let ((trade_off, graph), ((blast, exposure), (wider, (replay, still_open)))) = rayon::join(
-        || {
-            rayon::join(
-                || replay::trade_off(&evidence, &basis, &rules),
-                || graph::build(inventory, table, connections, &rules),
-            )
-        },
-        || {
-            rayon::join(
-                || {
-                    rayon::join(
-                        || {
-                            replay::blast_radius(
-                                inventory,
-                                gates,
-                                &after,
-                                &after_rules,
-                                connections,
-                            )
-                        },
-                        || replay::exposure(inventory, gates, &after, connections),
-                    )
-                },
-                || {
-                    rayon::join(
-                        || replay::wider(inventory, gates, &after, &after_rules),
-                        || {
-                            (
-                                replay::verify(inventory, &after, connections),
-                                replay::still_open(inventory, &after, &after_rules, connections),
-                            )
-                        },
-                    )
-                },
-            )
-        },
-    );
-    let tightenings = replay::tightenings(inventory, &after, &after_rules, &rules, connections);
+    let ((trade_off, (graph, tightenings)), ((blast, exposure), (wider, (replay, still_open)))) =
+        rayon::join(
+            || {
+                rayon::join(
+                    || replay::trade_off(&evidence, &basis, &rules),
+                    || {
+                        rayon::join(
+                            || graph::build(inventory, table, connections, &rules),
+                            || {
+                                replay::tightenings(
+                                    inventory,
+                                    &after,
+                                    &after_rules,
+                                    &rules,
+                                    connections,
+                                )
+                            },
+                        )
+                    },
+                )
+            },
+            || {
+                rayon::join(
+                    || {
+                        rayon::join(
+                            || {
+                                replay::blast_radius(
+                                    inventory,
+                                    gates,
+                                    &after,
+                                    &after_rules,
+                                    connections,
+                                )
+                            },
+                            || replay::exposure(inventory, gates, &after, connections),
+                        )
+                    },
+                    || {
+                        rayon::join(
+                            || replay::wider(inventory, gates, &after, &after_rules),
+                            || {
+                                (
+                                    replay::verify(inventory, &after, connections),
+                                    replay::still_open(
+                                        inventory,
+                                        &after,
+                                        &after_rules,
+                                        connections,
+                                    ),
+                                )
+                            },
+                        )
+                    },
+                )
+            },
+        );
     let stages = replay::stages(inventory, &rules, &replay, &tightenings, connections);
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {

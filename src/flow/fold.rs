@@ -322,16 +322,22 @@ fn flows_in_order(
     parts: Vec<Part>,
     finished: &(impl Fn(FlowKey, &Ports) -> FlowKey + Sync),
 ) -> Vec<Flow> {
-    let order_of = |(part, Part { packed, .. }): (u32, &Part)| {
-        let order = packed.entries().map(|(key, dropped, place)| {
+    // Each part puts its flows where those of the parts before it end, so that nothing is moved again.
+    let count = parts.iter().map(|part| part.packed.len()).sum();
+    let mut order = vec![(Order::default(), 0u32, 0u32); count];
+    let mut rooms = Vec::with_capacity(parts.len());
+    let mut rest = &mut order[..];
+    for (part, number) in parts.iter().zip(0u32..) {
+        let room;
+        (room, rest) = rest.split_at_mut(part.packed.len());
+        rooms.push((number, &part.packed, room));
+    }
+    rooms.into_par_iter().for_each(|(number, packed, room)| {
+        for (place, (key, dropped, cell)) in room.iter_mut().zip(packed.entries()) {
             let key = finished(unpack(key), dropped);
-            (Order::of(&key), part, place)
-        });
-        order.collect::<Vec<_>>()
-    };
-    let numbered = (0..).zip(&parts).collect::<Vec<_>>();
-    let mut order: Vec<(Order, u32, u32)> =
-        numbered.into_par_iter().flat_map_iter(order_of).collect();
+            *place = (Order::of(&key), number, cell);
+        }
+    });
     order.par_sort_unstable();
     let (packed, rest): (Vec<Packed>, Vec<_>) = parts
         .into_iter()
@@ -361,10 +367,12 @@ fn rows_by_observer(flows: &[Flow]) -> Vec<(ObserverIx, u64, Days)> {
     let same = flows.par_chunk_by(|a, b| a.key.observer == b.key.observer);
     same.map(|flows| {
         let start = (flows[0].key.observer, 0, Days::default());
-        flows.iter().fold(start, |(observer, rows, mut days), flow| {
-            days.join(flow.counters.days);
-            (observer, rows + flow.counters.records, days)
-        })
+        flows
+            .iter()
+            .fold(start, |(observer, rows, mut days), flow| {
+                days.join(flow.counters.days);
+                (observer, rows + flow.counters.records, days)
+            })
     })
     .collect()
 }

@@ -74,7 +74,7 @@ pub(super) fn unpack(packed: u128) -> FlowKey {
 
 /// An IPv4 flow's key as numbers that are in its order, in half the room: what is sorted is this, and flows are
 /// put down once, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
     /// Observer, sender, receiver and both ports; in halves, which need less alignment.
     ends: [u64; 2],

@@ -91,9 +91,9 @@ impl Gaps {
 
     #[inline(always)]
     fn find_all(&mut self, text: &[u8]) -> bool {
-        let others = text
-            .iter()
-            .fold(0, |others, &byte| others | u8::from(byte < b' ' && byte != b'\n'));
+        let others = text.iter().fold(0, |others, &byte| {
+            others | u8::from(byte < b' ' && byte != b'\n')
+        });
         let Self { values, lines } = self;
         values.clear(text.len());
         lines.clear(text.len());

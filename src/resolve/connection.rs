@@ -278,7 +278,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn finish(self, asked: &Asked<'_>, observers: &[String]) -> Connection {
+    pub(super) fn finish(self, id: ConnectionId, asked: &Asked<'_>) -> Connection {
         let Self {
             initiator,
             responder,
@@ -306,7 +306,7 @@ impl Sum {
             days,
         };
         let mut connection = Connection {
-            id: id(asked.inventory, observers, initiator, responder, service),
+            id,
             initiator,
             responder,
             service,
@@ -440,12 +440,11 @@ impl Connection {
     }
 }
 
-fn id(
+/// The id of a connection by what makes it one.
+pub(super) fn id(
     inventory: &Inventory,
     observers: &[String],
-    initiator: End,
-    responder: End,
-    service: Service,
+    (initiator, responder, service): (End, End, Service),
 ) -> ConnectionId {
     let name = |end: End| match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),

@@ -186,6 +186,15 @@ fn unpack_end(packed: u64) -> End {
     }
 }
 
+impl Placer<'_> {
+    /// Whether all of a table's flows are between ends that [`pack_end`] takes.
+    fn all_pack(&self, table: &FlowTable) -> bool {
+        let has_room = table.observers.len().max(self.interfaces()) >> POSITION == 0;
+        let are_short = |flow: &Flow| flow.key.src.is_ipv4() && flow.key.dst.is_ipv4();
+        has_room && table.flows.par_iter().all(are_short)
+    }
+}
+
 impl Packed {
     fn of(pair: &Pair) -> Option<Self> {
         let port = |socket: Socket| u64::from(socket.port) << 1 | u64::from(socket.several);
@@ -222,27 +231,49 @@ pub(super) struct Sorted {
 
 impl Sorted {
     pub(super) fn new(table: &FlowTable, placer: &Placer<'_>) -> Self {
-        let placed = table.flows.par_iter().enumerate();
-        let (mut packed, mut others): (Keyed<Packed>, Keyed<Pair>) =
-            placed.partition_map(|(position, flow)| {
-                let (pair, part) = placed_part(position, flow, placer);
-                match Packed::of(&pair) {
-                    Some(packed) => Either::Left((packed, part)),
-                    None => Either::Right((pair, part)),
-                }
-            });
+        let place = |(position, flow)| {
+            let (pair, part) = placed_part(position, flow, placer);
+            match Packed::of(&pair) {
+                Some(packed) => Either::Left((packed, part)),
+                None => Either::Right((pair, part)),
+            }
+        };
+        let flows = table.flows.par_iter().enumerate();
+        let (mut packed, mut others): (Keyed<Packed>, Keyed<Pair>) = if placer.all_pack(table) {
+            // Put down once, where they belong.
+            let pack = |placed: Either<_, (Pair, Part)>| placed.left().expect("all pack");
+            (flows.map(|flow| pack(place(flow))).collect(), Vec::new())
+        } else {
+            flows.partition_map(place)
+        };
         packed.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
         others.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
         Self { packed, others }
     }
 
-    /// Every conversation: those that pack, in the order of that, then the others.
-    pub(super) fn conversations(&self, table: &FlowTable) -> Vec<Conversation<'_>> {
+    /// Every conversation, and what its flows say of it while they are at hand: those that pack, in the order of
+    /// that, then the others.
+    pub(super) fn conversations<'s, T: Send>(
+        &'s self,
+        table: &FlowTable,
+        said: impl Fn(&Conversation<'s>) -> T + Sync,
+    ) -> (Vec<Conversation<'s>>, Vec<T>) {
         let chunks = self.packed.par_chunk_by(|(a, _), (b, _)| a == b);
-        let packed = chunks.map(|chunk| join(chunk[0].0.unpack(), Parts::Packed(chunk), table));
+        let chunks: Vec<_> = chunks.collect();
+        let packed = chunks
+            .into_par_iter()
+            .map(|chunk| join(chunk[0].0.unpack(), Parts::Packed(chunk), table));
         let chunks = self.others.par_chunk_by(|(a, _), (b, _)| a == b);
-        let others = chunks.map(|chunk| join(chunk[0].0, Parts::Others(chunk), table));
-        packed.chain(others).collect()
+        let chunks: Vec<_> = chunks.collect();
+        let others = chunks
+            .into_par_iter()
+            .map(|chunk| join(chunk[0].0, Parts::Others(chunk), table));
+        let all = packed.chain(others);
+        all.map(|conversation| {
+            let said = said(&conversation);
+            (conversation, said)
+        })
+        .unzip()
     }
 }
 

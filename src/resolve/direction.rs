@@ -126,19 +126,35 @@ pub(super) fn decide(conversations: &[Conversation<'_>], evidence: &[Evidence]) 
         all.map(|(conversation, evidence)| decide_one(conversation, evidence, listeners))
             .collect()
     };
+    let mut decisions = decide_all(&listeners);
     for _ in 0..ROUNDS {
-        let decisions = decide_all(&listeners);
-        let sure = |(c, d): &(&Conversation<'_>, &Decision)| {
-            d.confidence == Confidence::Certain && c.pair.protocol.has_ports()
-        };
-        listeners.known.clear();
-        for (c, d) in conversations.iter().zip(&decisions).filter(sure) {
-            let sockets = c.sockets(d.initiator.other());
-            let sockets = sockets.map(|socket| (socket, c.pair.protocol));
-            listeners.known.extend(sockets);
+        let known = known(conversations, &decisions);
+        if known == listeners.known {
+            break;
         }
+        listeners.known = known;
+        decisions = decide_all(&listeners);
     }
-    decide_all(&listeners)
+    decisions
+}
+
+/// Sockets that certainly answered.
+fn known(
+    conversations: &[Conversation<'_>],
+    decisions: &[Decision],
+) -> HashSet<(Socket, Protocol)> {
+    let all = conversations.par_iter().zip(decisions);
+    let sure =
+        all.filter(|(c, d)| d.confidence == Confidence::Certain && c.pair.protocol.has_ports());
+    let sets = sure.fold(HashSet::default, |mut known, (c, d)| {
+        let sockets = c.sockets(d.initiator.other());
+        known.extend(sockets.map(|socket| (socket, c.pair.protocol)));
+        known
+    });
+    sets.reduce(HashSet::default, |mut known, more| {
+        known.extend(more);
+        known
+    })
 }
 
 /// How many answered conversations each socket takes part in: a listener has one

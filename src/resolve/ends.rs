@@ -99,6 +99,11 @@ impl<'a> Placer<'a> {
         }
     }
 
+    /// How many interfaces the inventory has.
+    pub(super) fn interfaces(&self) -> usize {
+        self.inventory.interfaces().len()
+    }
+
     pub(super) fn place(&self, flow: &Flow) -> Placed {
         let key = &flow.key;
         let listed = self.observers[key.observer.index()];

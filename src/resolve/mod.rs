@@ -35,12 +35,10 @@ use evidence::{Asked, Evidence};
 pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<Connection> {
     let placer = Placer::new(table, inventory);
     let sorted = Sorted::new(table, &placer);
-    let conversations = sorted.conversations(table);
     let asked = Asked { inventory, gates };
-    let evidence: Vec<Evidence> = conversations
-        .par_iter()
-        .map(|conversation| Evidence::collect(conversation, table, &asked))
-        .collect();
+    let (conversations, evidence) = sorted.conversations(table, |conversation| {
+        Evidence::collect(conversation, table, &asked)
+    });
     let decisions = direction::decide(&conversations, &evidence);
     // What is sorted is small; sums are large.
     let mut shares: Vec<Share> = conversations
@@ -61,16 +59,21 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
             table,
         )
     };
-    let mut connections: Vec<Connection> = shares
-        .par_chunk_by(|a, b| a.key == b.key)
-        .map(|same| {
+    let same: Vec<&[Share]> = shares.par_chunk_by(|a, b| a.key == b.key).collect();
+    let id = |shares: &&[Share]| connection::id(inventory, &table.observers, shares[0].key);
+    let ids = same.par_iter().map(id);
+    let mut in_order: Vec<(ConnectionId, &[Share])> =
+        ids.zip(&same).map(|(id, &s)| (id, s)).collect();
+    in_order.par_sort_unstable_by_key(|&(id, _)| id);
+    // Each is put down once, where it belongs.
+    in_order
+        .into_par_iter()
+        .map(|(id, same)| {
             let mut all = sum(&same[0]);
             for other in &same[1..] {
                 all.merge(&sum(other));
             }
-            all.finish(&asked, &table.observers)
+            all.finish(id, &asked)
         })
-        .collect();
-    connections.par_sort_unstable_by_key(|connection| connection.id);
-    connections
+        .collect()
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use rayon::prelude::*;
+
 use super::Evidence;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory};
 use crate::net::Service;
@@ -33,31 +35,37 @@ pub(super) struct Wanted {
 impl Demand {
     /// Every accepted connection that some gate has to permit.
     pub(super) fn by_service(evidence: &Evidence<'_>) -> Vec<Self> {
-        let inventory = evidence.inventory;
+        let connections = evidence.connections.par_iter().enumerate();
+        let wanted: Vec<Option<Wanted>> = connections
+            .map(|(position, connection)| Wanted::of(evidence.inventory, position, connection))
+            .collect();
         let mut by_service: BTreeMap<Service, Vec<Wanted>> = BTreeMap::new();
-        for (position, connection) in evidence.connections.iter().enumerate() {
-            if !connection.is_accepted() || connection.unfiltered(inventory) {
-                continue;
-            }
-            let wanted = Wanted {
-                connection: position,
-                initiator: gated(inventory, connection.initiator.interface()),
-                responder: gated(inventory, connection.responder.interface()),
-                initiator_address: connection.initiator.address,
-                responder_address: connection.responder.address,
-                by_reference: by_reference(inventory, connection),
-            };
-            if wanted.initiator.is_some() || wanted.responder.is_some() {
-                by_service
-                    .entry(connection.service)
-                    .or_default()
-                    .push(wanted);
-            }
+        for wanted in wanted.into_iter().flatten() {
+            let service = evidence.connections[wanted.connection].service;
+            by_service.entry(service).or_default().push(wanted);
         }
         by_service
             .into_iter()
             .map(|(service, wanted)| Self { service, wanted })
             .collect()
+    }
+}
+
+impl Wanted {
+    /// What a connection needs, if some gate has to permit it.
+    fn of(inventory: &Inventory, position: usize, connection: &Connection) -> Option<Self> {
+        if !connection.is_accepted() || connection.unfiltered(inventory) {
+            return None;
+        }
+        let wanted = Self {
+            connection: position,
+            initiator: gated(inventory, connection.initiator.interface()),
+            responder: gated(inventory, connection.responder.interface()),
+            initiator_address: connection.initiator.address,
+            responder_address: connection.responder.address,
+            by_reference: by_reference(inventory, connection),
+        };
+        (wanted.initiator.is_some() || wanted.responder.is_some()).then_some(wanted)
     }
 }
 

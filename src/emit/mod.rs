@@ -54,14 +54,11 @@ const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
     ("rules/rollback.sh", formats::rollback),
 ];
 
-/// Every other file of a run: path below the run's directory, and what writes it; the longest first.
+/// Every other file of a run: path below the run's directory, and what writes it.
 const FILES: &[(&str, Maker)] = &[
     ("audit.json", |audit, change, to| {
         let written = audit_json::with_document(audit, change, |document| json(document, to));
         Ok(written?)
-    }),
-    ("connections.parquet", |audit, _, to| {
-        connection_table(audit, to)
     }),
     ("graph.dot", |audit, _, to| {
         Ok(to.write_all(graph_files::document(audit).dot().as_bytes())?)
@@ -92,40 +89,54 @@ pub fn write<W: Write>(
     audit: &Audit,
     create: impl Fn(&str) -> io::Result<W> + Sync,
 ) -> Result<(), EmitError> {
-    let open = |path| Ok(BufWriter::with_capacity(BUFFER, create(path)?));
-    let change = ChangeDocument::of(audit);
-    let whole = || {
-        FILES.par_iter().try_for_each(|&(path, make)| {
-            let mut file: BufWriter<W> = open(path).map_err(EmitError::Io)?;
-            make(audit, &change, &mut file)?;
-            Ok(file.flush()?)
-        })
+    let open = |path: &str| io::Result::Ok(BufWriter::with_capacity(BUFFER, create(path)?));
+    let table = || {
+        let mut file = open("connections.parquet")?;
+        connection_table(audit, &mut file)?;
+        Ok(file.flush()?)
     };
-    let about_the_change = || {
-        let mut file = open("rules/rules.json").map_err(EmitError::Io)?;
-        json(&change, &mut file)?;
-        file.flush()?;
-        let brief = Brief::of(audit, &change);
-        let mut file = open("report.json").map_err(EmitError::Io)?;
-        json(&brief, &mut file)?;
-        file.flush()?;
-        let page = html(&brief)?;
-        for (path, text) in [
-            ("report.html", page),
-            ("findings.sarif", sarif(&brief, &Places::new())),
-        ] {
-            let mut file = open(path).map_err(EmitError::Io)?;
-            file.write_all(text.as_bytes())?;
-            file.flush()?;
-        }
-        CHANGE_FILES.iter().try_for_each(|(path, make)| {
-            let mut file = open(path).map_err(EmitError::Io)?;
-            file.write_all(make(&change).as_bytes())?;
-            Ok(file.flush()?)
-        })
+    let others = || {
+        let change = ChangeDocument::of(audit);
+        // The longest comes first, and whoever is done with the table takes from the others.
+        let whole = || {
+            FILES.par_iter().try_for_each(|&(path, make)| {
+                let mut file: BufWriter<W> = open(path)?;
+                make(audit, &change, &mut file)?;
+                Ok(file.flush()?)
+            })
+        };
+        let (a, b) = rayon::join(whole, || write_change(audit, &change, &open));
+        a.and(b)
     };
-    let (a, b) = rayon::join(whole, about_the_change);
+    // The table is written by one, and needs nothing of the change.
+    let (a, b): (Result<(), EmitError>, _) = rayon::join(table, others);
     a.and(b)
+}
+
+/// Writes the files that are about the change.
+fn write_change<W: Write>(
+    audit: &Audit,
+    change: &ChangeDocument,
+    open: &impl Fn(&str) -> io::Result<BufWriter<W>>,
+) -> Result<(), EmitError> {
+    let put = |path, text: &[u8]| {
+        let mut file = open(path)?;
+        file.write_all(text)?;
+        file.flush()
+    };
+    let mut file = open("rules/rules.json")?;
+    json(change, &mut file)?;
+    file.flush()?;
+    let brief = Brief::of(audit, change);
+    let mut file = open("report.json")?;
+    json(&brief, &mut file)?;
+    file.flush()?;
+    put("report.html", html(&brief)?.as_bytes())?;
+    put("findings.sarif", sarif(&brief, &Places::new()).as_bytes())?;
+    for (path, make) in CHANGE_FILES {
+        put(path, make(change).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Every file of a run: path below the run's directory, and content, in order.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::finding::{Context, Found, Threshold};
-use super::scan::{attempts, busiest, found};
+use super::scan::{attempts, busiest, by_key, found};
 use super::{Family, Kind, Rating, Severity, Signal};
 
 const ADDRESSES: Threshold = Threshold {
@@ -42,8 +42,9 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         swept.then_some(c.service)
     });
     let mut all = Vec::new();
-    for ((initiator, service), positions) in by_service {
-        let positions = busiest(context, positions);
+    for attempts in by_key(&by_service) {
+        let ((initiator, service), _) = attempts[0];
+        let positions = busiest(context, attempts);
         let mut addresses: Vec<IpAddr> = positions
             .iter()
             .map(|&position| context.connections[position].responder.address)

@@ -1,7 +1,7 @@
 //! `port-scan`: many ports of one address in little time.
 
 use super::finding::{Context, Found, Threshold};
-use super::scan::{attempts, busiest, found, unanswered};
+use super::scan::{attempts, busiest, by_key, found, unanswered};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::service_name;
 
@@ -44,11 +44,12 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             .map(|_| (c.responder.address, c.service.protocol.0))
     });
     let mut all = Vec::new();
-    for ((initiator, (target, _)), positions) in by_target {
-        if (positions.len() as u64) < enough.min(ports) {
+    for attempts in by_key(&by_target) {
+        let ((initiator, (target, _)), _) = attempts[0];
+        if (attempts.len() as u64) < enough.min(ports) {
             continue;
         }
-        let positions = busiest(context, positions);
+        let positions = busiest(context, attempts);
         let of = |position: &&usize| &context.connections[**position];
         let unanswered = unanswered(context, &positions);
         let uncommon = positions

@@ -1,7 +1,8 @@
 //! What port scans and host sweeps have in common: much of something in little time.
 
+use rayon::prelude::*;
+
 use crate::inventory::InterfaceIx;
-use crate::net::HashMap;
 use crate::resolve::Connection;
 
 use super::finding::{Context, Found};
@@ -9,28 +10,35 @@ use super::finding::{Context, Found};
 /// Seconds within which attempts count together.
 const WITHIN: u64 = 3600;
 
-/// Positions of connections that one interface of ours opened, by what else they have in common; refused ones as well, for
-/// an attempt is what is looked for.
-pub(super) fn attempts<K: std::hash::Hash + Eq + Ord + Copy>(
+/// A connection by what else those have in common that one interface of ours opened.
+pub(super) type Attempt<K> = ((InterfaceIx, K), usize);
+
+/// Positions of such connections, in order; refused ones as well, for an attempt is what is looked for.
+pub(super) fn attempts<K: Ord + Copy + Send>(
     context: &Context<'_>,
-    key: impl Fn(&Connection) -> Option<K>,
-) -> Vec<((InterfaceIx, K), Vec<usize>)> {
-    let mut by_key: HashMap<(InterfaceIx, K), Vec<usize>> = HashMap::default();
-    for (position, connection) in context.connections.iter().enumerate() {
-        if let (Some(initiator), Some(key)) = (connection.initiator.interface(), key(connection))
-            && !context.inventory.interface(initiator).kind.forwards()
-            && !context.policy.approves(context.inventory, connection)
-        {
-            by_key.entry((initiator, key)).or_default().push(position);
-        }
-    }
-    let mut all: Vec<_> = by_key.into_iter().collect();
-    all.sort_by_key(|(key, _)| *key);
+    key: impl Fn(&Connection) -> Option<K> + Sync,
+) -> Vec<Attempt<K>> {
+    let attempt = |(position, connection): (usize, &Connection)| {
+        let initiator = connection.initiator.interface()?;
+        let key = key(connection)?;
+        let counts = !context.inventory.interface(initiator).kind.forwards()
+            && !context.policy.approves(context.inventory, connection);
+        counts.then_some(((initiator, key), position))
+    };
+    let connections = context.connections.par_iter().enumerate();
+    let mut all: Vec<Attempt<K>> = connections.filter_map(attempt).collect();
+    all.par_sort_unstable();
     all
 }
 
+/// The attempts with one key.
+pub(super) fn by_key<K: Eq>(attempts: &[Attempt<K>]) -> impl Iterator<Item = &[Attempt<K>]> {
+    attempts.chunk_by(|(a, _), (b, _)| a == b)
+}
+
 /// The connections of the busiest time: those that began within an hour of each other, the most of them that there are.
-pub(super) fn busiest(context: &Context<'_>, mut positions: Vec<usize>) -> Vec<usize> {
+pub(super) fn busiest<K>(context: &Context<'_>, attempts: &[Attempt<K>]) -> Vec<usize> {
+    let mut positions: Vec<usize> = attempts.iter().map(|&(_, position)| position).collect();
     let began = |position: usize| context.connections[position].totals.first;
     positions.sort_by_key(|&position| (began(position), position));
     let (mut best, mut start) = (0..0, 0);

@@ -317,45 +317,54 @@ fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
 }
 
-/// Every flow of a table, in order. Flows are large, so what is sorted is where each belongs and where it is.
+/// Every flow of a table, in order. Flows are large, so what is sorted is where each belongs and where it is,
+/// and each is put down once.
 fn flows_in_order(
     parts: Vec<Part>,
     finished: &(impl Fn(FlowKey, &Ports) -> FlowKey + Sync),
 ) -> Vec<Flow> {
-    // Each part puts its flows where those of the parts before it end, so that nothing is moved again.
-    let count = parts.iter().map(|part| part.packed.len()).sum();
-    let mut order = vec![(Order::default(), 0u32, 0u32); count];
-    let mut rooms = Vec::with_capacity(parts.len());
-    let mut rest = &mut order[..];
-    for (part, number) in parts.iter().zip(0u32..) {
-        let room;
-        (room, rest) = rest.split_at_mut(part.packed.len());
-        rooms.push((number, &part.packed, room));
-    }
-    rooms.into_par_iter().for_each(|(number, packed, room)| {
-        for (place, (key, dropped, cell)) in room.iter_mut().zip(packed.entries()) {
-            let key = finished(unpack(key), dropped);
-            *place = (Order::of(&key), number, cell);
-        }
-    });
-    order.par_sort_unstable();
+    /// In place of a part: the flow is one of those that are not packed.
+    const NOT_PACKED: u32 = u32::MAX;
     let (packed, rest): (Vec<Packed>, Vec<_>) = parts
         .into_iter()
         .map(|part| (part.packed.without_buckets(), part.rest))
         .unzip();
-    let packed = order
-        .into_par_iter()
-        .map(|(order, part, place)| flow(order.key(), packed[part as usize].counters(place)));
-    let mut flows: Vec<Flow> = packed.collect();
     let rest = rest.into_par_iter().flat_map_iter(|rest| {
         let finished =
             |(key, counters): (FlowKey, Counters)| flow(finished(key, &counters.dropped), counters);
         rest.into_iter().map(finished)
     });
-    let mut rest: Vec<Flow> = rest.collect();
-    if !rest.is_empty() {
-        rest.par_sort_unstable_by_key(|flow| flow.key);
-        flows.append(&mut rest);
+    let (rest, mut long): (Vec<Flow>, Vec<Flow>) =
+        rest.partition(|flow| flow.key.src.is_ipv4() && flow.key.dst.is_ipv4());
+    let count = packed.iter().map(Packed::len).sum::<usize>() + rest.len();
+    let nowhere = (Order::default(), NOT_PACKED, 0u32);
+    let mut order: Vec<_> = rayon::iter::repeat_n(nowhere, count).collect();
+    // Each part has a room of its own, so that nothing is moved to make one list of them.
+    let mut rooms = Vec::with_capacity(packed.len());
+    let mut left = &mut order[..];
+    for (part, number) in packed.iter().zip(0..) {
+        let room;
+        (room, left) = left.split_at_mut(part.len());
+        rooms.push((number, part, room));
+    }
+    for ((place, flow), at) in left.iter_mut().zip(&rest).zip(0..) {
+        (place.0, place.2) = (Order::of(&flow.key), at);
+    }
+    rooms.into_par_iter().for_each(|(number, part, room)| {
+        for (place, (key, dropped, cell)) in room.iter_mut().zip(part.entries()) {
+            let key = finished(unpack(key), dropped);
+            *place = (Order::of(&key), number, cell);
+        }
+    });
+    order.par_sort_unstable();
+    let put_down = |(order, part, place): (Order, u32, u32)| match packed.get(part as usize) {
+        Some(packed) => flow(order.key(), packed.counters(place)),
+        None => rest[place as usize],
+    };
+    let mut flows: Vec<Flow> = order.into_par_iter().map(put_down).collect();
+    if !long.is_empty() {
+        long.par_sort_unstable_by_key(|flow| flow.key);
+        flows.append(&mut long);
         // Stable sorting finds the two runs that are in order already.
         flows.par_sort_by_key(|flow| flow.key);
     }

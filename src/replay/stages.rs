@@ -67,36 +67,39 @@ pub fn stages(
     let narrow = Standing::new(inventory, &added);
     let closed = Standing::new(inventory, &whole);
     // Rules that come cut nothing, and connections that were tracked stay so.
-    let first = Stage {
+    let first = || Stage {
         name: StageName::Add,
         rules: whole.additions.len(),
         groups: by_group(of(&whole.additions)),
         replay: verify(inventory, &narrow.gates, connections),
         cut_at_once: Vec::new(),
     };
-    let second = Stage {
+    let second = || Stage {
         name: StageName::Revoke,
         rules: whole.removals.len(),
         groups: by_group(of(&whole.removals)),
         replay: replay.clone(),
         cut_at_once: untracked_and_no_more(inventory, &narrow, &closed, connections),
     };
-    let (replay, cut_at_once) = if tightenings.is_empty() {
-        (replay.clone(), Vec::new())
-    } else {
-        let tight = Standing::new(inventory, &tightened);
-        (
-            verify(inventory, &tight.gates, connections),
-            untracked_and_no_more(inventory, &closed, &tight, connections),
-        )
+    let third = || {
+        let (replay, cut_at_once) = if tightenings.is_empty() {
+            (replay.clone(), Vec::new())
+        } else {
+            let tight = Standing::new(inventory, &tightened);
+            (
+                verify(inventory, &tight.gates, connections),
+                untracked_and_no_more(inventory, &closed, &tight, connections),
+            )
+        };
+        Stage {
+            name: StageName::Tighten,
+            rules: tightenings.len(),
+            groups: by_group(tightenings.iter().map(|gone| gone.group).collect()),
+            replay,
+            cut_at_once,
+        }
     };
-    let third = Stage {
-        name: StageName::Tighten,
-        rules: tightenings.len(),
-        groups: by_group(tightenings.iter().map(|gone| gone.group).collect()),
-        replay,
-        cut_at_once,
-    };
+    let (first, (second, third)) = rayon::join(first, || rayon::join(second, third));
     vec![first, second, third]
 }
 

@@ -1,11 +1,11 @@
 //! Conversations folded into connections: the client's port is dropped.
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Pair, Side};
 use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
 use super::evidence::{Asked, peer_of};
 use super::id::ConnectionId;
-use crate::flow::{Counters, Days, FlowTable};
+use crate::flow::{Days, Flow, FlowTable};
 use crate::inventory::{Admission, Direction, Inventory, Packet, Peer};
 use crate::net::Service;
 
@@ -160,6 +160,71 @@ impl Share {
     }
 }
 
+/// What some rows add up to at one place.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    packets: u64,
+    bytes: u64,
+    first: u64,
+    last: u64,
+    days: Days,
+}
+
+/// At the initiator's interface, the responder's, and elsewhere.
+type ByPlace = [Option<Counted>; 3];
+
+/// What a conversation's rows add up to, whoever opened it: made while its flows are at hand, for
+/// they lie all over the table. Places are what they are if side A did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// By place, sender, and whether they were let through.
+    rows: [[[u64; 2]; 2]; 3],
+    by_place: ByPlace,
+}
+
+impl Tally {
+    pub(super) fn of(conversation: &Conversation<'_>, table: &FlowTable) -> Self {
+        let mut tally = Self::default();
+        for part in conversation.parts() {
+            let Flow { key, counters } = &table.flows[part.flow];
+            let place = match (part.vantage, part.sender) {
+                (Vantage::Source, Side::A) | (Vantage::Destination, Side::B) => 0,
+                (Vantage::Destination, Side::A) | (Vantage::Source, Side::B) => 1,
+                (Vantage::Between, _) => 2,
+            };
+            let rows = &mut tally.rows[place][part.sender.index()];
+            rows[usize::from(key.accepted)] += counters.records;
+            let counted = Counted {
+                packets: counters.packets,
+                bytes: counters.bytes,
+                first: counters.first,
+                last: counters.last,
+                days: counters.days,
+            };
+            add(&mut tally.by_place[place], &counted);
+        }
+        tally
+    }
+
+    /// The same, as it is with one side for the initiator.
+    fn opened_by(&self, initiator: Side) -> (u64, Seen, ByPlace) {
+        let places = match initiator {
+            Side::A => [0, 1, 2],
+            Side::B => [1, 0, 2],
+        };
+        let (mut records, mut seen) = (0, Seen::default());
+        for (place, rows) in places.iter().zip(self.rows) {
+            for sender in Side::BOTH {
+                for (accepted, rows) in [false, true].into_iter().zip(rows[sender.index()]) {
+                    *seen.counter(*place, sender == initiator, accepted) += rows;
+                    records += rows;
+                }
+            }
+        }
+        (records, seen, places.map(|place| self.by_place[place]))
+    }
+}
+
 /// A connection while its conversations are added up.
 pub(super) struct Sum {
     initiator: End,
@@ -169,8 +234,7 @@ pub(super) struct Sum {
     basis: Basis,
     records: u64,
     seen: Seen,
-    /// At the initiator's interface, the responder's, and elsewhere.
-    by_place: [Option<Counters>; 3],
+    by_place: ByPlace,
 }
 
 impl Sum {
@@ -179,9 +243,9 @@ impl Sum {
         conversation: &Conversation<'_>,
         decision: Decision,
         number: usize,
-        table: &FlowTable,
+        tally: &Tally,
     ) -> Self {
-        let sum = Self::new(conversation, decision, table);
+        let sum = Self::new(&conversation.pair, decision, tally);
         let responder = conversation.pair.socket(decision.initiator.other());
         if !responder.several {
             return sum;
@@ -206,11 +270,10 @@ impl Sum {
         };
         // What happened at all happened to each of them, as far as anybody knows.
         let some = |count: u64| part(count).max(u64::from(count > 0));
-        let counters = |counters: Counters| Counters {
-            records: part(counters.records),
-            packets: part(counters.packets),
-            bytes: part(counters.bytes),
-            ..counters
+        let counted = |counted: Counted| Counted {
+            packets: part(counted.packets),
+            bytes: part(counted.bytes),
+            ..counted
         };
         let Seen {
             let_out,
@@ -232,37 +295,24 @@ impl Sum {
                 refused_between: some(refused_between),
                 answers: some(answers),
             },
-            by_place: self.by_place.map(|place| place.map(counters)),
+            by_place: self.by_place.map(|place| place.map(counted)),
             ..*self
         }
     }
 
-    fn new(conversation: &Conversation<'_>, decision: Decision, table: &FlowTable) -> Self {
-        let pair = &conversation.pair;
+    fn new(pair: &Pair, decision: Decision, tally: &Tally) -> Self {
         let responder = decision.initiator.other();
-        let mut sum = Self {
+        let (records, seen, by_place) = tally.opened_by(decision.initiator);
+        Self {
             initiator: pair.socket(decision.initiator).end,
             responder: pair.socket(responder).end,
             service: pair.service(responder),
             confidence: decision.confidence,
             basis: decision.basis,
-            records: 0,
-            seen: Seen::default(),
-            by_place: [None; 3],
-        };
-        for part in conversation.parts() {
-            let flow = &table.flows[part.flow];
-            let asking = part.sender == decision.initiator;
-            let place = match (part.vantage, asking) {
-                (Vantage::Source, true) | (Vantage::Destination, false) => 0,
-                (Vantage::Destination, true) | (Vantage::Source, false) => 1,
-                (Vantage::Between, _) => 2,
-            };
-            sum.records += flow.counters.records;
-            *sum.seen.counter(place, asking, flow.key.accepted) += flow.counters.records;
-            add(&mut sum.by_place[place], &flow.counters);
+            records,
+            seen,
+            by_place,
         }
-        sum
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -278,7 +328,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn finish(self, id: ConnectionId, asked: &Asked<'_>) -> Connection {
+    pub(super) fn finish(self, asked: &Asked<'_>, observers: &[String]) -> Connection {
         let Self {
             initiator,
             responder,
@@ -296,7 +346,7 @@ impl Sum {
             .expect("a conversation has at least one row");
         let all = by_place.iter().flatten();
         let mut days = Days::default();
-        all.clone().for_each(|counters| days.join(counters.days));
+        all.clone().for_each(|counted| days.join(counted.days));
         let totals = Totals {
             records,
             packets: counted.packets,
@@ -306,7 +356,7 @@ impl Sum {
             days,
         };
         let mut connection = Connection {
-            id,
+            id: id(asked.inventory, observers, initiator, responder, service),
             initiator,
             responder,
             service,
@@ -321,11 +371,17 @@ impl Sum {
     }
 }
 
-fn add(sum: &mut Option<Counters>, more: &Counters) {
-    match sum {
-        Some(sum) => sum.add(more),
-        none => *none = Some(*more),
-    }
+/// Counters hold whatever a hostile log claims, so they saturate.
+fn add(sum: &mut Option<Counted>, more: &Counted) {
+    let Some(sum) = sum else {
+        *sum = Some(*more);
+        return;
+    };
+    sum.packets = sum.packets.saturating_add(more.packets);
+    sum.bytes = sum.bytes.saturating_add(more.bytes);
+    sum.first = sum.first.min(more.first);
+    sum.last = sum.last.max(more.last);
+    sum.days.join(more.days);
 }
 
 impl Seen {
@@ -440,11 +496,12 @@ impl Connection {
     }
 }
 
-/// The id of a connection by what makes it one.
-pub(super) fn id(
+fn id(
     inventory: &Inventory,
     observers: &[String],
-    (initiator, responder, service): (End, End, Service),
+    initiator: End,
+    responder: End,
+    service: Service,
 ) -> ConnectionId {
     let name = |end: End| match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),

@@ -253,11 +253,11 @@ impl Sorted {
 
     /// Every conversation, and what its flows say of it while they are at hand: those that pack, in the order of
     /// that, then the others.
-    pub(super) fn conversations<'s, T: Send>(
+    pub(super) fn conversations<'s, T: Send, U: Send>(
         &'s self,
         table: &FlowTable,
-        said: impl Fn(&Conversation<'s>) -> T + Sync,
-    ) -> (Vec<Conversation<'s>>, Vec<T>) {
+        said: impl Fn(&Conversation<'s>) -> (T, U) + Sync,
+    ) -> (Vec<Conversation<'s>>, (Vec<T>, Vec<U>)) {
         let chunks = self.packed.par_chunk_by(|(a, _), (b, _)| a == b);
         let chunks: Vec<_> = chunks.collect();
         let packed = chunks

@@ -165,36 +165,42 @@ fn fan_in(
     conversations: &[Conversation<'_>],
     evidence: &[Evidence],
 ) -> HashMap<(Socket, Protocol), u32> {
-    let all = conversations.iter().zip(evidence);
-    let mut counts: HashMap<(Socket, Protocol), u32> = HashMap::default();
-    for (conversation, _) in all.clone().filter(|(c, evidence)| may_ask(c, evidence)) {
+    let all = || conversations.par_iter().zip(evidence);
+    let sockets = |c: &Conversation<'_>, side| -> Vec<(Socket, Protocol)> {
+        let protocol = c.pair.protocol;
+        c.sockets(side).map(|socket| (socket, protocol)).collect()
+    };
+    let asked = all().filter(|(c, evidence)| may_ask(c, evidence));
+    let asked =
+        asked.flat_map_iter(|(c, _)| Side::BOTH.into_iter().flat_map(|side| sockets(c, side)));
+    let asked: HashSet<(Socket, Protocol)> = asked.collect();
+    if asked.is_empty() {
+        return HashMap::default();
+    }
+    let two_way = all().filter(|(_, evidence)| evidence.two_way());
+    let counts = two_way.fold(HashMap::default, |mut counts: HashMap<_, u32>, (c, _)| {
         for side in Side::BOTH {
-            let sockets = conversation.sockets(side);
-            counts.extend(sockets.map(|socket| ((socket, conversation.pair.protocol), 0)));
-        }
-    }
-    if counts.is_empty() {
-        return counts;
-    }
-    for (conversation, evidence) in all {
-        if evidence.two_way() {
-            let Conversation { pair, .. } = conversation;
-            for side in Side::BOTH {
-                // Of several conversations the socket that they share is in all of them.
-                let times = if pair.socket(side).several {
-                    1
-                } else {
-                    conversation.count()
-                };
-                for socket in conversation.sockets(side) {
-                    if let Some(count) = counts.get_mut(&(socket, pair.protocol)) {
-                        *count += times;
-                    }
+            // Of several conversations the socket that they share is in all of them.
+            let times = if c.pair.socket(side).several {
+                1
+            } else {
+                c.count()
+            };
+            for socket in c.sockets(side).map(|socket| (socket, c.pair.protocol)) {
+                if asked.contains(&socket) {
+                    *counts.entry(socket).or_default() += times;
                 }
             }
         }
-    }
-    counts
+        counts
+    });
+    counts.reduce(HashMap::default, |mut counts, more| {
+        #[expect(clippy::iter_over_hash_type, reason = "sums are commutative")]
+        for (socket, times) in more {
+            *counts.entry(socket).or_default() += times;
+        }
+        counts
+    })
 }
 
 /// Whether a conversation may come to be decided by the crowds at its sockets; what else is known of

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};
-use connection::{Share, Sum};
+use connection::{Share, Sum, Tally};
 use conversation::Sorted;
 use ends::Placer;
 use evidence::{Asked, Evidence};
@@ -36,8 +36,11 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
     let placer = Placer::new(table, inventory);
     let sorted = Sorted::new(table, &placer);
     let asked = Asked { inventory, gates };
-    let (conversations, evidence) = sorted.conversations(table, |conversation| {
-        Evidence::collect(conversation, table, &asked)
+    let (conversations, (evidence, tallies)) = sorted.conversations(table, |conversation| {
+        (
+            Evidence::collect(conversation, table, &asked),
+            Tally::of(conversation, table),
+        )
     });
     let decisions = direction::decide(&conversations, &evidence);
     // What is sorted is small; sums are large.
@@ -50,30 +53,33 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         })
         .collect();
     shares.par_sort_unstable();
+    let same: Vec<&[Share]> = shares.par_chunk_by(|a, b| a.key == b.key).collect();
     let sum = |share: &Share| {
-        let decision = decisions[share.conversation];
+        let Share {
+            conversation,
+            number,
+            ..
+        } = *share;
         Sum::of(
-            &conversations[share.conversation],
-            decision,
-            share.number,
-            table,
+            &conversations[conversation],
+            decisions[conversation],
+            number,
+            &tallies[conversation],
         )
     };
-    let same: Vec<&[Share]> = shares.par_chunk_by(|a, b| a.key == b.key).collect();
-    let id = |shares: &&[Share]| connection::id(inventory, &table.observers, shares[0].key);
-    let ids = same.par_iter().map(id);
-    let mut in_order: Vec<(ConnectionId, &[Share])> =
-        ids.zip(&same).map(|(id, &s)| (id, s)).collect();
-    in_order.par_sort_unstable_by_key(|&(id, _)| id);
-    // Each is put down once, where it belongs.
-    in_order
+    let finished = |same: &[Share]| {
+        let mut all = sum(&same[0]);
+        for other in &same[1..] {
+            all.merge(&sum(other));
+        }
+        all.finish(&asked, &table.observers)
+    };
+    let connections: Vec<Connection> = same.into_par_iter().map(finished).collect();
+    let ids = connections.par_iter().map(|connection| connection.id);
+    let mut order: Vec<(ConnectionId, usize)> = ids.zip(0..connections.len()).collect();
+    order.par_sort_unstable();
+    order
         .into_par_iter()
-        .map(|(id, same)| {
-            let mut all = sum(&same[0]);
-            for other in &same[1..] {
-                all.merge(&sum(other));
-            }
-            all.finish(id, &asked)
-        })
+        .map(|(_, position)| connections[position].clone())
         .collect()
 }

@@ -72,7 +72,7 @@ impl FlowTableBuilder {
         Folder {
             table: Arc::clone(self),
             last: None,
-            names: HashMap::default(),
+            names: HashTable::default(),
             long_names: HashMap::default(),
             coverage: Vec::new(),
             services: HashMap::default(),
@@ -419,8 +419,9 @@ fn flow(key: FlowKey, counters: Counters) -> Flow {
 pub struct Folder {
     table: Arc<FlowTableBuilder>,
     /// The name of the row before: often this row's too, since a connection has rows both ways.
-    last: Option<(ShortName, ObserverIx)>,
-    names: HashMap<ShortName, ObserverIx>,
+    last: Option<Named>,
+    /// By [`ShortName`].
+    names: HashTable<Named>,
     long_names: HashMap<Box<[u8]>, ObserverIx>,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
@@ -432,46 +433,92 @@ pub struct Folder {
 
 /// A name of 8 to 24 bytes, `eni-` and 17 digits are 21: its first eight, the eight behind
 /// them, its last eight, which may be among those, and its length.
-type ShortName = (u64, u64, u64, usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ShortName {
+    pieces: [u64; 3],
+    length: u32,
+}
 
-fn short(name: &[u8]) -> Option<ShortName> {
-    let first = u64::from_le_bytes(*name.first_chunk()?);
-    let last = u64::from_le_bytes(*name.last_chunk()?);
-    let middle = match name.len() {
-        ..=16 => 0,
-        17..=24 => u64::from_le_bytes(*name[8..].first_chunk()?),
-        _ => return None,
-    };
-    Some((first, middle, last, name.len()))
+/// A name and its interface, in half a line of the cache.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    pieces: [u64; 3],
+    length: u32,
+    observer: ObserverIx,
+}
+
+const _: () = assert!(size_of::<Named>() == 32, "half a line of the cache");
+
+impl ShortName {
+    #[inline(always)]
+    fn of(name: &[u8]) -> Option<Self> {
+        let first = u64::from_le_bytes(*name.first_chunk()?);
+        let last = u64::from_le_bytes(*name.last_chunk()?);
+        let (middle, length) = match name.len() {
+            length @ ..=16 => (0, length as u32),
+            length @ 17..=24 => (u64::from_le_bytes(*name[8..].first_chunk()?), length as u32),
+            _ => return None,
+        };
+        Some(Self {
+            pieces: [first, middle, last],
+            length,
+        })
+    }
+}
+
+impl Named {
+    /// One piece after the other: what was just stored in pieces is not to be read as a whole.
+    #[inline(always)]
+    const fn is(&self, name: ShortName) -> bool {
+        self.pieces[0] == name.pieces[0]
+            && self.pieces[1] == name.pieces[1]
+            && self.pieces[2] == name.pieces[2]
+            && self.length == name.length
+    }
 }
 
 impl Folder {
     #[inline(always)]
     fn observer(&mut self, name: &[u8]) -> ObserverIx {
-        let short = short(name);
-        match (short, self.last) {
-            (Some(short), Some((last, known))) if short == last => return known,
-            _ => {}
+        let short = ShortName::of(name);
+        let Some(short) = short else {
+            let known = self.long_names.get(name).copied();
+            return known.unwrap_or_else(|| self.new_observer(name));
+        };
+        if let Some(last) = self.last
+            && last.is(short)
+        {
+            return last.observer;
         }
-        let known = match &short {
-            Some(short) => self.names.get(short),
-            None => self.long_names.get(name),
+        let hash = self.table.hasher.hash_one(short.pieces);
+        let named = match self.names.find(hash, |known| known.is(short)) {
+            Some(known) => *known,
+            None => self.new_name(name, short),
         };
-        let ix = match known {
-            Some(&known) => known,
-            None => self.new_observer(name, short),
-        };
-        self.last = short.map(|short| (short, ix));
-        ix
+        self.last = Some(named);
+        named.observer
     }
 
     #[cold]
-    fn new_observer(&mut self, name: &[u8], short: Option<ShortName>) -> ObserverIx {
-        let ix = self.table.observer(name);
-        match short {
-            Some(short) => self.names.insert(short, ix),
-            None => self.long_names.insert(name.into(), ix),
+    fn new_name(&mut self, name: &[u8], short: ShortName) -> Named {
+        let ShortName { pieces, length } = short;
+        let named = Named {
+            pieces,
+            length,
+            observer: self.new_observer(name),
         };
+        let hasher = &self.table.hasher;
+        let hash = |named: &Named| hasher.hash_one(named.pieces);
+        self.names.insert_unique(hash(&named), named, hash);
+        named
+    }
+
+    #[cold]
+    fn new_observer(&mut self, name: &[u8]) -> ObserverIx {
+        let ix = self.table.observer(name);
+        if ShortName::of(name).is_none() {
+            self.long_names.insert(name.into(), ix);
+        }
         if self.coverage.len() <= ix.index() {
             self.coverage.resize(ix.index() + 1, Coverage::default());
         }

@@ -13,8 +13,8 @@ use super::blocks::{Block, Blocks};
 use super::container::{self, Content, Held, MEMBERS_AT_MOST, Peeked};
 use super::format::{Format, FormatError};
 use super::read::{Task, Worker};
-use super::row::{BadLine, LONGEST_LINE, Line, parse_line};
-use super::scan::{Before, DefaultFormat, Gaps, Positions, usual_row};
+use super::row::{self, BadLine, LONGEST_LINE, parse_line};
+use super::scan::{Before, DefaultFormat, Gaps, Line, Positions, Text, usual_row};
 use super::{csv_table, json, parquet};
 
 /// A source while it is read.
@@ -366,9 +366,10 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             let near = &rest[..rest.len().min(AT_A_TIME)];
             let some;
             if let Some(end) = memrchr(b'\n', near) {
+                let all = rest;
                 (some, rest) = rest.split_at(end + 1);
                 if gaps.find(some) {
-                    self.some_lines(some, &gaps);
+                    self.some_lines(all, &gaps);
                 } else {
                     self.unusual_lines(some);
                 }
@@ -383,15 +384,16 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         self.worker.gaps = gaps;
     }
 
-    /// Most lines are usual records of a format that is known.
+    /// Most lines are usual records of a format that is known; `text` begins with them.
     fn some_lines(&mut self, text: &[u8], gaps: &Gaps) {
         let mut at = At::default();
         loop {
             match &self.share.format {
                 Some(format) if format.is_default() => {
-                    usual_lines(self.worker, &DefaultFormat, text, gaps, &mut at);
+                    let line = |start, end| Line::of(text, start, end);
+                    usual_lines(self.worker, &DefaultFormat, line, gaps, &mut at);
                 }
-                Some(format) => usual_lines(self.worker, format, text, gaps, &mut at),
+                Some(format) => usual_lines(self.worker, format, |_, _| Some(text), gaps, &mut at),
                 None => {}
             }
             self.share.line += mem::take(&mut at.read);
@@ -564,18 +566,22 @@ impl At {
     }
 }
 
-/// Reads lines up to the first that is unusual.
+/// Reads lines up to the first that is unusual; `text` is what there is of the line from one place to another.
 ///
 /// Not compiled for newer processors: what was just written in pieces would be read as one, for
 /// which the processor waits.
-fn usual_lines<S: Sink>(
+#[inline(always)]
+fn usual_lines<'t, S: Sink, T: Text<'t>>(
     worker: &mut Worker<'_, S>,
     format: &impl Positions,
-    text: &[u8],
+    text: impl Fn(usize, u32) -> Option<T>,
     gaps: &Gaps,
     at: &mut At,
 ) {
     for &end in &gaps.lines()[at.line..] {
+        let Some(text) = text(at.start, end) else {
+            return;
+        };
         let Some(row) = usual_row(format, text, gaps, (at.gap, end), &mut at.before) else {
             return;
         };
@@ -588,7 +594,7 @@ fn usual_lines<S: Sink>(
 /// What a container held.
 pub(super) enum Item<'a> {
     /// A record with its fields apart.
-    Record(Result<Line<'a>, BadLine>),
+    Record(Result<row::Line<'a>, BadLine>),
     /// A record as a line.
     Line(&'a [u8]),
     /// Something else, and what.

@@ -17,7 +17,70 @@ use crate::net::{AddressSet, Protocol, Service};
 #[derive(Debug)]
 pub struct Gates {
     /// By group, then egress and ingress.
-    rules: Vec<[Vec<Compiled>; 2]>,
+    rules: Vec<[Side; 2]>,
+}
+
+/// A group's rules of one direction.
+#[derive(Debug, Default)]
+struct Side {
+    rules: Vec<Compiled>,
+    /// What is asked of every rule first, close together: a group has dozens of rules, and most are about another
+    /// service.
+    outlines: Vec<Outline>,
+}
+
+/// Which services a rule may be for; ICMP types and codes apart.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
+    protocol: RuleProtocol,
+    from_port: u16,
+    to_port: u16,
+}
+
+impl Outline {
+    const fn of(rule: &Rule) -> Self {
+        let (from_port, to_port) = match (rule.protocol, rule.ports) {
+            (RuleProtocol::One(_), RulePorts::Ports(range)) => (range.from(), range.to()),
+            _ => (0, u16::MAX),
+        };
+        Self {
+            protocol: rule.protocol,
+            from_port,
+            to_port,
+        }
+    }
+
+    fn may_cover(&self, service: Service) -> bool {
+        let is_in = self.from_port <= service.port && service.port <= self.to_port;
+        is_in
+            && match self.protocol {
+                RuleProtocol::One(protocol) => protocol == service.protocol,
+                RuleProtocol::All => true,
+            }
+    }
+}
+
+impl Side {
+    fn push(&mut self, inventory: &Inventory, position: usize, rule: &Rule) {
+        self.outlines.push(Outline::of(rule));
+        self.rules.push(Compiled {
+            position,
+            protocol: rule.protocol,
+            ports: rule.ports,
+            target: compile_target(inventory, &rule.target),
+            services: Services::of(rule),
+        });
+    }
+
+    /// The rules that let the packet through to somebody.
+    fn covering(&self, packet: Packet) -> impl Iterator<Item = &Compiled> {
+        let may = move |outline: &Outline| outline.may_cover(packet.service);
+        let rules = self.outlines.iter().zip(&self.rules);
+        rules
+            .filter(move |(outline, _)| may(outline))
+            .map(|(_, rule)| rule)
+            .filter(move |rule| rule.covers(packet))
+    }
 }
 
 #[derive(Debug)]
@@ -100,15 +163,9 @@ impl Gates {
         let rules = inventory
             .group_indexes()
             .map(|group| {
-                let mut sides = [Vec::new(), Vec::new()];
+                let mut sides = [Side::default(), Side::default()];
                 for (position, rule) in rules_of(group).iter().enumerate() {
-                    sides[side(rule.direction)].push(Compiled {
-                        position,
-                        protocol: rule.protocol,
-                        ports: rule.ports,
-                        target: compile_target(inventory, &rule.target),
-                        services: Services::of(rule),
-                    });
+                    sides[side(rule.direction)].push(inventory, position, rule);
                 }
                 sides
             })
@@ -149,8 +206,7 @@ impl Gates {
         direction: Direction,
         packet: Packet,
     ) -> AddressSet {
-        self.of(groups, direction)
-            .filter(|rule| rule.covers(packet))
+        self.covering(groups, direction, packet)
             .fold(AddressSet::default(), |open, rule| match &rule.target {
                 CompiledTarget::Addresses(set) => open.union(set),
                 CompiledTarget::Group(_) | CompiledTarget::Unknown => open,
@@ -179,8 +235,7 @@ impl Gates {
         direction: Direction,
         packet: Packet,
     ) -> Vec<&'a CompiledTarget> {
-        self.of(groups, direction)
-            .filter(|rule| rule.covers(packet))
+        self.covering(groups, direction, packet)
             .map(|rule| &rule.target)
             .collect()
     }
@@ -214,7 +269,18 @@ impl Gates {
     ) -> impl Iterator<Item = &'a Compiled> {
         groups
             .iter()
-            .flat_map(move |group| &self.rules[group.index()][side(direction)])
+            .flat_map(move |group| &self.rules[group.index()][side(direction)].rules)
+    }
+
+    fn covering<'a>(
+        &'a self,
+        groups: &'a [GroupIx],
+        direction: Direction,
+        packet: Packet,
+    ) -> impl Iterator<Item = &'a Compiled> {
+        groups
+            .iter()
+            .flat_map(move |group| self.rules[group.index()][side(direction)].covering(packet))
     }
 
     /// Every rule of the given groups that lets the packet through, in order.
@@ -227,8 +293,8 @@ impl Gates {
     ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
         groups.iter().flat_map(move |&group| {
             self.rules[group.index()][side(direction)]
-                .iter()
-                .filter(move |rule| rule.covers(packet) && rule.reaches(peer))
+                .covering(packet)
+                .filter(move |rule| rule.reaches(peer))
                 .map(move |rule| (group, rule.position))
         })
     }

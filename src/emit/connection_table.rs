@@ -6,6 +6,7 @@ use std::io::Write;
 use polars::prelude::{
     Column, DataFrame, NamedFrom, ParquetCompression, ParquetWriter, PolarsError, Series,
 };
+use rayon::prelude::*;
 
 use super::EmitError;
 use super::audit_json::{interface_id, reason};
@@ -26,60 +27,57 @@ pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitErr
 fn frame<'a>(audit: &'a Audit) -> Result<DataFrame, PolarsError> {
     let connections = &audit.connections;
     let text = |name: &str, of: &dyn Fn(&'a Connection) -> Cow<'a, str>| {
-        Column::from(Series::new(
-            name.into(),
-            connections.iter().map(of).collect::<Vec<Cow<'_, str>>>(),
-        ))
+        let values: Vec<Cow<'_, str>> = connections.iter().map(of).collect();
+        Column::from(Series::new(name.into(), values))
     };
     let optional = |name: &str, of: &dyn Fn(&'a Connection) -> Option<&'a str>| {
-        Column::from(Series::new(
-            name.into(),
-            connections.iter().map(of).collect::<Vec<Option<&str>>>(),
-        ))
+        let values: Vec<Option<&str>> = connections.iter().map(of).collect();
+        Column::from(Series::new(name.into(), values))
     };
     let number = |name: &str, of: &dyn Fn(&Connection) -> u64| {
+        let values: Vec<u64> = connections.iter().map(of).collect();
+        Column::from(Series::new(name.into(), values))
+    };
+    let address = |end: End| end.address.to_string().into();
+    let service_of = |end| aws_service(&audit.inventory, &audit.table, end);
+    let ports = || {
+        let ports = connections.iter().map(|c| c.service.port().map(u32::from));
         Column::from(Series::new(
-            name.into(),
-            connections.iter().map(of).collect::<Vec<u64>>(),
+            "port".into(),
+            ports.collect::<Vec<Option<u32>>>(),
         ))
     };
-    let ports: Vec<Option<u32>> = connections
-        .iter()
-        .map(|c| c.service.port().map(u32::from))
-        .collect();
-    DataFrame::new(
-        connections.len(),
-        vec![
-            text("id", &|c| c.id.to_string().into()),
+    // Whoever has nothing else to do makes a column.
+    let columns: [&(dyn Fn() -> Column + Sync); 18] = [
+        &|| text("id", &|c| c.id.to_string().into()),
+        &|| {
             optional("initiator_interface_id", &|c| {
                 interface_id(audit, c.initiator)
-            }),
-            text("initiator_address", &|c| {
-                c.initiator.address.to_string().into()
-            }),
-            text("initiator_groups", &|c| groups(audit, c.initiator)),
+            })
+        },
+        &|| text("initiator_address", &|c| address(c.initiator)),
+        &|| text("initiator_groups", &|c| groups(audit, c.initiator)),
+        &|| {
             optional("responder_interface_id", &|c| {
                 interface_id(audit, c.responder)
-            }),
-            text("responder_address", &|c| {
-                c.responder.address.to_string().into()
-            }),
-            text("responder_groups", &|c| groups(audit, c.responder)),
-            optional("responder_aws_service", &|c| {
-                aws_service(&audit.inventory, &audit.table, c.responder)
-            }),
-            text("protocol", &|c| c.service.protocol.to_string().into()),
-            Column::from(Series::new("port".into(), ports)),
-            text("verdict", &|c| verdict_word(c.verdict).into()),
-            optional("reason", &|c| reason(c.verdict)),
-            text("direction_confidence", &|c| c.confidence.as_str().into()),
-            number("records", &|c| c.totals.records),
-            number("bytes", &|c| c.totals.bytes),
-            number("packets", &|c| c.totals.packets),
-            number("first_seen", &|c| c.totals.first),
-            number("last_seen", &|c| c.totals.last),
-        ],
-    )
+            })
+        },
+        &|| text("responder_address", &|c| address(c.responder)),
+        &|| text("responder_groups", &|c| groups(audit, c.responder)),
+        &|| optional("responder_aws_service", &|c| service_of(c.responder)),
+        &|| text("protocol", &|c| c.service.protocol.to_string().into()),
+        &ports,
+        &|| text("verdict", &|c| verdict_word(c.verdict).into()),
+        &|| optional("reason", &|c| reason(c.verdict)),
+        &|| text("direction_confidence", &|c| c.confidence.as_str().into()),
+        &|| number("records", &|c| c.totals.records),
+        &|| number("bytes", &|c| c.totals.bytes),
+        &|| number("packets", &|c| c.totals.packets),
+        &|| number("first_seen", &|c| c.totals.first),
+        &|| number("last_seen", &|c| c.totals.last),
+    ];
+    let columns = columns.par_iter().map(|column| column()).collect();
+    DataFrame::new(connections.len(), columns)
 }
 
 fn groups(audit: &Audit, end: End) -> Cow<'_, str> {

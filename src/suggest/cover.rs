@@ -7,6 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use fixedbitset::FixedBitSet;
+
 use crate::net::HashSet;
 
 /// A choice: what it covers, and what it grants.
@@ -37,20 +39,25 @@ const EXACT_UP_TO: usize = 20;
 
 /// Covers the items with the least weight of granted lots; then with the fewest
 /// novel choices, then the fewest choices, then the smallest keys. The greedy
-/// choice costs at most H(n) times the optimum for n items (Chvátal 1979).
+/// choice costs at most H(n) times the optimum for n items (Chvátal 1979). Leaves the choices in
+/// the order of their keys.
 pub(super) fn cover<K: Ord + Copy>(
     items: usize,
     lots: &[u64],
-    mut choices: Vec<Choice<K>>,
+    choices: &mut [Choice<K>],
 ) -> Cover<K> {
     choices.sort_by_key(|choice| choice.key);
     let mut chosen: Vec<K> = Vec::new();
-    for component in components(items, lots.len(), &choices) {
+    for component in components(items, lots.len(), choices) {
         let search = Search {
             lots,
             choices: component.iter().map(|&c| &choices[c]).collect(),
         };
-        let picked = if component.len() <= EXACT_UP_TO {
+        let picked = if let [only] = search.choices[..]
+            && !only.covers.is_empty()
+        {
+            vec![0]
+        } else if component.len() <= EXACT_UP_TO {
             search.exact()
         } else {
             search.greedy()
@@ -62,8 +69,9 @@ pub(super) fn cover<K: Ord + Copy>(
         );
     }
     chosen.sort_unstable();
-    let covered: HashSet<usize> = choices.iter().flat_map(|c| &c.covers).copied().collect();
-    let uncovered = (0..items).filter(|item| !covered.contains(item)).collect();
+    let mut covered = FixedBitSet::with_capacity(items);
+    covered.extend(choices.iter().flat_map(|c| &c.covers).copied());
+    let uncovered = (0..items).filter(|&item| !covered.contains(item)).collect();
     Cover { chosen, uncovered }
 }
 
@@ -242,7 +250,7 @@ mod tests {
         /// No other set of choices that covers as much is better: all are tried.
         #[test]
         fn the_cover_is_the_best_there_is(choices in choices(), lots in prop::collection::vec(0u64..9, 8)) {
-            let found = cover(6, &lots, choices.clone());
+            let found = cover(6, &lots, &mut choices.clone());
             let search = Search { lots: &lots, choices: choices.iter().collect() };
             let covers = |picked: &[usize], item| picked.iter().any(|&p| choices[p].covers.contains(&item));
             let coverable: Vec<usize> = (0..6).filter(|i| choices.iter().any(|c| c.covers.contains(i))).collect();

@@ -1,13 +1,13 @@
 //! Mutual pairs: a rule on each side, naming the other side's group.
 
-use std::collections::BTreeMap;
+use fixedbitset::FixedBitSet;
 
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, cover};
 use super::demand::{Demand, Wanted, groups_of};
 use super::ranges::Mutual;
 use crate::inventory::{GroupIx, InterfaceIx};
-use crate::net::{HashMap, HashSet, Service};
+use crate::net::{HashMap, Service};
 
 /// A group of initiators and a group of responders.
 type Pair = (GroupIx, GroupIx);
@@ -21,16 +21,15 @@ pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutua
         .enumerate()
         .filter(|(_, w)| w.by_reference && w.initiator.is_some() && w.responder.is_some())
         .collect();
-    let (lots, choices) = choices(&eligible, candidates, demand.service, |(a, b)| {
+    let (lots, mut choices) = choices(&eligible, candidates, demand.service, |(a, b)| {
         candidates.pair_is_open(a, b, demand.service)
     });
-    let covers = covers(&choices);
-    let cover = cover(eligible.len(), &lots, choices);
-    let mut covered: HashSet<usize> = HashSet::default();
+    let cover = cover(eligible.len(), &lots, &mut choices);
+    let mut covered = FixedBitSet::with_capacity(demand.wanted.len());
     let mut chosen = Vec::new();
     for (a, b) in cover.chosen {
         let mut evidence = Vec::new();
-        for &item in &covers[&(a, b)] {
+        for &item in covered_by(&choices, (a, b)) {
             let (position, wanted) = eligible[item];
             covered.insert(position);
             evidence.push(wanted.connection);
@@ -42,7 +41,7 @@ pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutua
             evidence,
         });
     }
-    let rest = (0..demand.wanted.len()).filter(|position| !covered.contains(position));
+    let rest = (0..demand.wanted.len()).filter(|&position| !covered.contains(position));
     (chosen, rest.collect())
 }
 
@@ -55,28 +54,24 @@ pub(super) fn choices(
     service: Service,
     valid: impl Fn(Pair) -> bool,
 ) -> (Vec<u64>, Vec<Choice<Pair>>) {
-    let mut lots = Lots::default();
-    for (_, wanted) in eligible {
-        if let (Some(x), Some(y)) = (wanted.initiator, wanted.responder) {
-            let pair = (candidates.class_of(x), candidates.class_of(y));
-            lots.observed.entry(pair).or_default().insert((x, y));
-        }
-    }
-    let mut covers: BTreeMap<Pair, Vec<usize>> = BTreeMap::new();
+    let ends = |wanted: &Wanted| wanted.initiator.zip(wanted.responder);
+    let mut lots = Lots::new(candidates, eligible.iter().filter_map(|(_, w)| ends(w)));
+    let mut covers: Vec<(Pair, usize)> = Vec::with_capacity(eligible.len());
     for (item, (_, wanted)) in eligible.iter().enumerate() {
-        let (Some(x), Some(y)) = (wanted.initiator, wanted.responder) else {
+        let Some((x, y)) = ends(wanted) else {
             continue;
         };
         for &a in groups_of(candidates.inventory, x) {
-            for &b in groups_of(candidates.inventory, y) {
-                covers.entry((a, b)).or_default().push(item);
-            }
+            let pairs = groups_of(candidates.inventory, y).iter().map(|&b| (a, b));
+            covers.extend(pairs.map(|pair| (pair, item)));
         }
     }
+    covers.sort_unstable();
     let choices = covers
-        .into_iter()
-        .filter(|(pair, _)| valid(*pair))
-        .map(|(pair, covers)| {
+        .chunk_by(|(a, _), (b, _)| a == b)
+        .map(|covers| (covers[0].0, covers.iter().map(|&(_, item)| item).collect()))
+        .filter(|&(pair, _)| valid(pair))
+        .map(|(pair, covers): (Pair, Vec<usize>)| {
             let classes = candidates
                 .classes_with(pair.0)
                 .flat_map(|x| candidates.classes_with(pair.1).map(move |y| (x, y)));
@@ -95,31 +90,45 @@ pub(super) fn choices(
     (lots.weights, choices)
 }
 
-/// What each choice covers.
-pub(super) fn covers(choices: &[Choice<Pair>]) -> HashMap<Pair, Vec<usize>> {
-    let covers = choices.iter();
-    covers
-        .map(|choice| (choice.key, choice.covers.clone()))
-        .collect()
+/// What a choice covers; the choices are in the order of their keys.
+pub(super) fn covered_by(choices: &[Choice<Pair>], key: Pair) -> &[usize] {
+    let position = choices.binary_search_by_key(&key, |choice| choice.key);
+    position.map_or(&[], |position| &choices[position].covers)
 }
 
 /// Pairs of classes that choices grant, each with its weight.
-#[derive(Default)]
 struct Lots {
-    observed: HashMap<(ClassIx, ClassIx), HashSet<(InterfaceIx, InterfaceIx)>>,
+    /// How many pairs of two interfaces were observed.
+    observed: HashMap<(ClassIx, ClassIx), usize>,
     positions: HashMap<(ClassIx, ClassIx), usize>,
     weights: Vec<u64>,
 }
 
 impl Lots {
+    fn new(
+        candidates: &Candidates<'_>,
+        observed: impl Iterator<Item = (InterfaceIx, InterfaceIx)>,
+    ) -> Self {
+        let mut pairs: Vec<(InterfaceIx, InterfaceIx)> = observed.filter(|(x, y)| x != y).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut observed = HashMap::default();
+        for (x, y) in pairs {
+            let classes = (candidates.class_of(x), candidates.class_of(y));
+            *observed.entry(classes).or_default() += 1;
+        }
+        Self {
+            observed,
+            positions: HashMap::default(),
+            weights: Vec::new(),
+        }
+    }
+
     fn position(&mut self, candidates: &Candidates<'_>, pair: (ClassIx, ClassIx)) -> usize {
         *self.positions.entry(pair).or_insert_with(|| {
             let (from, to) = (candidates.members_of(pair.0), candidates.members_of(pair.1));
             let itself = if pair.0 == pair.1 { from.len() } else { 0 };
-            let seen = self
-                .observed
-                .get(&pair)
-                .map_or(0, |seen| seen.iter().filter(|(x, y)| x != y).count());
+            let seen = self.observed.get(&pair).copied().unwrap_or_default();
             self.weights
                 .push((from.len() * to.len() - itself - seen) as u64);
             self.weights.len() - 1

@@ -98,14 +98,14 @@ fn by_reference<'a>(
     let (eligible, mut rest): (Vec<_>, Vec<_>) = closed
         .iter()
         .partition(|(_, w)| w.by_reference && w.responder.is_some());
-    let (lots, choices) = pairs::choices(&eligible, candidates, service, |(a, b)| {
+    let (lots, mut choices) = pairs::choices(&eligible, candidates, service, |(a, b)| {
         candidates.egress_is_open(a, b, service)
     });
-    let covers = pairs::covers(&choices);
-    let cover = cover(eligible.len(), &lots, choices);
+    let cover = cover(eligible.len(), &lots, &mut choices);
     for (a, b) in cover.chosen {
-        let covered = covers[&(a, b)].iter().map(|&item| eligible[item].1);
-        let evidence: Vec<usize> = covered.map(|w| w.connection).collect();
+        let covered = pairs::covered_by(&choices, (a, b)).iter();
+        let evidence = covered.map(|&item| eligible[item].1.connection);
+        let evidence: Vec<usize> = evidence.collect();
         let responders = candidates.inventory.group(b);
         draft.egress(
             a,
@@ -284,7 +284,7 @@ fn assign(
             lots.len() - 1
         })
     };
-    let choices: Vec<Choice<GroupIx>> = covers
+    let mut choices: Vec<Choice<GroupIx>> = covers
         .iter()
         .filter(|(group, _)| valid(**group))
         .map(|(&key, covers)| {
@@ -297,7 +297,7 @@ fn assign(
             }
         })
         .collect();
-    let Cover { chosen, uncovered } = cover(initiators.len(), &lots, choices);
+    let Cover { chosen, uncovered } = cover(initiators.len(), &lots, &mut choices);
     let assigned = chosen
         .into_iter()
         .map(|group| {

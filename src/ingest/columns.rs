@@ -10,55 +10,50 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
-use arrow_schema::{DataType as ArrowType, Field, Fields, Schema};
+use arrow_schema::{DataType as ArrowType, Field, Fields};
 use bytes::Bytes;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
 use parquet::basic::Type;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::SchemaDescriptor;
 
+use super::pages::Chunks;
 use super::row::{self, BadLine};
 use super::thrift::Walked;
 
 /// Rows that are read at a time.
 const BATCH: usize = 1024;
 
-/// A file, with what its numbers and what its texts are read by.
+/// A file.
 pub(super) struct File {
-    bytes: Bytes,
-    reader: SerializedFileReader<Walked>,
-    /// The same, with every text a position in a dictionary.
-    texts: ArrowReaderMetadata,
+    bytes: Arc<Walked>,
+    metadata: Arc<ParquetMetaData>,
+    /// Its columns, with every text a position in a dictionary.
+    fields: Fields,
 }
 
 impl File {
     pub(super) fn open(bytes: Bytes) -> Result<Self, ParquetError> {
-        let reader = SerializedFileReader::new(Walked(bytes.clone()))?;
-        let metadata = Arc::new(reader.metadata().clone());
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options.clone())?;
-        let schema = Schema::new(by_dictionary(plain.schema().fields()));
-        let options = options.with_schema(Arc::new(schema));
+        let bytes = Walked(bytes);
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes)?;
+        let schema = parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None)?;
         Ok(Self {
-            texts: ArrowReaderMetadata::try_new(metadata, options)?,
-            bytes,
-            reader,
+            bytes: Arc::new(bytes),
+            fields: by_dictionary(schema.fields()),
+            metadata: Arc::new(metadata),
         })
     }
 
     pub(super) fn schema(&self) -> &SchemaDescriptor {
-        self.reader.metadata().file_metadata().schema_descr()
+        self.metadata.file_metadata().schema_descr()
     }
 
     pub(super) fn groups(&self) -> usize {
-        self.reader.num_row_groups()
+        self.metadata.num_row_groups()
     }
 }
 
@@ -92,8 +87,12 @@ impl Group {
         number: usize,
         wanted: impl Iterator<Item = (usize, bool)>,
     ) -> Result<Self, ParquetError> {
-        let group = file.reader.get_row_group(number)?;
-        let schema = group.metadata().schema_descr();
+        let chunks = Chunks {
+            file: Arc::clone(&file.bytes),
+            metadata: Arc::clone(&file.metadata),
+            group: number,
+        };
+        let schema = file.schema();
         let (mut columns, mut texts) = (Vec::new(), Vec::new());
         for (at, has_addresses) in wanted {
             let column = schema.column(at);
@@ -108,7 +107,7 @@ impl Group {
                 })
             } else {
                 Content::Numbers(Numbers {
-                    reader: Box::new(group.get_column_reader(at)?),
+                    reader: Box::new(get_column_reader(Arc::clone(&column), chunks.pages(at)?)),
                     there: column.max_def_level(),
                     levels: Vec::new(),
                     values: Vec::new(),
@@ -116,12 +115,9 @@ impl Group {
             });
         }
         let read = |texts: Vec<usize>| {
-            let bytes = Walked(file.bytes.clone());
-            ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, file.texts.clone())
-                .with_projection(ProjectionMask::leaves(schema, texts))
-                .with_row_groups(vec![number])
-                .with_batch_size(BATCH)
-                .build()
+            let texts = ProjectionMask::leaves(schema, texts);
+            let levels = parquet_to_arrow_field_levels(schema, texts, Some(&file.fields))?;
+            ParquetRecordBatchReader::try_new_with_row_groups(&levels, &chunks, BATCH, None)
         };
         let texts = (!texts.is_empty()).then(|| read(texts)).transpose()?;
         Ok(Self { columns, texts })

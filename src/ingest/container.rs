@@ -157,8 +157,11 @@ fn is_csv_header(line: &[u8]) -> bool {
 /// to know how large the text will be. The last four bytes say so, modulo 2³²
 /// (RFC 1952), of the last member. `text` is where it goes, and may be used again.
 pub(super) fn gunzip_whole<'t>(compressed: &[u8], text: &'t mut Vec<u8>) -> Option<&'t [u8]> {
+    /// Deflate says at most 258 bytes in two bits, so no text is larger than this many times what it was made to.
+    const AT_MOST: u64 = 1032;
     let size = u32::from_le_bytes(*compressed.last_chunk()?);
-    if u64::from(size) > WHOLE_UP_TO || has_several_members(compressed) {
+    let is_possible = u64::from(size) <= WHOLE_UP_TO.min(compressed.len() as u64 * AT_MOST);
+    if !is_possible || has_several_members(compressed) {
         return None;
     }
     let size = size as usize;

@@ -12,6 +12,7 @@ mod fields;
 mod format;
 mod json;
 mod ocsf;
+mod pages;
 mod parquet;
 mod read;
 mod reading;

@@ -648,7 +648,7 @@ fn address<'a>(text: impl Text<'a>, start: usize, end: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::{Line, parse_line};
+    use super::super::row::{self, parse_line};
     use super::*;
     use proptest::prelude::*;
 
@@ -687,46 +687,87 @@ mod tests {
             }
         }
 
-        /// Whatever the short way reads, the long way reads the same.
+        /// Whatever the short way reads, the long way reads the same, whatever stood in the row before.
         #[test]
         fn both_ways_read_the_same(
             order in Just(super::super::FIELDS.iter().filter(|f| f.column.is_some()).map(|f| f.name).collect::<Vec<_>>()).prop_shuffle(),
             drop in 0usize..6,
-            values in prop::collection::vec(value(), 10..30),
-            usual in any::<bool>(),
-            gap in prop::sample::select(vec![" ", " ", " ", "  ", "\t"]),
-            behind in prop::sample::select(vec!["", "\n", "\r\n", "\n2 more", "\n2 1 eni-1 1.2.3.4 5.6.7.8"]),
+            is_default in any::<bool>(),
+            lines in prop::collection::vec((prop::collection::vec(value(), 10..30), 0..3u8, any::<u8>()), 1..5),
+            gap in prop::sample::select(vec![" ", " ", " ", " ", " ", " ", "  ", "\t"]),
+            behind in prop::sample::select(vec!["\n", "\n", "\n", "\r\n", "\n\n", "\n2 more\n", "\n2 1 eni-1 1.2.3.4 5.6.7.8\n"]),
         ) {
-            let names = &order[..order.len() - drop];
+            let names = match is_default {
+                true => fields::DEFAULT.split(' ').collect(),
+                false => order[..order.len() - drop].to_vec(),
+            };
             let Ok(format) = Format::from_header(&names.join(" ")) else { return Ok(()) };
-            let words: Vec<String> = names.iter().zip(values.iter().cycle()).map(|(name, value)| {
-                let usual_value = match *name {
-                    "action" => "ACCEPT",
-                    "log-status" => "OK",
-                    "protocol" => "6",
-                    "start" => "1600000000",
-                    "end" => "1600000058",
-                    name if name.contains("addr") => "10.20.30.40",
-                    name if name.contains("port") => "443",
-                    "tcp-flags" | "packets" | "bytes" => "18",
-                    _ => value,
-                };
-                if usual { usual_value.to_owned() } else { value.clone() }
-            }).collect();
-            let line = words.join(gap);
-            let text = line.clone() + behind;
+            let usual = |name: &str, value: &str, number: u8| match name {
+                "action" => "ACCEPT".to_owned(),
+                "log-status" => "OK".to_owned(),
+                "protocol" => "6".to_owned(),
+                "start" => format!("16000000{:02}", number % 100),
+                "end" => format!("160000{:04}", 100 + u16::from(number)),
+                name if name.contains("addr") => format!("10.20.30.{}", number % 3),
+                name if name.contains("port") => "443".to_owned(),
+                "tcp-flags" | "packets" | "bytes" => "18".to_owned(),
+                _ => value.to_owned(),
+            };
+            let mut text = String::new();
+            for (values, kind, number) in &lines {
+                let words = names.iter().zip(values.iter().cycle());
+                // One value of an unusual line may be usual, or all but one.
+                let words = words.enumerate().map(|(at, (name, value))| {
+                    let is_usual = match kind {
+                        0 => true,
+                        1 => at != usize::from(*number) % names.len(),
+                        _ => at == usize::from(*number) % names.len(),
+                    };
+                    if is_usual { usual(name, value, *number) } else { value.clone() }
+                });
+                text += &(words.collect::<Vec<_>>().join(gap) + behind);
+            }
+            let text = text.as_bytes();
             let mut gaps = Gaps::default();
-            gaps.find(text.as_bytes());
-            let line_gaps = gaps.line(0, format.width());
-            let mut before = Before::default();
-            if let Some((row, places)) = line_gaps.and_then(|gaps| usual_row(&format, text.as_bytes(), gaps, &mut before)) {
-                prop_assert_eq!(parse_line(&format, line.as_bytes()), Ok(Line::Row(row)), "{}", line);
-                let again = line_gaps.and_then(|gaps| usual_row(&format, text.as_bytes(), gaps, &mut before));
-                prop_assert_eq!(again, Some((row, places)), "{}", line);
-                let next = line.len() + behind.find('\n').map_or(0, |end| end);
-                prop_assert_eq!(gaps.places[places], u32::try_from(next).unwrap_or_default());
-            } else {
-                prop_assert!(!usual || gap != " " || !format.has(Column::End), "{}", line);
+            let plain = gaps.find(text);
+            let is_plain = text.split(|&b| b == b'\n').rev().skip(1).all(|line| {
+                line.split(|&b| b == b' ').all(|value| !value.is_empty() && value.iter().all(|&b| b > b' '))
+            });
+            prop_assert_eq!(plain, is_plain);
+            if !plain {
+                return Ok(());
+            }
+            let lengths = text.split_inclusive(|&b| b == b'\n').map(<[u8]>::len);
+            let ends: Vec<u32> = lengths.scan(0, |end, length| { *end += length; Some(u32::try_from(*end - 1).unwrap()) }).collect();
+            prop_assert_eq!(gaps.lines(), &ends);
+            let padded = [text, &[b'7'; SHORT + LOADED]].concat();
+            let (mut start, mut gap, mut before) = (0, 0, Before::default());
+            for &end in &ends {
+                let line = &text[start..end as usize];
+                let mut others = [before; 3];
+                let row = usual_row(&format, text, &gaps, (gap, end), &mut before);
+                // The same of the line alone, and of a format whose columns are known.
+                let alone = Line::of(&padded, start, end);
+                prop_assert_eq!(alone.is_some(), line.len() < SHORT);
+                if let Some(alone) = alone {
+                    prop_assert_eq!(usual_row(&format, alone, &gaps, (gap, end), &mut others[0]), row);
+                    if is_default {
+                        prop_assert_eq!(usual_row(&DefaultFormat, alone, &gaps, (gap, end), &mut others[1]), row);
+                    }
+                }
+                if is_default {
+                    prop_assert_eq!(usual_row(&DefaultFormat, text, &gaps, (gap, end), &mut others[2]), row);
+                }
+                let read = parse_line(&format, line);
+                if let Some(row) = row {
+                    prop_assert_eq!(read, Ok(row::Line::Row(row)), "{}", String::from_utf8_lossy(line));
+                } else if let Ok(row::Line::Row(_)) = read {
+                    // What is left to the long way although it is a row has something unusual about it.
+                    let all_usual = lines.iter().all(|(_, kind, _)| *kind == 0);
+                    prop_assert!(!all_usual || !format.has(Column::End), "{}", String::from_utf8_lossy(line));
+                }
+                gap = gaps.behind(gap, end);
+                start = end as usize + 1;
             }
         }
     }

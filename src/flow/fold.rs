@@ -15,6 +15,7 @@ use hashbrown::HashTable;
 use rayon::prelude::*;
 
 use super::keys::{Order, pack, pack_row, unpack};
+use super::names::Names;
 use super::packed::{AT_ONCE, Addition, Gathered, Packed, Whole, low, seconds};
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
@@ -71,9 +72,7 @@ impl FlowTableBuilder {
     pub fn folder(self: &Arc<Self>) -> Folder {
         Folder {
             table: Arc::clone(self),
-            last: None,
-            names: HashTable::default(),
-            long_names: HashMap::default(),
+            names: Names::default(),
             coverage: Vec::new(),
             services: HashMap::default(),
             gathered: vec![Vec::new(); PARTS],
@@ -418,11 +417,7 @@ fn flow(key: FlowKey, counters: Counters) -> Flow {
 #[derive(Debug)]
 pub struct Folder {
     table: Arc<FlowTableBuilder>,
-    /// The name of the row before: often this row's too, since a connection has rows both ways.
-    last: Option<Named>,
-    /// By [`ShortName`].
-    names: HashTable<Named>,
-    long_names: HashMap<Box<[u8]>, ObserverIx>,
+    names: Names,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
     /// By part; nothing is taken for parts without rows, for a store has a folder for each day.
@@ -431,94 +426,19 @@ pub struct Folder {
     calls: Vec<Vec<(FlowKey, u32, u16)>>,
 }
 
-/// A name of 8 to 24 bytes, `eni-` and 17 digits are 21: its first eight, the eight behind
-/// them, its last eight, which may be among those, and its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ShortName {
-    pieces: [u64; 3],
-    length: u32,
-}
-
-/// A name and its interface, in half a line of the cache.
-#[derive(Clone, Copy, Debug)]
-struct Named {
-    pieces: [u64; 3],
-    length: u32,
-    observer: ObserverIx,
-}
-
-const _: () = assert!(size_of::<Named>() == 32, "half a line of the cache");
-
-impl ShortName {
-    #[inline(always)]
-    fn of(name: &[u8]) -> Option<Self> {
-        let first = u64::from_le_bytes(*name.first_chunk()?);
-        let last = u64::from_le_bytes(*name.last_chunk()?);
-        let (middle, length) = match name.len() {
-            length @ ..=16 => (0, length as u32),
-            length @ 17..=24 => (u64::from_le_bytes(*name[8..].first_chunk()?), length as u32),
-            _ => return None,
-        };
-        Some(Self {
-            pieces: [first, middle, last],
-            length,
-        })
-    }
-}
-
-impl Named {
-    /// One piece after the other: what was just stored in pieces is not to be read as a whole.
-    #[inline(always)]
-    const fn is(&self, name: ShortName) -> bool {
-        self.pieces[0] == name.pieces[0]
-            && self.pieces[1] == name.pieces[1]
-            && self.pieces[2] == name.pieces[2]
-            && self.length == name.length
-    }
-}
-
 impl Folder {
     #[inline(always)]
     fn observer(&mut self, name: &[u8]) -> ObserverIx {
-        let short = ShortName::of(name);
-        let Some(short) = short else {
-            let known = self.long_names.get(name).copied();
-            return known.unwrap_or_else(|| self.new_observer(name));
-        };
-        if let Some(last) = self.last
-            && last.is(short)
-        {
-            return last.observer;
+        match self.names.get(name) {
+            Some(known) => known,
+            None => self.new_observer(name),
         }
-        let hash = self.table.hasher.hash_one(short.pieces);
-        let named = match self.names.find(hash, |known| known.is(short)) {
-            Some(known) => *known,
-            None => self.new_name(name, short),
-        };
-        self.last = Some(named);
-        named.observer
-    }
-
-    #[cold]
-    fn new_name(&mut self, name: &[u8], short: ShortName) -> Named {
-        let ShortName { pieces, length } = short;
-        let named = Named {
-            pieces,
-            length,
-            observer: self.new_observer(name),
-        };
-        let hasher = &self.table.hasher;
-        let hash = |named: &Named| hasher.hash_one(named.pieces);
-        self.names.insert_unique(hash(&named), named, hash);
-        named
     }
 
     #[cold]
     fn new_observer(&mut self, name: &[u8]) -> ObserverIx {
         let ix = self.table.observer(name);
-        if ShortName::of(name).is_none() {
-            self.long_names.insert(name.into(), ix);
-        }
+        self.names.insert(name, ix);
         if self.coverage.len() <= ix.index() {
             self.coverage.resize(ix.index() + 1, Coverage::default());
         }

@@ -9,6 +9,7 @@ mod coverage;
 mod days;
 mod fold;
 mod keys;
+mod names;
 mod packed;
 mod ports;
 mod presume;

@@ -10,6 +10,7 @@ mod container;
 mod csv_table;
 mod fields;
 mod format;
+mod gaps;
 mod json;
 mod ocsf;
 mod pages;
@@ -21,6 +22,7 @@ mod scan;
 mod seen;
 mod source;
 mod thrift;
+mod words;
 
 pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{Format, FormatError};

@@ -7,11 +7,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Sink;
 use super::format::Format;
+use super::gaps::Gaps;
 use super::reading::{Reading, Share};
 use super::row::{Line, Row};
-use super::scan::Gaps;
+use super::scan::{Before, Positions, usual_row};
 use super::seen::Seen;
 use super::source::Source;
+use super::words::Text;
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
@@ -304,6 +306,29 @@ fn may_overlap(sources: &[Source]) -> bool {
     }
 }
 
+/// How far some lines are read.
+#[derive(Default)]
+pub(super) struct At {
+    /// The line that is next, and its first byte.
+    pub(super) line: usize,
+    pub(super) start: usize,
+    /// The end of a value before it.
+    pub(super) gap: usize,
+    /// Lines that were read and not yet counted.
+    pub(super) read: u64,
+    before: Before,
+}
+
+impl At {
+    /// Goes on behind a line, whose last value's end and own end are given.
+    #[inline(always)]
+    pub(super) const fn pass(&mut self, gap: usize, end: u32) {
+        self.gap = gap;
+        self.line += 1;
+        self.start = end as usize + 1;
+    }
+}
+
 /// Reads sources and lines of others' sources until there are none.
 pub(super) struct Worker<'a, S> {
     pub(super) work: &'a Work<'a>,
@@ -395,6 +420,31 @@ impl<S: Sink> Worker<'_, S> {
         } else {
             self.intake.no_data += 1;
             self.sink.no_data(*interval);
+        }
+    }
+
+    /// Reads lines up to the first that is unusual; `text` is what there is of the line from one place to another.
+    ///
+    /// Not compiled for newer processors: what was just written in pieces would be read as one, for
+    /// which the processor waits.
+    #[inline(always)]
+    pub(super) fn usual_lines<'t, T: Text<'t>>(
+        &mut self,
+        format: &impl Positions,
+        text: impl Fn(usize, u32) -> Option<T>,
+        gaps: &Gaps,
+        at: &mut At,
+    ) {
+        for &end in &gaps.lines()[at.line..] {
+            let Some(text) = text(at.start, end) else {
+                return;
+            };
+            let Some(row) = usual_row(format, text, gaps, (at.gap, end), &mut at.before) else {
+                return;
+            };
+            self.take_row(row);
+            at.pass(at.gap + format.width(), end);
+            at.read += 1;
         }
     }
 

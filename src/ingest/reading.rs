@@ -1,5 +1,4 @@
 //! One source: what it is by its content, and its records out of whatever holds them.
-#![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::io::{Cursor, Read};
 use std::mem;
@@ -12,9 +11,11 @@ use super::Sink;
 use super::blocks::{Block, Blocks};
 use super::container::{self, Content, Held, MEMBERS_AT_MOST, Peeked};
 use super::format::{Format, FormatError};
-use super::read::{Task, Worker};
+use super::gaps::Gaps;
+use super::read::{At, Task, Worker};
 use super::row::{self, BadLine, LONGEST_LINE, parse_line};
-use super::scan::{Before, DefaultFormat, Gaps, Line, Positions, Text, usual_row};
+use super::scan::DefaultFormat;
+use super::words::Line;
 use super::{csv_table, json, parquet};
 
 /// A source while it is read.
@@ -391,9 +392,11 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             match &self.share.format {
                 Some(format) if format.is_default() => {
                     let line = |start, end| Line::of(text, start, end);
-                    usual_lines(self.worker, &DefaultFormat, line, gaps, &mut at);
+                    self.worker.usual_lines(&DefaultFormat, line, gaps, &mut at);
                 }
-                Some(format) => usual_lines(self.worker, format, |_, _| Some(text), gaps, &mut at),
+                Some(format) => self
+                    .worker
+                    .usual_lines(format, |_, _| Some(text), gaps, &mut at),
                 None => {}
             }
             self.share.line += mem::take(&mut at.read);
@@ -540,54 +543,6 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     fn reject(&mut self, reason: String) {
         let Share { name, line, .. } = &self.share;
         self.worker.reject(name, *line, reason);
-    }
-}
-
-/// How far some lines are read.
-#[derive(Default)]
-struct At {
-    /// The line that is next, and its first byte.
-    line: usize,
-    start: usize,
-    /// The end of a value before it.
-    gap: usize,
-    /// Lines that were read and not yet counted.
-    read: u64,
-    before: Before,
-}
-
-impl At {
-    /// Goes on behind a line, whose last value's end and own end are given.
-    #[inline(always)]
-    const fn pass(&mut self, gap: usize, end: u32) {
-        self.gap = gap;
-        self.line += 1;
-        self.start = end as usize + 1;
-    }
-}
-
-/// Reads lines up to the first that is unusual; `text` is what there is of the line from one place to another.
-///
-/// Not compiled for newer processors: what was just written in pieces would be read as one, for
-/// which the processor waits.
-#[inline(always)]
-fn usual_lines<'t, S: Sink, T: Text<'t>>(
-    worker: &mut Worker<'_, S>,
-    format: &impl Positions,
-    text: impl Fn(usize, u32) -> Option<T>,
-    gaps: &Gaps,
-    at: &mut At,
-) {
-    for &end in &gaps.lines()[at.line..] {
-        let Some(text) = text(at.start, end) else {
-            return;
-        };
-        let Some(row) = usual_row(format, text, gaps, (at.gap, end), &mut at.before) else {
-            return;
-        };
-        worker.take_row(row);
-        at.pass(at.gap + format.width(), end);
-        at.read += 1;
     }
 }
 

@@ -1,0 +1,126 @@
+//! Interfaces by the names that rows have for them.
+#![expect(clippy::inline_always, reason = "measured: benches/README.md")]
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use super::table::ObserverIx;
+use crate::net::HashMap;
+
+/// What a worker knows of them.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    hasher: foldhash::fast::RandomState,
+    /// The name of the row before: often this row's too, since a connection has rows both ways.
+    last: Option<Named>,
+    /// By [`ShortName`].
+    short: HashTable<Named>,
+    long: HashMap<Box<[u8]>, ObserverIx>,
+}
+
+/// A name of 8 to 24 bytes, `eni-` and 17 digits are 21: its first eight, the eight behind
+/// them, its last eight, which may be among those, and its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ShortName {
+    pieces: [u64; 3],
+    length: u32,
+}
+
+/// A name and its interface, in half a line of the cache.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    pieces: [u64; 3],
+    length: u32,
+    observer: ObserverIx,
+}
+
+const _: () = assert!(size_of::<Named>() == 32, "half a line of the cache");
+
+impl ShortName {
+    #[inline(always)]
+    fn of(name: &[u8]) -> Option<Self> {
+        let first = u64::from_le_bytes(*name.first_chunk()?);
+        let last = u64::from_le_bytes(*name.last_chunk()?);
+        let (middle, length) = match name.len() {
+            length @ ..=16 => (0, length as u32),
+            length @ 17..=24 => (u64::from_le_bytes(*name[8..].first_chunk()?), length as u32),
+            _ => return None,
+        };
+        Some(Self {
+            pieces: [first, middle, last],
+            length,
+        })
+    }
+}
+
+impl Named {
+    /// One piece after the other: what was just stored in pieces is not to be read as a whole.
+    #[inline(always)]
+    const fn is(&self, name: ShortName) -> bool {
+        self.pieces[0] == name.pieces[0]
+            && self.pieces[1] == name.pieces[1]
+            && self.pieces[2] == name.pieces[2]
+            && self.length == name.length
+    }
+}
+
+impl Names {
+    /// The interface of a name, if it is known.
+    #[inline(always)]
+    pub(super) fn get(&mut self, name: &[u8]) -> Option<ObserverIx> {
+        let Some(short) = ShortName::of(name) else {
+            return self.long.get(name).copied();
+        };
+        if let Some(last) = self.last
+            && last.is(short)
+        {
+            return Some(last.observer);
+        }
+        let hash = self.hasher.hash_one(short.pieces);
+        let known = *self.short.find(hash, |known| known.is(short))?;
+        self.last = Some(known);
+        Some(known.observer)
+    }
+
+    /// Gives a new name its interface.
+    pub(super) fn insert(&mut self, name: &[u8], observer: ObserverIx) {
+        let Some(ShortName { pieces, length }) = ShortName::of(name) else {
+            self.long.insert(name.into(), observer);
+            return;
+        };
+        let named = Named {
+            pieces,
+            length,
+            observer,
+        };
+        let hash = |named: &Named| self.hasher.hash_one(named.pieces);
+        self.short.insert_unique(hash(&named), named, hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Names of every length are told apart, also where their pieces are the same.
+        #[test]
+        fn names_are_told_apart(texts in prop::collection::vec("[ab]{0,30}|a{0,30}|eni-[01]{17}", 1..60)) {
+            let mut names = Names::default();
+            let mut known: BTreeMap<&str, ObserverIx> = BTreeMap::new();
+            for (number, text) in texts.iter().enumerate() {
+                prop_assert_eq!(names.get(text.as_bytes()), known.get(text.as_str()).copied(), "{}", text);
+                if !known.contains_key(text.as_str()) {
+                    names.insert(text.as_bytes(), ObserverIx::new(number));
+                    known.insert(text, ObserverIx::new(number));
+                }
+                prop_assert_eq!(names.get(text.as_bytes()), known.get(text.as_str()).copied(), "{}", text);
+            }
+        }
+    }
+}

@@ -221,63 +221,17 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let repeated = all - findings.len();
     let after_rules = replay::after(inventory, &Change::from(&rules));
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
-    // Nothing here needs anything else of it.
-    let ((trade_off, (graph, tightenings)), ((blast, exposure), (wider, (replay, still_open)))) =
-        rayon::join(
-            || {
-                rayon::join(
-                    || replay::trade_off(&evidence, &basis, &rules),
-                    || {
-                        rayon::join(
-                            || graph::build(inventory, table, connections, &rules),
-                            || {
-                                replay::tightenings(
-                                    inventory,
-                                    &after,
-                                    &after_rules,
-                                    &rules,
-                                    connections,
-                                )
-                            },
-                        )
-                    },
-                )
-            },
-            || {
-                rayon::join(
-                    || {
-                        rayon::join(
-                            || {
-                                replay::blast_radius(
-                                    inventory,
-                                    gates,
-                                    &after,
-                                    &after_rules,
-                                    connections,
-                                )
-                            },
-                            || replay::exposure(inventory, gates, &after, connections),
-                        )
-                    },
-                    || {
-                        rayon::join(
-                            || replay::wider(inventory, gates, &after, &after_rules),
-                            || {
-                                (
-                                    replay::verify(inventory, &after, connections),
-                                    replay::still_open(
-                                        inventory,
-                                        &after,
-                                        &after_rules,
-                                        connections,
-                                    ),
-                                )
-                            },
-                        )
-                    },
-                )
-            },
-        );
+    let proof = Proof::new(&evidence, &basis, &rules, (&after, &after_rules));
+    let Proof {
+        trade_off,
+        graph,
+        tightenings,
+        blast,
+        exposure,
+        wider,
+        replay,
+        still_open,
+    } = proof;
     let stages = replay::stages(inventory, &rules, &replay, &tightenings, connections);
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
@@ -302,5 +256,77 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         table: judged.table,
         connections: judged.connections,
         hits: judged.hits,
+    }
+}
+
+/// What holds of the rules as they are after the change.
+struct Proof {
+    trade_off: Vec<TradeOff>,
+    graph: AccessGraph,
+    tightenings: Vec<Revocation>,
+    blast: Vec<BlastRadius>,
+    exposure: Exposure,
+    wider: Vec<Widening>,
+    replay: Replay,
+    still_open: Vec<StillOpen>,
+}
+
+impl Proof {
+    /// Nothing in it needs anything else of it, so all is made side by side.
+    fn new(
+        evidence: &suggest::Evidence<'_>,
+        basis: &Basis<'_>,
+        rules: &RuleSet,
+        (after, after_rules): (&Gates, &[Vec<Rule>]),
+    ) -> Self {
+        let suggest::Evidence {
+            inventory,
+            today,
+            table,
+            connections,
+            ..
+        } = *evidence;
+        let of_rules = || {
+            let tightenings =
+                || replay::tightenings(inventory, after, after_rules, rules, connections);
+            rayon::join(
+                || replay::trade_off(evidence, basis, rules),
+                || {
+                    rayon::join(
+                        || graph::build(inventory, table, connections, rules),
+                        tightenings,
+                    )
+                },
+            )
+        };
+        let of_reach = || {
+            rayon::join(
+                || replay::blast_radius(inventory, today, after, after_rules, connections),
+                || replay::exposure(inventory, today, after, connections),
+            )
+        };
+        let of_passage = || {
+            rayon::join(
+                || replay::wider(inventory, today, after, after_rules),
+                || {
+                    (
+                        replay::verify(inventory, after, connections),
+                        replay::still_open(inventory, after, after_rules, connections),
+                    )
+                },
+            )
+        };
+        let ((trade_off, (graph, tightenings)), ((blast, exposure), (wider, (replay, still_open)))) =
+            rayon::join(of_rules, || rayon::join(of_reach, of_passage));
+        Self {
+            trade_off,
+            graph,
+            tightenings,
+            blast,
+            exposure,
+            wider,
+            replay,
+            still_open,
+        }
     }
 }

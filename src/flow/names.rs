@@ -42,14 +42,14 @@ impl ShortName {
     fn of(name: &[u8]) -> Option<Self> {
         let first = u64::from_le_bytes(*name.first_chunk()?);
         let last = u64::from_le_bytes(*name.last_chunk()?);
-        let (middle, length) = match name.len() {
-            length @ ..=16 => (0, length as u32),
-            length @ 17..=24 => (u64::from_le_bytes(*name[8..].first_chunk()?), length as u32),
+        let middle = match name.len() {
+            ..=16 => 0,
+            17..=24 => u64::from_le_bytes(*name[8..].first_chunk()?),
             _ => return None,
         };
         Some(Self {
             pieces: [first, middle, last],
-            length,
+            length: u32::try_from(name.len()).ok()?,
         })
     }
 }

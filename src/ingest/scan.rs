@@ -288,9 +288,10 @@ mod tests {
             gap in prop::sample::select(vec![" ", " ", " ", " ", " ", " ", "  ", "\t"]),
             behind in prop::sample::select(vec!["\n", "\n", "\n", "\r\n", "\n\n", "\n2 more\n", "\n2 1 eni-1 1.2.3.4 5.6.7.8\n"]),
         ) {
-            let names = match is_default {
-                true => fields::DEFAULT.split(' ').collect(),
-                false => order[..order.len() - drop].to_vec(),
+            let names = if is_default {
+                fields::DEFAULT.split(' ').collect()
+            } else {
+                order[..order.len() - drop].to_vec()
             };
             let Ok(format) = Format::from_header(&names.join(" ")) else { return Ok(()) };
             let usual = |name: &str, value: &str, number: u8| match name {

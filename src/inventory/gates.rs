@@ -50,7 +50,7 @@ impl Outline {
         }
     }
 
-    fn may_cover(&self, service: Service) -> bool {
+    fn may_cover(self, service: Service) -> bool {
         let is_in = self.from_port <= service.port && service.port <= self.to_port;
         is_in
             && match self.protocol {

@@ -90,7 +90,7 @@ impl Gzip {
     fn decompressed(&mut self, mut page: Page) -> Result<Page, ParquetError> {
         match &mut page {
             Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => {
-                *buf = Bytes::copy_from_slice(self.bytes(buf)?);
+                *buf = Bytes::copy_from_slice(gunzip(buf, &mut self.text)?);
             }
             Page::DataPageV2 {
                 buf,
@@ -104,31 +104,31 @@ impl Gzip {
                 let levels = usize::try_from(levels).ok();
                 let halves = levels.and_then(|levels| buf.split_at_checked(levels));
                 let (levels, values) = halves.ok_or_else(damaged)?;
-                *buf = [levels, self.bytes(values)?].concat().into();
+                *buf = [levels, gunzip(values, &mut self.text)?].concat().into();
                 *is_compressed = false;
             }
             Page::DataPageV2 { .. } => {}
         }
         Ok(page)
     }
+}
 
-    fn bytes(&mut self, compressed: &[u8]) -> Result<&[u8], ParquetError> {
-        if compressed.is_empty() {
-            return Ok(&[]);
-        }
-        // Asked twice, for what was lent can't be lent to be tried again.
-        if gunzip_whole(compressed, &mut self.text).is_some() {
-            let size = compressed
-                .last_chunk()
-                .map(|size| u32::from_le_bytes(*size));
-            return Ok(&self.text[..size.unwrap_or_default() as usize]);
-        }
-        self.text.clear();
-        let decoder = MultiGzDecoder::new(compressed);
-        let read = decoder.take(WHOLE_UP_TO).read_to_end(&mut self.text);
-        read.map(|_| self.text.as_slice())
-            .map_err(|error| ParquetError::General(error.to_string()))
+/// What was compressed; `text` is where it goes, and may be used again.
+fn gunzip<'t>(compressed: &[u8], text: &'t mut Vec<u8>) -> Result<&'t [u8], ParquetError> {
+    // A page without values has none to compress.
+    if compressed.is_empty() {
+        return Ok(&[]);
     }
+    let whole = gunzip_whole(compressed, text).map(<[u8]>::len);
+    if let Some(length) = whole {
+        return Ok(&text[..length]);
+    }
+    text.clear();
+    let read = MultiGzDecoder::new(compressed)
+        .take(WHOLE_UP_TO)
+        .read_to_end(text);
+    read.map(|_| text.as_slice())
+        .map_err(|error| ParquetError::General(error.to_string()))
 }
 
 fn damaged() -> ParquetError {
@@ -155,5 +155,37 @@ impl PageReader for Gzip {
 
     fn skip_next_page(&mut self) -> Result<(), ParquetError> {
         self.pages.skip_next_page()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::gunzip;
+
+    proptest! {
+        /// Whatever was there before, and however many members it has; what is damaged is refused.
+        #[test]
+        fn pages_are_what_was_compressed(
+            members in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..4),
+            cut in 1usize..9,
+            before in 0usize..900,
+        ) {
+            let mut compressed = Vec::new();
+            for member in &members {
+                let mut encoder = GzEncoder::new(&mut compressed, Compression::default());
+                encoder.write_all(member).unwrap();
+                encoder.finish().unwrap();
+            }
+            let mut text = vec![7; before];
+            prop_assert_eq!(gunzip(&compressed, &mut text).unwrap(), members.concat());
+            compressed.truncate(compressed.len() - cut);
+            prop_assert!(gunzip(&compressed, &mut text).is_err());
+        }
     }
 }

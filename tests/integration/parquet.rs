@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use closegate::ingest;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Encoding;
-use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::basic::{Compression, Encoding, GzipLevel, ZstdLevel};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use proptest::prelude::*;
 
 use crate::containers::read;
@@ -103,11 +103,23 @@ fn file(rows: &[Values], bytes: bool, properties: WriterPropertiesBuilder) -> Ve
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
-    /// Texts in a dictionary, plain, in a dictionary that got too large on the way, and by what they share with the one before.
+    /// Texts in a dictionary, plain, in a dictionary that got too large on the way, and by what they share with the one before;
+    /// in pages of either version, however compressed: AWS's are by gzip.
     #[test]
-    fn every_encoding_says_the_same(rows in prop::collection::vec(values(), 1..3500), bytes in any::<bool>()) {
+    fn every_encoding_says_the_same(
+        rows in prop::collection::vec(values(), 1..3500),
+        bytes in any::<bool>(),
+        compression in prop::sample::select(vec![
+            Compression::GZIP(GzipLevel::default()),
+            Compression::GZIP(GzipLevel::try_new(1).unwrap()),
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::ZSTD(ZstdLevel::default()),
+        ]),
+        version in prop::sample::select(vec![WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0]),
+    ) {
         let (wanted, of_text) = read(text(&rows).as_bytes());
-        let properties = WriterProperties::builder;
+        let properties = || WriterProperties::builder().set_compression(compression).set_writer_version(version);
         let plain = || properties().set_dictionary_enabled(false);
         let mut by_difference = plain();
         for name in TEXTS {

@@ -117,6 +117,12 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         let mut reader = peeked.into_reader();
         let mut compressed = mem::take(&mut self.worker.compressed);
         compressed.clear();
+        // As much as a file has, instead of twice as much as was read so far, again and again.
+        if depth == 0 {
+            let size = self.worker.work.sources[self.source].size;
+            let size = size.min(container::WHOLE_UP_TO);
+            compressed.reserve_exact(usize::try_from(size).unwrap_or_default());
+        }
         let held = (&mut reader)
             .take(container::WHOLE_UP_TO)
             .read_to_end(&mut compressed);
@@ -140,8 +146,9 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
                 return;
             }
         }
-        let decoder = MultiGzDecoder::new(Cursor::new(compressed).chain(reader));
+        let decoder = MultiGzDecoder::new(Cursor::new(&compressed).chain(reader));
         self.content(Box::new(decoder), depth + 1);
+        self.worker.compressed = compressed;
     }
 
     fn tar(&mut self, reader: impl Read, depth: usize) {

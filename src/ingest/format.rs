@@ -11,6 +11,7 @@ pub struct Format {
     plan: Vec<u8>,
     /// By [`Column`]: the position in the line.
     positions: [Option<usize>; COLUMNS],
+    is_default: bool,
 }
 
 pub(super) const SKIP: u8 = u8::MAX;
@@ -80,6 +81,7 @@ impl Format {
             names: Vec::new(),
             plan: Vec::new(),
             positions: [None; COLUMNS],
+            is_default: false,
         };
         for name in names {
             if name.replace('_', "-") == fields::TRANSIT_GATEWAY_MARK {
@@ -107,6 +109,8 @@ impl Format {
                 return Err(FormatError::Missing(name));
             }
         }
+        let names = format.names.iter();
+        format.is_default = names.eq(fields::DEFAULT.split(' '));
         Ok(format)
     }
 
@@ -145,8 +149,8 @@ impl Format {
     }
 
     /// Whether it is the default format.
-    pub(super) fn is_default(&self) -> bool {
-        self.names.iter().eq(fields::DEFAULT.split(' '))
+    pub(super) const fn is_default(&self) -> bool {
+        self.is_default
     }
 
     /// The field names in order.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::keys::{Order, pack, pack_row, unpack};
+use super::keys::{Order, WAY, pack, pack_row, unpack};
 use super::names::Names;
 use super::packed::{AT_ONCE, Addition, Gathered, Packed, Whole, low, seconds};
 use super::presume::dropped;
@@ -22,9 +22,10 @@ use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_s
 use super::{Contacts, Coverage, Days, Dropped, Ports};
 use crate::ingest::{Interval, Row, Sink};
 use crate::net::{HashMap, Service, may_be_public};
+use crate::touched;
 
 /// Parts of the table.
-const PARTS: usize = 256;
+const PARTS: usize = 64;
 
 /// A fold in progress.
 #[derive(Debug)]
@@ -80,11 +81,12 @@ impl FlowTableBuilder {
         }
     }
 
-    /// How many flows there are so far, but for what folders have gathered.
-    pub fn flows(&self) -> usize {
+    /// How many flows there is room for so far, at most twice as many as there are; without what folders
+    /// have gathered.
+    pub fn rooms(&self) -> usize {
         let count = |part: &Mutex<Part>| {
             let part = lock(part);
-            part.packed.len() + part.rest.len()
+            part.packed.rooms() + part.rest.len()
         };
         self.parts.iter().map(count).sum()
     }
@@ -117,9 +119,15 @@ impl FlowTableBuilder {
         }
     }
 
+    /// What both directions have in common.
+    #[inline]
+    fn hash_of_packed(&self, key: u128) -> u64 {
+        self.hasher.hash_one(key & !WAY)
+    }
+
     fn hash_of(&self, key: &FlowKey) -> u64 {
         match pack(key) {
-            Some(packed) => self.hasher.hash_one(packed),
+            Some(packed) => self.hash_of_packed(packed),
             None => self.hasher.hash_one(key),
         }
     }
@@ -196,7 +204,7 @@ impl FlowTableBuilder {
                 self.add(key, &flow.counters);
                 continue;
             };
-            let hash = self.hasher.hash_one(packed);
+            let hash = self.hash_of_packed(packed);
             let part = part(hash);
             gathered[part].push(Whole {
                 key: packed,
@@ -356,11 +364,15 @@ fn flows_in_order(
         }
     });
     order.par_sort_unstable();
-    let put_down = |(order, part, place): (Order, u32, u32)| match packed.get(part as usize) {
+    let put_down = |&(order, part, place): &(Order, u32, u32)| match packed.get(part as usize) {
         Some(packed) => flow(order.key(), packed.counters(place)),
         None => rest[place as usize],
     };
-    let mut flows: Vec<Flow> = order.into_par_iter().map(put_down).collect();
+    let touch = |&(_, part, place): &(Order, u32, u32)| {
+        let part = packed.get(part as usize);
+        part.map_or(0, |part| part.touch(place))
+    };
+    let mut flows: Vec<Flow> = touched::map(&order, touch, put_down).collect();
     if !long.is_empty() {
         long.par_sort_unstable_by_key(|flow| flow.key);
         flows.append(&mut long);
@@ -458,7 +470,7 @@ impl Folder {
             self.table.add_row(observer, row, dropped, records);
             return;
         };
-        let hash = self.table.hasher.hash_one(key);
+        let hash = self.table.hash_of_packed(key);
         let part = part(hash);
         let rows = &mut self.gathered[part];
         rows.push(Gathered {

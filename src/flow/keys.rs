@@ -8,10 +8,12 @@ use crate::ingest::Row;
 use crate::net::Protocol;
 
 const ACCEPTED: u128 = 1;
-const SRC_DROPPED: u128 = 2;
 
-/// An IPv4 flow with one port as one number: observer, sender, receiver, port,
-/// protocol, and two flags.
+/// The bit of a packed flow that says that its sender's port is dropped, and not its receiver's.
+pub(super) const WAY: u128 = 2;
+
+/// An IPv4 flow with one port as one number: observer, the end whose port is dropped, the other
+/// one, its port, protocol, and two flags. Both directions of a connection differ only in [`WAY`].
 pub(super) fn pack(key: &FlowKey) -> Option<u128> {
     let ends = [(&key.src, key.src_port), (&key.dst, key.dst_port)];
     let packed = pack_ends(ends, key.dropped)?;
@@ -32,13 +34,13 @@ fn pack_ends([src, dst]: [(&IpAddr, u16); 2], dropped: Dropped) -> Option<u128> 
     let ((IpAddr::V4(from), from_port), (IpAddr::V4(to), to_port)) = (src, dst) else {
         return None;
     };
-    let (port, flag) = match dropped {
-        Dropped::Src => (to_port, SRC_DROPPED),
-        Dropped::Dst => (from_port, 0),
+    let (client, server, port, way) = match dropped {
+        Dropped::Src => (from, to, to_port, WAY),
+        Dropped::Dst => (to, from, from_port, 0),
         Dropped::Neither => return None,
     };
-    let addresses = u128::from(from.to_bits()) << 64 | u128::from(to.to_bits()) << 32;
-    Some(addresses | u128::from(port) << 16 | flag)
+    let addresses = u128::from(client.to_bits()) << 64 | u128::from(server.to_bits()) << 32;
+    Some(addresses | u128::from(port) << 16 | way)
 }
 
 #[inline]
@@ -55,15 +57,17 @@ fn with_rest(packed: u128, observer: ObserverIx, protocol: Protocol, accepted: b
 )]
 pub(super) fn unpack(packed: u128) -> FlowKey {
     let port = (packed >> 16) as u16;
-    let (src_port, dst_port, dropped) = if packed & SRC_DROPPED == 0 {
-        (port, 0, Dropped::Dst)
+    let address = |bits| IpAddr::V4(Ipv4Addr::from_bits(bits));
+    let (client, server) = ((packed >> 64) as u32, (packed >> 32) as u32);
+    let (src, dst, src_port, dst_port, dropped) = if packed & WAY == 0 {
+        (server, client, port, 0, Dropped::Dst)
     } else {
-        (0, port, Dropped::Src)
+        (client, server, 0, port, Dropped::Src)
     };
     FlowKey {
         observer: ObserverIx((packed >> 96) as u32),
-        src: IpAddr::V4(Ipv4Addr::from_bits((packed >> 64) as u32)),
-        dst: IpAddr::V4(Ipv4Addr::from_bits((packed >> 32) as u32)),
+        src: address(src),
+        dst: address(dst),
         src_port,
         dst_port,
         protocol: Protocol((packed >> 8) as u8),

@@ -9,21 +9,24 @@
 use std::hint::black_box;
 
 use super::days::DAY;
+use super::keys::WAY;
 use super::table::{Counters, Signs};
 use super::{Days, Ports};
 use crate::net::HashMap;
 
 /// Rows that are folded at a time, at most.
-pub(super) const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 128;
 
 /// A part of the flows.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
     /// A power of two of them.
     buckets: Vec<Bucket>,
-    cells: Vec<Cell>,
-    /// Days of the flows whose rows lie too far apart for their cell, by place.
-    far: HashMap<u32, Days>,
+    pairs: Vec<Pair>,
+    /// Cells that something was added to.
+    count: usize,
+    /// Days of the flows whose rows lie too far apart for their cell, by pair and way.
+    far: HashMap<(u32, usize), Days>,
 }
 
 /// Flows whose hash is in one line of the processor's cache.
@@ -32,7 +35,7 @@ pub(super) struct Packed {
 struct Bucket {
     /// Zero where no flow is.
     hashes: [u32; IN_A_BUCKET],
-    /// Where their cells are, or [`FREE`]; those that are free come last.
+    /// Where their pairs are, or [`FREE`]; those that are free come last.
     places: [u32; IN_A_BUCKET],
 }
 
@@ -68,7 +71,7 @@ impl Bucket {
     }
 }
 
-/// Something to fold: a key, its hash, and what to add.
+/// Something to fold: a key, the hash that it has in common with the other way, and what to add.
 pub(super) trait Addition {
     fn key(&self) -> u128;
     fn hash(&self) -> u32;
@@ -120,6 +123,11 @@ impl Cell {
         }
     }
 
+    /// Nothing was added yet.
+    const fn is_empty(&self) -> bool {
+        self.first == u32::MAX && self.last == 0
+    }
+
     const fn key(&self) -> u128 {
         (self.key[1] as u128) << 64 | self.key[0] as u128
     }
@@ -131,7 +139,8 @@ impl Cell {
         (self.records, self.more_records) = (low(records), (records >> 32) as u8);
         self.packets = self.packets.saturating_add(packets);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.first = self.first.min(first);
+        // In a damaged store the end may be before the start.
+        self.first = self.first.min(first).min(last);
         self.last = self.last.max(last);
     }
 
@@ -155,6 +164,23 @@ impl Cell {
             self.days >> (day % u64::from(u64::BITS)) & 1 == 1
         })
     }
+}
+
+/// Both directions of a connection, whose rows come together: what the second one touches is at hand.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(128))]
+struct Pair([Cell; 2]);
+
+impl Pair {
+    /// Those of a flow and the one the other way.
+    const fn of(key: u128) -> Self {
+        Self([Cell::of(key & !WAY), Cell::of(key | WAY)])
+    }
+}
+
+/// Which of its pair's cells a flow's is.
+const fn way(key: u128) -> usize {
+    (key & WAY != 0) as usize
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
@@ -265,7 +291,7 @@ impl Packed {
         if rows.is_empty() {
             return;
         }
-        if (self.cells.len() + rows.len()) * 4 > self.buckets.len() * IN_A_BUCKET * 3 {
+        if (self.pairs.len() + rows.len()) * 4 > self.buckets.len() * IN_A_BUCKET * 3 {
             self.grow(rows.len());
         }
         let mask = self.buckets.len() - 1;
@@ -279,12 +305,12 @@ impl Packed {
             *place = self.place(row, mask);
         }
         let mut touched = 0;
-        for &place in &places[..rows.len()] {
-            touched ^= self.cells[place as usize].packets;
+        for (&place, row) in places.iter().zip(rows) {
+            touched ^= self.cell(place, row.key()).packets;
         }
         black_box(touched);
         for (&place, row) in places.iter().zip(rows) {
-            let is_its_own = self.cells[place as usize].key == halves(row.key());
+            let is_its_own = self.cell(place, row.key()).key == halves(row.key());
             let place = if is_its_own {
                 place
             } else {
@@ -294,7 +320,12 @@ impl Packed {
         }
     }
 
-    /// Where the cell of a row's hash is, which is nearly always the one of its key; a new hash gets its place.
+    #[inline]
+    fn cell(&self, pair: u32, key: u128) -> &Cell {
+        &self.pairs[pair as usize].0[way(key)]
+    }
+
+    /// Where the pair of a row's hash is, which is nearly always the one of its key; a new hash gets its place.
     #[inline]
     fn place(&mut self, row: &impl Addition, mask: usize) -> u32 {
         let mut at = start(row.hash(), mask);
@@ -312,7 +343,7 @@ impl Packed {
         }
     }
 
-    /// Where the cell of a row's key is, if another key has its hash.
+    /// Where the pair of a row's key is, if another pair has its hash.
     #[cold]
     fn true_place(&mut self, row: &impl Addition, mask: usize) -> u32 {
         let key = halves(row.key());
@@ -320,7 +351,7 @@ impl Packed {
         loop {
             let places = self.buckets[at].places;
             let mut used = places.into_iter().take_while(|&place| place != FREE);
-            if let Some(place) = used.find(|&place| self.cells[place as usize].key == key) {
+            if let Some(place) = used.find(|&place| self.cell(place, row.key()).key == key) {
                 return place;
             }
             if places[IN_A_BUCKET - 1] == FREE {
@@ -330,30 +361,32 @@ impl Packed {
         }
     }
 
-    /// Gives a key its place, in a bucket with room.
+    /// Gives a pair its place, in a bucket with room.
     fn insert(&mut self, at: usize, row: &impl Addition) -> u32 {
-        let place = u32::try_from(self.cells.len()).expect("parts are small");
+        let place = u32::try_from(self.pairs.len()).expect("parts are small");
         self.buckets[at].put(row.hash(), place);
-        self.cells.push(Cell::of(row.key()));
+        self.pairs.push(Pair::of(row.key()));
         place
     }
 
     #[inline]
-    fn add(&mut self, place: u32, row: &impl Addition) {
-        let cell = &mut self.cells[place as usize];
+    fn add(&mut self, pair: u32, row: &impl Addition) {
+        let way = way(row.key());
+        let cell = &mut self.pairs[pair as usize].0[way];
+        self.count += usize::from(cell.is_empty());
         let (first, last) = (cell.first, cell.last);
         row.add_to(cell);
         if cell.is_near() {
             cell.days |= row.days_modulo_64();
         } else {
-            let known = self.far.entry(place);
+            let known = self.far.entry((pair, way));
             let known = known.or_insert_with(|| cell.days(first, last));
             known.join(row.days());
         }
     }
 
     fn grow(&mut self, more: usize) {
-        let needed = (self.cells.len() + more) * 2 / IN_A_BUCKET;
+        let needed = (self.pairs.len() + more) * 2 / IN_A_BUCKET;
         let size = needed.next_power_of_two().max(FEWEST);
         let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; size]);
         let mask = size - 1;
@@ -368,20 +401,33 @@ impl Packed {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.cells.len()
+    /// How many flows there are.
+    pub(super) const fn len(&self) -> usize {
+        self.count
     }
 
-    /// Every key with the ports that it does without and the place of its cell, in no order.
+    /// How many flows there is room for, since the other way of each has its own.
+    pub(super) const fn rooms(&self) -> usize {
+        2 * self.pairs.len()
+    }
+
+    /// Every key with the ports that it does without and where its flow is, in no order.
     pub(super) fn entries(&self) -> impl Iterator<Item = (u128, &Ports, u32)> {
-        let cells = self.cells.iter().zip(0..);
-        cells.map(|(cell, place)| (cell.key(), &cell.dropped, place))
+        let cells = self.pairs.iter().flat_map(|Pair(cells)| cells);
+        let used = cells.zip(0..).filter(|(cell, _)| !cell.is_empty());
+        used.map(|(cell, place)| (cell.key(), &cell.dropped, place))
     }
 
-    /// What a flow adds up to.
+    /// Some number of a flow of [`Self::entries`].
+    pub(super) fn touch(&self, place: u32) -> u64 {
+        self.pairs[place as usize / 2].0[place as usize % 2].packets
+    }
+
+    /// What a flow of [`Self::entries`] adds up to.
     pub(super) fn counters(&self, place: u32) -> Counters {
-        let cell = &self.cells[place as usize];
-        let far = self.far.get(&place).copied();
+        let (pair, way) = (place / 2, place as usize % 2);
+        let cell = &self.pairs[pair as usize].0[way];
+        let far = self.far.get(&(pair, way)).copied();
         Counters {
             records: cell.records(),
             packets: cell.packets,
@@ -448,7 +494,8 @@ mod tests {
             let mut table = Packed::default();
             let mut sums: BTreeMap<u128, Counters> = BTreeMap::new();
             let rows: Vec<Gathered> = rows.into_iter().map(|(low, high, row)| {
-                let hash = u32::try_from((low * 0x9e37 + high) % hashes).unwrap();
+                let connection = low & !u64::try_from(WAY).unwrap();
+                let hash = u32::try_from((connection * 0x9e37 + high) % hashes).unwrap();
                 Gathered { key: u128::from(high) << 64 | u128::from(low), hash, ..row }
             }).collect();
             for some in rows.chunks(at_once) {
@@ -483,6 +530,28 @@ mod tests {
             let found: BTreeMap<u128, Counters> =
                 entries.map(|(key, _, place)| (key, again.counters(place))).collect();
             prop_assert_eq!(found, sums);
+        }
+
+        /// Nor is one lost whose times a damaged store has the wrong way round.
+        #[test]
+        fn every_flow_stays(times in prop::collection::vec((any::<bool>(), any::<bool>()), 1..9)) {
+            let mut table = Packed::default();
+            for &(later, earlier) in &times {
+                let time = |is_last| if is_last { u64::MAX } else { 0 };
+                let counters = Counters {
+                    records: 0,
+                    packets: 0,
+                    bytes: 0,
+                    first: time(later),
+                    last: time(earlier),
+                    days: Days::default(),
+                    signs: Signs::NONE,
+                    dropped: Ports::NONE,
+                };
+                table.fold(&[Whole { key: 0, hash: 0, counters }]);
+            }
+            prop_assert_eq!(table.len(), 1);
+            prop_assert_eq!(table.entries().count(), 1);
         }
     }
 }

@@ -470,7 +470,7 @@ fn by_day(
     progress: &(impl Fn(u64) + Sync),
 ) -> (BTreeMap<u64, FlowTableBuilder>, Intake, usize) {
     let days = Days::default();
-    let full = || days.flows() >= held;
+    let full = || days.rooms() >= held;
     let sink = || DaySink {
         days: &days,
         folders: HashMap::default(),
@@ -489,10 +489,10 @@ fn by_day(
 struct Days(Mutex<BTreeMap<u64, Arc<FlowTableBuilder>>>);
 
 impl Days {
-    /// How many flows there are so far.
-    fn flows(&self) -> usize {
+    /// How many flows there is room for so far.
+    fn rooms(&self) -> usize {
         let days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        days.values().map(|builder| builder.flows()).sum()
+        days.values().map(|builder| builder.rooms()).sum()
     }
 }
 

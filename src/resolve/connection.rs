@@ -1,5 +1,7 @@
 //! Conversations folded into connections: the client's port is dropped.
 
+use std::fmt::{Display, Write as _};
+
 use super::conversation::{Conversation, Pair, Side};
 use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
@@ -125,11 +127,14 @@ impl Unattributed {
     }
 }
 
-/// What a conversation has to do with one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What makes two conversations one connection: initiator, responder and service.
+pub(super) type Key = (End, End, Service);
+
+/// What a conversation has to do with one connection. Small, for it is what is sorted.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
-    /// Initiator, responder and service: what makes two conversations one connection.
-    pub(super) key: (End, End, Service),
+    /// The connection's.
+    pub(super) id: ConnectionId,
     /// Position of the conversation.
     pub(super) conversation: usize,
     /// Position among the conversation's known ports, where these are the responder's.
@@ -142,22 +147,37 @@ impl Share {
     pub(super) fn of<'c>(
         position: usize,
         conversation: &'c Conversation<'_>,
-        decision: &Decision,
+        decision: Decision,
+        id: impl Fn(Key) -> ConnectionId + 'c,
     ) -> impl Iterator<Item = Self> + 'c {
-        let pair = &conversation.pair;
-        let initiator = pair.socket(decision.initiator).end;
-        let responder = pair.socket(decision.initiator.other());
-        let sockets = conversation.sockets(decision.initiator.other());
-        sockets.enumerate().map(move |(number, socket)| Self {
-            key: (
-                initiator,
-                responder.end,
-                Service::new(pair.protocol, socket.port),
-            ),
+        let keys = keys(conversation, decision).enumerate();
+        keys.map(move |(number, key)| Self {
+            id: id(key),
             conversation: position,
             number,
         })
     }
+
+    /// Of the conversation that it is a share of, and how that was decided.
+    pub(super) fn key(&self, conversation: &Conversation<'_>, decision: Decision) -> Key {
+        let key = keys(conversation, decision).nth(self.number);
+        key.expect("a share of this conversation")
+    }
+}
+
+/// The connections that a conversation has to do with.
+fn keys<'c>(
+    conversation: &'c Conversation<'_>,
+    decision: Decision,
+) -> impl Iterator<Item = Key> + 'c {
+    let pair = &conversation.pair;
+    let responder = decision.initiator.other();
+    let ends = (
+        pair.socket(decision.initiator).end,
+        pair.socket(responder).end,
+    );
+    let sockets = conversation.sockets(responder);
+    sockets.map(move |socket| (ends.0, ends.1, Service::new(pair.protocol, socket.port)))
 }
 
 /// What some rows add up to at one place.
@@ -204,6 +224,13 @@ impl Tally {
             add(&mut tally.by_place[place], &counted);
         }
         tally
+    }
+
+    /// Some number of each line of the processor's cache that it lies in.
+    pub(super) fn touch(&self) -> u64 {
+        let of = |counted: &Option<Counted>| counted.map_or(0, |counted| counted.last);
+        let places = self.by_place.iter().fold(0, |all, place| all ^ of(place));
+        places ^ self.rows[0][0][0] ^ self.rows[2][1][1]
     }
 
     /// The same, as it is with one side for the initiator.
@@ -328,7 +355,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn finish(self, asked: &Asked<'_>, observers: &[String]) -> Connection {
+    pub(super) fn finish(self, id: ConnectionId, asked: &Asked<'_>) -> Connection {
         let Self {
             initiator,
             responder,
@@ -356,7 +383,7 @@ impl Sum {
             days,
         };
         let mut connection = Connection {
-            id: id(asked.inventory, observers, initiator, responder, service),
+            id,
             initiator,
             responder,
             service,
@@ -496,23 +523,33 @@ impl Connection {
     }
 }
 
-fn id(
+/// The id of a connection; `observers` are the flow table's.
+pub(super) fn id(
     inventory: &Inventory,
     observers: &[String],
-    initiator: End,
-    responder: End,
-    service: Service,
+    (initiator, responder, service): Key,
 ) -> ConnectionId {
     let name = |end: End| match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),
         Place::Unlisted(ix) => observers[ix.index()].as_str(),
         Place::Outside => "-",
     };
+    // One piece of memory for all three.
+    let mut text = String::with_capacity(128);
+    let mut written = |value: &dyn Display| {
+        write!(text, "{value}").expect("a string takes everything");
+        text.len()
+    };
+    let ends = [
+        written(&initiator.address),
+        written(&responder.address),
+        written(&service),
+    ];
     ConnectionId::of(&[
         name(initiator),
-        &initiator.address.to_string(),
+        &text[..ends[0]],
         name(responder),
-        &responder.address.to_string(),
-        &service.to_string(),
+        &text[ends[0]..ends[1]],
+        &text[ends[1]..],
     ])
 }

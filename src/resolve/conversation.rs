@@ -10,6 +10,7 @@ use super::ends::{End, Place, Placed, Placer, Vantage};
 use crate::flow::{Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports};
 use crate::inventory::InterfaceIx;
 use crate::net::{Protocol, Service};
+use crate::touched;
 
 /// An end and its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -258,16 +259,18 @@ impl Sorted {
         table: &FlowTable,
         said: impl Fn(&Conversation<'s>) -> (T, U) + Sync,
     ) -> (Vec<Conversation<'s>>, (Vec<T>, Vec<U>)) {
-        let chunks = self.packed.par_chunk_by(|(a, _), (b, _)| a == b);
-        let chunks: Vec<_> = chunks.collect();
-        let packed = chunks
-            .into_par_iter()
-            .map(|chunk| join(chunk[0].0.unpack(), Parts::Packed(chunk), table));
-        let chunks = self.others.par_chunk_by(|(a, _), (b, _)| a == b);
-        let chunks: Vec<_> = chunks.collect();
-        let others = chunks
-            .into_par_iter()
-            .map(|chunk| join(chunk[0].0, Parts::Others(chunk), table));
+        let chunks: Vec<_> = self.packed.par_chunk_by(|(a, _), (b, _)| a == b).collect();
+        let packed = touched::map(
+            &chunks,
+            |chunk| touch(chunk, table),
+            |chunk| join(chunk[0].0.unpack(), Parts::Packed(chunk), table),
+        );
+        let chunks: Vec<_> = self.others.par_chunk_by(|(a, _), (b, _)| a == b).collect();
+        let others = touched::map(
+            &chunks,
+            |chunk| touch(chunk, table),
+            |chunk| join(chunk[0].0, Parts::Others(chunk), table),
+        );
         let all = packed.chain(others);
         all.map(|conversation| {
             let said = said(&conversation);
@@ -275,6 +278,15 @@ impl Sorted {
         })
         .unzip()
     }
+}
+
+/// Some number of each flow of a conversation.
+fn touch<P>(parts: &[(P, Part)], table: &FlowTable) -> u64 {
+    let of = |part: &Part| {
+        let Flow { key, counters } = &table.flows[part.flow];
+        counters.records ^ u64::from(key.src_port)
+    };
+    parts.iter().fold(0, |all, (_, part)| all ^ of(part))
 }
 
 fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part) {

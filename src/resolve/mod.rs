@@ -26,6 +26,7 @@ use rayon::prelude::*;
 
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};
+use crate::touched;
 use connection::{Share, Sum, Tally};
 use conversation::Sorted;
 use ends::Placer;
@@ -44,27 +45,31 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
     });
     let decisions = direction::decide(&conversations, &evidence);
     // What is sorted is small; sums are large.
+    let id = |key| connection::id(inventory, &table.observers, key);
     let mut shares: Vec<Share> = conversations
         .par_iter()
         .zip(&decisions)
         .enumerate()
         .flat_map_iter(|(position, (conversation, decision))| {
-            Share::of(position, conversation, decision)
+            Share::of(position, conversation, *decision, id)
         })
         .collect();
-    shares.par_sort_unstable();
-    let same: Vec<&[Share]> = shares.par_chunk_by(|a, b| a.key == b.key).collect();
+    let key = |share: &Share| {
+        let position = share.conversation;
+        share.key(&conversations[position], decisions[position])
+    };
+    // Nothing says that two connections can't have one id.
+    shares.par_sort_unstable_by(|a, b| a.id.cmp(&b.id).then_with(|| key(a).cmp(&key(b))));
+    let same: Vec<&[Share]> = shares
+        .par_chunk_by(|a, b| a.id == b.id && key(a) == key(b))
+        .collect();
     let sum = |share: &Share| {
-        let Share {
-            conversation,
-            number,
-            ..
-        } = *share;
+        let position = share.conversation;
         Sum::of(
-            &conversations[conversation],
-            decisions[conversation],
-            number,
-            &tallies[conversation],
+            &conversations[position],
+            decisions[position],
+            share.number,
+            &tallies[position],
         )
     };
     let finished = |same: &[Share]| {
@@ -72,14 +77,8 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         for other in &same[1..] {
             all.merge(&sum(other));
         }
-        all.finish(&asked, &table.observers)
+        all.finish(same[0].id, &asked)
     };
-    let connections: Vec<Connection> = same.into_par_iter().map(finished).collect();
-    let ids = connections.par_iter().map(|connection| connection.id);
-    let mut order: Vec<(ConnectionId, usize)> = ids.zip(0..connections.len()).collect();
-    order.par_sort_unstable();
-    order
-        .into_par_iter()
-        .map(|(_, position)| connections[position].clone())
-        .collect()
+    let touch = |same: &&[Share]| tallies[same[0].conversation].touch();
+    touched::map(&same, touch, |same| finished(same)).collect()
 }

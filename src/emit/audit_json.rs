@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::SCHEMA_VERSION;
@@ -20,7 +19,7 @@ use crate::resolve::{
 };
 
 /// The document. Times are Unix seconds; connections are referred to by id.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Document<'a> {
     schema_version: u32,
     tool: Tool,
@@ -28,7 +27,8 @@ pub(super) struct Document<'a> {
     input: Input,
     /// What the inventory lacks, and what that costs.
     notes: Vec<String>,
-    connections: Vec<ConnectionRow<'a>>,
+    #[schemars(with = "Vec<ConnectionRow<'_>>")]
+    connections: Connections<'a>,
     findings: Vec<FindingRow>,
     rules: &'a [RuleRow],
     revocations: &'a [RevocationRow],
@@ -255,6 +255,16 @@ impl<'a> Ends<'a> {
     }
 }
 
+/// A row for each connection, made when it is written.
+struct Connections<'a>(&'a Ends<'a>);
+
+impl Serialize for Connections<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let connections = self.0.audit.connections.iter();
+        serializer.collect_seq(connections.map(|c| connection(self.0, c)))
+    }
+}
+
 /// The five outcomes add up to `connections`.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ReplayRow {
@@ -304,11 +314,7 @@ fn document<'a>(audit: &'a Audit, change: &'a ChangeDocument, ends: &'a Ends<'_>
             .iter()
             .map(|note| note.0.clone())
             .collect(),
-        connections: audit
-            .connections
-            .par_iter()
-            .map(|c| connection(ends, c))
-            .collect(),
+        connections: Connections(ends),
         findings: audit
             .findings
             .iter()

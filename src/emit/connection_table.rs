@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use polars::prelude::{
-    Column, DataFrame, NamedFrom, ParquetCompression, ParquetWriter, PolarsError, Series,
+    Column, DataFrame, IdxSize, NamedFrom, ParquetCompression, ParquetWriter, PolarsError, Series,
 };
 use rayon::prelude::*;
 
@@ -12,6 +12,7 @@ use super::EmitError;
 use super::audit_json::{interface_id, reason};
 use crate::audit::Audit;
 use crate::graph::verdict_word;
+use crate::net::HashMap;
 use crate::resolve::{Connection, End, aws_service};
 
 /// One row per connection, in id order. Times are Unix seconds; groups are ids
@@ -24,60 +25,97 @@ pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitErr
     Ok(())
 }
 
-fn frame<'a>(audit: &'a Audit) -> Result<DataFrame, PolarsError> {
+/// The ends on one side of all connections: what a column says of one is made once, for each is in many rows.
+struct Ends {
+    distinct: Vec<End>,
+    /// By connection, which of them.
+    rows: Vec<IdxSize>,
+}
+
+impl Ends {
+    fn of(connections: &[Connection], end: fn(&Connection) -> End) -> Self {
+        let mut places: HashMap<End, IdxSize> = HashMap::default();
+        let mut distinct = Vec::new();
+        let row = |connection| {
+            let end = end(connection);
+            *places.entry(end).or_insert_with(|| {
+                distinct.push(end);
+                IdxSize::try_from(distinct.len() - 1).expect("fewer rows than Polars takes")
+            })
+        };
+        let rows = connections.iter().map(row).collect();
+        Self { distinct, rows }
+    }
+
+    fn column<'a>(
+        &self,
+        name: &str,
+        of: &dyn Fn(End) -> Option<Cow<'a, str>>,
+    ) -> Result<Column, PolarsError> {
+        let values: Vec<Option<Cow<'_, str>>> = self.distinct.iter().map(|&end| of(end)).collect();
+        let values = Series::new(name.into(), values);
+        Ok(values.take_slice(&self.rows)?.into())
+    }
+}
+
+/// What makes one column.
+type Maker<'a> = &'a (dyn Fn() -> Result<Column, PolarsError> + Sync);
+
+fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
     let connections = &audit.connections;
-    let text = |name: &str, of: &dyn Fn(&'a Connection) -> Cow<'a, str>| {
-        let values: Vec<Cow<'_, str>> = connections.iter().map(of).collect();
-        Column::from(Series::new(name.into(), values))
-    };
-    let optional = |name: &str, of: &dyn Fn(&'a Connection) -> Option<&'a str>| {
+    let (initiators, responders) = rayon::join(
+        || Ends::of(connections, |c| c.initiator),
+        || Ends::of(connections, |c| c.responder),
+    );
+    let optional = |name: &str, of: &dyn Fn(&Connection) -> Option<&'static str>| {
         let values: Vec<Option<&str>> = connections.iter().map(of).collect();
-        Column::from(Series::new(name.into(), values))
+        Ok(Series::new(name.into(), values).into())
+    };
+    let word = |name: &str, of: &dyn Fn(&Connection) -> &'static str| {
+        let values: Vec<&str> = connections.iter().map(of).collect();
+        Ok(Series::new(name.into(), values).into())
+    };
+    let text = |name: &str, of: &dyn Fn(&Connection) -> String| {
+        let values: Vec<String> = connections.iter().map(of).collect();
+        Ok(Series::new(name.into(), values).into())
     };
     let number = |name: &str, of: &dyn Fn(&Connection) -> u64| {
         let values: Vec<u64> = connections.iter().map(of).collect();
-        Column::from(Series::new(name.into(), values))
+        Ok(Series::new(name.into(), values).into())
     };
-    let address = |end: End| end.address.to_string().into();
-    let service_of = |end| aws_service(&audit.inventory, &audit.table, end);
     let ports = || {
         let ports = connections.iter().map(|c| c.service.port().map(u32::from));
-        Column::from(Series::new(
-            "port".into(),
-            ports.collect::<Vec<Option<u32>>>(),
-        ))
+        let ports: Vec<Option<u32>> = ports.collect();
+        Ok(Series::new("port".into(), ports).into())
     };
+    let id = |end| interface_id(audit, end).map(Cow::from);
+    let address = |end: End| Some(end.address.to_string().into());
+    let groups = |end| Some(groups(audit, end));
+    let service = |end| aws_service(&audit.inventory, &audit.table, end).map(Cow::from);
     // Whoever has nothing else to do makes a column.
-    let columns: [&(dyn Fn() -> Column + Sync); 18] = [
-        &|| text("id", &|c| c.id.to_string().into()),
-        &|| {
-            optional("initiator_interface_id", &|c| {
-                interface_id(audit, c.initiator)
-            })
-        },
-        &|| text("initiator_address", &|c| address(c.initiator)),
-        &|| text("initiator_groups", &|c| groups(audit, c.initiator)),
-        &|| {
-            optional("responder_interface_id", &|c| {
-                interface_id(audit, c.responder)
-            })
-        },
-        &|| text("responder_address", &|c| address(c.responder)),
-        &|| text("responder_groups", &|c| groups(audit, c.responder)),
-        &|| optional("responder_aws_service", &|c| service_of(c.responder)),
-        &|| text("protocol", &|c| c.service.protocol.to_string().into()),
+    let columns: [Maker<'_>; 18] = [
+        &|| text("id", &|c| c.id.to_string()),
+        &|| initiators.column("initiator_interface_id", &id),
+        &|| initiators.column("initiator_address", &address),
+        &|| initiators.column("initiator_groups", &groups),
+        &|| responders.column("responder_interface_id", &id),
+        &|| responders.column("responder_address", &address),
+        &|| responders.column("responder_groups", &groups),
+        &|| responders.column("responder_aws_service", &service),
+        &|| text("protocol", &|c| c.service.protocol.to_string()),
         &ports,
-        &|| text("verdict", &|c| verdict_word(c.verdict).into()),
+        &|| word("verdict", &|c| verdict_word(c.verdict)),
         &|| optional("reason", &|c| reason(c.verdict)),
-        &|| text("direction_confidence", &|c| c.confidence.as_str().into()),
+        &|| word("direction_confidence", &|c| c.confidence.as_str()),
         &|| number("records", &|c| c.totals.records),
         &|| number("bytes", &|c| c.totals.bytes),
         &|| number("packets", &|c| c.totals.packets),
         &|| number("first_seen", &|c| c.totals.first),
         &|| number("last_seen", &|c| c.totals.last),
     ];
-    let columns = columns.par_iter().map(|column| column()).collect();
-    DataFrame::new(connections.len(), columns)
+    let columns: Result<Vec<Column>, PolarsError> =
+        columns.par_iter().map(|column| column()).collect();
+    DataFrame::new(connections.len(), columns?)
 }
 
 fn groups(audit: &Audit, end: End) -> Cow<'_, str> {

@@ -200,16 +200,13 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         today: gates,
         table,
         connections,
+        before: None,
         generalise: &config.generalise,
     };
-    // Most of the time goes into rules made from a part of the window.
-    let ((readiness, hold_out), (basis, rules)) = rayon::join(
-        || replay::readiness(&evidence, intake.window.unwrap_or_default()),
-        || {
-            let basis = Basis::new(&evidence);
-            let rules = basis.rules(evidence.generalise.level);
-            (basis, rules)
-        },
+    let basis = Basis::new(&evidence);
+    let ((readiness, hold_out), rules) = rayon::join(
+        || replay::readiness(&evidence, &basis, intake.window.unwrap_or_default()),
+        || basis.rules(evidence.generalise.level),
     );
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));

@@ -155,7 +155,9 @@ impl Inventory {
 
     /// The same, with an ip-ranges.json that lies elsewhere.
     pub fn load_with(dir: &Path, ranges: Option<&Path>) -> Result<Self, InventoryError> {
-        let mut snapshot = Snapshot::read_dir(dir)?;
+        // An inventory without ranges needs the bundled ones, whose table takes as long to make as reading does.
+        let (snapshot, ()) = rayon::join(|| Snapshot::read_dir(dir), ServiceRanges::prepare);
+        let mut snapshot = snapshot?;
         if let Some(ranges) = ranges {
             snapshot.read_file(ranges)?;
         }

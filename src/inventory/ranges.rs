@@ -32,6 +32,9 @@ struct Segment {
     service: usize,
 }
 
+/// The bundled table.
+static TABLE: LazyLock<Arc<ServiceRanges>> = LazyLock::new(|| Arc::new(bundled()));
+
 /// How specific a service code is: every prefix is also under AMAZON, and those
 /// of services may also be under EC2 (aws-ip-syntax.html).
 fn specificity(service: &str) -> (u8, std::cmp::Reverse<&str>) {
@@ -44,9 +47,13 @@ fn specificity(service: &str) -> (u8, std::cmp::Reverse<&str>) {
 }
 
 impl ServiceRanges {
+    /// Makes the bundled table, unless it is made.
+    pub(super) fn prepare() {
+        LazyLock::force(&TABLE);
+    }
+
     /// From an inventory's ip-ranges.json, or the bundled table where it has none.
     pub(super) fn new(prefixes: &[ServicePrefix]) -> Arc<Self> {
-        static TABLE: LazyLock<Arc<ServiceRanges>> = LazyLock::new(|| Arc::new(bundled()));
         if prefixes.is_empty() {
             Arc::clone(&TABLE)
         } else {

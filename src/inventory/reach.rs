@@ -2,6 +2,7 @@
 //! groups never see.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -193,7 +194,7 @@ impl Inventory {
         let ways = &self.ways;
         let way = if a.vpc.is_empty() || b.vpc.is_empty() {
             Way::Unknown
-        } else if a.vpc == b.vpc {
+        } else if Arc::ptr_eq(&a.vpc, &b.vpc) || a.vpc == b.vpc {
             Way::Vpc
         } else if let Some(peering) = ways.peering_between(&a.vpc, &b.vpc) {
             if peering.same_region {

@@ -68,10 +68,14 @@ pub struct HoldOut {
 }
 
 /// Judges every group that an interface carries.
-pub fn readiness(evidence: &Evidence<'_>, window: (u64, u64)) -> (Vec<Readiness>, HoldOut) {
+pub fn readiness(
+    evidence: &Evidence<'_>,
+    basis: &Basis<'_>,
+    window: (u64, u64),
+) -> (Vec<Readiness>, HoldOut) {
     let inventory = evidence.inventory;
     let ((hold_out, missed), mut judged) = rayon::join(
-        || hold_out(evidence, window),
+        || hold_out(evidence, basis, window),
         || {
             let mut opened: Vec<Vec<&Connection>> = vec![Vec::new(); inventory.groups().len()];
             for connection in evidence.connections.iter().filter(|c| c.is_accepted()) {
@@ -193,19 +197,13 @@ fn chao2(once: u64, twice: u64, days: u32) -> f64 {
 
 /// Rules from what was first seen in the first four fifths, replayed on what was
 /// seen in the last; the second result are the positions of what they break.
-fn hold_out(evidence: &Evidence<'_>, (start, end): (u64, u64)) -> (HoldOut, Vec<usize>) {
+fn hold_out(
+    evidence: &Evidence<'_>,
+    basis: &Basis<'_>,
+    (start, end): (u64, u64),
+) -> (HoldOut, Vec<usize>) {
     let cut = start + (end - start) / 5 * 4;
-    let early: Vec<Connection> = evidence
-        .connections
-        .iter()
-        .filter(|c| c.totals.first < cut)
-        .cloned()
-        .collect();
-    let known_then = Basis::new(&Evidence {
-        connections: &early,
-        ..*evidence
-    });
-    let rules = known_then.rules(evidence.generalise.level);
+    let rules = basis.before(cut).rules(evidence.generalise.level);
     let then = after(evidence.inventory, &Change::from(&rules));
     let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
     let late = |c: &Connection| c.is_accepted() && c.totals.last >= cut;

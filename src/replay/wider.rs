@@ -5,7 +5,7 @@
 //! through to addresses is such an interval times a set of addresses. What a gate
 //! would let through additionally counts if the opposite gate would too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use rayon::prelude::*;
@@ -68,19 +68,19 @@ pub fn wider(
                     found.entry((new.group, new.position)).or_insert(widening);
                 }
             }
-            for ix in inventory.interface_indexes() {
-                let Some(home) = homes[ix.index()] else {
-                    continue;
-                };
-                if !path(inventory, class.example, ix) {
-                    continue;
-                }
-                let at = inventory.interface(class.example);
-                let named = inventory.nameable_groups(at, direction, inventory.interface(ix));
-                for new in &of_direction {
-                    if let Some(widening) = gate.to_interface(new, (ix, named), home) {
-                        found.entry((new.group, new.position)).or_insert(widening);
+            let at = inventory.interface(class.example);
+            for new in &of_direction {
+                let of_interface = |&ix: &InterfaceIx| {
+                    let home = homes[ix.index()]?;
+                    if !path(inventory, class.example, ix) {
+                        return None;
                     }
+                    let other = inventory.interface(ix);
+                    let named = inventory.nameable_groups(at, direction, other);
+                    gate.to_interface(new, (other, named), home)
+                };
+                if let Some(widening) = new.reached.iter().find_map(of_interface) {
+                    found.entry((new.group, new.position)).or_insert(widening);
                 }
             }
         }
@@ -105,21 +105,48 @@ struct New<'a> {
     rule: &'a Rule,
     target: CompiledTarget,
     services: Services,
+    /// In order, the interfaces that it reaches if rules can name their groups.
+    reached: Vec<InterfaceIx>,
 }
 
 /// By group.
 fn new_rules<'a>(inventory: &Inventory, after_rules: &'a [Vec<Rule>]) -> Vec<Vec<New<'a>>> {
+    let all = inventory
+        .interface_indexes()
+        .flat_map(|ix| every_address(inventory.interface(ix)).map(move |address| (address, ix)));
+    let mut by_address: Vec<(IpAddr, InterfaceIx)> = all.collect();
+    by_address.sort_unstable();
+    // Of a group's members, those that are gone are as open as the others.
+    let mut carrying: Vec<Vec<InterfaceIx>> = vec![Vec::new(); inventory.groups().len()];
+    for ix in inventory.interface_indexes() {
+        for group in &inventory.interface(ix).groups {
+            carrying[group.index()].push(ix);
+        }
+    }
+    let reached = |target: &CompiledTarget| match target {
+        CompiledTarget::Group(group) => carrying[group.index()].clone(),
+        CompiledTarget::Addresses(addresses) => {
+            let holders = addresses.among(&by_address).map(|&(_, ix)| ix);
+            let holders: BTreeSet<InterfaceIx> = holders.collect();
+            holders.into_iter().collect()
+        }
+        CompiledTarget::Unknown => Vec::new(),
+    };
     let of_group = |group: GroupIx| {
         let today = &inventory.group(group).rules;
         let rules = after_rules[group.index()].iter().enumerate();
         rules
             .filter(|(_, rule)| !today.iter().any(|standing| standing.same_permission(rule)))
-            .map(|(position, rule)| New {
-                group,
-                position,
-                rule,
-                target: rule.compiled_target(inventory),
-                services: Services::of(rule),
+            .map(|(position, rule)| {
+                let target = rule.compiled_target(inventory);
+                New {
+                    group,
+                    position,
+                    rule,
+                    services: Services::of(rule),
+                    reached: reached(&target),
+                    target,
+                }
             })
             .collect()
     };
@@ -151,15 +178,14 @@ impl Gate<'_> {
         None
     }
 
-    /// Whether the rule lets a pair of interfaces talk that may not today; `named` are the other's
+    /// Whether the rule lets a pair of interfaces talk that may not today; `named` are the peer's
     /// groups that rules on this side can name.
     fn to_interface(
         &self,
         new: &New<'_>,
-        (other, named): (InterfaceIx, &[GroupIx]),
+        (peer, named): (&Interface, &[GroupIx]),
         home: &Class,
     ) -> Option<Widening> {
-        let peer = self.inventory.interface(other);
         every_address(peer).find_map(|seen_peer| {
             let seen = Peer {
                 address: seen_peer,

@@ -3,36 +3,40 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Evidence;
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
 };
-use crate::net::{AddressSet, PortRange, Protocol, Service};
-use crate::resolve::{Connection, Verdict};
+use crate::net::{AddressSet, HashMap, PortRange, Protocol, Service};
+use crate::resolve::Verdict;
 
 /// Asks today's gates on behalf of rules that are not made yet.
 #[derive(Debug)]
 pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
-    class_of: Vec<ClassIx>,
-    with_group: Vec<Vec<ClassIx>>,
-    classes: Vec<Vec<InterfaceIx>>,
+    interfaces: Arc<Classes>,
+    /// Pairs that were asked about already.
+    asked: Arc<Mutex<Asked>>,
     /// What must not be let through: who opened it, for what, to where.
     held_back: Vec<(InterfaceIx, Service, IpAddr)>,
 }
 
-impl<'a> Candidates<'a> {
-    pub(super) fn new(
-        inventory: &'a Inventory,
-        today: &'a Gates,
-        connections: &[Connection],
-    ) -> Self {
-        let held_back = connections
-            .iter()
-            .filter(|c| matches!(c.verdict, Verdict::Quarantined(_)));
-        let held_back = held_back
-            .filter_map(|c| Some((c.initiator.interface()?, c.service, c.responder.address)));
+/// Whether one group may reach another one, for a service.
+type Asked = HashMap<(GroupIx, GroupIx, Service), bool>;
+
+/// The interfaces by the groups that they carry.
+#[derive(Debug)]
+struct Classes {
+    class_of: Vec<ClassIx>,
+    with_group: Vec<Vec<ClassIx>>,
+    members: Vec<Vec<InterfaceIx>>,
+}
+
+impl Classes {
+    fn new(inventory: &Inventory) -> Self {
         let mut by_groups: BTreeMap<&[GroupIx], Vec<InterfaceIx>> = BTreeMap::new();
         for ix in inventory.interface_indexes() {
             by_groups
@@ -51,12 +55,31 @@ impl<'a> Candidates<'a> {
             }
         }
         Self {
-            inventory,
-            today,
             class_of,
             with_group,
-            classes: by_groups.into_values().collect(),
-            held_back: held_back.collect(),
+            members: by_groups.into_values().collect(),
+        }
+    }
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn new(evidence: &Evidence<'a>) -> Self {
+        Self {
+            inventory: evidence.inventory,
+            today: evidence.today,
+            interfaces: Arc::new(Classes::new(evidence.inventory)),
+            asked: Arc::default(),
+            held_back: held_back(evidence),
+        }
+    }
+
+    /// The same for other evidence of the same account.
+    pub(super) fn of(&self, evidence: &Evidence<'a>) -> Self {
+        Self {
+            interfaces: Arc::clone(&self.interfaces),
+            asked: Arc::clone(&self.asked),
+            held_back: held_back(evidence),
+            ..*self
         }
     }
 
@@ -68,8 +91,15 @@ impl<'a> Candidates<'a> {
         responders: GroupIx,
         service: Service,
     ) -> bool {
-        self.every_pair(initiators, responders, |x, y| {
-            self.lets_out(x, y, service) && self.lets_in(x, y, service)
+        let asked = || self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = (initiators, responders, service);
+        let known = asked().get(&question).copied();
+        known.unwrap_or_else(|| {
+            let is_open = self.every_pair(initiators, responders, |x, y| {
+                self.lets_out(x, y, service) && self.lets_in(x, y, service)
+            });
+            asked().insert(question, is_open);
+            is_open
         })
     }
 
@@ -248,7 +278,7 @@ impl<'a> Candidates<'a> {
     /// The class of an interface: those that carry exactly the same groups, which
     /// no rule can tell apart by group.
     pub(super) fn class_of(&self, interface: InterfaceIx) -> ClassIx {
-        self.class_of[interface.index()]
+        self.interfaces.class_of[interface.index()]
     }
 
     /// The classes whose interfaces carry a group.
@@ -256,13 +286,21 @@ impl<'a> Candidates<'a> {
         &self,
         group: GroupIx,
     ) -> impl Iterator<Item = ClassIx> + Clone + '_ {
-        self.with_group[group.index()].iter().copied()
+        self.interfaces.with_group[group.index()].iter().copied()
     }
 
     /// The interfaces of a class.
     pub(super) fn members_of(&self, class: ClassIx) -> &[InterfaceIx] {
-        &self.classes[class.0]
+        &self.interfaces.members[class.0]
     }
+}
+
+fn held_back(evidence: &Evidence<'_>) -> Vec<(InterfaceIx, Service, IpAddr)> {
+    let connections = evidence.connections.iter().filter(|c| evidence.counts(c));
+    connections
+        .filter(|c| matches!(c.verdict, Verdict::Quarantined(_)))
+        .filter_map(|c| Some((c.initiator.interface()?, c.service, c.responder.address)))
+        .collect()
 }
 
 /// Interfaces that carry exactly the same groups.

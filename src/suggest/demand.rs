@@ -37,7 +37,11 @@ impl Demand {
     pub(super) fn by_service(evidence: &Evidence<'_>) -> Vec<Self> {
         let connections = evidence.connections.par_iter().enumerate();
         let wanted: Vec<Option<Wanted>> = connections
-            .map(|(position, connection)| Wanted::of(evidence.inventory, position, connection))
+            .map(|(position, connection)| {
+                let counts = evidence.counts(connection);
+                let wanted = || Wanted::of(evidence.inventory, position, connection);
+                counts.then(wanted).flatten()
+            })
             .collect();
         let mut by_service: BTreeMap<Service, Vec<Wanted>> = BTreeMap::new();
         for wanted in wanted.into_iter().flatten() {

@@ -22,6 +22,8 @@ pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause};
 pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::flow::FlowTable;
@@ -43,19 +45,25 @@ pub struct Evidence<'a> {
     pub table: &'a FlowTable,
     /// Every connection, with its verdict.
     pub connections: &'a [Connection],
+    /// Only those that were first seen before this count; Unix seconds.
+    pub before: Option<u64>,
     /// How far the rules may go beyond what was seen.
     pub generalise: &'a Generalise,
+}
+
+impl Evidence<'_> {
+    /// Whether rules may be made from a connection.
+    fn counts(&self, connection: &Connection) -> bool {
+        self.before
+            .is_none_or(|before| connection.totals.first < before)
+    }
 }
 
 /// What the rules of every level have in common.
 #[derive(Debug)]
 pub struct Basis<'a> {
     evidence: Evidence<'a>,
-    revocations: Vec<Revocation>,
-    kept_open: Vec<Kept>,
-    /// Today's rules that are not revoked, by group.
-    remaining: Vec<Vec<Rule>>,
-    surviving: Gates,
+    standing: Arc<Standing>,
     candidates: Candidates<'a>,
     demands: Vec<Demand>,
     mutuals: Vec<Mutual>,
@@ -63,28 +71,61 @@ pub struct Basis<'a> {
     alone: Vec<Vec<usize>>,
 }
 
-impl<'a> Basis<'a> {
-    /// Finds out what goes, what has to be permitted, and which pairs of groups permit it.
-    pub fn new(evidence: &Evidence<'a>) -> Self {
+/// What becomes of today's rules.
+#[derive(Debug)]
+struct Standing {
+    revocations: Vec<Revocation>,
+    kept_open: Vec<Kept>,
+    /// Those that are not revoked, by group.
+    remaining: Vec<Vec<Rule>>,
+    surviving: Gates,
+}
+
+impl Standing {
+    fn new(evidence: &Evidence<'_>) -> Self {
         let inventory = evidence.inventory;
         let (revocations, kept_open) = revoke::open_egress(evidence);
         let remaining: Vec<_> = inventory
             .group_indexes()
             .map(|group| revoke::remaining(inventory, group, &revocations))
             .collect();
-        let candidates = Candidates::new(inventory, evidence.today, evidence.connections);
-        let demands = Demand::by_service(evidence);
+        Self {
+            surviving: Gates::new(inventory, |group| &remaining[group.index()]),
+            revocations,
+            kept_open,
+            remaining,
+        }
+    }
+}
+
+impl<'a> Basis<'a> {
+    /// Finds out what goes, what has to be permitted, and which pairs of groups permit it.
+    pub fn new(evidence: &Evidence<'a>) -> Self {
+        let standing = Arc::new(Standing::new(evidence));
+        Self::of(*evidence, standing, Candidates::new(evidence))
+    }
+
+    /// The same from connections that were first seen before some time alone; Unix seconds.
+    #[must_use]
+    pub fn before(&self, time: u64) -> Self {
+        let evidence = Evidence {
+            before: Some(time),
+            ..self.evidence
+        };
+        let candidates = self.candidates.of(&evidence);
+        Self::of(evidence, Arc::clone(&self.standing), candidates)
+    }
+
+    fn of(evidence: Evidence<'a>, standing: Arc<Standing>, candidates: Candidates<'a>) -> Self {
+        let demands = Demand::by_service(&evidence);
         let chosen: Vec<(Vec<Mutual>, Vec<usize>)> = demands
             .par_iter()
             .map(|demand| pairs::choose(demand, &candidates))
             .collect();
         let (mutuals, alone): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
         Self {
-            evidence: *evidence,
-            surviving: Gates::new(inventory, |group| &remaining[group.index()]),
-            revocations,
-            kept_open,
-            remaining,
+            evidence,
+            standing,
             candidates,
             demands,
             mutuals: mutuals.into_iter().flatten().collect(),
@@ -99,7 +140,7 @@ impl<'a> Basis<'a> {
         let mut levels = vec![level; inventory.groups().len()];
         loop {
             let mut set = self.draft(&levels);
-            let over = quota::over(inventory, &set, &self.remaining);
+            let over = quota::over(inventory, &set, &self.standing.remaining);
             let mut widened = false;
             for found in &over {
                 if let Some(wider) = levels[found.group.index()].wider() {
@@ -122,7 +163,7 @@ impl<'a> Basis<'a> {
             generalise,
             ..
         } = self.evidence;
-        let mut draft = Draft::new(inventory, &self.remaining, connections);
+        let mut draft = Draft::new(inventory, &self.standing.remaining, connections);
         let limits: Vec<Option<&Limits>> = levels
             .iter()
             .map(|&level| generalise.limits(level))
@@ -134,11 +175,16 @@ impl<'a> Basis<'a> {
                 demand,
                 alone,
                 candidates,
-                &self.surviving,
+                &self.standing.surviving,
                 &limits,
                 &mut draft,
             );
         }
-        draft.finish(self.revocations.clone(), self.kept_open.clone())
+        let Standing {
+            revocations,
+            kept_open,
+            ..
+        } = &*self.standing;
+        draft.finish(revocations.clone(), kept_open.clone())
     }
 }

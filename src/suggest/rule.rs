@@ -314,33 +314,37 @@ impl<'a> Draft<'a> {
                 ],
             )
         };
-        let rules = self
-            .rules
-            .iter()
-            .map(|(key, entry)| {
-                let mut evidence = entry.evidence.clone();
-                evidence.sort_unstable();
-                evidence.dedup();
-                SuggestedRule {
-                    id: id(key),
-                    group: key.0,
-                    rule: entry.rule.clone(),
-                    wording: entry.wording.clone(),
-                    status: entry.status,
-                    reason: entry.reason,
-                    pair: entry.mutual.as_ref().map(&id),
-                    confidence: evidence
-                        .iter()
-                        .map(|&c| self.connections[c].confidence)
-                        .max()
-                        .unwrap_or(Confidence::Guessed)
-                        .min(entry.reason.best()),
-                    evidence,
-                }
-            })
-            .collect();
+        let ids: Vec<String> = self.rules.keys().map(id).collect();
+        let known: BTreeMap<&Permission, &String> = self.rules.keys().zip(&ids).collect();
+        let pair = |entry: &Entry| known.get(entry.mutual.as_ref()?).copied().cloned();
+        let pairs: Vec<Option<String>> = self.rules.values().map(pair).collect();
+        let rules = self.rules.into_iter().zip(ids.into_iter().zip(pairs));
+        let rules = rules.map(|((key, entry), (id, pair))| {
+            let Entry {
+                rule,
+                wording,
+                status,
+                reason,
+                mutual: _,
+                mut evidence,
+            } = entry;
+            evidence.sort_unstable();
+            evidence.dedup();
+            let best = evidence.iter().map(|&c| self.connections[c].confidence);
+            SuggestedRule {
+                id,
+                group: key.0,
+                rule,
+                wording,
+                status,
+                reason,
+                pair,
+                confidence: best.max().unwrap_or(Confidence::Guessed).min(reason.best()),
+                evidence,
+            }
+        });
         RuleSet {
-            rules,
+            rules: rules.collect(),
             revocations,
             kept_open,
             over_quota: Vec::new(),

@@ -158,6 +158,26 @@ mod tests {
     }
 
     proptest! {
+        /// A packed key is the key without the port that is dropped, and but for one bit that of the other way.
+        #[test]
+        fn both_ways_are_one_bit_apart(a in key()) {
+            let (without, reversed) = match a.dropped {
+                Dropped::Neither => (None, Dropped::Neither),
+                Dropped::Src => (Some(FlowKey { src_port: 0, ..a }), Dropped::Dst),
+                Dropped::Dst => (Some(FlowKey { dst_port: 0, ..a }), Dropped::Src),
+            };
+            prop_assert_eq!(pack(&a).map(unpack), without);
+            let back = FlowKey {
+                src: a.dst,
+                dst: a.src,
+                src_port: a.dst_port,
+                dst_port: a.src_port,
+                dropped: reversed,
+                ..a
+            };
+            prop_assert_eq!(pack(&back), pack(&a).map(|packed| packed ^ WAY));
+        }
+
         /// The numbers are the key, and in its order.
         #[test]
         fn keys_are_in_the_order_of_their_numbers(a in key(), b in key()) {

@@ -219,35 +219,31 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let after_rules = replay::after(inventory, &Change::from(&rules));
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
     let proof = Proof::new(&evidence, &basis, &rules, (&after, &after_rules));
-    let Proof {
-        trade_off,
-        graph,
-        tightenings,
-        blast,
-        exposure,
-        wider,
-        replay,
-        still_open,
-    } = proof;
-    let stages = replay::stages(inventory, &rules, &replay, &tightenings, connections);
+    let stages = replay::stages(
+        inventory,
+        &rules,
+        &proof.replay,
+        &proof.tightenings,
+        connections,
+    );
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
         findings,
         repeated,
         rules,
-        replay,
-        exposure,
+        replay: proof.replay,
+        exposure: proof.exposure,
         readiness,
         hold_out,
         level: config.generalise.level,
-        trade_off,
-        still_open,
+        trade_off: proof.trade_off,
+        still_open: proof.still_open,
         open_to_newcomers,
-        wider,
-        blast,
-        tightenings,
+        wider: proof.wider,
+        blast: proof.blast,
+        tightenings: proof.tightenings,
         stages,
-        graph,
+        graph: proof.graph,
         inventory: judged.inventory,
         intake: judged.intake,
         table: judged.table,

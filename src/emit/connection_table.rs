@@ -47,19 +47,25 @@ impl Ends {
         Self { distinct, rows }
     }
 
-    fn column<'a>(
-        &self,
-        name: &str,
-        of: &dyn Fn(End) -> Option<Cow<'a, str>>,
-    ) -> Result<Column, PolarsError> {
+    fn column<'a>(&self, name: &str, of: &dyn Fn(End) -> Option<Cow<'a, str>>) -> Column {
         let values: Vec<Option<Cow<'_, str>>> = self.distinct.iter().map(|&end| of(end)).collect();
         let values = Series::new(name.into(), values);
-        Ok(values.take_slice(&self.rows)?.into())
+        let rows = values.take_slice(&self.rows);
+        rows.expect("every row has an end").into()
     }
 }
 
-/// What makes one column.
-type Maker<'a> = &'a (dyn Fn() -> Result<Column, PolarsError> + Sync);
+fn column<T, P: ?Sized>(
+    connections: &[Connection],
+    name: &str,
+    of: impl Fn(&Connection) -> T,
+) -> Column
+where
+    Series: NamedFrom<Vec<T>, P>,
+{
+    let values: Vec<T> = connections.iter().map(of).collect();
+    Series::new(name.into(), values).into()
+}
 
 fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
     let connections = &audit.connections;
@@ -67,34 +73,13 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
         || Ends::of(connections, |c| c.initiator),
         || Ends::of(connections, |c| c.responder),
     );
-    let optional = |name: &str, of: &dyn Fn(&Connection) -> Option<&'static str>| {
-        let values: Vec<Option<&str>> = connections.iter().map(of).collect();
-        Ok(Series::new(name.into(), values).into())
-    };
-    let word = |name: &str, of: &dyn Fn(&Connection) -> &'static str| {
-        let values: Vec<&str> = connections.iter().map(of).collect();
-        Ok(Series::new(name.into(), values).into())
-    };
-    let text = |name: &str, of: &dyn Fn(&Connection) -> String| {
-        let values: Vec<String> = connections.iter().map(of).collect();
-        Ok(Series::new(name.into(), values).into())
-    };
-    let number = |name: &str, of: &dyn Fn(&Connection) -> u64| {
-        let values: Vec<u64> = connections.iter().map(of).collect();
-        Ok(Series::new(name.into(), values).into())
-    };
-    let ports = || {
-        let ports = connections.iter().map(|c| c.service.port().map(u32::from));
-        let ports: Vec<Option<u32>> = ports.collect();
-        Ok(Series::new("port".into(), ports).into())
-    };
     let id = |end| interface_id(audit, end).map(Cow::from);
     let address = |end: End| Some(end.address.to_string().into());
     let groups = |end| Some(groups(audit, end));
     let service = |end| aws_service(&audit.inventory, &audit.table, end).map(Cow::from);
     // Whoever has nothing else to do makes a column.
-    let columns: [Maker<'_>; 18] = [
-        &|| text("id", &|c| c.id.to_string()),
+    let columns: [&(dyn Fn() -> Column + Sync); 18] = [
+        &|| column(connections, "id", |c| c.id.to_string()),
         &|| initiators.column("initiator_interface_id", &id),
         &|| initiators.column("initiator_address", &address),
         &|| initiators.column("initiator_groups", &groups),
@@ -102,20 +87,23 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
         &|| responders.column("responder_address", &address),
         &|| responders.column("responder_groups", &groups),
         &|| responders.column("responder_aws_service", &service),
-        &|| text("protocol", &|c| c.service.protocol.to_string()),
-        &ports,
-        &|| word("verdict", &|c| verdict_word(c.verdict)),
-        &|| optional("reason", &|c| reason(c.verdict)),
-        &|| word("direction_confidence", &|c| c.confidence.as_str()),
-        &|| number("records", &|c| c.totals.records),
-        &|| number("bytes", &|c| c.totals.bytes),
-        &|| number("packets", &|c| c.totals.packets),
-        &|| number("first_seen", &|c| c.totals.first),
-        &|| number("last_seen", &|c| c.totals.last),
+        &|| column(connections, "protocol", |c| c.service.protocol.to_string()),
+        &|| column(connections, "port", |c| c.service.port().map(u32::from)),
+        &|| column(connections, "verdict", |c| verdict_word(c.verdict)),
+        &|| column(connections, "reason", |c| reason(c.verdict)),
+        &|| {
+            column(connections, "direction_confidence", |c| {
+                c.confidence.as_str()
+            })
+        },
+        &|| column(connections, "records", |c| c.totals.records),
+        &|| column(connections, "bytes", |c| c.totals.bytes),
+        &|| column(connections, "packets", |c| c.totals.packets),
+        &|| column(connections, "first_seen", |c| c.totals.first),
+        &|| column(connections, "last_seen", |c| c.totals.last),
     ];
-    let columns: Result<Vec<Column>, PolarsError> =
-        columns.par_iter().map(|column| column()).collect();
-    DataFrame::new(connections.len(), columns?)
+    let columns = columns.par_iter().map(|column| column()).collect();
+    DataFrame::new(connections.len(), columns)
 }
 
 fn groups(audit: &Audit, end: End) -> Cow<'_, str> {

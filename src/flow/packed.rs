@@ -25,8 +25,8 @@ pub(super) struct Packed {
     pairs: Vec<Pair>,
     /// Cells that something was added to.
     count: usize,
-    /// Days of the flows whose rows lie too far apart for their cell, by pair and way.
-    far: HashMap<(u32, usize), Days>,
+    /// Days of the flows whose rows lie too far apart for their cell, by place.
+    far: HashMap<u32, Days>,
 }
 
 /// Flows whose hash is in one line of the processor's cache.
@@ -139,8 +139,7 @@ impl Cell {
         (self.records, self.more_records) = (low(records), (records >> 32) as u8);
         self.packets = self.packets.saturating_add(packets);
         self.bytes = self.bytes.saturating_add(bytes);
-        // In a damaged store the end may be before the start.
-        self.first = self.first.min(first).min(last);
+        self.first = self.first.min(first);
         self.last = self.last.max(last);
     }
 
@@ -178,9 +177,9 @@ impl Pair {
     }
 }
 
-/// Which of its pair's cells a flow's is.
-const fn way(key: u128) -> usize {
-    (key & WAY != 0) as usize
+/// The place of a flow's cell among those of all pairs.
+const fn place(pair: u32, key: u128) -> u32 {
+    2 * pair + (key & WAY != 0) as u32
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
@@ -278,7 +277,8 @@ impl Addition for Whole {
             signs,
             dropped,
         } = self.counters;
-        let times = (seconds(first), seconds(last));
+        // In a damaged store the end may be before the start.
+        let times = (seconds(first.min(last)), seconds(last));
         cell.count(records, packets, bytes, times);
         cell.signs.join(signs);
         cell.dropped.join(&dropped);
@@ -301,33 +301,33 @@ impl Packed {
         }
         black_box(touched);
         let mut places = [0; AT_ONCE];
-        for (place, row) in places.iter_mut().zip(rows) {
-            *place = self.place(row, mask);
+        for (at, row) in places.iter_mut().zip(rows) {
+            *at = place(self.pair(row, mask), row.key());
         }
         let mut touched = 0;
-        for (&place, row) in places.iter().zip(rows) {
-            touched ^= self.cell(place, row.key()).packets;
+        for &at in &places[..rows.len()] {
+            touched ^= self.touch(at);
         }
         black_box(touched);
-        for (&place, row) in places.iter().zip(rows) {
-            let is_its_own = self.cell(place, row.key()).key == halves(row.key());
-            let place = if is_its_own {
-                place
+        for (&at, row) in places.iter().zip(rows) {
+            let is_its_own = self.cell(at).key == halves(row.key());
+            let at = if is_its_own {
+                at
             } else {
-                self.true_place(row, mask)
+                place(self.true_pair(row, mask), row.key())
             };
-            self.add(place, row);
+            self.add(at, row);
         }
     }
 
     #[inline]
-    fn cell(&self, pair: u32, key: u128) -> &Cell {
-        &self.pairs[pair as usize].0[way(key)]
+    fn cell(&self, place: u32) -> &Cell {
+        &self.pairs[place as usize / 2].0[place as usize % 2]
     }
 
-    /// Where the pair of a row's hash is, which is nearly always the one of its key; a new hash gets its place.
+    /// The pair of a row's hash, which is nearly always the one of its key; a new hash gets one.
     #[inline]
-    fn place(&mut self, row: &impl Addition, mask: usize) -> u32 {
+    fn pair(&mut self, row: &impl Addition, mask: usize) -> u32 {
         let mut at = start(row.hash(), mask);
         loop {
             let bucket = &self.buckets[at];
@@ -343,16 +343,16 @@ impl Packed {
         }
     }
 
-    /// Where the pair of a row's key is, if another pair has its hash.
+    /// The pair of a row's key, if another one has its hash.
     #[cold]
-    fn true_place(&mut self, row: &impl Addition, mask: usize) -> u32 {
+    fn true_pair(&mut self, row: &impl Addition, mask: usize) -> u32 {
         let key = halves(row.key());
         let mut at = start(row.hash(), mask);
         loop {
             let places = self.buckets[at].places;
             let mut used = places.into_iter().take_while(|&place| place != FREE);
-            if let Some(place) = used.find(|&place| self.cell(place, row.key()).key == key) {
-                return place;
+            if let Some(pair) = used.find(|&pair| self.cell(place(pair, row.key())).key == key) {
+                return pair;
             }
             if places[IN_A_BUCKET - 1] == FREE {
                 return self.insert(at, row);
@@ -370,16 +370,15 @@ impl Packed {
     }
 
     #[inline]
-    fn add(&mut self, pair: u32, row: &impl Addition) {
-        let way = way(row.key());
-        let cell = &mut self.pairs[pair as usize].0[way];
+    fn add(&mut self, place: u32, row: &impl Addition) {
+        let cell = &mut self.pairs[place as usize / 2].0[place as usize % 2];
         self.count += usize::from(cell.is_empty());
         let (first, last) = (cell.first, cell.last);
         row.add_to(cell);
         if cell.is_near() {
             cell.days |= row.days_modulo_64();
         } else {
-            let known = self.far.entry((pair, way));
+            let known = self.far.entry(place);
             let known = known.or_insert_with(|| cell.days(first, last));
             known.join(row.days());
         }
@@ -419,15 +418,15 @@ impl Packed {
     }
 
     /// Some number of a flow of [`Self::entries`].
+    #[inline]
     pub(super) fn touch(&self, place: u32) -> u64 {
-        self.pairs[place as usize / 2].0[place as usize % 2].packets
+        self.cell(place).packets
     }
 
     /// What a flow of [`Self::entries`] adds up to.
     pub(super) fn counters(&self, place: u32) -> Counters {
-        let (pair, way) = (place / 2, place as usize % 2);
-        let cell = &self.pairs[pair as usize].0[way];
-        let far = self.far.get(&(pair, way)).copied();
+        let cell = self.cell(place);
+        let far = self.far.get(&place).copied();
         Counters {
             records: cell.records(),
             packets: cell.packets,

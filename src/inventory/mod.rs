@@ -150,13 +150,18 @@ pub struct Inventory {
 impl Inventory {
     /// Reads every JSON file below `dir`.
     pub fn load(dir: &Path) -> Result<Self, InventoryError> {
-        Self::connect(Snapshot::read_dir(dir)?, dir)
+        Self::load_with(dir, None)
     }
 
     /// The same, with an ip-ranges.json that lies elsewhere.
     pub fn load_with(dir: &Path, ranges: Option<&Path>) -> Result<Self, InventoryError> {
-        // An inventory without ranges needs the bundled ones, whose table takes as long to make as reading does.
-        let (snapshot, ()) = rayon::join(|| Snapshot::read_dir(dir), ServiceRanges::prepare);
+        // Most inventories have none and need those that are bundled, whose table takes as long to make as reading does.
+        let prepare = || {
+            if ranges.is_none() {
+                ServiceRanges::prepare();
+            }
+        };
+        let (snapshot, ()) = rayon::join(|| Snapshot::read_dir(dir), prepare);
         let mut snapshot = snapshot?;
         if let Some(ranges) = ranges {
             snapshot.read_file(ranges)?;

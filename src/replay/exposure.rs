@@ -209,16 +209,10 @@ struct Peers<'a> {
 
 impl<'a> Peers<'a> {
     fn new(inventory: &'a Inventory, classes: &'a [Class]) -> Self {
-        let all = inventory.interface_indexes().flat_map(|ix| {
-            let addresses = inventory.interface(ix).addresses.iter();
-            addresses.map(move |&address| (address, ix))
-        });
-        let mut by_address: Vec<(IpAddr, InterfaceIx)> = all.collect();
-        by_address.sort_unstable();
         Self {
             inventory,
             classes,
-            by_address,
+            by_address: by_address(inventory, |interface| interface.addresses.iter().copied()),
         }
     }
 
@@ -253,6 +247,19 @@ impl<'a> Peers<'a> {
         }
         set
     }
+}
+
+/// Interfaces by some of their addresses, in order.
+pub(super) fn by_address<'a, A: Iterator<Item = IpAddr>>(
+    inventory: &'a Inventory,
+    addresses: impl Fn(&'a Interface) -> A,
+) -> Vec<(IpAddr, InterfaceIx)> {
+    let all = inventory
+        .interface_indexes()
+        .flat_map(|ix| addresses(inventory.interface(ix)).map(move |address| (address, ix)));
+    let mut by_address: Vec<(IpAddr, InterfaceIx)> = all.collect();
+    by_address.sort_unstable();
+    by_address
 }
 
 pub(super) fn path(inventory: &Inventory, a: InterfaceIx, b: InterfaceIx) -> bool {

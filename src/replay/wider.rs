@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
-use super::exposure::{Class, classes, path};
+use super::exposure::{Class, by_address, classes, path};
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
     Services,
@@ -111,11 +111,7 @@ struct New<'a> {
 
 /// By group.
 fn new_rules<'a>(inventory: &Inventory, after_rules: &'a [Vec<Rule>]) -> Vec<Vec<New<'a>>> {
-    let all = inventory
-        .interface_indexes()
-        .flat_map(|ix| every_address(inventory.interface(ix)).map(move |address| (address, ix)));
-    let mut by_address: Vec<(IpAddr, InterfaceIx)> = all.collect();
-    by_address.sort_unstable();
+    let by_address = by_address(inventory, every_address);
     // Of a group's members, those that are gone are as open as the others.
     let mut carrying: Vec<Vec<InterfaceIx>> = vec![Vec::new(); inventory.groups().len()];
     for ix in inventory.interface_indexes() {

@@ -150,7 +150,7 @@ pub struct Inventory {
 impl Inventory {
     /// Reads every JSON file below `dir`.
     pub fn load(dir: &Path) -> Result<Self, InventoryError> {
-        Self::load_with(dir, None)
+        Self::connect(Snapshot::read_dir(dir)?, dir)
     }
 
     /// The same, with an ip-ranges.json that lies elsewhere.

@@ -4,7 +4,7 @@
 //!
 //! The modules are the pipeline, in order; each imports only from those above it:
 //!
-//! 1. [`net`]: leaf types.
+//! 1. [`net`]: leaf types. [`documents`]: what every JSON file of ours has in common.
 //! 2. [`inventory`]: `aws ec2 describe-*` JSON → groups, interfaces, gates.
 //! 3. [`ingest`]: log files → rows, and an account of every line.
 //! 4. [`flow`]: rows → folded flows, nothing decided.
@@ -20,6 +20,8 @@
 
 pub mod net;
 mod touched;
+
+pub mod documents;
 
 pub mod inventory;
 

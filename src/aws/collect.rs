@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::account::{Account, CallError};
 use super::calls::cost;
 use super::{history, shapes};
+use crate::documents::{SCHEMA_VERSION, TOOL};
 
 /// What was collected: files by path, and the account of it.
 #[derive(Debug, Default)]
@@ -27,8 +28,12 @@ pub struct Collected {
 /// `manifest.json` of a snapshot.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Manifest {
-    /// Always 1.
+    /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
+    /// The program that made it.
+    pub tool: Tool,
+    /// The snapshot's files, by path below its directory; this one is not in it.
+    pub files: Vec<String>,
     /// When collecting began, Unix seconds.
     pub collected_at: u64,
     /// Who asked.
@@ -37,6 +42,22 @@ pub struct Manifest {
     pub calls: Vec<Answered>,
     /// What was refused, in order.
     pub refused: Vec<Refused>,
+}
+
+/// The name of the program that wrote a document, and its version.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl Default for Tool {
+    fn default() -> Self {
+        Self {
+            name: TOOL,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
 }
 
 /// Who asked, as `sts get-caller-identity` prints it.
@@ -204,7 +225,7 @@ pub fn collect(
     account.wait(async {
         let identity = identity(account).await?;
         let mut manifest = Manifest {
-            schema_version: 1,
+            schema_version: SCHEMA_VERSION,
             collected_at: now,
             ..Manifest::default()
         };
@@ -270,6 +291,8 @@ impl Collected {
     pub fn add(&mut self, other: Self) {
         let Manifest {
             schema_version,
+            tool: _,
+            files: _,
             collected_at,
             identities,
             calls,
@@ -289,8 +312,14 @@ impl Collected {
         self.sort();
     }
 
+    /// Names the files in the manifest.
+    pub(super) fn list_files(&mut self) {
+        self.manifest.files = self.files.iter().map(|(path, _)| path.clone()).collect();
+    }
+
     fn sort(&mut self) {
         self.files.sort_by(|a, b| a.0.cmp(&b.0));
+        self.list_files();
         self.manifest.identities.sort();
         self.manifest.identities.dedup();
         self.manifest.calls.sort();

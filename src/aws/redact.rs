@@ -47,6 +47,7 @@ pub fn redact(collected: &mut Collected) {
         redaction.value("", content);
         *path = redaction.accounts(path);
     }
+    collected.list_files();
     let manifest = &mut collected.manifest;
     for identity in &mut manifest.identities {
         identity.account = redaction.accounts(&identity.account);

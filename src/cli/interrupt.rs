@@ -1,31 +1,43 @@
 //! Ctrl-C leaves nothing half-written.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-/// The directory that is being written and is not in its place yet.
-static SCRATCH: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The file or directory that closegate is writing and that is not in its place yet.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// The exit code of an interrupted run.
 const INTERRUPTED: i32 = 130;
 
-/// Installs the handler. Where that is not possible the system's own stays, and
-/// only the cleaning up is lost.
+/// Installs the handler. Where that is not possible the system's own stays, and closegate
+/// leaves the unfinished file behind.
 pub(super) fn install() {
     let _ = ctrlc::set_handler(|| {
-        let scratch = SCRATCH.lock().ok().and_then(|mut scratch| scratch.take());
-        if let Some(scratch) = scratch {
+        // Waits for the end of `finish`.
+        let mut unfinished = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = unfinished.take() {
             // The program ends either way.
-            let _ = std::fs::remove_dir_all(scratch);
+            let _ = if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            };
         }
         #[expect(clippy::exit, reason = "the handler runs on a thread of its own")]
         std::process::exit(INTERRUPTED);
     });
 }
 
-/// From now on, what an interruption has to remove.
-pub(super) fn guard(scratch: Option<&Path>) {
-    if let Ok(mut guarded) = SCRATCH.lock() {
-        *guarded = scratch.map(Path::to_path_buf);
-    }
+/// From now on, what an interruption removes.
+pub(super) fn guard(unfinished: Option<&Path>) {
+    let mut guarded = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    *guarded = unfinished.map(Path::to_path_buf);
+}
+
+/// Puts a result in its place. An interruption waits until that is done, and removes nothing afterwards.
+pub(super) fn finish<T>(put: impl FnOnce() -> T) -> T {
+    let mut guarded = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    *guarded = None;
+    put()
 }

@@ -3,24 +3,57 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::exit::Failure;
+use crate::documents;
+use crate::findings::Baseline;
+
+/// The lists that every `audit.json` has.
+const LISTS: &[&str] = &["connections", "findings", "rules", "revocations"];
 
 /// A run's `audit.json`.
 pub(super) fn load(run: &Path) -> Result<Value, Failure> {
-    file(run, "audit.json")
+    with_file(run, "audit.json", |bytes| {
+        let audit: Value = documents::read(bytes)?;
+        let is_list = |list: &&str| {
+            let rows = audit[*list].as_array();
+            rows.is_some_and(|rows| rows.iter().all(Value::is_object))
+        };
+        match LISTS.iter().find(|list| !is_list(list)) {
+            Some(list) => Err(anyhow!("its `{list}` is not a list of objects")),
+            None => Ok(audit),
+        }
+    })
+}
+
+/// What a run knew, for the runs after it.
+pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
+    with_file(run, "audit.json", |bytes| Ok(Baseline::parse(bytes)?))
 }
 
 /// A JSON file of a run.
 pub(super) fn file<T: DeserializeOwned>(run: &Path, name: &str) -> Result<T, Failure> {
+    with_file(run, name, |bytes| Ok(documents::read(bytes)?))
+}
+
+fn with_file<T>(
+    run: &Path,
+    name: &str,
+    read: impl FnOnce(&[u8]) -> anyhow::Result<T>,
+) -> Result<T, Failure> {
     let path = run.join(name);
     fs::read(&path)
         .map_err(anyhow::Error::new)
-        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-        .with_context(|| format!("`{}` can't be read; name a run's directory", path.display()))
+        .and_then(|bytes| read(&bytes))
+        .with_context(|| {
+            format!(
+                "`{}` can't be read as a file of a run; name an audit's --out directory",
+                path.display()
+            )
+        })
         .map_err(Failure::usage)
 }
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
 use crate::config::{self, Config};
-use crate::findings::{Baseline, Blocklist, Owners, Resolvers};
+use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, Format, Source};
 use crate::inventory::Inventory;
 
@@ -205,21 +205,6 @@ pub(super) fn owners(files: &[PathBuf]) -> Result<Owners, Failure> {
             .map_err(Failure::usage)?;
     }
     Ok(owners)
-}
-
-/// What an earlier run knew.
-pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
-    let file = run.join("audit.json");
-    std::fs::read(&file)
-        .map_err(anyhow::Error::new)
-        .and_then(|bytes| Ok(Baseline::parse(&bytes)?))
-        .with_context(|| {
-            format!(
-                "--baseline: `{}` can't be read; name an audit's --out directory",
-                file.display()
-            )
-        })
-        .map_err(Failure::usage)
 }
 
 /// The formats of the inventory's flow logs that this program can use.

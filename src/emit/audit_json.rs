@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::SCHEMA_VERSION;
 use super::brief::{FindingRow, Tool, Window};
 use super::change::{ChangeDocument, RevocationRow, RuleRow};
 use super::current_rules::{CurrentRow, current_rules};
 use crate::audit::Audit;
+use crate::documents::SCHEMA_VERSION;
 use crate::graph::verdict_word;
 use crate::net::HashMap;
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};

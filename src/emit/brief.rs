@@ -8,10 +8,10 @@ use petgraph::visit::EdgeRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SCHEMA_VERSION;
 use super::change::{ChangeDocument, PermissionRow, StageRow, StatusRow, TargetRow};
 use super::graph_files;
 use crate::audit::Audit;
+use crate::documents::SCHEMA_VERSION;
 use crate::findings::{self, Finding, Severity};
 use crate::flow::DAY;
 use crate::graph::Node;

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SCHEMA_VERSION;
 use crate::audit::Audit;
+use crate::documents::SCHEMA_VERSION;
 use crate::inventory::{Direction, Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::replay::{Stage, StageName};
 use crate::resolve::{Confidence, ConnectionId, known_ids};

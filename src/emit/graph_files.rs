@@ -13,8 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::SCHEMA_VERSION;
 use crate::audit::Audit;
+use crate::documents::SCHEMA_VERSION;
 use crate::graph::Node;
 use crate::inventory::Rule;
 use crate::net::visible;

@@ -36,8 +36,23 @@ use crate::audit::Audit;
 use crate::resolve::ConnectionId;
 use json::{BUFFER, json};
 
-/// The version that every JSON file carries.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Every file of a run, by path below its directory.
+pub const PATHS: &[&str] = &[
+    "audit.json",
+    "connections.parquet",
+    "findings.sarif",
+    "graph.dot",
+    "graph.json",
+    "report.html",
+    "report.json",
+    "report.md",
+    "rules/apply.sh",
+    "rules/mutual.tf",
+    "rules/other.tf",
+    "rules/plan.md",
+    "rules/rollback.sh",
+    "rules/rules.json",
+];
 
 /// What writes a file.
 type Maker = fn(&Audit, &ChangeDocument, &mut dyn Write) -> Result<(), EmitError>;

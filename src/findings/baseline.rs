@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::finding::Finding;
+use crate::documents::{self, DocumentError};
 use crate::flow::DAY;
 use crate::inventory::Inventory;
 use crate::resolve::Connection;
@@ -60,11 +61,11 @@ struct KnownFinding {
 
 impl Baseline {
     /// From the text of an `audit.json`.
-    pub fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
+    pub fn parse(json: &[u8]) -> Result<Self, DocumentError> {
         let Run {
             connections,
             findings,
-        } = serde_json::from_slice(json)?;
+        } = documents::read(json)?;
         let mut most_in_a_day: BTreeMap<Vec<String>, u64> = BTreeMap::new();
         let destination = |known: Known| {
             let mut groups = known.initiator.groups;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Change;
+use crate::documents::{self, DocumentError};
 use crate::inventory::{Direction, GroupIx, Inventory, Rule, Target};
 
 /// Why a file is no proposal.
@@ -19,6 +20,17 @@ pub enum ProposalError {
         "neither rules nor resource_changes in it; give a run's rules.json, or the output of `terraform show -json` for a plan file"
     )]
     Neither,
+    /// A document of a version that closegate does not know.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Another document of a run.
+    #[error("it is a run's audit.json; give rules/rules.json of the same run")]
+    Audit,
+    /// A plan in a format that closegate does not know.
+    #[error(
+        "its format_version is {0}, and this closegate reads 0.x and 1.x; print the plan with `terraform show -json` of Terraform 1"
+    )]
+    Plan(Value),
     /// A rule that cannot be understood.
     #[error("rule {0} can't be understood; write the file again")]
     Rule(String),
@@ -35,20 +47,46 @@ pub fn proposal(
 ) -> Result<(Change, Vec<String>), ProposalError> {
     let document: Value = serde_json::from_slice(json)?;
     if document.get("resource_changes").is_some() {
-        plan(inventory, Plan::deserialize(document)?)
+        match document.get("format_version") {
+            Some(version) if !is_known_plan(version) => Err(ProposalError::Plan(version.clone())),
+            _ => plan(inventory, Plan::deserialize(document)?),
+        }
+    } else if document.get("connections").is_some() {
+        Err(ProposalError::Audit)
     } else if document.get("rules").is_some() {
-        Ok((own(inventory, Own::deserialize(document)?)?, Vec::new()))
+        Ok((own(inventory, documents::read(json)?)?, Vec::new()))
     } else {
         Err(ProposalError::Neither)
     }
 }
 
+/// Whether closegate knows the format of a plan. Terraform raises the first number when a reader has to be changed
+/// (developer.hashicorp.com/terraform/internals/json-format).
+fn is_known_plan(format_version: &Value) -> bool {
+    let version = format_version.as_str().unwrap_or_default();
+    matches!(version.split('.').next(), Some("0" | "1"))
+}
+
 /// `rules.json`, as far as it says what changes.
 #[derive(Deserialize)]
 struct Own {
-    rules: Vec<OwnRule>,
+    rules: Vec<Suggested>,
     #[serde(default)]
     revocations: Vec<OwnRule>,
+}
+
+#[derive(Deserialize)]
+struct Suggested {
+    status: Status,
+    #[serde(flatten)]
+    rule: OwnRule,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Add,
+    Keep,
 }
 
 #[derive(Deserialize)]
@@ -59,8 +97,6 @@ struct OwnRule {
     from_port: Option<i64>,
     to_port: Option<i64>,
     target: OwnTarget,
-    #[serde(default)]
-    status: String,
 }
 
 #[derive(Deserialize)]
@@ -92,9 +128,11 @@ fn own(inventory: &Inventory, own: Own) -> Result<Change, ProposalError> {
         });
         Ok((group, rule.ok_or(ProposalError::Rule(what))?))
     };
-    let added = own.rules.into_iter().filter(|r| r.status == "add");
+    let added = own.rules.into_iter().filter(|r| r.status == Status::Add);
     Ok(Change {
-        additions: added.map(rule).collect::<Result<_, ProposalError>>()?,
+        additions: added
+            .map(|added| rule(added.rule))
+            .collect::<Result<_, ProposalError>>()?,
         removals: own
             .revocations
             .into_iter()

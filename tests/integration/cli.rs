@@ -101,7 +101,7 @@ fn a_directory_of_something_else_is_left_alone() {
     fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
     let flows = sample().join("flows/default").display().to_string();
     let assert = audit(&flows, &sample().join("inventory"), dir.path());
-    fails(assert, 2, &["holds something other than an earlier run"]);
+    fails(assert, 2, &["holds `thesis.txt`", "not part of a run"]);
     assert_eq!(
         fs::read(dir.path().join("thesis.txt")).unwrap(),
         b"years of work"

@@ -16,6 +16,9 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 
+// What commands write, and what they leave alone.
+mod outputs;
+
 // What a team decides, and what is wrong with it.
 mod configuration;
 

@@ -9,6 +9,7 @@ use crate::common::{fixtures, root};
 /// The pipeline, in order; `net` is below everything.
 const ORDER: &[&str] = &[
     "net",
+    "documents",
     "inventory",
     "ingest",
     "flow",

@@ -7,7 +7,7 @@ use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{self, Evidence, Input};
-use crate::cli::{progress, summary};
+use crate::cli::{past_run, progress, summary};
 use crate::config::Config;
 use crate::findings::Severity;
 use crate::flow::FlowTable;
@@ -29,7 +29,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         fail_on,
     } = args;
     let mut config = settings::config(config)?;
-    config.policy.baseline = baseline.map(|run| settings::baseline(&run)).transpose()?;
+    config.policy.baseline = baseline.map(|run| past_run::baseline(&run)).transpose()?;
     config.policy.blocklists = settings::blocklists(&blocklist)?;
     let databases = [config.tables.maxmind.as_slice(), &maxmind].concat();
     config.policy.owners = settings::owners(&databases)?;

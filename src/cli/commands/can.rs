@@ -95,7 +95,7 @@ fn as_json(inventory: &Inventory, answer: &Answer) -> String {
         json!({"allowed": side.allowed, "ungated": side.ungated, "rules": rules})
     };
     let document = json!({
-        "schema_version": crate::emit::SCHEMA_VERSION,
+        "schema_version": crate::documents::SCHEMA_VERSION,
         "allowed": answer.allowed,
         "egress": side(&answer.egress),
         "ingress": side(&answer.ingress),

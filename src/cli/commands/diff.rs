@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::DiffArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::past_run::{self, one_line, sentence, text};
+use crate::documents::SCHEMA_VERSION;
 use crate::net::visible;
 
 /// Lines of each sort that are shown; `--json` has them all.
@@ -115,7 +116,7 @@ fn difference<'a>(list: &List, a: &'a Value, b: &'a Value) -> Difference<'a> {
 
 fn as_json(a: &Value, b: &Value, found: &[(&List, Difference<'_>)]) -> String {
     let mut document = json!({
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "exposure": {"before": a["exposure"], "after": b["exposure"]},
     });
     for (list, Difference { new, gone, changed }) in found {

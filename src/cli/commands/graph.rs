@@ -4,10 +4,12 @@ use anyhow::Context as _;
 
 use crate::cli::args::{GraphArg, GraphArgs, GraphLevelArg};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{output, past_run};
+use crate::cli::output::OutFile;
+use crate::cli::past_run;
 use crate::emit::GraphDocument;
 
 pub(in crate::cli) fn run(args: &GraphArgs) -> Result<Exit, Failure> {
+    let out = OutFile::prepare(args.out.as_deref())?;
     let graph = match args.level {
         GraphLevelArg::Group => past_run::file(&args.run, "graph.json")?,
         GraphLevelArg::Interface => GraphDocument::of_connections(&past_run::load(&args.run)?),
@@ -21,5 +23,5 @@ pub(in crate::cli) fn run(args: &GraphArgs) -> Result<Exit, Failure> {
     let text = text
         .context("the graph can't be written")
         .map_err(Failure::Output)?;
-    output::text(args.out.as_deref(), text)
+    out.write(text)
 }

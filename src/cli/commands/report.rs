@@ -7,7 +7,8 @@ use anyhow::{Context as _, anyhow};
 
 use crate::cli::args::{ReportArg, ReportArgs};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{output, past_run};
+use crate::cli::output::OutFile;
+use crate::cli::past_run;
 use crate::emit::{self, Brief, Places};
 
 pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
@@ -22,6 +23,7 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
             "--terraform goes with --format sarif; no other format points to lines"
         )));
     }
+    let out = OutFile::prepare(out.as_deref())?;
     let text = if format == ReportArg::Markdown {
         let path = run.join("report.md");
         fs::read_to_string(&path)
@@ -37,7 +39,7 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
             .context("the report can't be written")
             .map_err(Failure::Output)?
     };
-    output::text(out.as_deref(), text)
+    out.write(text)
 }
 
 fn rendered(brief: &Brief, format: ReportArg, places: &Places) -> anyhow::Result<String> {

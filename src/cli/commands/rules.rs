@@ -7,7 +7,8 @@ use anyhow::{Context as _, anyhow};
 
 use crate::cli::args::RulesArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{output, past_run};
+use crate::cli::output::OutFile;
+use crate::cli::past_run;
 use crate::emit::{Asked, ChangeDocument, Format, Holdings};
 
 pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
@@ -24,6 +25,7 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
             "--terraform-state goes with --emit terraform; {emit} has no styles"
         )));
     }
+    let out = OutFile::prepare(out.as_deref())?;
     let holdings = terraform_state.as_deref().map(holdings).transpose()?;
     let asked = Asked {
         ids: ids.into(),
@@ -33,7 +35,7 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
     let text = format
         .write(&change, &asked)
         .map_err(|error| Failure::Output(error.into()))?;
-    output::text(out.as_deref(), text)
+    out.write(text)
 }
 
 fn holdings(state: &Path) -> Result<Holdings, Failure> {

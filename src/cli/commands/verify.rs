@@ -10,7 +10,7 @@ use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Input};
-use crate::emit;
+use crate::documents::SCHEMA_VERSION;
 use crate::inventory::Gates;
 use crate::net::visible;
 use crate::replay::{self, Against, Change, Passage};
@@ -142,7 +142,7 @@ fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {
         row
     };
     let document = json!({
-        "schema_version": emit::SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "connections": judged.connections.len(),
         "permitted": result.permitted,
         "lost": result.broken.len(),

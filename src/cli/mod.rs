@@ -16,13 +16,14 @@ mod summary;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches as _;
 
 use args::{Args, Command};
 
 /// Runs the program with the given arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(arguments) {
+    let matches = args::command().try_get_matches_from(arguments);
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(help_or_error) => return exit::clap(&help_or_error),
     };
@@ -33,6 +34,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ingest(args) => commands::ingest::run(args),
         #[cfg(feature = "aws")]
         Command::Collect(args) => commands::collect::run(args),
+        #[cfg(not(feature = "aws"))]
+        Command::Collect(_) => Err(exit::Failure::usage(anyhow::anyhow!(
+            "this closegate was built without the feature aws, so it has no `collect`; build it with the feature, or save what `aws ec2 describe-…` prints into a directory"
+        ))),
         Command::Verify(args) => commands::verify::run(args),
         Command::Rules(args) => commands::rules::run(args),
         Command::Report(args) => commands::report::run(args),
@@ -45,7 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Query(args) => commands::query::run(args),
         Command::Schema(args) => commands::print::schema(&args),
         Command::Completions(args) => commands::print::completions(&args),
-        Command::Man => commands::print::man(),
+        Command::Man(args) => commands::print::man(&args),
     };
     match done {
         Ok(exit) => exit.into(),

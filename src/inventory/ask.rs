@@ -19,10 +19,21 @@ pub enum Party {
 
 /// Why a party is unknown.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "`{0}` is neither an address nor an eni-, sg- or i- id of the inventory; check it, or fetch a newer snapshot"
-)]
-pub struct UnknownParty(String);
+pub enum UnknownParty {
+    /// Nothing of that name.
+    #[error(
+        "`{0}` is neither an address nor an eni-, sg- or i- id nor a group's name of the inventory; check it, or fetch a newer snapshot"
+    )]
+    None(String),
+    /// Several groups of that name.
+    #[error("`{name}` is the name of {} groups: {}; give the id of one", ids.len(), ids.join(", "))]
+    Several {
+        /// What was typed.
+        name: String,
+        /// The groups that are called so.
+        ids: Vec<String>,
+    },
+}
 
 /// The answer: allowed if no side that is in the inventory refuses.
 #[derive(Clone, Debug)]
@@ -58,12 +69,12 @@ struct Role {
 const NOW: (u64, u64) = (u64::MAX - 1, u64::MAX - 1);
 
 impl Inventory {
-    /// Reads an address or an id.
+    /// Reads an address, an id, or the name of one group.
     pub fn party(&self, text: &str) -> Result<Party, UnknownParty> {
         if let Ok(address) = text.parse() {
             return Ok(Party::Address(address));
         }
-        let unknown = || UnknownParty(text.to_owned());
+        let unknown = || UnknownParty::None(text.to_owned());
         if text.starts_with("eni-") {
             return self
                 .interface_by_id(text)
@@ -76,10 +87,57 @@ impl Inventory {
         }
         let of_instance = |ix: &InterfaceIx| self.interface(*ix).instance.as_deref() == Some(text);
         let interfaces: Vec<_> = self.interface_indexes().filter(of_instance).collect();
-        if interfaces.is_empty() {
-            Err(unknown())
-        } else {
-            Ok(Party::Instance(interfaces))
+        if !interfaces.is_empty() {
+            return Ok(Party::Instance(interfaces));
+        }
+        let groups = self.group_indexes();
+        let named: Vec<GroupIx> = groups
+            .filter(|&ix| self.group(ix).known && self.group(ix).name == text)
+            .collect();
+        match named.as_slice() {
+            [] => Err(unknown()),
+            [group] => Ok(Party::Group(*group)),
+            several => Err(UnknownParty::Several {
+                name: text.to_owned(),
+                ids: several
+                    .iter()
+                    .map(|&ix| self.group(ix).id.clone())
+                    .collect(),
+            }),
+        }
+    }
+
+    /// A party in words, with what the inventory knows of it.
+    pub fn describe(&self, party: &Party) -> String {
+        let groups = |groups: &[GroupIx]| {
+            let names: Vec<&str> = groups
+                .iter()
+                .map(|&g| self.group(g).name.as_str())
+                .collect();
+            match names.as_slice() {
+                [] => "no group".to_owned(),
+                [one] => format!("group {one}"),
+                several => format!("groups {}", several.join(", ")),
+            }
+        };
+        let interface = |ix: InterfaceIx| {
+            let interface = self.interface(ix);
+            format!("{} ({})", interface.id, groups(&interface.groups))
+        };
+        match party {
+            Party::Address(address) => match self.interface_at(*address, None, NOW) {
+                Some(ix) => format!("{address} on {}", interface(ix)),
+                None => format!("{address} (outside the inventory)"),
+            },
+            Party::Interface(ix) => interface(*ix),
+            Party::Instance(interfaces) => {
+                let all: Vec<String> = interfaces.iter().map(|&ix| interface(ix)).collect();
+                all.join(" and ")
+            }
+            Party::Group(group) => {
+                let group = self.group(*group);
+                format!("group {} ({})", group.name, group.id)
+            }
         }
     }
 

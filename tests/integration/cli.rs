@@ -433,6 +433,37 @@ fn can_says_what_it_does_not_know() {
         2,
         &["tcp/70000"],
     );
+    // A number could be a port, or a protocol.
+    for number in ["22", "50", "0"] {
+        fails(
+            can("10.20.10.11", "10.20.20.21", number),
+            2,
+            &["tcp/443", "protocol/50"],
+        );
+    }
+    let says = |from: &str, service: &str, code: i32, says: &str| {
+        let assert = can(from, "10.20.20.21", service).code(code);
+        let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+        assert!(text.starts_with(says), "{text}");
+    };
+    says(
+        "web",
+        "protocol/50",
+        1,
+        "protocol/50 from group web (sg-0a1b2c3d4e5f90002) to 10.20.20.21 on eni-0a1b2c3d4e5f70006",
+    );
+    says("web", "tcp/3306", 0, "tcp/3306 from group web");
+    says(
+        "10.20.10.11",
+        "icmp/8/0",
+        1,
+        "icmp/8/0 from 10.20.10.11 on eni-",
+    );
+    fails(
+        can("wbe", "10.20.20.21", "tcp/22"),
+        2,
+        &["`wbe`", "group's name"],
+    );
     let output = can("10.20.10.11", "10.20.20.21", "tcp/22")
         .code(1)
         .get_output()

@@ -15,6 +15,7 @@ mod tables;
 
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
+mod help;
 
 // What commands write, and what they leave alone.
 mod outputs;

@@ -32,7 +32,7 @@ pub(in crate::cli) enum ReportArg {
     Markdown,
     /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// AWS Security Finding Format: a line per call of `batch-import-findings --cli-input-json`
+    /// AWS Security Finding Format: a line per call of batch-import-findings
     Asff,
     /// OCSF 1.5.0, an event per line
     Ocsf,

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Parser, Subcommand};
+use clap::builder::{PossibleValue, PossibleValuesParser, StyledStr};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config;
@@ -43,6 +43,10 @@ pub(in crate::cli) enum Command {
     /// Save an account's network configuration, read only
     #[cfg(feature = "aws")]
     Collect(CollectArgs),
+    /// Save an account's network configuration, read only: not in this build
+    #[cfg(not(feature = "aws"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Collect(NotInThisBuild),
     /// Replay logs against a rule set: what would break?
     Verify(VerifyArgs),
     /// Write a past run's rules in another format
@@ -67,8 +71,8 @@ pub(in crate::cli) enum Command {
     Schema(SchemaArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write those of all commands
+    Man(ManArgs),
 }
 
 /// What to read, and how.
@@ -108,38 +112,43 @@ pub(in crate::cli) struct InputArgs {
     pub(in crate::cli) remote: RemoteArgs,
 }
 
-/// How to read what lies in AWS. Credentials, region and endpoint are those of the AWS CLI.
+/// How to read what lies in AWS. Credentials, region and endpoint are those of the AWS CLI. Each option names the heading itself,
+/// for `next_help_heading` would hold for the options behind these as well. A build without AWS takes the options and hides them.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Sources in AWS")]
 pub(in crate::cli) struct RemoteArgs {
     /// Profile of the AWS configuration to sign in with
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) profile: Option<String>,
 
     /// S3: only logs of these accounts, by their keys
-    #[arg(long, num_args = 1.., value_name = "ACCOUNT")]
+    #[arg(long, num_args = 1.., value_name = "ACCOUNT", help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) only_account: Vec<String>,
 
     /// S3: only logs of these regions, by their keys
-    #[arg(long, num_args = 1.., value_name = "REGION")]
+    #[arg(long, num_args = 1.., value_name = "REGION", help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) only_region: Vec<String>,
 
     /// Athena: workgroup [default: primary]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) athena_workgroup: Option<String>,
 
     /// Athena: where it puts results, if the workgroup doesn't say it: `s3://BUCKET/PREFIX`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) athena_output: Option<String>,
 
     /// Athena: results as Parquet files below --athena-output, which stay there; faster than pages
-    #[arg(long, requires = "athena_output")]
+    #[arg(long, requires = "athena_output", help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) athena_unload: bool,
 
     /// S3: pay for requests and transfer where the bucket's owner doesn't
-    #[arg(long)]
+    #[arg(long, help_heading = IN_AWS, hide = NO_AWS)]
     pub(in crate::cli) requester_pays: bool,
 }
+
+const IN_AWS: &str = "Sources in AWS";
+
+/// Whether this build can't reach AWS.
+const NO_AWS: bool = cfg!(not(feature = "aws"));
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -517,6 +526,51 @@ pub(in crate::cli) struct SchemaArgs {
 pub(in crate::cli) struct CompletionsArgs {
     /// The shell
     pub(in crate::cli) shell: Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct ManArgs {
+    /// Directory to write a page per command to; made if it is not there [default: the main page on standard output]
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) out: Option<PathBuf>,
+}
+
+/// Whatever is typed behind a command that this build lacks.
+#[cfg(not(feature = "aws"))]
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct NotInThisBuild {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+    rest: Vec<String>,
+}
+
+/// The command line, with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
+pub(in crate::cli) fn command() -> clap::Command {
+    without_backticks(Args::command())
+}
+
+fn without_backticks(command: clap::Command) -> clap::Command {
+    let plain = |text: Option<&StyledStr>| text.map(|text| text.to_string().replace('`', ""));
+    let (about, long) = (plain(command.get_about()), plain(command.get_long_about()));
+    let command = command.mut_args(|arg| {
+        let (help, long) = (plain(arg.get_help()), plain(arg.get_long_help()));
+        let arg = match help {
+            Some(help) => arg.help(help),
+            None => arg,
+        };
+        match long {
+            Some(long) => arg.long_help(long),
+            None => arg,
+        }
+    });
+    let command = match about {
+        Some(about) => command.about(about),
+        None => command,
+    };
+    let command = match long {
+        Some(long) => command.long_about(long),
+        None => command,
+    };
+    command.mut_subcommands(without_backticks)
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \

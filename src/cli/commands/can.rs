@@ -1,6 +1,6 @@
 //! `closegate can`.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use anyhow::anyhow;
 use serde_json::{Value, json};
@@ -28,10 +28,15 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
             "neither `{from}` nor `{to}` is in the inventory, so no group judges between them; name at least one end of yours"
         )));
     }
+    let question = Question {
+        from: inventory.describe(&sender),
+        to: inventory.describe(&receiver),
+        packet,
+    };
     print(if *json {
-        as_json(&inventory, &answer)
+        as_json(&inventory, &question, &answer)
     } else {
-        as_text(&inventory, &answer)
+        as_text(&inventory, &question, &answer)
     })?;
     Ok(if answer.allowed {
         Exit::Done
@@ -40,16 +45,21 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// `tcp/443`, `icmp`, `icmp/8`, `icmp/8/0`, `50`.
+/// `tcp/443`, `icmp`, `icmp/8`, `icmp/8/0`, `protocol/50`. A bare number could be a port as well.
 fn packet(text: &str) -> anyhow::Result<Packet> {
     let wrong = || {
         anyhow!(
-            "`{text}` is not a protocol and port; write tcp/443, udp/53, icmp, icmp/8/0 or a protocol number"
+            "`{text}` is not a protocol and port; write tcp/443, udp/53, icmp, icmp/8/0 or protocol/50"
         )
     };
     let because = |error: std::num::ParseIntError| anyhow::Error::new(error).context(wrong());
     let mut parts = text.split('/');
-    let protocol = parts.next().and_then(Protocol::parse).ok_or_else(wrong)?;
+    let protocol = match parts.next() {
+        Some("protocol") => parts.next().and_then(Protocol::parse),
+        Some(name) if name.parse::<u64>().is_err() => Protocol::parse(name),
+        _ => None,
+    };
+    let protocol = protocol.ok_or_else(wrong)?;
     let rest: Vec<&str> = parts.collect();
     match rest.as_slice() {
         [port] if protocol.has_ports() => {
@@ -71,7 +81,27 @@ fn packet(text: &str) -> anyhow::Result<Packet> {
     }
 }
 
-fn as_json(inventory: &Inventory, answer: &Answer) -> String {
+/// What was asked, as closegate understands it.
+struct Question {
+    from: String,
+    to: String,
+    packet: Packet,
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, packet } = self;
+        match packet.icmp {
+            _ if packet.service.protocol.has_ports() => write!(f, "{}", packet.service)?,
+            Some((kind, code)) => write!(f, "{}/{kind}/{code}", packet.service.protocol)?,
+            None if packet.service.protocol.is_icmp() => write!(f, "{}", packet.service.protocol)?,
+            None => write!(f, "protocol/{}", packet.service.protocol)?,
+        }
+        write!(f, " from {from} to {to}")
+    }
+}
+
+fn as_json(inventory: &Inventory, question: &Question, answer: &Answer) -> String {
     let side = |side: &Option<SideAnswer>| -> Value {
         let Some(side) = side else { return Value::Null };
         let rules: Vec<Value> = side
@@ -96,6 +126,7 @@ fn as_json(inventory: &Inventory, answer: &Answer) -> String {
     };
     let document = json!({
         "schema_version": crate::documents::SCHEMA_VERSION,
+        "question": question.to_string(),
         "allowed": answer.allowed,
         "egress": side(&answer.egress),
         "ingress": side(&answer.ingress),
@@ -103,9 +134,10 @@ fn as_json(inventory: &Inventory, answer: &Answer) -> String {
     format!("{document:#}\n")
 }
 
-fn as_text(inventory: &Inventory, answer: &Answer) -> String {
+fn as_text(inventory: &Inventory, question: &Question, answer: &Answer) -> String {
     let mut text = format!(
-        "{}\n",
+        "{}: {}\n",
+        visible(&question.to_string(), 400),
         if answer.allowed {
             "allowed"
         } else {

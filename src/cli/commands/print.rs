@@ -1,9 +1,14 @@
-//! Things that are only printed: schemas, completions, the manual page.
+//! Schemas, completions, manual pages.
 
-use clap::CommandFactory;
+use std::fs;
+use std::path::Path;
 
-use crate::cli::args::{Args, CompletionsArgs, SchemaArgs};
+use anyhow::Context as _;
+use clap::Command;
+
+use crate::cli::args::{self, CompletionsArgs, ManArgs, SchemaArgs};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::output::OutFile;
 use crate::emit;
 
 pub(in crate::cli) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
@@ -18,16 +23,44 @@ pub(in crate::cli) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
 
 pub(in crate::cli) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Args::command(), "closegate", &mut text);
+    clap_complete::generate(args.shell, &mut args::command(), "closegate", &mut text);
     print(text)?;
     Ok(Exit::Done)
 }
 
-pub(in crate::cli) fn man() -> Result<Exit, Failure> {
+pub(in crate::cli) fn man(args: &ManArgs) -> Result<Exit, Failure> {
+    let mut command = args::command();
+    command.build();
+    match &args.out {
+        None => print(page(command)?)?,
+        Some(dir) => {
+            fs::create_dir_all(dir)
+                .with_context(|| format!("`{}` can't be made; name a directory", dir.display()))
+                .map_err(Failure::usage)?;
+            pages(command, dir)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// A page for a command, and one for each command below it.
+fn pages(command: Command, dir: &Path) -> Result<(), Failure> {
+    for below in command
+        .get_subcommands()
+        .filter(|below| !below.is_hide_set())
+    {
+        pages(below.clone(), dir)?;
+    }
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let file = dir.join(format!("{name}.1"));
+    OutFile::prepare(Some(&file))?.write(page(command)?)?;
+    Ok(())
+}
+
+fn page(command: Command) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
-    clap_mangen::Man::new(Args::command())
+    clap_mangen::Man::new(command)
         .render(&mut text)
         .map_err(|error| Failure::Output(error.into()))?;
-    print(text)?;
-    Ok(Exit::Done)
+    Ok(text)
 }

@@ -3,6 +3,7 @@
 //! Everything else imports from here; nothing here imports from the pipeline.
 
 mod address;
+mod count;
 mod interval;
 mod port;
 mod protocol;
@@ -10,6 +11,7 @@ mod text;
 mod well_known;
 
 pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
+pub use count::{plural, thousands};
 pub use interval::IntervalSet;
 pub use port::PortRange;
 pub use protocol::{Protocol, Service};

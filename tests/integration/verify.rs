@@ -59,6 +59,53 @@ fn our_own_rules_break_nothing_and_deny_what_is_suspicious() {
     );
 }
 
+/// People read which rule is missing, not every connection; a run's directory stands for its rules.
+#[test]
+fn lost_connections_are_listed_by_the_missing_rule() {
+    let dir = run();
+    let verify = |rules: &str| {
+        let output = closegate()
+            .args(["verify", "--rules", rules, "--flows"])
+            .arg(sample().join("flows/default"))
+            .arg("--inventory")
+            .arg(sample().join("inventory"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (text, output.status.code().unwrap())
+    };
+    let place = dir.path().join("run").display().to_string();
+    let (text, code) = verify(&place);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("lost        0 connections"), "{text}");
+
+    let nothing = rules_file(dir.path(), |rules| rules["rules"] = json!([]));
+    let (text, code) = verify(&nothing);
+    assert_eq!(code, 1, "{text}");
+    let missing: Vec<&str> = text.lines().filter(|line| line.contains("  no ")).collect();
+    let to_db = missing.iter().find(|line| {
+        line.contains("egress rule for tcp/3306 from web (sg-0a1b2c3d4e5f90002) or base")
+            && line.contains("to db (sg-0a1b2c3d4e5f90003)")
+    });
+    assert!(
+        to_db.is_some_and(|line| line.contains("such as c-")),
+        "{text}"
+    );
+    let (answer, _) = self::verify(&["--rules", &nothing]);
+    assert!(missing.len() < answer["lost_connections"].as_array().unwrap().len());
+
+    for (file, says) in [("no-such-file", "No such file"), ("", "rules/rules.json")] {
+        let path = dir.path().join(file).display().to_string();
+        let assert = closegate()
+            .args(["verify", "--rules", &path, "--flows"])
+            .arg(sample().join("flows/default"))
+            .arg("--inventory")
+            .arg(sample().join("inventory"))
+            .assert();
+        crate::cli::fails(assert, 2, &["rules file", "--out directory", says]);
+    }
+}
+
 #[test]
 fn todays_rules_let_everything_through() {
     let (answer, code) = verify(&["--current"]);
@@ -212,11 +259,11 @@ fn a_file_that_is_no_proposal_is_exit_code_2() {
         ("{", "rules.json"),
         ("{}", "neither rules nor resource_changes"),
         (
-            r#"{"rules":[{"direction":"egress","group_id":"sg-nope","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
+            r#"{"schema_version":1,"rules":[{"direction":"egress","group_id":"sg-nope","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
             "sg-nope",
         ),
         (
-            r#"{"rules":[{"direction":"sideways","group_id":"sg-0a1b2c3d4e5f90001","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
+            r#"{"schema_version":1,"rules":[{"direction":"sideways","group_id":"sg-0a1b2c3d4e5f90001","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
             "can't be understood",
         ),
     ] {

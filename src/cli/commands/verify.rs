@@ -1,7 +1,9 @@
 //! `closegate verify`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use serde_json::json;
@@ -11,11 +13,12 @@ use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Input};
 use crate::documents::SCHEMA_VERSION;
-use crate::inventory::Gates;
-use crate::net::visible;
+use crate::inventory::{Gates, Inventory};
+use crate::net::{plural, thousands, visible};
 use crate::replay::{self, Against, Change, Passage};
+use crate::resolve::End;
 
-/// Broken connections that the text lists; JSON has all of them.
+/// Missing rules that the text lists; JSON has every lost connection.
 const LISTED: usize = 50;
 
 pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
@@ -36,11 +39,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     } = Input::resolve(input, config.tables.dir.as_deref())?;
     let (change, unknown) = match &rules {
         None => (Change::default(), Vec::new()),
-        Some(path) => fs::read(path)
-            .map_err(anyhow::Error::new)
-            .and_then(|bytes| Ok(replay::proposal(&inventory, &bytes)?))
-            .with_context(|| format!("rules file `{}`", path.display()))
-            .map_err(Failure::usage)?,
+        Some(path) => proposed(path, &inventory)?,
     };
     let (table, intake) = super::audit::read(&evidence, &reading)?;
     let judged = audit::judge(inventory, table, intake, &config.policy);
@@ -59,7 +58,23 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// The side that would refuse.
+/// The change that a file or a run's directory proposes, and what could not be told of it.
+fn proposed(named: &Path, inventory: &Inventory) -> Result<(Change, Vec<String>), Failure> {
+    let file = if named.is_dir() {
+        named.join("rules/rules.json")
+    } else {
+        named.to_path_buf()
+    };
+    fs::read(&file)
+        .with_context(|| {
+            "it can't be read; name an audit's --out directory, its rules/rules.json, or what `terraform show -json` prints for a plan"
+        })
+        .and_then(|bytes| Ok(replay::proposal(inventory, &bytes)?))
+        .with_context(|| format!("rules file `{}`", file.display()))
+        .map_err(Failure::usage)
+}
+
+/// The side that would deny.
 const fn side(passage: Passage) -> &'static str {
     match (passage.egress, passage.ingress) {
         (false, false) => "egress and ingress",
@@ -73,21 +88,22 @@ fn as_text(judged: &Judged, result: &Against, unknown: &[String]) -> String {
     let mut line = |label: &str, content: String| {
         writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
     };
-    line("permitted", result.permitted.to_string());
-    line("broken", result.broken.len().to_string());
+    line("permitted", plural(result.permitted, "connection"));
+    line("lost", plural(result.broken.len() as u64, "connection"));
     line(
         "suspicious",
         format!(
-            "{} denied, {} still let through",
-            result.denied,
-            result.still_open.len()
+            "{} denied, {} still permitted",
+            thousands(result.denied),
+            thousands(result.still_open.len() as u64)
         ),
     );
     line(
         "not replayed",
         format!(
-            " {} refused already, {} unattributed",
-            result.refused, result.unattributed
+            " {} rejected already, {} unattributed",
+            thousands(result.refused),
+            thousands(result.unattributed)
         ),
     );
     let connection = |position: usize| {
@@ -97,28 +113,76 @@ fn as_text(judged: &Judged, result: &Against, unknown: &[String]) -> String {
             c.initiator.address, c.responder.address, c.service, c.totals.records, c.id
         )
     };
-    for &(position, passage) in result.broken.iter().take(LISTED) {
-        line(
-            "",
-            format!("broken by {}: {}", side(passage), connection(position)),
-        );
-    }
-    if result.broken.len() > LISTED {
+    let missing = missing_rules(judged, result);
+    for (rule, lost) in missing.iter().take(LISTED) {
+        let example = &judged.connections[lost.example];
         line(
             "",
             format!(
-                "and {} more; --json has them all",
-                result.broken.len() - LISTED
+                "no {rule}: {}, {}, such as {}",
+                plural(lost.connections, "connection"),
+                plural(lost.records, "record"),
+                example.id
             ),
         );
     }
+    if missing.len() > LISTED {
+        let more = plural((missing.len() - LISTED) as u64, "missing rule");
+        line("", format!("and {more}; --json has every connection"));
+    }
     for &position in &result.still_open {
-        line("", format!("still let through: {}", connection(position)));
+        line("", format!("still permitted: {}", connection(position)));
     }
     for text in unknown {
         line("", format!("not known: {}", visible(text, 200)));
     }
     text
+}
+
+/// An end by its groups, which a rule would name; else by its address.
+fn end(inventory: &Inventory, end: End) -> String {
+    let groups = end.interface().map(|ix| &inventory.interface(ix).groups);
+    match groups.map(Vec::as_slice) {
+        None | Some([]) => end.address.to_string(),
+        Some(groups) => {
+            let named = groups.iter().map(|&ix| {
+                let group = inventory.group(ix);
+                format!("{} ({})", group.name, group.id)
+            });
+            named.collect::<Vec<_>>().join(" or ")
+        }
+    }
+}
+
+/// What the lack of one rule costs.
+struct Lost {
+    connections: u64,
+    records: u64,
+    /// Position of the first of the connections.
+    example: usize,
+}
+
+/// The lost connections by the rule whose lack denies them.
+fn missing_rules(judged: &Judged, result: &Against) -> BTreeMap<String, Lost> {
+    let mut missing: BTreeMap<String, Lost> = BTreeMap::new();
+    for &(position, passage) in &result.broken {
+        let c = &judged.connections[position];
+        let rule = format!(
+            "{} rule for {} from {} to {}",
+            side(passage),
+            c.service,
+            end(&judged.inventory, c.initiator),
+            end(&judged.inventory, c.responder),
+        );
+        let lost = missing.entry(visible(&rule, 300)).or_insert(Lost {
+            connections: 0,
+            records: 0,
+            example: position,
+        });
+        lost.connections += 1;
+        lost.records += c.totals.records;
+    }
+    missing
 }
 
 fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {

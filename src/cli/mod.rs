@@ -32,6 +32,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args),
         Command::Ingest(args) => commands::ingest::run(args),
+        Command::Store(args) => commands::store::run(&args),
         #[cfg(feature = "aws")]
         Command::Collect(args) => commands::collect::run(args),
         #[cfg(not(feature = "aws"))]

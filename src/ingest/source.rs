@@ -121,6 +121,15 @@ impl Source {
         slot(&self.name)
     }
 
+    /// Whether it is standard input, a pipe or a device: it can be read once, and nothing says what it will hold.
+    pub fn is_stream(&self) -> bool {
+        match &self.origin {
+            Origin::Stdin => true,
+            Origin::File(path) => path.metadata().is_ok_and(|there| !there.is_file()),
+            Origin::Memory(_) | Origin::Remote(_) => false,
+        }
+    }
+
     /// Its bytes as they are.
     pub fn raw(&self) -> io::Result<Box<dyn Read + '_>> {
         self.open(|_| ())
@@ -259,7 +268,8 @@ fn expand(pattern: &str, sources: &mut Vec<Source>) -> Result<(), IngestError> {
     for path in paths.filter_map(Result::ok) {
         if path.is_dir() {
             walk(&path, sources)?;
-        } else {
+        // As in a directory: a pipe or a device is read only where it is named itself.
+        } else if path.is_file() || !path.exists() {
             sources.push(Source::file(&path));
         }
     }

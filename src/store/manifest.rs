@@ -1,24 +1,68 @@
 //! What a store holds, and what it was made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::documents::{self, DocumentError, SCHEMA_VERSION, TOOL};
 use crate::ingest::{MalformedSample, Source, SourceIntake, flow_log_id, slot};
 
 /// `manifest.json`.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
     schema_version: u32,
+    tool: Tool,
+    /// SHA-256 of this document with an empty digest, in hexadecimal.
+    digest: String,
     /// By name.
     pub(super) sources: Vec<SourceEntry>,
     /// By day, counted from 1970. One table each, but for the time during an ingest.
     pub(super) days: BTreeMap<u64, Vec<DayEntry>>,
+    /// Files that may lie in the store and are no part of it: closegate was about to write or to remove them.
+    pub(super) pending: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tool {
+    name: String,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool {
+                name: TOOL.to_owned(),
+            },
+            digest: String::new(),
+            sources: Vec::new(),
+            days: BTreeMap::new(),
+            pending: BTreeSet::new(),
+        }
+    }
+}
+
+/// Why a text is not a manifest.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ManifestError {
+    /// No document that closegate knows.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Its own digest says so.
+    #[error("its content is not what closegate wrote")]
+    Digest,
+    /// It names a file twice, or one that lies elsewhere.
+    #[error("it names `{0}`, which can't be a file of this store")]
+    Name(String),
 }
 
 /// A source that was read to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SourceEntry {
     pub(super) name: String,
     /// Bytes.
@@ -35,18 +79,53 @@ pub(super) struct SourceEntry {
 
 /// The files of one day's table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DayEntry {
-    pub(super) flows: String,
-    pub(super) interfaces: String,
-    pub(super) services: String,
-    pub(super) contacts: String,
+    pub(super) flows: FileEntry,
+    pub(super) interfaces: FileEntry,
+    pub(super) services: FileEntry,
+    pub(super) contacts: FileEntry,
     /// How many flows.
     pub(super) count: u64,
+    /// How many rows the flows add up to.
+    pub(super) rows: u64,
+}
+
+/// A file of the store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileEntry {
+    /// The path below the store's directory. It holds the beginning of the digest, so that no file is ever overwritten by another.
+    pub(super) name: String,
+    /// SHA-256 of the content, in hexadecimal.
+    pub(super) digest: String,
+}
+
+impl FileEntry {
+    /// The entry of a new file: `what` is the kind of its table.
+    pub(super) fn of(day: u64, what: &str, content: &[u8]) -> Self {
+        let digest = hex(&Sha256::digest(content));
+        let name = format!("{}/{what}-{}.parquet", folder(day), &digest[..16]);
+        Self { name, digest }
+    }
+
+    /// Whether this is the content that closegate wrote.
+    pub(super) fn is(&self, content: &[u8]) -> bool {
+        hex(&Sha256::digest(content)) == self.digest
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+        text
+    })
 }
 
 impl DayEntry {
     /// All of them, in the order of [`super::day::encode`].
-    pub(super) const fn files(&self) -> [&String; 4] {
+    pub(super) const fn files(&self) -> [&FileEntry; 4] {
         let Self {
             flows,
             interfaces,
@@ -71,10 +150,69 @@ impl Manifest {
         self.days.values().flatten().map(|entry| entry.count).sum()
     }
 
-    /// Writes the version that this program writes.
-    pub(super) const fn stamp(&mut self) {
-        self.schema_version = 1;
+    /// Every file that belongs to the store.
+    pub(super) fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.days.values().flatten().flat_map(DayEntry::files)
     }
+
+    /// Reads and checks the text of a manifest.
+    pub(super) fn parse(json: &[u8]) -> Result<Self, ManifestError> {
+        let manifest: Self = documents::read(json)?;
+        if manifest.digest != manifest.own_digest() {
+            return Err(ManifestError::Digest);
+        }
+        let mut names = BTreeSet::new();
+        for (&day, entries) in &manifest.days {
+            let folder = folder(day) + "/";
+            for file in entries.iter().flat_map(DayEntry::files) {
+                if !is_own_name(&file.name)
+                    || !file.name.starts_with(&folder)
+                    || !names.insert(&file.name)
+                {
+                    return Err(ManifestError::Name(file.name.clone()));
+                }
+            }
+        }
+        match manifest.pending.iter().find(|name| !is_own_name(name)) {
+            Some(name) => Err(ManifestError::Name(name.clone())),
+            None => Ok(manifest),
+        }
+    }
+
+    /// The text of the manifest, in order and with its digest.
+    pub(super) fn text(&mut self) -> String {
+        self.sources.sort_by(|a, b| a.name.cmp(&b.name));
+        for entries in self.days.values_mut() {
+            entries.sort();
+        }
+        self.digest = self.own_digest();
+        self.as_json()
+    }
+
+    fn own_digest(&self) -> String {
+        let bare = Self {
+            digest: String::new(),
+            ..self.clone()
+        };
+        hex(&Sha256::digest(bare.as_json()))
+    }
+
+    fn as_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("it holds texts and numbers") + "\n"
+    }
+}
+
+/// Whether a name is one that closegate gives: `day=…/….parquet`, and nothing that leads out of the store.
+fn is_own_name(name: &str) -> bool {
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let parts = name
+        .strip_prefix("day=")
+        .and_then(|name| name.strip_suffix(".parquet"))
+        .and_then(|name| name.split_once('/'));
+    parts.is_some_and(|(day, file)| plain(day) && plain(file) && !file.is_empty())
 }
 
 impl SourceEntry {

@@ -1,35 +1,36 @@
 //! The connection store: folded flow records, kept between runs.
 //!
-//! A directory of Parquet files by day and a `manifest.json` that names them. The
-//! manifest is the store: files that it does not name do not exist, and it is replaced in
-//! one step after everything it names is on the disk, so a run that is killed at any
-//! byte leaves the store as it was before or after a batch. What is in the store
-//! depends only on the records that were read, not on how many runs or machines read
-//! them: the same bytes. Rows are kept as the fold has them, before anything is decided,
-//! so an audit of the store is an audit of the logs.
+//! A directory of Parquet files by day and a `manifest.json` that names them, with the digest of each. The
+//! manifest is the store: closegate replaces it in one step after everything that it names is on the disk, so a run that is
+//! killed at any byte leaves the store as it was before or after a batch. What is in the store depends only on the records that
+//! were read, not on how many runs or machines read them: the same bytes. Rows are kept as the fold has them, before anything is
+//! decided, so an audit of the store is an audit of the logs.
+//!
+//! closegate refuses a store with a file that is not as closegate wrote it: damage never becomes another number.
 
 mod day;
+mod directory;
+mod fold;
 mod manifest;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+pub use directory::Fault;
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::flow::{DAY, FlowTable, FlowTableBuilder, Folder};
-use crate::ingest::{self, Intake, Interval, Row, Settings, Sink, Source};
-use crate::net::HashMap;
-use manifest::{DayEntry, Manifest, SourceEntry};
+use crate::flow::{FlowTable, FlowTableBuilder};
+use crate::ingest::{Intake, Settings, Source};
+use directory::{Encoded, Store};
+use fold::by_day;
+use manifest::{DayEntry, Manifest, SourceEntry, hex};
 
-/// Flows that are held before they are written, unless somebody says otherwise.
+/// Flows that are held before they are written, unless `--hold` says otherwise.
 pub const HELD: usize = 1 << 20;
-
-const MANIFEST: &str = "manifest.json";
-const LOCK: &str = "lock";
 
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,25 +41,66 @@ pub enum StoreError {
         /// The file or directory.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// Not a store, or a damaged one.
-    #[error("store `{}` can't be read: {what}; make it again from the logs", path.display())]
+    /// A flow source could not be read again.
+    #[error("flow source `{name}`: {source}; make it readable")]
+    Source {
+        /// The source.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A table can't be written as Parquet.
+    #[error("the store's tables can't be written as Parquet: {0}; please report this")]
+    Encode(String),
+    /// A directory that closegate did not make.
+    #[error("`{}` is not a store: it holds `{name}`, which closegate did not write there; name a new directory", dir.display())]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// What is in it.
+        name: String,
+    },
+    /// A manifest that closegate does not know, or a damaged one.
+    #[error("`{}` is not a store, or its manifest.json is damaged: {what}; name another directory, or delete the store and run `closegate ingest` on all of its logs", dir.display())]
+    Manifest {
+        /// The store.
+        dir: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A file is missing, or its content is not what closegate wrote.
+    #[error("`{}` is {}; delete the store `{}` and run `closegate ingest` on all of its logs", path.display(), fault.as_str(), dir.display())]
+    Fault {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Fault,
+        /// The store.
+        dir: PathBuf,
+    },
+    /// A file that closegate wrote does not fit the others.
+    #[error("`{}` can't be used: {what}; delete the store `{}` and run `closegate ingest` on all of its logs", path.display(), dir.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+        /// The store.
+        dir: PathBuf,
     },
     /// No manifest.
     #[error("`{}` is not a store; make one with `closegate ingest --store`", .0.display())]
     None(PathBuf),
-    /// Somebody else writes to it.
+    /// Another run writes to it.
     #[error("store `{}` is being written by another run; wait for it to end", .0.display())]
     Busy(PathBuf),
-    /// A source whose content cannot be told apart later.
-    #[error("flow source `{0}` has no name to remember it by; save it to a file first")]
-    Nameless(String),
+    /// A pipe or a device: it can't be read again to know its content.
+    #[error(
+        "flow source `{0}` is a pipe or a device, and a store remembers its sources by name and content; save it to a file first"
+    )]
+    NotAFile(String),
     /// A source that could not be fetched.
     #[error("flow source `{name}`: {reason}; run it again, what was read before is in the store")]
     Unfetched {
@@ -119,15 +161,14 @@ pub fn ingest(
     held: usize,
     progress: impl Fn(u64) + Sync,
 ) -> Result<Outcome, StoreError> {
-    let store = Store::lock(dir)?;
-    let mut manifest = store.manifest()?.unwrap_or_default();
+    if let Some(stream) = sources.iter().find(|source| source.is_stream()) {
+        return Err(StoreError::NotAFile(stream.name.clone()));
+    }
+    let mut store = Store::lock(dir)?;
     let mut new: Vec<Source> = Vec::new();
     let mut outcome = Outcome::default();
     for source in sources {
-        if source.name == "-" {
-            return Err(StoreError::Nameless(source.name.clone()));
-        }
-        match manifest.source(&source.name) {
+        match store.manifest.source(&source.name) {
             Some(known) if known.is(source) => {
                 outcome.known += 1;
                 progress(source.size);
@@ -136,7 +177,7 @@ pub fn ingest(
             None => new.push(source.clone()),
         }
     }
-    refuse_late(&manifest, &new)?;
+    refuse_late(&store.manifest, &new)?;
     outcome.read = new.len();
     // By time, so that what several flow logs delivered at one time is read in one batch.
     new.sort_by(|a, b| (a.slot(), &a.name).cmp(&(b.slot(), &b.name)));
@@ -151,33 +192,28 @@ pub fn ingest(
                 return Err(StoreError::Unfetched { name, reason });
             }
         }
-        let write = || {
-            let parts = days.into_iter().map(|(day, builder)| {
-                let parts = store.write(day, &builder.finish_as_folded())?;
-                Ok((day, parts))
-            });
-            parts.collect::<Result<Vec<_>, StoreError>>()
+        let encode = || {
+            let tables = days
+                .into_iter()
+                .map(|(day, builder)| Encoded::new(day, &builder.finish_as_folded()));
+            tables.collect::<Result<Vec<_>, StoreError>>()
         };
         let hash = || {
-            let hashes = batch.par_iter().map(|source| store.hash(source));
+            let hashes = batch.par_iter().map(hash);
             hashes.collect::<Result<Vec<String>, _>>()
         };
-        // A disk and an encoder leave processors idle.
-        let (written, hashes) = rayon::join(write, hash);
-        for (day, parts) in written? {
-            manifest.days.entry(day).or_default().push(parts);
-        }
-        let hashes = hashes?;
-        for ((source, account), hash) in batch.iter().zip(&intake.sources).zip(hashes) {
-            let entry = SourceEntry::new(source, account, hash);
-            manifest.sources.push(entry);
-        }
+        // An encoder leaves processors idle.
+        let (tables, hashes) = rayon::join(encode, hash);
+        let accounts = batch.iter().zip(&intake.sources).zip(hashes?);
+        let entries: Vec<SourceEntry> = accounts
+            .map(|((source, account), hash)| SourceEntry::new(source, account, hash))
+            .collect();
+        store.add(tables?, |manifest| manifest.sources.extend(entries))?;
         outcome.intake.add(intake);
-        store.commit(&mut manifest)?;
     }
-    store.compact(&mut manifest)?;
-    outcome.days = manifest.days.len();
-    outcome.flows = manifest.flows();
+    store.compact()?;
+    outcome.days = store.manifest.days.len();
+    outcome.flows = store.manifest.flows();
     Ok(outcome)
 }
 
@@ -203,17 +239,14 @@ fn refuse_late(manifest: &Manifest, new: &[Source]) -> Result<(), StoreError> {
 
 /// Adds what other stores hold. All have to be of different files, or of the same.
 pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
-    let store = Store::lock(dir)?;
-    let mut manifest = store.manifest()?.unwrap_or_default();
+    let others: Vec<(&PathBuf, Store)> = others
+        .iter()
+        .map(|other| Ok((other, Store::open(other)?)))
+        .collect::<Result<_, StoreError>>()?;
+    let mut store = Store::lock(dir)?;
     let mut outcome = Outcome::default();
-    for other in others {
-        let from = Store {
-            dir: other.clone(),
-            lock: None,
-        };
-        let theirs = from
-            .manifest()?
-            .ok_or_else(|| StoreError::None(other.clone()))?;
+    for (other, from) in others {
+        let (manifest, theirs) = (&store.manifest, &from.manifest);
         let shared: Vec<&SourceEntry> = theirs
             .sources
             .iter()
@@ -235,32 +268,52 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
             outcome.known += shared.len();
             continue;
         }
-        for (&day, entries) in &theirs.days {
-            for entry in entries {
-                let table = from.read(entry)?;
-                let parts = store.write(day, &table)?;
-                manifest.days.entry(day).or_default().push(parts);
-            }
-        }
+        let entries = theirs.days.iter();
+        let entries =
+            entries.flat_map(|(&day, entries)| entries.iter().map(move |entry| (day, entry)));
+        let tables = entries.map(|(day, entry)| Encoded::new(day, &from.read(entry)?));
+        let tables = tables.collect::<Result<Vec<_>, StoreError>>()?;
         outcome.read += theirs.sources.len();
-        manifest.sources.extend(theirs.sources);
-        store.commit(&mut manifest)?;
+        let sources = from.manifest.sources;
+        store.add(tables, |manifest| manifest.sources.extend(sources))?;
     }
-    store.compact(&mut manifest)?;
-    outcome.days = manifest.days.len();
-    outcome.flows = manifest.flows();
+    store.compact()?;
+    outcome.days = store.manifest.days.len();
+    outcome.flows = store.manifest.flows();
     Ok(outcome)
+}
+
+/// What a look at every file of a store found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Days in the store.
+    pub days: usize,
+    /// Flows in the store.
+    pub flows: u64,
+    /// Files that the manifest names.
+    pub files: usize,
+    /// Files of these that are not as closegate wrote them, by path below the store.
+    pub faults: Vec<(String, Fault)>,
+    /// Files in the directory that the manifest does not name, by path below it.
+    pub unlisted: Vec<String>,
+}
+
+/// Looks at every file of a store.
+pub fn verify(dir: &Path) -> Result<Verified, StoreError> {
+    let store = Store::open(dir)?;
+    Ok(Verified {
+        days: store.manifest.days.len(),
+        flows: store.manifest.flows(),
+        files: store.manifest.files().count(),
+        faults: store.faults()?,
+        unlisted: store.unlisted(),
+    })
 }
 
 /// Everything in the store, as if the logs had been read.
 pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
-    let store = Store {
-        dir: dir.to_path_buf(),
-        lock: None,
-    };
-    let manifest = store
-        .manifest()?
-        .ok_or_else(|| StoreError::None(dir.to_path_buf()))?;
+    let store = Store::open(dir)?;
+    let manifest = &store.manifest;
     let builder = FlowTableBuilder::default();
     let totals = Mutex::new(Intake::default());
     let entries: Vec<&DayEntry> = manifest.days.values().flatten().collect();
@@ -268,10 +321,10 @@ pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
         let table = store.read(entry)?;
         {
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
-            totals.rows += table.flows.iter().map(|f| f.counters.records).sum::<u64>();
+            totals.rows = totals.rows.saturating_add(entry.rows);
             for coverage in &table.coverage {
-                totals.no_data += coverage.no_data;
-                totals.skip_data += coverage.skip_data;
+                totals.no_data = totals.no_data.saturating_add(coverage.no_data);
+                totals.skip_data = totals.skip_data.saturating_add(coverage.skip_data);
             }
         }
         builder.absorb(&table);
@@ -280,258 +333,38 @@ pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
     let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sources = manifest.sources.iter().map(SourceEntry::account);
     let mut intake = Intake::of(sources.collect());
-    let records: u64 = intake.sources.iter().map(|source| source.records).sum();
+    let records = intake.sources.iter().map(|source| source.records);
+    let records = records.fold(0, u64::saturating_add);
     (intake.rows, intake.no_data, intake.skip_data) =
         (totals.rows, totals.no_data, totals.skip_data);
-    intake.duplicates = records - intake.records_read();
+    let distinct = [intake.rows, intake.no_data, intake.skip_data];
+    let distinct = distinct.into_iter().fold(0, u64::saturating_add);
+    intake.duplicates = records.checked_sub(distinct).ok_or_else(|| {
+        let what = format!("its days hold {distinct} records, and its sources {records}");
+        store.damaged("manifest.json", what)
+    })?;
     Ok((builder.finish(), intake))
 }
 
-/// A store's directory, locked if it is to be written.
-struct Store {
-    dir: PathBuf,
-    lock: Option<File>,
-}
-
-impl Store {
-    fn lock(dir: &Path) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Io {
-            path: dir.to_path_buf(),
-            source,
-        };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let lock = File::create(dir.join(LOCK)).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                dir: dir.to_path_buf(),
-                lock: Some(lock),
-            }),
-            Err(fs::TryLockError::WouldBlock) => Err(StoreError::Busy(dir.to_path_buf())),
-            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
-        }
+/// What tells the content of a source from any other: its `ETag`, or its SHA-256.
+fn hash(source: &Source) -> Result<String, StoreError> {
+    if let Some(identity) = source.identity() {
+        return Ok(identity.to_owned());
     }
-
-    fn io<T>(&self, name: &str, result: std::io::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|source| StoreError::Io {
-            path: self.dir.join(name),
-            source,
-        })
-    }
-
-    fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
-        match fs::read(self.dir.join(MANIFEST)) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| self.damaged(MANIFEST, &error)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            error => self.io(MANIFEST, error.map(|_| None)),
-        }
-    }
-
-    fn damaged(&self, name: &str, what: &impl ToString) -> StoreError {
-        StoreError::Damaged {
-            path: self.dir.join(name),
-            what: what.to_string(),
-        }
-    }
-
-    /// Writes a day's table and says what it is called: by its content, so that nothing
-    /// is ever overwritten by something else.
-    fn write(&self, day: u64, table: &FlowTable) -> Result<DayEntry, StoreError> {
-        let folder = manifest::folder(day);
-        self.io(&folder, fs::create_dir_all(self.dir.join(&folder)))?;
-        let files = day::encode(table).map_err(|error| self.damaged(&folder, &error))?;
-        let put = |(what, bytes): (&str, Vec<u8>)| {
-            let digest = Sha256::digest(&bytes);
-            let name = format!("{folder}/{what}-{}.parquet", hex(&digest[..8]));
-            self.put(&name, &bytes).map(|()| name)
-        };
-        let [flows, interfaces, services, contacts] = files.map(put);
-        Ok(DayEntry {
-            flows: flows?,
-            interfaces: interfaces?,
-            services: services?,
-            contacts: contacts?,
-            count: table.flows.len() as u64,
-        })
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.dir.join(name);
-        if path.metadata().is_ok_and(|m| m.len() == bytes.len() as u64) {
-            return Ok(());
-        }
-        let write = || {
-            let mut file = File::create(&path)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        self.io(name, write())
-    }
-
-    fn read(&self, entry: &DayEntry) -> Result<FlowTable, StoreError> {
-        let files = entry.files().into_iter();
-        let files = files.map(|name| self.io(name, fs::read(self.dir.join(name))));
-        day::decode(files.collect::<Result<_, _>>()?)
-            .map_err(|what| self.damaged(&entry.flows, &what))
-    }
-
-    /// Puts the manifest in place, after everything that it names; then what no manifest
-    /// names any more goes.
-    fn commit(&self, manifest: &mut Manifest) -> Result<(), StoreError> {
-        manifest.stamp();
-        manifest.sources.sort_by(|a, b| a.name.cmp(&b.name));
-        for entries in manifest.days.values_mut() {
-            entries.sort();
-        }
-        let mut bytes =
-            serde_json::to_vec_pretty(manifest).map_err(|error| self.damaged(MANIFEST, &error))?;
-        bytes.push(b'\n');
-        let aside = format!("{MANIFEST}.new");
-        let path = self.dir.join(&aside);
-        let write = || {
-            let mut file = File::create(&path)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&path, self.dir.join(MANIFEST))?;
-            File::open(&self.dir)?.sync_all()
-        };
-        self.io(&aside, write())
-    }
-
-    /// One table per day, and nothing else in the directory.
-    fn compact(&self, manifest: &mut Manifest) -> Result<(), StoreError> {
-        debug_assert!(self.lock.is_some(), "only a locked store is written");
-        let days: Vec<(&u64, &mut Vec<DayEntry>)> = manifest.days.iter_mut().collect();
-        days.into_par_iter().try_for_each(|(&day, entries)| {
-            if entries.len() > 1 {
-                let tables = entries.iter().map(|entry| self.read(entry));
-                let merged = FlowTable::merged(tables.collect::<Result<_, _>>()?);
-                *entries = vec![self.write(day, &merged)?];
-            }
-            Ok(())
-        })?;
-        self.commit(manifest)?;
-        let named: BTreeSet<PathBuf> = manifest
-            .days
-            .values()
-            .flatten()
-            .flat_map(DayEntry::files)
-            .map(|name| self.dir.join(name))
-            .collect();
-        for file in walkdir::WalkDir::new(&self.dir)
-            .into_iter()
-            .filter_map(Result::ok)
-        {
-            let stale = file.path().extension().is_some_and(|e| e == "parquet")
-                && !named.contains(file.path());
-            if stale {
-                let name = file.path().display().to_string();
-                self.io(&name, fs::remove_file(file.path()))?;
+    let mut hasher = Sha256::new();
+    let mut read = || {
+        let mut reader = source.raw()?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => hasher.update(&buffer[..count]),
             }
         }
-        Ok(())
-    }
-
-    /// The content of a source in a few characters.
-    fn hash(&self, source: &Source) -> Result<String, StoreError> {
-        if let Some(identity) = source.identity() {
-            return Ok(identity.to_owned());
-        }
-        let mut hasher = Sha256::new();
-        let mut read = || {
-            let mut reader = source.raw()?;
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                match reader.read(&mut buffer)? {
-                    0 => return Ok(()),
-                    count => hasher.update(&buffer[..count]),
-                }
-            }
-        };
-        self.io(&source.name, read())?;
-        Ok(hex(&hasher.finalize()))
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
-}
-
-/// Folds sources, as many as memory allows, one fold per day, by the day in which a row starts.
-fn by_day(
-    sources: &[Source],
-    settings: &Settings,
-    held: usize,
-    progress: &(impl Fn(u64) + Sync),
-) -> (BTreeMap<u64, FlowTableBuilder>, Intake, usize) {
-    let days = Days::default();
-    let full = || days.rooms() >= held;
-    let sink = || DaySink {
-        days: &days,
-        folders: HashMap::default(),
     };
-    let (intake, taken) = ingest::read_until(sources, settings, sink, progress, full);
-    let builders = days.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let builders = builders.into_iter().map(|(day, builder)| {
-        let builder = Arc::into_inner(builder).expect("every worker is done");
-        (day, builder)
-    });
-    (builders.collect(), intake, taken)
-}
-
-/// One fold per day.
-#[derive(Default)]
-struct Days(Mutex<BTreeMap<u64, Arc<FlowTableBuilder>>>);
-
-impl Days {
-    /// How many flows there is room for so far.
-    fn rooms(&self) -> usize {
-        let days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        days.values().map(|builder| builder.rooms()).sum()
-    }
-}
-
-/// A worker's ways into them.
-struct DaySink<'a> {
-    days: &'a Days,
-    folders: HashMap<u64, Folder>,
-}
-
-impl DaySink<'_> {
-    fn of(&mut self, start: u64) -> &mut Folder {
-        let day = start / DAY;
-        self.folders.entry(day).or_insert_with(|| {
-            let mut days = self.days.0.lock().unwrap_or_else(PoisonError::into_inner);
-            days.entry(day).or_default().folder()
-        })
-    }
-}
-
-impl Sink for DaySink<'_> {
-    fn row(&mut self, row: Row<'_>) {
-        self.of(row.start).row(row);
-    }
-
-    fn again(&mut self, row: Row<'_>) {
-        self.of(row.start).again(row);
-    }
-
-    fn no_data(&mut self, interval: Interval<'_>) {
-        self.of(interval.start).no_data(interval);
-    }
-
-    fn skip_data(&mut self, interval: Interval<'_>) {
-        self.of(interval.start).skip_data(interval);
-    }
-
-    fn finish(self) {
-        for folder in self.folders.into_values() {
-            folder.finish();
-        }
-    }
+    read().map_err(|error| StoreError::Source {
+        name: source.name.clone(),
+        source: error,
+    })?;
+    Ok(hex(&hasher.finalize()))
 }

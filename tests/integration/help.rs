@@ -10,6 +10,8 @@ const COMMANDS: &[&[&str]] = &[
     &["audit"],
     &["demo"],
     &["ingest"],
+    &["store"],
+    &["store", "verify"],
     &["verify"],
     &["rules"],
     &["report"],

@@ -11,6 +11,7 @@ mod browser;
 mod shop;
 mod stages;
 mod store;
+mod store_files;
 mod tables;
 
 // The command line as a user meets it: exit codes, messages, streams.

@@ -70,6 +70,43 @@ const FOREIGN: &[&str] = &[
     "day=2026-11-01/flows-0.parquet",
 ];
 
+/// Commands in order: the output of each below the directory, and its words; `@` is the directory.
+const COMMANDS: &[(&str, &str)] = &[
+    (
+        "audited",
+        "audit --flows FLOWS --inventory INVENTORY --out @/audited",
+    ),
+    (
+        "audited",
+        "audit --flows FLOWS --inventory INVENTORY --out @/audited",
+    ),
+    ("demo", "demo --out @/demo"),
+    (
+        "store",
+        "ingest --flows FLOWS --inventory INVENTORY --store @/store",
+    ),
+    ("merged", "ingest --merge @/store --store @/merged"),
+    (
+        "out/rules",
+        "rules @/run --emit terraform --out @/out/rules",
+    ),
+    (
+        "out/report",
+        "report @/run --format html --out @/out/report",
+    ),
+    ("out/graph", "graph @/run --format dot --out @/out/graph"),
+    ("out/man", "man --out @/out/man"),
+    ("made.toml", "config init @/made.toml"),
+    (
+        "tables/public-resolvers.txt",
+        "tables update --tables @/tables --resolvers RESOLVERS",
+    ),
+    ("", "verify --current --flows FLOWS --inventory INVENTORY"),
+    ("", "diff @/run @/run"),
+    ("", "store verify @/store"),
+    ("", "query"),
+];
+
 /// Before and after every command that has an output, everything outside that output is the same.
 #[test]
 fn every_command_leaves_everything_outside_its_output_alone() {
@@ -81,125 +118,23 @@ fn every_command_leaves_everything_outside_its_output_alone() {
         fs::write(path, name).unwrap();
     }
     symlink(home.join("lock"), home.join("link")).unwrap();
-    let resolvers = home.join("resolvers.txt");
-    fs::copy(
-        crate::common::root().join("src/findings/public-resolvers.txt"),
-        &resolvers,
-    )
-    .unwrap();
-    let run = run_in(home);
-    let place = |name: &str| home.join(name).display().to_string();
-    let sample = |name: &str| sample().join(name).display().to_string();
-    let run = run.display().to_string();
-    let (flows, inventory) = (sample("flows/custom"), sample("inventory"));
-    let commands: Vec<(&str, Vec<String>)> = vec![
-        (
-            "audited",
-            words(&[
-                "audit",
-                "--flows",
-                &flows,
-                "--inventory",
-                &inventory,
-                "--out",
-                &place("audited"),
-            ]),
-        ),
-        (
-            "audited",
-            words(&[
-                "audit",
-                "--flows",
-                &flows,
-                "--inventory",
-                &inventory,
-                "--out",
-                &place("audited"),
-            ]),
-        ),
-        ("demo", words(&["demo", "--out", &place("demo")])),
-        (
-            "store",
-            words(&[
-                "ingest",
-                "--flows",
-                &flows,
-                "--inventory",
-                &inventory,
-                "--store",
-                &place("store"),
-            ]),
-        ),
-        (
-            "merged",
-            words(&[
-                "ingest",
-                "--merge",
-                &place("store"),
-                "--store",
-                &place("merged"),
-            ]),
-        ),
-        (
-            "out/rules",
-            words(&[
-                "rules",
-                &run,
-                "--emit",
-                "terraform",
-                "--out",
-                &place("out/rules"),
-            ]),
-        ),
-        (
-            "out/report",
-            words(&[
-                "report",
-                &run,
-                "--format",
-                "html",
-                "--out",
-                &place("out/report"),
-            ]),
-        ),
-        (
-            "out/graph",
-            words(&[
-                "graph",
-                &run,
-                "--format",
-                "dot",
-                "--out",
-                &place("out/graph"),
-            ]),
-        ),
-        ("made.toml", words(&["config", "init", &place("made.toml")])),
-        (
-            "tables/public-resolvers.txt",
-            words(&[
-                "tables",
-                "update",
-                "--tables",
-                &place("tables"),
-                "--resolvers",
-                &resolvers.display().to_string(),
-            ]),
-        ),
-        (
-            "",
-            words(&[
-                "verify",
-                "--current",
-                "--flows",
-                &flows,
-                "--inventory",
-                &inventory,
-            ]),
-        ),
-        ("", words(&["diff", &run, &run])),
-        ("", words(&["query"])),
+    run_in(home);
+    let resolvers = crate::common::root().join("src/findings/public-resolvers.txt");
+    let named = [
+        ("FLOWS", sample().join("flows/custom")),
+        ("INVENTORY", sample().join("inventory")),
+        ("RESOLVERS", resolvers),
+        ("@", home.to_path_buf()),
     ];
-    for (output, arguments) in commands {
+    for &(output, command) in COMMANDS {
+        let arguments: Vec<String> = command
+            .split(' ')
+            .map(|word| {
+                named.iter().fold(word.to_owned(), |word, (name, path)| {
+                    word.replace(name, &path.display().to_string())
+                })
+            })
+            .collect();
         let before = tree(home);
         closegate()
             .current_dir(home)
@@ -222,10 +157,6 @@ fn every_command_leaves_everything_outside_its_output_alone() {
             "{arguments:?}"
         );
     }
-}
-
-fn words(arguments: &[&str]) -> Vec<String> {
-    arguments.iter().map(|&word| word.to_owned()).collect()
 }
 
 #[test]

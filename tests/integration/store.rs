@@ -217,7 +217,7 @@ fn what_the_store_cannot_tell_apart_is_refused() {
     fails(&named("fl-2", "20261101T0000Z", &logs[4]), "too late");
     let changed = named("fl-1", "20261101T0005Z", &logs[1]);
     fails(&changed, "another size");
-    fails(Path::new("-"), "no name");
+    fails(Path::new("-"), "pipe or a device");
     assert_eq!(tree(&store), before, "nothing was touched");
     ingest(&store, &[named("fl-2", "20261102T0000Z", &logs[4])]);
 }

@@ -40,6 +40,8 @@ pub(in crate::cli) enum Command {
     Demo(DemoArgs),
     /// Fold new logs into a connection store, which later audits read at once
     Ingest(IngestArgs),
+    /// Look after a connection store
+    Store(StoreArgs),
     /// Save an account's network configuration, read only
     #[cfg(feature = "aws")]
     Collect(CollectArgs),
@@ -224,6 +226,26 @@ pub(in crate::cli) struct IngestArgs {
 
     #[command(flatten)]
     pub(in crate::cli) remote: RemoteArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct StoreArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) what: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum StoreCommand {
+    /// Is every file of a store whole, and listed in its manifest? Names what isn't, and exits with 1
+    Verify {
+        /// Directory of the store
+        #[arg(value_name = "DIR")]
+        store: PathBuf,
+
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[cfg(feature = "aws")]

@@ -14,5 +14,6 @@ pub(super) mod print;
 pub(super) mod query;
 pub(super) mod report;
 pub(super) mod rules;
+pub(super) mod store;
 pub(super) mod tables;
 pub(super) mod verify;

@@ -1,0 +1,388 @@
+//! A store's directory: what may be in it, and how files come and go.
+//!
+//! closegate removes only files that the store's own manifest names. It writes the names of new files into the manifest
+//! before it writes the files, so that a run that is killed leaves nothing behind that the next one can't remove.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::StoreError;
+use super::day;
+use super::manifest::{DayEntry, FileEntry, Manifest};
+use crate::flow::FlowTable;
+
+const MANIFEST: &str = "manifest.json";
+const NEW_MANIFEST: &str = "manifest.json.new";
+const LOCK: &str = "lock";
+
+/// How every manifest begins.
+const MANIFEST_BEGINS: &[u8] = b"{\n  \"schema_version\": ";
+
+/// A store's directory, and its manifest.
+pub(super) struct Store {
+    dir: PathBuf,
+    pub(super) manifest: Manifest,
+    /// Held as long as the store may be written.
+    lock: Option<File>,
+}
+
+/// What is wrong with a file that the manifest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not there.
+    Missing,
+    /// Its content is not what closegate wrote.
+    Damaged,
+}
+
+impl Fault {
+    /// In a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// A day's table and what it will be called.
+pub(super) struct Encoded {
+    day: u64,
+    entry: DayEntry,
+    content: [Vec<u8>; 4],
+}
+
+impl Encoded {
+    pub(super) fn new(day: u64, table: &FlowTable) -> Result<Self, StoreError> {
+        let files = day::encode(table).map_err(|error| StoreError::Encode(error.to_string()))?;
+        let [flows, interfaces, services, contacts] = files
+            .each_ref()
+            .map(|(what, content)| FileEntry::of(day, what, content));
+        Ok(Self {
+            day,
+            entry: DayEntry {
+                flows,
+                interfaces,
+                services,
+                contacts,
+                count: table.flows.len() as u64,
+                rows: rows(table),
+            },
+            content: files.map(|(_, content)| content),
+        })
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&FileEntry, &Vec<u8>)> {
+        self.entry.files().into_iter().zip(&self.content)
+    }
+}
+
+/// The rows that a table's flows add up to.
+fn rows(table: &FlowTable) -> u64 {
+    let records = table.flows.iter().map(|flow| flow.counters.records);
+    records.fold(0, u64::saturating_add)
+}
+
+impl Store {
+    /// Opens a store to read it.
+    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let manifest = read_manifest(dir)?;
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            manifest: manifest.ok_or_else(|| StoreError::None(dir.to_path_buf()))?,
+            lock: None,
+        })
+    }
+
+    /// Opens a store to write it, and makes it where there is none. Refuses a directory that is neither a store nor empty before it
+    /// changes anything, and a store that is not whole.
+    pub(super) fn lock(dir: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Io {
+            path: dir.to_path_buf(),
+            source,
+        };
+        if read_manifest(dir)?.is_none()
+            && let Some(foreign) = foreign_to_a_new_store(dir).map_err(failed)?
+        {
+            return Err(StoreError::Foreign {
+                dir: dir.to_path_buf(),
+                name: foreign,
+            });
+        }
+        fs::create_dir_all(dir).map_err(failed)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(dir.join(LOCK))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(dir.to_path_buf())),
+            Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        // Another run may have written it since.
+        let manifest = read_manifest(dir)?;
+        let is_new = manifest.is_none();
+        let mut store = Self {
+            dir: dir.to_path_buf(),
+            manifest: manifest.unwrap_or_default(),
+            lock: Some(lock),
+        };
+        if is_new {
+            store.commit()?;
+        }
+        store.remove_pending()?;
+        match store.faults()?.into_iter().next() {
+            Some((file, fault)) => Err(store.at_fault(&file, fault)),
+            None => Ok(store),
+        }
+    }
+
+    /// Every file that the manifest names and that is not as closegate wrote it.
+    pub(super) fn faults(&self) -> Result<Vec<(String, Fault)>, StoreError> {
+        let files: Vec<&FileEntry> = self.manifest.files().collect();
+        let fault = |file: &&FileEntry| match self.content(file) {
+            Ok(_) => None,
+            Err(StoreError::Fault { fault, .. }) => Some(Ok((file.name.clone(), fault))),
+            Err(error) => Some(Err(error)),
+        };
+        files.par_iter().filter_map(fault).collect()
+    }
+
+    /// Files below the directory that the manifest does not name, by path below it.
+    pub(super) fn unlisted(&self) -> Vec<String> {
+        let listed: BTreeSet<PathBuf> = self
+            .manifest
+            .files()
+            .map(|file| &file.name)
+            .chain(&self.manifest.pending)
+            .map(PathBuf::from)
+            .chain([MANIFEST, NEW_MANIFEST, LOCK].map(PathBuf::from))
+            .collect();
+        let entries = walkdir::WalkDir::new(&self.dir).sort_by_file_name();
+        let files = entries
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|entry| !entry.file_type().is_dir());
+        let below = files.filter_map(|entry| {
+            let path = entry.path().strip_prefix(&self.dir).ok()?.to_path_buf();
+            (!listed.contains(&path)).then(|| path.display().to_string())
+        });
+        below.collect()
+    }
+
+    /// A day's table.
+    pub(super) fn read(&self, entry: &DayEntry) -> Result<FlowTable, StoreError> {
+        let files = entry.files().map(|file| self.content(file));
+        let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
+        // The digests are right here. A manifest that somebody made by hand can still name what Polars panics at.
+        let table = catch_unwind(AssertUnwindSafe(|| day::decode(files)))
+            .unwrap_or_else(|_| Err("it is not Parquet that closegate wrote".to_owned()))
+            .map_err(|what| self.damaged(&entry.flows.name, what))?;
+        let (count, rows) = (table.flows.len() as u64, rows(&table));
+        if (count, rows) != (entry.count, entry.rows) {
+            let what = format!(
+                "it holds {count} flows of {rows} rows, and the manifest says {} of {}",
+                entry.count, entry.rows
+            );
+            return Err(self.damaged(&entry.flows.name, what));
+        }
+        Ok(table)
+    }
+
+    /// Adds tables, and what else changes with them, in one step.
+    pub(super) fn add(
+        &mut self,
+        tables: Vec<Encoded>,
+        change: impl FnOnce(&mut Manifest),
+    ) -> Result<(), StoreError> {
+        self.write(&tables)?;
+        for table in tables {
+            let entries = self.manifest.days.entry(table.day).or_default();
+            entries.push(table.entry);
+        }
+        change(&mut self.manifest);
+        self.manifest.pending.clear();
+        self.commit()
+    }
+
+    /// Makes one table of each day's several, and removes the files of these.
+    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
+        let several = |(_, entries): &(&u64, &Vec<DayEntry>)| entries.len() > 1;
+        let days: Vec<_> = self.manifest.days.iter().filter(several).collect();
+        let merge = |(&day, entries): (&u64, &Vec<DayEntry>)| {
+            let tables = entries.iter().map(|entry| self.read(entry));
+            Encoded::new(day, &FlowTable::merged(tables.collect::<Result<_, _>>()?))
+        };
+        let merged = days
+            .into_par_iter()
+            .map(merge)
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        if merged.is_empty() {
+            return Ok(());
+        }
+        self.write(&merged)?;
+        let mut old = BTreeSet::new();
+        for table in merged {
+            let parts = self.manifest.days.insert(table.day, vec![table.entry]);
+            let files = parts.iter().flatten().flat_map(DayEntry::files);
+            old.extend(files.map(|file| file.name.clone()));
+        }
+        for file in self.manifest.files() {
+            old.remove(&file.name);
+        }
+        self.manifest.pending = old;
+        self.commit()?;
+        self.remove_pending()
+    }
+
+    /// Writes files that no manifest names as part of the store yet. Their names are in the manifest first.
+    fn write(&mut self, tables: &[Encoded]) -> Result<(), StoreError> {
+        let known: BTreeSet<&String> = self.manifest.files().map(|file| &file.name).collect();
+        let files: Vec<(&FileEntry, &Vec<u8>)> = tables
+            .iter()
+            .flat_map(Encoded::files)
+            .filter(|(file, _)| !known.contains(&file.name))
+            .collect();
+        self.manifest.pending = files.iter().map(|(file, _)| file.name.clone()).collect();
+        self.commit()?;
+        files.into_par_iter().try_for_each(|(file, content)| {
+            let path = self.dir.join(&file.name);
+            let write = || {
+                fs::create_dir_all(path.parent().expect("it lies below the store"))?;
+                let mut to = File::create(&path)?;
+                to.write_all(content)?;
+                to.sync_all()
+            };
+            self.io(&file.name, write())
+        })
+    }
+
+    /// Removes what the manifest says is no part of the store, and the directories that are empty then.
+    fn remove_pending(&mut self) -> Result<(), StoreError> {
+        if self.manifest.pending.is_empty() {
+            return Ok(());
+        }
+        for name in &self.manifest.pending {
+            let path = self.dir.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return self.io(name, Err(error));
+                }
+                _ => {}
+            }
+            // Not empty: other files of that day are there.
+            let _ = path.parent().map(fs::remove_dir);
+        }
+        self.manifest.pending.clear();
+        self.commit()
+    }
+
+    /// Puts the manifest in place, in one step.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        debug_assert!(self.lock.is_some(), "only a locked store is written");
+        let text = self.manifest.text();
+        let aside = self.dir.join(NEW_MANIFEST);
+        if !may_be_overwritten(&aside) {
+            return Err(StoreError::Foreign {
+                dir: self.dir.clone(),
+                name: NEW_MANIFEST.to_owned(),
+            });
+        }
+        let write = || {
+            let mut file = File::create(&aside)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&aside, self.dir.join(MANIFEST))?;
+            File::open(&self.dir)?.sync_all()
+        };
+        self.io(NEW_MANIFEST, write())
+    }
+
+    /// The content of a file, if it is what closegate wrote.
+    fn content(&self, file: &FileEntry) -> Result<Vec<u8>, StoreError> {
+        match fs::read(self.dir.join(&file.name)) {
+            Ok(content) if file.is(&content) => Ok(content),
+            Ok(_) => Err(self.at_fault(&file.name, Fault::Damaged)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(self.at_fault(&file.name, Fault::Missing))
+            }
+            Err(error) => self.io(&file.name, Err(error)),
+        }
+    }
+
+    fn at_fault(&self, name: &str, fault: Fault) -> StoreError {
+        StoreError::Fault {
+            path: self.dir.join(name),
+            fault,
+            dir: self.dir.clone(),
+        }
+    }
+
+    pub(super) fn damaged(&self, name: &str, what: String) -> StoreError {
+        StoreError::Damaged {
+            path: self.dir.join(name),
+            what,
+            dir: self.dir.clone(),
+        }
+    }
+
+    fn io<T>(&self, name: &str, result: io::Result<T>) -> Result<T, StoreError> {
+        result.map_err(|source| StoreError::Io {
+            path: self.dir.join(name),
+            source,
+        })
+    }
+}
+
+/// The manifest of a directory, if it has one.
+fn read_manifest(dir: &Path) -> Result<Option<Manifest>, StoreError> {
+    let path = dir.join(MANIFEST);
+    match fs::read(&path) {
+        Ok(json) => match Manifest::parse(&json) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(error) => Err(StoreError::Manifest {
+                dir: dir.to_path_buf(),
+                what: error.to_string(),
+            }),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { path, source }),
+    }
+}
+
+/// The first entry of a directory that a store that closegate is just making can't hold.
+fn foreign_to_a_new_store(dir: &Path) -> io::Result<Option<String>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    let mut foreign = BTreeSet::new();
+    for entry in entries {
+        let entry = entry?;
+        let is_empty_file = entry.metadata()?.is_file() && entry.metadata()?.len() == 0;
+        let is_own = (entry.file_name() == LOCK && is_empty_file)
+            || (entry.file_name() == NEW_MANIFEST && may_be_overwritten(&entry.path()));
+        if !is_own {
+            foreign.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(foreign.pop_first())
+}
+
+/// Whether a new manifest may go there: nothing is there, or a manifest that a killed run did not finish.
+fn may_be_overwritten(aside: &Path) -> bool {
+    match aside.symlink_metadata() {
+        Ok(there) if there.is_file() => fs::read(aside).is_ok_and(|text| {
+            text.starts_with(MANIFEST_BEGINS) || MANIFEST_BEGINS.starts_with(&text)
+        }),
+        Ok(_) => false,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}

@@ -1,9 +1,10 @@
-//! Leaf types: protocols, port ranges, address sets, and text that strangers wrote.
+//! Leaf types: protocols, port ranges, address sets, and foreign text.
 //!
 //! Everything else imports from here; nothing here imports from the pipeline.
 
 mod address;
 mod interval;
+pub(crate) mod json;
 mod port;
 mod protocol;
 mod text;
@@ -13,7 +14,7 @@ pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
 pub use interval::IntervalSet;
 pub use port::PortRange;
 pub use protocol::{Protocol, Service};
-pub use text::{aws_description, identifier, visible};
+pub use text::{aws_description, identifier, is_invisible, visible};
 pub use well_known::service_name;
 
 /// The hash map of this crate: seeded, since an attacker chooses addresses,

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Input};
 use crate::emit;
 use crate::inventory::Gates;
-use crate::net::visible;
+use crate::net::{json, visible};
 use crate::replay::{self, Against, Change, Passage};
 
 /// Broken connections that the text lists; JSON has all of them.
@@ -153,5 +153,5 @@ fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {
         "unattributed": result.unattributed,
         "not_known": unknown,
     });
-    format!("{document:#}\n")
+    json::pretty(&document)
 }

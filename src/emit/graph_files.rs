@@ -428,7 +428,9 @@ fn entities(text: &str) -> String {
         let harmless = match c {
             ' ' => at > 0,
             '.' => next.is_some_and(char::is_alphanumeric) && !ends_with_www(&text[..at]),
-            '-' | '_' | ':' => next.is_some_and(char::is_alphanumeric) || c == ':' && next == Some(':'),
+            '-' | '_' | ':' => {
+                next.is_some_and(char::is_alphanumeric) || c == ':' && next == Some(':')
+            }
             '/' => true,
             _ => c.is_alphanumeric(),
         };

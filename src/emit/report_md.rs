@@ -165,7 +165,10 @@ pub(super) fn md(text: &str) -> String {
 
 /// Whether a dot behind this text begins the address of a web site.
 pub(super) fn ends_with_www(text: &str) -> bool {
-    let end = text.len().checked_sub(3).and_then(|start| text.get(start..));
+    let end = text
+        .len()
+        .checked_sub(3)
+        .and_then(|start| text.get(start..));
     end.is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use crate::flow::{DAY, FlowTable, FlowTableBuilder, Folder};
 use crate::ingest::{self, Intake, Interval, Row, Settings, Sink, Source};
-use crate::net::HashMap;
+use crate::net::{HashMap, json};
 use manifest::{DayEntry, Manifest, SourceEntry};
 
 /// Flows that are held before they are written, unless somebody says otherwise.
@@ -384,9 +384,7 @@ impl Store {
         for entries in manifest.days.values_mut() {
             entries.sort();
         }
-        let mut bytes =
-            serde_json::to_vec_pretty(manifest).map_err(|error| self.damaged(MANIFEST, &error))?;
-        bytes.push(b'\n');
+        let bytes = json::pretty(manifest).into_bytes();
         let aside = format!("{MANIFEST}.new");
         let path = self.dir.join(&aside);
         let write = || {

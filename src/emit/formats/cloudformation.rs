@@ -74,7 +74,7 @@ fn template(change: &ChangeDocument, asked: &Asked) -> Value {
     template
 }
 
-/// Makes every text of a template a literal. CloudFormation resolves `{{resolve:…}}` in any of them, and has no escape
+/// Makes every text of a template a literal. `CloudFormation` resolves `{{resolve:…}}` in any of them, and has no escape
 /// for it, so doubled braces become brackets, which a rule's description may hold as well. A text outside a function is
 /// not searched for `${…}`, and the YAML writer quotes what begins with `!`.
 fn defuse(value: &mut Value) {

@@ -1,6 +1,8 @@
 //! HCL in the layout of `terraform fmt`: two spaces, and the `=` of neighbouring
 //! lines in one column. Escaping is hcl-edit's, one sign at a time ([`Escaped`]).
 
+use std::fmt::Write as _;
+
 use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue, ObjectValueTerminator};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use hcl_edit::template::{Element, StringTemplate};
@@ -143,10 +145,14 @@ fn written(file: &str) -> String {
     let mut out = String::with_capacity(file.len());
     for c in file.chars() {
         match u32::from(c) {
-            _ if c == '\n' || !is_invisible(c) => out.push(c),
-            code @ 0..=0xffff => out += &format!("\\u{code:04x}"),
-            code => out += &format!("\\U{code:08x}"),
+            _ if c == '\n' || !is_invisible(c) => {
+                out.push(c);
+                Ok(())
+            }
+            code @ 0..=0xffff => write!(out, "\\u{code:04x}"),
+            code => write!(out, "\\U{code:08x}"),
         }
+        .expect("a string takes everything");
     }
     out
 }

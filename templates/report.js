@@ -2,7 +2,11 @@
 (async () => {
 // The data is gzip in base64: five hundred groups are three megabytes of JSON, and a tenth of that packed.
 const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
-const data = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+const json = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+// What hides or reorders text is shown as \u{…}, as is_invisible in src/net/text.rs has it; emoji carry U+FE0F.
+const INVISIBLE = /(?![\ufe00-\ufe0f])[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\ufff9-\ufffb]/gu;
+const visible = (text) => text.replace(INVISIBLE, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+const data = JSON.parse(json, (_, value) => typeof value === "string" ? visible(value) : value);
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 // Everything from the data goes in as text or as an attribute of ours; nothing is ever parsed as markup.

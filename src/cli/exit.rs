@@ -1,4 +1,4 @@
-//! Exit codes of the contract, and how errors are said.
+//! Exit codes of the contract, and the one place that prints results and errors.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -59,7 +59,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Says what went wrong; a closed pipe is nobody's fault and ends quietly.
+/// Prints what went wrong. A closed pipe is no error and ends quietly.
 pub(super) fn report(failure: &Failure) -> ExitCode {
     if let Failure::Output(error) = failure
         && error.chain().any(|cause| {
@@ -70,7 +70,7 @@ pub(super) fn report(failure: &Failure) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    // Nothing is left to do if standard error is gone as well.
+    // Nothing is left to do if standard error can't be written either.
     let _ = writeln!(
         anstream::stderr(),
         "error: {}",
@@ -86,10 +86,19 @@ pub(super) fn clap(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Writes a result to standard output.
+/// Writes a result to standard output, byte for byte as `--out` writes it to a file. Whatever wrote the result has
+/// escaped foreign text.
 pub(super) fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_ref())
+    put(&mut io::stdout().lock(), text.as_ref())
+}
+
+/// Writes a text with colours of ours to standard output, which shows them on a terminal only.
+pub(super) fn print_coloured(text: &str) -> Result<(), Failure> {
+    put(&mut anstream::stdout().lock(), text.as_bytes())
+}
+
+fn put(out: &mut impl Write, text: &[u8]) -> Result<(), Failure> {
+    out.write_all(text)
         .and_then(|()| out.flush())
         .map_err(|error| {
             Failure::Output(anyhow::Error::new(error).context("standard output can't be written"))

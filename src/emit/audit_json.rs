@@ -12,7 +12,7 @@ use super::current_rules::{CurrentRow, current_rules};
 use crate::audit::Audit;
 use crate::documents::SCHEMA_VERSION;
 use crate::graph::verdict_word;
-use crate::net::HashMap;
+use crate::net::{HashMap, json};
 use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, TradeOff, Widening};
 use crate::resolve::{
     Connection, ConnectionId, End, Place, Quarantine, Seen, Verdict, aws_service,
@@ -241,7 +241,7 @@ impl<'a> Ends<'a> {
         let mut written = HashMap::default();
         for place in local {
             written.entry(place).or_insert_with(|| {
-                serde_json::value::to_raw_value(&end(audit, place)).expect("texts and a list")
+                RawValue::from_string(json::line(&end(audit, place))).expect("it is JSON")
             });
         }
         Self { audit, written }

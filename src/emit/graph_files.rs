@@ -13,11 +13,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::report_md::ends_with_www;
 use crate::audit::Audit;
 use crate::documents::SCHEMA_VERSION;
 use crate::graph::Node;
 use crate::inventory::Rule;
-use crate::net::visible;
+use crate::net::{json, visible};
 use crate::resolve::{ConnectionId, known_ids};
 
 /// The graph: nodes by position, edges between nodes' ids.
@@ -301,7 +302,8 @@ impl GraphDocument {
         xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let data = |xml: &mut Writer<Vec<u8>>, key: &str, value: &str| {
             let data = xml.create_element("data").with_attribute(("key", key));
-            data.write_text_content(BytesText::new(value)).map(|_| ())
+            let text = visible(value, LABEL_LIMIT * 4);
+            data.write_text_content(BytesText::new(&text)).map(|_| ())
         };
         let graph = self.graph();
         let name = |node: NodeIndex| format!("n{}", node.index());
@@ -328,7 +330,7 @@ impl GraphDocument {
                         .create_element("node")
                         .with_attribute(("id", name(ix).as_str()));
                     element.write_inner_content(|xml| {
-                        data(xml, "label", &visible(&node.label, LABEL_LIMIT * 4))?;
+                        data(xml, "label", &node.label)?;
                         data(xml, "kind", &node.kind)?;
                         data(
                             xml,
@@ -366,7 +368,7 @@ impl GraphDocument {
     /// As `graph.json` has it.
     pub fn json(&self) -> Result<String, std::io::Error> {
         let mut bytes = Vec::new();
-        super::json::json(self, &mut bytes)?;
+        json::rows(self, &mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -416,11 +418,23 @@ fn mermaid(graph: &DiGraph<&NodeRow, &EdgeRow>, edges: &[EdgeReference<'_, &Edge
     out + "    classDef open stroke:#c1121f,stroke-width:3px\n    classDef suspicious stroke:#c1121f,stroke-dasharray:4 2\n"
 }
 
-/// A Mermaid string: whatever is neither letter nor digit nor harmless is written as the number of its character.
+/// A Mermaid string: whatever is neither letter nor digit nor harmless is written as the number of its character. Mermaid
+/// reads the string as Markdown first, where `- x` and `1. x` are lists, and `://` and `www.` are in links.
 fn entities(text: &str) -> String {
     let mut out = "\"".to_owned();
-    for c in visible(text, LABEL_LIMIT).chars() {
-        if c.is_alphanumeric() || matches!(c, ' ' | '.' | '-' | '_' | '/' | ':') {
+    let text = visible(text, LABEL_LIMIT);
+    for (at, c) in text.char_indices() {
+        let next = text[at + c.len_utf8()..].chars().next();
+        let harmless = match c {
+            ' ' => at > 0,
+            '.' => next.is_some_and(char::is_alphanumeric) && !ends_with_www(&text[..at]),
+            '-' | '_' | ':' => {
+                next.is_some_and(char::is_alphanumeric) || c == ':' && next == Some(':')
+            }
+            '/' => true,
+            _ => c.is_alphanumeric(),
+        };
+        if harmless {
             out.push(c);
         } else {
             let _ = write!(out, "#{};", u32::from(c));
@@ -432,9 +446,10 @@ fn entities(text: &str) -> String {
 /// Characters of a label that a picture has room for.
 const LABEL_LIMIT: usize = 60;
 
-/// A DOT string: quotes and backslashes escaped, and nothing invisible in it.
+/// A DOT string: quotes and backslashes escaped, and nothing invisible in it. Graphviz reads entities of HTML in it.
 fn quoted(text: &str) -> String {
     let text = visible(text, LABEL_LIMIT)
+        .replace('&', "&amp;")
         .replace('\\', "\\\\")
         .replace('"', "\\\"");
     format!("\"{text}\"")

@@ -10,7 +10,6 @@ mod connection_table;
 mod current_rules;
 mod formats;
 mod graph_files;
-mod json;
 mod report_html;
 mod report_md;
 mod schema;
@@ -35,8 +34,8 @@ use polars::prelude::PolarsError;
 use rayon::prelude::*;
 
 use crate::audit::Audit;
+use crate::net::json::{self, BUFFER};
 use crate::resolve::ConnectionId;
-use json::{BUFFER, json};
 
 /// Every file of a run, by path below its directory.
 pub const PATHS: &[&str] = &[
@@ -74,14 +73,14 @@ const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
 /// Every other file of a run: path below the run's directory, and what writes it.
 const FILES: &[(&str, Maker)] = &[
     ("audit.json", |audit, change, to| {
-        let written = audit_json::with_document(audit, change, |document| json(document, to));
+        let written = audit_json::with_document(audit, change, |document| json::rows(document, to));
         Ok(written?)
     }),
     ("graph.dot", |audit, _, to| {
         Ok(to.write_all(graph_files::document(audit).dot().as_bytes())?)
     }),
     ("graph.json", |audit, _, to| {
-        Ok(json(&graph_files::document(audit), to)?)
+        Ok(json::rows(&graph_files::document(audit), to)?)
     }),
     ("report.md", |audit, _, to| {
         Ok(to.write_all(report_md::render(audit).as_bytes())?)
@@ -142,11 +141,11 @@ fn write_change<W: Write>(
         file.flush()
     };
     let mut file = open("rules/rules.json")?;
-    json(change, &mut file)?;
+    json::rows(change, &mut file)?;
     file.flush()?;
     let brief = Brief::of(audit, change);
     let mut file = open("report.json")?;
-    json(&brief, &mut file)?;
+    json::rows(&brief, &mut file)?;
     file.flush()?;
     put("report.html", html(&brief)?.as_bytes())?;
     put("findings.sarif", sarif(&brief, &Places::new()).as_bytes())?;

@@ -1,5 +1,7 @@
-//! `report.html`: one file that loads nothing. What strangers wrote is in it as packed JSON, which the script puts into
+//! `report.html`: one file that loads nothing. Foreign text is in it as packed JSON, which the script puts into
 //! the page as text.
+
+use std::io::Write as _;
 
 use askama::Template;
 use base64::Engine as _;
@@ -10,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::brief::{Brief, Counts};
 use super::{day, duration, thousands};
+use crate::net::json;
 
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
@@ -32,7 +35,7 @@ struct Page<'a> {
 /// The page.
 pub fn html(brief: &Brief) -> std::io::Result<String> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    serde_json::to_writer(&mut packed, brief)?;
+    packed.write_all(json::line(brief).as_bytes())?;
     let counts = brief.counts;
     let window = brief.window;
     let page = Page {

@@ -134,24 +134,42 @@ fn because(kept: KeptBecause) -> &'static str {
 /// Longer names are cut: a table cell has room for so much.
 const CELL: usize = 80;
 
-/// Text for a Markdown table cell or paragraph. Whatever Markdown or HTML could
-/// take for markup is escaped, and nothing invisible or multi-line is left.
+/// Text for a Markdown table cell, list item or paragraph. Whatever Markdown or HTML
+/// could take for markup is escaped, and nothing invisible or multi-line is left.
 pub(super) fn md(text: &str) -> String {
+    let text = visible(text, CELL * 8);
+    // Five spaces behind the mark of a list item would begin a block of code.
+    let text = text.trim_matches(' ');
+    let first = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let mut out = String::with_capacity(text.len());
-    for c in visible(text, CELL * 8).chars() {
+    for (at, c) in text.char_indices() {
+        let before = &text[..at];
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '$' | '@' => {
-                out.push('\\');
-                out.push(c);
+            '\\' | '`' | '*' | '_' | '[' | ']' | '{' | '|' | '#' | '~' | '!' | '$' | '@' => {
+                out.extend(['\\', c]);
             }
+            // `- x`, `+ x` and `1. x` are lists, and `===` makes a heading of the line above.
+            '-' | '+' | '=' if at == 0 => out.extend(['\\', c]),
+            '.' | ')' if at > 0 && at == text.len() - first.len() => out.extend(['\\', c]),
+            // Viewers turn bare addresses of the web into links.
+            ':' if text[at..].starts_with("://") => out.extend(['\\', c]),
+            '.' if ends_with_www(before) => out.extend(['\\', c]),
             _ => out.push(c),
         }
     }
-    // Viewers turn bare addresses of the web into links.
-    out.replace("://", "\\://").replace("www.", "www\\.")
+    out
+}
+
+/// Whether a dot behind this text begins the address of a web site.
+pub(super) fn ends_with_www(text: &str) -> bool {
+    let end = text
+        .len()
+        .checked_sub(3)
+        .and_then(|start| text.get(start..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 fn group(audit: &Audit, ix: crate::inventory::GroupIx) -> String {

@@ -1,7 +1,8 @@
-//! Findings as other tools read them: SARIF, ASFF, OCSF, and a table. Each finding keeps its id, so that a second import updates what
-//! is there and makes nothing twice.
+//! Findings for other tools: SARIF, ASFF, OCSF, and a table. Each finding keeps its id, so that a second import updates it
+//! and creates nothing twice.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::brief::{Brief, FindingRow, GroupBrief};
 use super::formats::inert;
 use super::joined;
 use crate::findings::KINDS;
-use crate::net::visible;
+use crate::net::{json, visible};
 
 /// Findings of one call of `BatchImportFindings`, at most (`API_BatchImportFindings.html`).
 const BATCH: usize = 100;
@@ -43,14 +44,14 @@ pub fn sarif(brief: &Brief, places: &Places) -> String {
     let results = brief.findings.iter().map(|f| {
         let group = group(brief, f);
         let (file, line) = group.and_then(|g| places.get(&g.name).cloned()).unwrap_or_else(|| ("report.md".to_owned(), 1));
-        let logical = f.group_id.iter().chain(&f.interface_id).map(|id| json!({"fullyQualifiedName": id, "kind": "resource"}));
+        let logical = f.group_id.iter().chain(&f.interface_id).map(|id| json!({"fullyQualifiedName": visible(id, usize::MAX), "kind": "resource"}));
         json!({
             "ruleId": f.kind,
             "ruleIndex": kinds.iter().position(|kind| kind.id == f.kind),
             "level": level(&f.severity),
-            "message": {"text": visible(&f.detail, 1000)},
+            "message": {"text": message(&f.detail)},
             "locations": [{
-                "physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": line}},
+                "physicalLocation": {"artifactLocation": {"uri": uri(&file)}, "region": {"startLine": line}},
                 "logicalLocations": logical.collect::<Vec<Value>>(),
             }],
             "partialFingerprints": {"closegate/v1": f.id},
@@ -76,7 +77,35 @@ pub fn sarif(brief: &Brief, places: &Places) -> String {
             "results": results.collect::<Vec<Value>>(),
         }],
     });
-    format!("{document:#}\n")
+    json::pretty(&document)
+}
+
+/// A message in plain text: no placeholder, for which braces are doubled (SARIF 2.1.0, 3.11.5), and no embedded link,
+/// whose brackets and backslashes are escaped (3.11.6).
+fn message(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text, 1000).chars() {
+        match c {
+            '{' | '}' => out.push(c),
+            '\\' | '[' | ']' => out.push('\\'),
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A relative path as a URI (RFC 3986): whatever is not unreserved is written as its bytes.
+fn uri(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("a string takes everything");
+        }
+    }
+    out
 }
 
 /// Of SARIF.
@@ -155,7 +184,7 @@ pub fn asff(brief: &Brief) -> String {
         .collect();
     let lines = findings
         .chunks(BATCH)
-        .map(|batch| json!({"Findings": batch}).to_string() + "\n");
+        .map(|batch| json::line(&json!({"Findings": batch})) + "\n");
     lines.collect()
 }
 
@@ -247,7 +276,7 @@ pub fn ocsf(brief: &Brief) -> String {
     brief
         .findings
         .iter()
-        .map(|f| ocsf_finding(brief, f).to_string() + "\n")
+        .map(|f| json::line(&ocsf_finding(brief, f)) + "\n")
         .collect()
 }
 

@@ -1,10 +1,11 @@
-//! Leaf types: protocols, port ranges, address sets, and text that strangers wrote.
+//! Leaf types: protocols, port ranges, address sets, and foreign text.
 //!
 //! Everything else imports from here; nothing here imports from the pipeline.
 
 mod address;
 mod count;
 mod interval;
+pub(crate) mod json;
 mod port;
 mod protocol;
 mod text;
@@ -15,7 +16,7 @@ pub use count::{plural, thousands};
 pub use interval::IntervalSet;
 pub use port::PortRange;
 pub use protocol::{Protocol, Service};
-pub use text::{aws_description, identifier, visible};
+pub use text::{aws_description, identifier, is_invisible, visible};
 pub use well_known::service_name;
 
 /// The hash map of this crate: seeded, since an attacker chooses addresses,

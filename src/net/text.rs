@@ -1,17 +1,17 @@
-//! Text that strangers wrote. Names, tags, descriptions and log lines are under
-//! an attacker's control; each function makes one destination safe.
+//! Foreign text: names, ids, tags, descriptions and log lines are under an
+//! attacker's control. Each function makes one destination safe; the formats that
+//! have an evaluator of their own are listed in `src/emit/mod.rs`.
 
-/// A line for a terminal, a report or an error message: control characters,
-/// line breaks and the invisible characters that reorder text are written as
-/// `\u{…}`, and anything longer than `limit` characters is cut with `…`.
+/// A line for a terminal, a report or an error message: what [`is_invisible`] is
+/// written as `\u{…}`, and anything longer than `limit` characters is cut with `…`.
 pub fn visible(text: &str, limit: usize) -> String {
-    let mut out = String::with_capacity(text.len().min(limit * 2));
+    let mut out = String::with_capacity(text.len().min(limit.saturating_mul(2)));
     for (count, c) in text.chars().enumerate() {
         if count == limit {
             out.push('…');
             break;
         }
-        if c.is_control() || is_invisible(c) {
+        if is_invisible(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -20,12 +20,20 @@ pub fn visible(text: &str, limit: usize) -> String {
     out
 }
 
-/// Format characters that change how the text around them is shown: bidirectional
-/// controls, zero-width characters, line and paragraph separators, tags.
-const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// Whether a character commands a terminal, hides, or changes how the text around
+/// it is shown: controls (C0, DEL, C1), line and paragraph separators,
+/// bidirectional and zero-width marks, tags, and noncharacters, which XML forbids.
+///
+/// The ranges are Unicode's `Default_Ignorable_Code_Point`, without the variation
+/// selectors U+FE00 to U+FE0F that emoji carry, and with U+2028, U+2029 and the
+/// interlinear annotations.
+pub fn is_invisible(c: char) -> bool {
+    let ignorable = matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
+    let nonchar = matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
+    c.is_control() || ignorable || nonchar
 }
 
 /// Characters a rule description may hold (`API_IpRange.html`); `&` is left out

@@ -15,6 +15,7 @@ pub use partial::{Partials, Unreadable};
 
 use crate::flow::LISTENERS;
 use crate::inventory::{Inventory, Rule};
+use crate::net::is_invisible;
 
 /// An engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,9 +142,19 @@ CREATE OR REPLACE TEMP MACRO array_join(list, separator) AS list_reduce(list_tra
 CREATE OR REPLACE TEMP MACRO regexp_like(text, pattern) AS regexp_matches(text, pattern);
 ";
 
-/// Text in SQL.
+/// Text in SQL, as an expression: what a terminal would obey or hide is in it as a call of `chr`, which every engine has.
 pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let mut out = "'".to_owned();
+    for c in text.chars() {
+        match c {
+            '\'' => out += "''",
+            _ if is_invisible(c) => {
+                write!(out, "' || chr({}) || '", u32::from(c)).expect("a string takes everything");
+            }
+            _ => out.push(c),
+        }
+    }
+    out + "'"
 }
 
 /// A name in SQL.

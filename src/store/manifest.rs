@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::documents::{self, DocumentError, SCHEMA_VERSION, TOOL};
 use crate::ingest::{MalformedSample, Source, SourceIntake, flow_log_id, slot};
+use crate::net::json;
 
 /// `manifest.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -198,7 +199,7 @@ impl Manifest {
     }
 
     fn as_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("it holds texts and numbers") + "\n"
+        json::pretty(self)
     }
 }
 

@@ -181,6 +181,8 @@ const mermaid = async ({ file }) => {
     mermaid.initialize({ startOnLoad: false });
     const { svg } = await mermaid.render("x", diagram);
     const place = new DOMParser().parseFromString(svg, "text/html");
+    // What it takes for Markdown that it can't draw it replaces by a message.
+    if (svg.includes("Unsupported markdown")) throw new Error("a label was read as Markdown");
     return [place.querySelectorAll(".node").length, place.querySelectorAll(".edgePaths > path, .edgePaths path.flowchart-link").length];
   }, diagram);
   const lines = diagram.split("\n");

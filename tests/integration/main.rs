@@ -64,6 +64,9 @@ mod pipeline;
 // Properties over generated input.
 mod properties;
 
+// Hostile text through every command, read back by real parsers.
+mod payloads;
+
 // Random networks with known truth.
 mod world;
 

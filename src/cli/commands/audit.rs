@@ -103,7 +103,7 @@ pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), 
     if let Some((run, _)) = run {
         run.write_run(audit)?;
     }
-    exit::print(summary::render(audit, place))
+    exit::print_coloured(&summary::render(audit, place))
 }
 
 fn stands(audit: &Audit, fail_on: Option<Severity>) -> bool {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::args::CanArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::inventory::{Answer, Gates, Inventory, Packet, SideAnswer};
-use crate::net::{Protocol, Service, visible};
+use crate::net::{Protocol, Service, json, visible};
 
 pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
     let CanArgs {
@@ -131,7 +131,7 @@ fn as_json(inventory: &Inventory, question: &Question, answer: &Answer) -> Strin
         "egress": side(&answer.egress),
         "ingress": side(&answer.ingress),
     });
-    format!("{document:#}\n")
+    json::pretty(&document)
 }
 
 fn as_text(inventory: &Inventory, question: &Question, answer: &Answer) -> String {

@@ -8,7 +8,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::seconds_now;
 use crate::cli::{progress, remote};
-use crate::net::visible;
+use crate::net::{json, visible};
 
 pub(in crate::cli) fn run(args: CollectArgs) -> Result<Exit, Failure> {
     match args.what {
@@ -46,18 +46,15 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
     }
     dir.write(|write| {
         for (path, content) in &collected.files {
-            write(path, &json(content)?)?;
+            write(path, json::pretty(content).as_bytes())?;
         }
-        write("manifest.json", &json(&collected.manifest)?)
+        write(
+            "manifest.json",
+            json::pretty(&collected.manifest).as_bytes(),
+        )
     })?;
     print(summary(&collected, &out.display().to_string()))?;
     Ok(Exit::Done)
-}
-
-fn json(content: &impl serde::Serialize) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(content)?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// One for each account.

@@ -10,6 +10,7 @@ use crate::cli::args::{ConfigArgs, ConfigCommand};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings;
 use crate::config;
+use crate::net::visible;
 
 pub(in crate::cli) fn run(args: ConfigArgs) -> Result<Exit, Failure> {
     match args.what {
@@ -19,7 +20,7 @@ pub(in crate::cli) fn run(args: ConfigArgs) -> Result<Exit, Failure> {
             let policy = &config.policy;
             print(format!(
                 "{}: {} kinds tuned, {} approvals\n",
-                file.display(),
+                visible(&file.display().to_string(), 300),
                 policy.tuning.len(),
                 policy.approvals.len()
             ))?;
@@ -40,7 +41,7 @@ fn init(file: &Path) -> Result<Exit, Failure> {
         .map_err(Failure::usage)?;
     print(format!(
         "{} written; nothing in it changes anything yet\n",
-        file.display()
+        visible(&file.display().to_string(), 300)
     ))?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use crate::cli::args::DiffArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::past_run::{self, one_line, sentence, text};
 use crate::documents::SCHEMA_VERSION;
-use crate::net::visible;
+use crate::net::{json, visible};
 
 /// Lines of each sort that are shown; `--json` has them all.
 const LISTED: usize = 20;
@@ -126,13 +126,13 @@ fn as_json(a: &Value, b: &Value, found: &[(&List, Difference<'_>)]) -> String {
             .collect();
         document[list.key] = json!({"new": new, "gone": gone, "changed": changed});
     }
-    format!("{document:#}\n")
+    json::pretty(&document)
 }
 
 fn as_text(a: &Value, b: &Value, found: &[(&List, Difference<'_>)]) -> String {
     let mut out = String::new();
     let mut line = |content: String| {
-        // Every line may hold names that strangers chose.
+        // Every line may hold foreign text.
         writeln!(out, "{}", visible(&content, 400)).expect("writing to a string does not fail");
     };
     for (list, Difference { new, gone, changed }) in found {

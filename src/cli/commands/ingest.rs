@@ -7,6 +7,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::{progress, settings};
 use crate::ingest::Settings;
 use crate::inventory::Inventory;
+use crate::net::visible;
 use crate::store::{self, StoreError};
 
 pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
@@ -81,7 +82,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
             "store",
             format!(
                 "{}: {} days, {} flows",
-                store.display(),
+                visible(&store.display().to_string(), 300),
                 outcome.days,
                 outcome.flows
             ),

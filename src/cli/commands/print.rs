@@ -10,14 +10,13 @@ use crate::cli::args::{self, CompletionsArgs, ManArgs, SchemaArgs};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::OutFile;
 use crate::emit;
+use crate::net::json;
 
 pub(in crate::cli) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
     let SchemaArgs { name } = args;
     let schema = emit::schema(name.name())
         .expect("every name that can be typed has a schema; see the tests");
-    let text =
-        serde_json::to_string_pretty(&schema).map_err(|error| Failure::Output(error.into()))?;
-    print(text + "\n")?;
+    print(json::pretty(&schema))?;
     Ok(Exit::Done)
 }
 

@@ -87,9 +87,10 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
                 .join("connections.parquet")
                 .display()
                 .to_string();
-            query
-                .text
-                .replace("'connections.parquet'", &query::quoted(&file))
+            query.text.replace(
+                "'connections.parquet'",
+                &format!("read_parquet({})", query::quoted(&file)),
+            )
         }
         Over::Table => query
             .text

@@ -10,6 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::OutFile;
 use crate::cli::past_run;
 use crate::emit::{self, Brief, Places};
+use crate::net::json;
 
 pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
     let ReportArgs {
@@ -49,7 +50,7 @@ fn rendered(brief: &Brief, format: ReportArg, places: &Places) -> anyhow::Result
         ReportArg::Asff => emit::asff(brief),
         ReportArg::Ocsf => emit::ocsf(brief),
         ReportArg::Csv => emit::csv(brief)?,
-        ReportArg::Markdown | ReportArg::Json => serde_json::to_string_pretty(brief)? + "\n",
+        ReportArg::Markdown | ReportArg::Json => json::pretty(brief),
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{StoreArgs, StoreCommand};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::documents::SCHEMA_VERSION;
-use crate::net::{plural, visible};
+use crate::net::{json, plural, visible};
 use crate::store::{self, Fault, Verified};
 
 pub(in crate::cli) fn run(args: &StoreArgs) -> Result<Exit, Failure> {
@@ -79,5 +79,5 @@ fn as_json(verified: &Verified) -> String {
         "missing": of(Fault::Missing),
         "unlisted": unlisted,
     });
-    format!("{document:#}\n")
+    json::pretty(&document)
 }

@@ -10,6 +10,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{AWS_RANGES, RESOLVERS, resolvers};
 use crate::findings::Resolvers;
 use crate::inventory;
+use crate::net::visible;
 
 pub(in crate::cli) fn run(args: TablesArgs) -> Result<Exit, Failure> {
     match args.what {
@@ -83,9 +84,10 @@ fn list(tables: Option<&Path>) -> Result<Exit, Failure> {
     let own = tables.map(resolvers).transpose()?.flatten();
     let resolvers = own.as_ref().unwrap_or_else(|| Resolvers::bundled());
     print(format!(
-        "aws-ranges  {ranges_date}  {}\nresolvers   {}  {}, {} addresses\n",
+        "aws-ranges  {}  {}\nresolvers   {}  {}, {} addresses\n",
+        visible(&ranges_date, 40),
         from(ranges.is_some()),
-        resolvers.date,
+        visible(&resolvers.date, 40),
         from(own.is_some()),
         resolvers.count()
     ))?;

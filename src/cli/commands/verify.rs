@@ -14,7 +14,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Input};
 use crate::documents::SCHEMA_VERSION;
 use crate::inventory::{Gates, Inventory};
-use crate::net::{plural, thousands, visible};
+use crate::net::{json, plural, thousands, visible};
 use crate::replay::{self, Against, Change, Passage};
 use crate::resolve::End;
 
@@ -217,5 +217,5 @@ fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {
         "unattributed": result.unattributed,
         "not_known": unknown,
     });
-    format!("{document:#}\n")
+    json::pretty(&document)
 }

@@ -9,12 +9,13 @@ use super::names::{Names, unique};
 use super::terraform::Refs;
 use super::{Asked, FormatError, Ids};
 use crate::emit::change::{ChangeDocument, RuleRow, TargetRow, Way};
+use crate::net::{aws_description, json, visible};
 
 /// How many resources a template may have (cloudformation-limits.html).
 const RESOURCES: usize = 500;
 
 pub(super) fn json(change: &ChangeDocument, asked: &Asked) -> String {
-    format!("{:#}\n", template(change, asked))
+    json::pretty(&template(change, asked))
 }
 
 pub(super) fn yaml(change: &ChangeDocument, asked: &Asked) -> Result<String, FormatError> {
@@ -69,7 +70,24 @@ fn template(change: &ChangeDocument, asked: &Asked) -> Value {
         template["Parameters"] = parameters.into();
     }
     template["Resources"] = resources.into();
+    defuse(&mut template);
     template
+}
+
+/// Makes every text of a template a literal. `CloudFormation` resolves `{{resolve:…}}` in any of them, and has no escape
+/// for it, so doubled braces become brackets, which a rule's description may hold as well. A text outside a function is
+/// not searched for `${…}`, and the YAML writer quotes what begins with `!`.
+fn defuse(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            *text = visible(text, usize::MAX)
+                .replace("{{", "[[")
+                .replace("}}", "]]");
+        }
+        Value::Array(list) => list.iter_mut().for_each(defuse),
+        Value::Object(map) => map.values_mut().for_each(defuse),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn resource(change: &ChangeDocument, rule: &RuleRow, refs: &Refs<'_>) -> Value {
@@ -86,7 +104,7 @@ fn resource(change: &ChangeDocument, rule: &RuleRow, refs: &Refs<'_>) -> Value {
     let mut properties = json!({
         "GroupId": name(&rule.group_id),
         "IpProtocol": rule.permission.protocol,
-        "Description": rule.wording,
+        "Description": aws_description(&rule.wording),
     });
     if let Some((from, to)) = rule.permission.api_ports() {
         properties["FromPort"] = from.into();

@@ -1,11 +1,15 @@
 //! HCL in the layout of `terraform fmt`: two spaces, and the `=` of neighbouring
 //! lines in one column. Escaping is hcl-edit's, one sign at a time ([`Escaped`]).
 
+use std::fmt::Write as _;
+
 use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue, ObjectValueTerminator};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use hcl_edit::template::{Element, StringTemplate};
 use hcl_edit::visit_mut::{VisitMut, visit_expr_mut};
 use hcl_edit::{Decorate, Decorated, Ident};
+
+use crate::net::is_invisible;
 
 /// Lines of `key = value`, in order.
 pub(super) type Lines = Vec<(String, Expression)>;
@@ -133,7 +137,24 @@ pub(super) fn file(comment: &str, blocks: Vec<Block>) -> String {
         .lines()
         .map(|line| format!("# {line}").trim_end().to_owned() + "\n")
         .collect();
-    comment + &body.to_string()
+    written(&(comment + &body.to_string()))
+}
+
+/// What a terminal would obey or hide, as the escape that a quoted text of HCL has for it; in a comment it is only read.
+fn written(file: &str) -> String {
+    let mut out = String::with_capacity(file.len());
+    for c in file.chars() {
+        match u32::from(c) {
+            _ if c == '\n' || !is_invisible(c) => {
+                out.push(c);
+                Ok(())
+            }
+            code @ 0..=0xffff => write!(out, "\\u{code:04x}"),
+            code => write!(out, "\\U{code:08x}"),
+        }
+        .expect("a string takes everything");
+    }
+    out
 }
 
 /// Cuts every text in front of each `$` and `%`. hcl-primitives escapes by

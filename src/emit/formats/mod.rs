@@ -19,6 +19,7 @@ pub(super) use table::inert;
 pub(super) use terraform::{mutual, other};
 
 use super::change::ChangeDocument;
+use crate::net::json;
 
 /// How a file names groups and prefix lists, so that it can move between accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +102,7 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "json",
         meaning: "rules.json",
-        write: |change, _| Ok(serde_json::to_string_pretty(change)? + "\n"),
+        write: |change, _| Ok(json::pretty(change)),
     },
 ];
 
@@ -116,9 +117,6 @@ pub enum FormatError {
     /// Not as CSV.
     #[error("the table can't be written: {0}")]
     Csv(#[from] csv::Error),
-    /// Not as JSON.
-    #[error("the file can't be written: {0}")]
-    Json(#[from] serde_json::Error),
     /// It is no text.
     #[error("the table is no text: {0}; please report this")]
     Text(#[from] std::string::FromUtf8Error),

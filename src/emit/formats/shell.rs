@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::emit::change::{ChangeDocument, PermissionRow, RevocationRow, TargetRow};
-use crate::net::{aws_description, visible};
+use crate::net::{aws_description, is_invisible, json, visible};
 
 /// What both scripts begin with, behind what they are.
 const BEGINNING: &str = r#"set -euo pipefail
@@ -32,7 +32,13 @@ wanted() {
     return 1
 }
 
-# Says what is done and does it. What stands already, or is gone already, is as it should be.
+# Prints what the AWS CLI said. It repeats names and ids, so whatever is not plain text in it becomes a question mark.
+say() {
+    local LC_ALL=C
+    printf '%s\n' "${1//[^[:print:]$'\n']/?}"
+}
+
+# Prints what is done and does it. A rule that exists already, or is gone already, is as it should be.
 call() {
     local group=$1 what=$2 said
     shift 2
@@ -41,10 +47,10 @@ call() {
     if said=$(aws ec2 "$@" ${dry_run:+"$dry_run"} 2>&1); then return; fi
     case $said in
         *DryRunOperation* | *InvalidPermission.Duplicate* | *InvalidPermission.NotFound* | *InvalidSecurityGroupRuleId.NotFound*)
-            printf '  %s\n' "$said"
+            say "  $said"
             ;;
         *)
-            printf '%s\n' "$said" >&2
+            say "$said" >&2
             exit 1
             ;;
     esac
@@ -139,7 +145,7 @@ impl<'a> Script<'a> {
     }
 
     fn authorize(&mut self, group: &str, row: &PermissionRow, description: &str) {
-        let permissions = format!("[{}]", permission(self.change, group, row, description));
+        let permissions = json::line(&[permission(self.change, group, row, description)]);
         self.call("authorize", group, row, ["--ip-permissions", &permissions]);
     }
 
@@ -147,7 +153,7 @@ impl<'a> Script<'a> {
         if let Some(id) = id {
             self.call("revoke", group, row, ["--security-group-rule-ids", id]);
         } else {
-            let permissions = format!("[{}]", permission(self.change, group, row, ""));
+            let permissions = json::line(&[permission(self.change, group, row, "")]);
             self.call("revoke", group, row, ["--ip-permissions", &permissions]);
         }
     }
@@ -161,6 +167,7 @@ impl<'a> Script<'a> {
             row.direction.preposition(),
             row.target.text()
         );
+        let what = visible(&what, 400);
         let operation = format!("{verb}-security-group-{direction}");
         let mut words = vec!["call", group, &what, &operation, "--group-id", group];
         words.extend(arguments);
@@ -186,14 +193,31 @@ impl<'a> Script<'a> {
     }
 }
 
-/// A word that the shell leaves as it is.
+/// A word that bash leaves as it is. What a terminal would obey or hide is in it by its bytes, as `$'\x1b'`; no
+/// program can be given a NUL, so that one is only shown, and AWS finds nothing of such a name.
 fn quoted(word: &str) -> String {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | ',');
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    if !word.contains(is_invisible) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut out = "$'".to_owned();
+    for c in word.chars() {
+        match c {
+            '\0' => out += r"\\u{0}",
+            '\'' | '\\' => out.extend(['\\', c]),
+            _ if is_invisible(c) => {
+                let mut bytes = [0; 4];
+                let bytes = c.encode_utf8(&mut bytes).bytes();
+                out.extend(bytes.map(|byte| format!("\\x{byte:02x}")));
+            }
+            _ => out.push(c),
+        }
+    }
+    out + "'"
 }
 
 /// A rule in the shape of `API_IpPermission.html`.

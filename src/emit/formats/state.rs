@@ -2,7 +2,6 @@
 //! the change in that style.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use hcl_edit::expr::{Array, Expression};
 use hcl_edit::structure::Block;
@@ -235,13 +234,14 @@ impl Holdings {
                 (_, None) => "the state does not hold it: bash apply.sh revoke".to_owned(),
             };
             let name = visible(change.group_name(&gone.group_id), 80);
-            let _ = write!(
-                comment,
-                "\n  {name} ({}), {} to {}: {place}",
+            let line = format!(
+                "{name} ({}), {} to {}: {place}",
                 gone.group_id,
                 gone.permission.services(),
                 gone.permission.target.text()
             );
+            comment += "\n  ";
+            comment += &visible(&line, 600);
         }
         for group in inside {
             blocks.push(self.inside(change, group));

@@ -2,6 +2,7 @@
 
 use super::FormatError;
 use crate::emit::change::{ChangeDocument, PermissionRow, StatusRow};
+use crate::net::visible;
 
 const COLUMNS: &[&str] = &[
     "action",
@@ -101,13 +102,20 @@ fn head(
     .map(inert)
 }
 
-/// A cell that no spreadsheet takes for a formula: an apostrophe stands before what would begin one, unless it is a number.
+/// What begins a formula in a spreadsheet, as itself and in full width.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// A cell that no spreadsheet takes for a formula, with nothing in it that a terminal would obey or hide: an apostrophe
+/// stands before what would begin a formula, unless it is a number. A spreadsheet skips spaces before a formula, and
+/// where lists are separated by semicolons it takes what follows one for a cell.
 pub(in crate::emit) fn inert(text: &str) -> String {
-    let formula =
-        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
-    if formula {
-        format!("'{text}")
-    } else {
-        text.to_owned()
+    let text = visible(text, usize::MAX);
+    if text.parse::<i64>().is_ok() {
+        return text;
     }
+    let part = |part: &str| {
+        let formula = part.trim_start().starts_with(FORMULA);
+        format!("{}{part}", if formula { "'" } else { "" })
+    };
+    text.split(';').map(part).collect::<Vec<_>>().join(";")
 }

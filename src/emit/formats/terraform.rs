@@ -125,7 +125,7 @@ impl<'a> Refs<'a> {
             return Vec::new();
         }
         let mut all = Vec::new();
-        let mut vpcs = BTreeSet::new();
+        let networks = self.networks();
         for (id, name) in &self.names {
             let list = id.starts_with("pl-");
             let known = if list {
@@ -136,13 +136,11 @@ impl<'a> Refs<'a> {
             all.push(match self.data(id) {
                 Some(kind) => {
                     let vpc = self.change.group(id).map(|group| group.vpc.as_str());
-                    vpcs.extend(vpc);
-                    let vpc = vpc.map(variable_of_network);
                     Declared {
                         kind,
                         name: name.clone(),
                         text: known.to_owned(),
-                        vpc,
+                        vpc: vpc.and_then(|vpc| networks.get(vpc)).cloned(),
                     }
                 }
                 None => Declared {
@@ -153,19 +151,31 @@ impl<'a> Refs<'a> {
                 },
             });
         }
-        all.extend(vpcs.into_iter().map(|vpc| Declared {
+        all.extend(networks.into_iter().map(|(vpc, name)| Declared {
             kind: "variable",
+            name,
             text: format!(
                 "the network; {} where the logs were taken",
                 visible(vpc, 80)
             ),
-            name: variable_of_network(vpc),
             vpc: None,
         }));
         all.sort_by(|a, b| {
             (a.kind != "variable", a.kind, &a.name).cmp(&(b.kind != "variable", b.kind, &b.name))
         });
         all
+    }
+
+    /// The networks of groups that data sources find → the name of the variable, `vpc_0a1b…`.
+    fn networks(&self) -> BTreeMap<&str, String> {
+        let ids = self.names.keys().filter(|id| self.data(id).is_some());
+        let groups = ids.filter_map(|id| self.change.group(id));
+        let vpcs: BTreeSet<&str> = groups.map(|group| group.vpc.as_str()).collect();
+        let named = vpcs
+            .into_iter()
+            .map(|vpc| (identifier(vpc).replace('-', "_"), vpc));
+        let named = unique(named.collect(), |vpc: &&str| vpc);
+        named.into_iter().map(|(name, vpc)| (vpc, name)).collect()
     }
 
     /// The same as blocks.
@@ -190,11 +200,6 @@ impl<'a> Refs<'a> {
         };
         self.declared().into_iter().map(block).collect()
     }
-}
-
-/// `vpc_0a1b…`
-fn variable_of_network(vpc: &str) -> String {
-    identifier(vpc).replace('-', "_")
 }
 
 /// `sg-…`, with the account in front where it is another one.

@@ -6,6 +6,7 @@ use super::Asked;
 use super::names::Names;
 use super::terraform::{Argument, Name, Refs, kind, values};
 use crate::emit::change::ChangeDocument;
+use crate::net::json;
 
 /// One document.
 pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
@@ -30,7 +31,7 @@ pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
         let arguments = arguments.map(|(key, value)| (key.to_owned(), value.into()));
         document["resource"][&kind(rule)][name] = Value::Object(arguments.collect::<Map<_, _>>());
     }
-    format!("{document:#}\n")
+    json::pretty(&document)
 }
 
 impl From<Argument> for Value {

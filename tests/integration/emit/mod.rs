@@ -4,7 +4,7 @@ mod audit_json;
 mod formats;
 mod graph;
 mod report;
-mod shell;
+pub(crate) mod shell;
 pub(crate) mod terraform;
 pub(crate) mod tools;
 
@@ -56,6 +56,9 @@ const HOSTILE: &[&str] = &[
     "javascript:alert(1)//' onmouseover='alert(1)",
     "{{constructor.constructor('alert(1)')()}}",
     "<iframe srcdoc=\"<script>parent.alert(1)</script>\">",
+    "1. list",
+    "- list",
+    "http://evil.example www.evil.example",
     "plain",
 ];
 

@@ -9,8 +9,14 @@ use serde_json::Value;
 
 use super::{audit, hostile_audit, json, text};
 
-/// Runs a script with an `aws` that only writes down how it was called.
+/// How a script calls `aws`.
 pub(super) fn calls(script: &str, arguments: &[&str]) -> Vec<Vec<String>> {
+    run(script, arguments).0
+}
+
+/// Runs a script with an `aws` that writes down how it was called and says that the rule exists already, by every name;
+/// what the script prints.
+pub(crate) fn run(script: &str, arguments: &[&str]) -> (Vec<Vec<String>>, String) {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| {
         let path = dir.path().join(name);
@@ -19,7 +25,7 @@ pub(super) fn calls(script: &str, arguments: &[&str]) -> Vec<Vec<String>> {
     };
     write(
         "aws",
-        "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done >> calls\nprintf '\\n' >> calls\n",
+        "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done >> calls\nprintf '\\n' >> calls\nprintf 'InvalidPermission.Duplicate: %s\\n' \"$*\" >&2\nexit 1\n",
     );
     write("script.sh", script);
     let path = format!("{}:/usr/bin:/bin", dir.path().display());
@@ -46,7 +52,8 @@ pub(super) fn calls(script: &str, arguments: &[&str]) -> Vec<Vec<String>> {
         ["aws", "calls", "script.sh"],
         "something else was run"
     );
-    read(&dir.path().join("calls"))
+    let said = String::from_utf8(done.stdout).unwrap();
+    (read(&dir.path().join("calls")), said)
 }
 
 fn read(calls: &Path) -> Vec<Vec<String>> {
@@ -55,7 +62,7 @@ fn read(calls: &Path) -> Vec<Vec<String>> {
     text.split_terminator("\0\n").map(words).collect()
 }
 
-pub(super) fn option<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
+pub(crate) fn option<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
     let place = call.iter().position(|word| word == name)?;
     call.get(place + 1).map(String::as_str)
 }

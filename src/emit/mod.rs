@@ -25,6 +25,8 @@ pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
 pub use tools::{Places, asff, csv, ocsf, sarif};
 
+pub(crate) use crate::net::thousands;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Mutex, PoisonError};
@@ -196,17 +198,4 @@ pub fn duration(seconds: u64) -> String {
         (1, _) => format!("1 day {hours} h"),
         _ => format!("{days} days {hours} h"),
     }
-}
-
-/// A number as people write it: `6,687`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

@@ -4,6 +4,7 @@
 
 mod address;
 mod interval;
+mod number;
 mod port;
 mod protocol;
 mod text;
@@ -11,6 +12,7 @@ mod well_known;
 
 pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
 pub use interval::IntervalSet;
+pub(crate) use number::thousands;
 pub use port::PortRange;
 pub use protocol::{Protocol, Service};
 pub use text::{aws_description, identifier, visible};

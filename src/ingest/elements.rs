@@ -72,8 +72,13 @@ pub(super) fn each(reader: impl Read, mut take: impl FnMut(Place, Found<'_>)) {
         scan.is_lost = true;
         let (place, here) = (scan.begin, scan.input.place().byte);
         match fault {
-            Fault::Found(what) => {
-                let reason = format!("{what} at byte {}", thousands(here));
+            Fault::Found(what, byte) => {
+                let byte = byte.unwrap_or(here);
+                let mut reason = format!("{what} at byte {}", thousands(byte));
+                if byte != place.byte {
+                    let begin = thousands(place.byte);
+                    reason += &format!(", in what begins at byte {begin}");
+                }
                 take(place, Found::Lost(reason));
             }
             Fault::End => {
@@ -105,7 +110,8 @@ pub(super) fn each(reader: impl Read, mut take: impl FnMut(Place, Found<'_>)) {
 
 /// Why an element does not end.
 enum Fault {
-    Found(&'static str),
+    /// What, and at which byte, if it is not the next.
+    Found(&'static str, Option<u64>),
     End,
     Read(io::Error),
 }
@@ -164,7 +170,7 @@ impl<R: Read> Scan<R> {
             _ => {
                 self.input.hold();
                 if self.input.word()? == 0 {
-                    return Err(Fault::Found("not JSON"));
+                    return Err(Fault::Found("not JSON", None));
                 }
                 self.input.is_held = false;
                 let word = &self.input.held;
@@ -173,7 +179,7 @@ impl<R: Read> Scan<R> {
                 }
                 let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(word).is_ok();
                 if !is_json && self.open.is_empty() {
-                    return Err(Fault::Found("not JSON"));
+                    return Err(Fault::Found("not JSON", Some(place.byte)));
                 }
                 let what = "a number or a word where a record should be".to_owned();
                 take(place, Found::Bad(what));
@@ -189,7 +195,11 @@ impl<R: Read> Scan<R> {
         take: &mut impl FnMut(Place, Found<'_>),
     ) -> Result<(), Fault> {
         if self.open.len() >= DEEPEST {
-            return Err(Fault::Found("lists in lists, too deep"));
+            // All that are deeper are one fault.
+            while self.input.peek()? == Some(b'[') {
+                self.input.pass(1);
+            }
+            return Err(Fault::Found("lists in lists, too deep", None));
         }
         self.input.pass(1);
         self.open.push(open);
@@ -216,7 +226,7 @@ impl<R: Read> Scan<R> {
             input.pass_space()?;
             let byte = input.peek()?.ok_or(Fault::End)?;
             match byte {
-                b',' | b':' if !is_behind => return Err(Fault::Found("a value is missing")),
+                b',' | b':' if !is_behind => return Err(Fault::Found("a value is missing", None)),
                 b',' => {
                     is_behind = false;
                     is_key = true;
@@ -235,12 +245,12 @@ impl<R: Read> Scan<R> {
                         break;
                     }
                 }
-                _ if is_behind => return Err(Fault::Found("no comma behind a value")),
+                _ if is_behind => return Err(Fault::Found("no comma behind a value", None)),
                 b'{' | b'[' if depth == 1 && holds_elements && !is_key => {
                     input.is_held = false;
                     if !goes_on {
                         if self.open.len() >= DEEPEST {
-                            return Err(Fault::Found("objects in objects, too deep"));
+                            return Err(Fault::Found("objects in objects, too deep", None));
                         }
                         self.open.push(Open::Object);
                     }
@@ -260,7 +270,7 @@ impl<R: Read> Scan<R> {
                 _ => {
                     let is_null = byte == b'n';
                     if input.word()? == 0 {
-                        return Err(Fault::Found("not JSON"));
+                        return Err(Fault::Found("not JSON", None));
                     }
                     is_behind = true;
                     has_list |= is_null && depth == 1 && holds_elements;
@@ -418,13 +428,13 @@ impl<R: Read> Input<R> {
                 continue;
             }
             match self.peek()? {
-                Some(b'\n') => return Err(Fault::Found("a text does not end in its line")),
+                Some(b'\n') => return Err(Fault::Found("a text does not end in its line", None)),
                 Some(b'"') => break,
                 _ => self.pass(1),
             }
             // What is escaped ends no text.
             match self.peek()?.ok_or(Fault::End)? {
-                b'\n' => return Err(Fault::Found("a text does not end in its line")),
+                b'\n' => return Err(Fault::Found("a text does not end in its line", None)),
                 _ => self.pass(1),
             }
         }

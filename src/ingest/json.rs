@@ -16,6 +16,7 @@ use super::fields::{COLUMNS, Column, column};
 use super::reading::Item;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells, whole};
 use super::{csv_table, ocsf};
+use crate::net::thousands;
 
 /// Keys whose lists hold the items, wherever they stand.
 pub(super) const LISTS: &[&str] = &["events", "logEvents", "Records", "records", "results"];
@@ -56,7 +57,7 @@ pub(super) fn records(reader: impl Read, mut take: impl FnMut(Place, Item<'_>)) 
         }
         Found::Bad(reason) => {
             lists.iter_mut().for_each(|list| list.is_damaged = true);
-            take(place, Item::Unreadable(reason));
+            take(place, Item::Unreadable(at(place, &reason)));
         }
         Found::Element(json) => match serde_json::from_slice(json) {
             Ok(Unambiguous(Value::Object(pair)))
@@ -71,7 +72,7 @@ pub(super) fn records(reader: impl Read, mut take: impl FnMut(Place, Item<'_>)) 
             Ok(_) => {}
             Err(error) => {
                 lists.iter_mut().for_each(|list| list.is_damaged = true);
-                take(place, Item::Unreadable(format!("not JSON: {error}")));
+                take(place, Item::Unreadable(at(place, &error)));
             }
         },
     });
@@ -168,7 +169,7 @@ fn item(place: Place, object: &Map<String, Value>, take: &mut impl FnMut(Place, 
     if let Some(line) = line {
         take(place, Item::Line(line.as_bytes()));
     } else if ocsf::is_event(object) {
-        take(place, Item::Record(ocsf::texts(object).line()));
+        record(place, &ocsf::texts(object), take);
     } else {
         let mut texts = Texts::default();
         for (key, value) in object {
@@ -177,12 +178,24 @@ fn item(place: Place, object: &Map<String, Value>, take: &mut impl FnMut(Place, 
             }
         }
         if texts.present < 2 {
-            let what = "a JSON object that is no flow record".to_owned();
+            let what = at(place, "a JSON object that is no flow record");
             take(place, Item::Unreadable(what));
         } else {
-            take(place, Item::Record(texts.line()));
+            record(place, &texts, take);
         }
     }
+}
+
+fn record(place: Place, texts: &Texts, take: &mut impl FnMut(Place, Item<'_>)) {
+    match texts.line() {
+        Ok(line) => take(place, Item::Record(Ok(line))),
+        Err(reason) => take(place, Item::Unreadable(at(place, reason))),
+    }
+}
+
+/// A reason and its place: a page of many records may be one line.
+fn at(place: Place, reason: impl fmt::Display) -> String {
+    format!("{reason}, in what begins at byte {}", thousands(place.byte))
 }
 
 /// A value as a flow log writes it.

@@ -74,11 +74,12 @@ pub(super) fn each(reader: impl Read, mut take: impl FnMut(Place, Found<'_>)) {
         match fault {
             Fault::Found(what, byte) => {
                 let byte = byte.unwrap_or(here);
-                let mut reason = format!("{what} at byte {}", thousands(byte));
-                if byte != place.byte {
-                    let begin = thousands(place.byte);
-                    reason += &format!(", in what begins at byte {begin}");
-                }
+                let (at, begin) = (thousands(byte), thousands(place.byte));
+                let reason = if byte == place.byte {
+                    format!("{what} at byte {at}")
+                } else {
+                    format!("{what} at byte {at}, in what begins at byte {begin}")
+                };
                 take(place, Found::Lost(reason));
             }
             Fault::End => {

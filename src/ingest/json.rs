@@ -56,7 +56,7 @@ pub(super) fn records(reader: impl Read, mut take: impl FnMut(Place, Item<'_>)) 
             take(place, Item::Failed(error));
         }
         Found::Bad(reason) => {
-            lists.iter_mut().for_each(|list| list.is_damaged = true);
+            damage(&mut lists);
             take(place, Item::Unreadable(at(place, &reason)));
         }
         Found::Element(json) => match serde_json::from_slice(json) {
@@ -71,11 +71,18 @@ pub(super) fn records(reader: impl Read, mut take: impl FnMut(Place, Item<'_>)) 
             Ok(Unambiguous(Value::String(line))) => take(place, Item::Line(line.as_bytes())),
             Ok(_) => {}
             Err(error) => {
-                lists.iter_mut().for_each(|list| list.is_damaged = true);
+                damage(&mut lists);
                 take(place, Item::Unreadable(at(place, &error)));
             }
         },
     });
+}
+
+/// What is in these lists is no row of Insights any more.
+fn damage(lists: &mut [List]) {
+    for list in lists {
+        list.is_damaged = true;
+    }
 }
 
 /// Whether an object is part of a row of Insights.

@@ -127,7 +127,9 @@ fn damage(content: &[u8], seed: usize) -> (Vec<u8>, Kind, usize) {
         Kind::Flip => bytes[at] ^= 1 << seeded.below(8),
         Kind::Cut => bytes.truncate(at),
         Kind::Insert => {
-            let new: Vec<u8> = (at..end).map(|_| seeded.below(256) as u8).collect();
+            let new: Vec<u8> = (at..end)
+                .map(|_| u8::try_from(seeded.below(256)).unwrap())
+                .collect();
             bytes.splice(at..at, new);
         }
         Kind::Delete => drop(bytes.drain(at..end)),
@@ -203,10 +205,10 @@ fn containers_with_checksums_give_rows_of_the_clean_file_only() {
 /// A line that lies in two members is no line when one of them is damaged, and its two ends are not joined.
 #[test]
 fn lines_that_reach_into_a_hole_are_dropped() {
+    const SIZE: usize = 1000;
     let text = text(0..90);
     let text = text.as_bytes();
     let whole: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
-    const SIZE: usize = 1000;
     for encode in [gzip, block, bzip2, zstd] {
         let good = members(text, SIZE, encode);
         for hole in 1..good.len() {
@@ -275,7 +277,7 @@ fn what_follows_the_last_member() {
         "{:?}",
         intake.samples
     );
-    let (read, intake) = rows(&[good.clone(), line(99).into_bytes()].concat());
+    let (read, intake) = rows(&[good, line(99).into_bytes()].concat());
     assert_eq!(
         (read.len(), intake.malformed),
         (50, 1),

@@ -171,44 +171,50 @@ fn with(columns: &[(&str, ArrayRef)]) -> (usize, u64, Vec<String>) {
     (rows.len(), intake.malformed, reasons.collect())
 }
 
+/// Reads files with these columns, each of which leaves so many of the two rows.
+fn leave(cases: Vec<(usize, (&str, ArrayRef))>) {
+    for (good, (name, column)) in cases {
+        let kind = column.data_type().clone();
+        let (rows, malformed, reasons) = with(&[(name, column)]);
+        let expected = (good, 2 - good as u64);
+        assert_eq!((rows, malformed), expected, "{name} as {kind}: {reasons:?}");
+    }
+}
+
 /// A value of another type is the same value, or the row is malformed: never another value, and never none.
 #[test]
-fn values_of_other_types_are_exact_or_malformed() {
+fn numbers_of_other_types_are_exact_or_malformed() {
     let port = |value: ArrayRef| ("dstport", value);
-    let start = |value: ArrayRef| ("start", value);
-    let decimal = |value: i128, digits| -> ArrayRef {
-        Arc::new(
-            Decimal128Array::from(vec![value; 2])
-                .with_precision_and_scale(digits, 2)
-                .unwrap(),
-        )
+    let doubles = |values: [f64; 2]| port(Arc::new(Float64Array::from(values.to_vec())));
+    let longs = |values: [i64; 2]| port(Arc::new(Int64Array::from(values.to_vec())));
+    let decimal = |value: i128, digits| {
+        let values = Decimal128Array::from(vec![value; 2]);
+        port(Arc::new(
+            values.with_precision_and_scale(digits, 2).unwrap(),
+        ))
     };
     let keys = Int32Array::from(vec![0, 0]);
     let of_texts = DictionaryArray::new(keys.clone(), Arc::new(StringArray::from(vec!["443"])));
     let of_numbers = DictionaryArray::new(keys, Arc::new(UInt16Array::from(vec![443])));
-    const SECONDS: i64 = 1_600_000_000;
-    for (good, (name, column)) in [
-        (2, port(Arc::new(Float64Array::from(vec![443.0; 2])))),
+    leave(vec![
+        (2, doubles([443.0; 2])),
+        (1, doubles([443.0, 443.5])),
+        (1, doubles([f64::NAN, 443.0])),
+        (1, doubles([-443.0, 443.0])),
+        (1, doubles([f64::INFINITY, 443.0])),
         (2, port(Arc::new(Float32Array::from(vec![443.0; 2])))),
-        (1, port(Arc::new(Float64Array::from(vec![443.0, 443.5])))),
-        (1, port(Arc::new(Float64Array::from(vec![f64::NAN, 443.0])))),
-        (1, port(Arc::new(Float64Array::from(vec![-443.0, 443.0])))),
-        (
-            1,
-            port(Arc::new(Float64Array::from(vec![f64::INFINITY, 443.0]))),
-        ),
-        (1, port(Arc::new(Int64Array::from(vec![-1, 443])))),
-        (1, port(Arc::new(Int64Array::from(vec![i64::MIN, 443])))),
+        (1, longs([-1, 443])),
+        (1, longs([i64::MIN, 443])),
         (1, port(Arc::new(Int32Array::from(vec![-443, 443])))),
         (1, port(Arc::new(Int32Array::from(vec![Some(443), None])))),
         (2, port(Arc::new(UInt16Array::from(vec![443; 2])))),
         (1, port(Arc::new(UInt32Array::from(vec![443, u32::MAX])))),
         (1, port(Arc::new(UInt64Array::from(vec![u64::MAX, 443])))),
-        (2, port(decimal(44_300, 9))),
-        (2, port(decimal(44_300, 18))),
-        (2, port(decimal(44_300, 30))),
-        (0, port(decimal(44_350, 18))),
-        (0, port(decimal(-44_300, 18))),
+        (2, decimal(44_300, 9)),
+        (2, decimal(44_300, 18)),
+        (2, decimal(44_300, 30)),
+        (0, decimal(44_350, 18)),
+        (0, decimal(-44_300, 18)),
         (2, port(Arc::new(of_texts))),
         (2, port(Arc::new(of_numbers))),
         (2, port(Arc::new(StringArray::from(vec!["443"; 2])))),
@@ -219,84 +225,37 @@ fn values_of_other_types_are_exact_or_malformed() {
             0,
             port(Arc::new(TimestampMillisecondArray::from(vec![443; 2]))),
         ),
-        (
-            1,
-            (
-                "protocol",
-                Arc::new(Int64Array::from(vec![-6, 6])) as ArrayRef,
-            ),
-        ),
-        (
-            1,
-            (
-                "bytes",
-                Arc::new(Int64Array::from(vec![-900, 900])) as ArrayRef,
-            ),
-        ),
+        (1, ("protocol", Arc::new(Int64Array::from(vec![-6, 6])))),
+        (1, ("bytes", Arc::new(Int64Array::from(vec![-900, 900])))),
+    ]);
+}
+
+/// The same of times, and of what is a text.
+#[test]
+fn times_and_texts_of_other_types_are_exact_or_malformed() {
+    const SECONDS: i64 = 1_600_000_000;
+    let start = |value: ArrayRef| ("start", value);
+    let millis =
+        |values: [i64; 2]| start(Arc::new(TimestampMillisecondArray::from(values.to_vec())));
+    let micros = TimestampMicrosecondArray::from(vec![SECONDS * 1_000_000 + 1; 2]);
+    let nanos = TimestampNanosecondArray::from(vec![SECONDS * 1_000_000_000; 2]);
+    leave(vec![
         (0, start(Arc::new(Date32Array::from(vec![18_518; 2])))),
         (
             2,
             start(Arc::new(TimestampSecondArray::from(vec![SECONDS; 2]))),
         ),
+        (2, millis([SECONDS * 1_000; 2])),
+        (1, millis([-1, SECONDS * 1_000])),
+        (2, start(Arc::new(micros))),
+        (2, start(Arc::new(nanos))),
+        (0, ("pkt_srcaddr", Arc::new(Int64Array::from(vec![7; 2])))),
+        (0, ("interface_id", Arc::new(Int64Array::from(vec![7; 2])))),
         (
             2,
-            start(Arc::new(TimestampMillisecondArray::from(vec![
-                SECONDS
-                    * 1_000;
-                2
-            ]))),
+            ("pkt_srcaddr", Arc::new(Int64Array::from(vec![None; 2]))),
         ),
-        (
-            2,
-            start(Arc::new(TimestampMicrosecondArray::from(vec![
-                SECONDS * 1_000_000
-                    + 1;
-                2
-            ]))),
-        ),
-        (
-            2,
-            start(Arc::new(TimestampNanosecondArray::from(
-                vec![SECONDS * 1_000_000_000; 2],
-            ))),
-        ),
-        (
-            1,
-            start(Arc::new(TimestampMillisecondArray::from(vec![
-                -1,
-                SECONDS * 1_000,
-            ]))),
-        ),
-        (
-            0,
-            (
-                "pkt_srcaddr",
-                Arc::new(Int64Array::from(vec![7; 2])) as ArrayRef,
-            ),
-        ),
-        (
-            0,
-            (
-                "interface_id",
-                Arc::new(Int64Array::from(vec![7; 2])) as ArrayRef,
-            ),
-        ),
-        (
-            2,
-            (
-                "pkt_srcaddr",
-                Arc::new(Int64Array::from(vec![None; 2])) as ArrayRef,
-            ),
-        ),
-    ] {
-        let kind = column.data_type().clone();
-        let (rows, malformed, reasons) = with(&[(name, column)]);
-        assert_eq!(
-            (rows, malformed),
-            (good, 2 - good as u64),
-            "{name} as {kind}: {reasons:?}"
-        );
-    }
+    ]);
 }
 
 /// Which of two columns counts can't be known, and what is no part of a connection is no flow log.

@@ -4,16 +4,25 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 
-/// No record comes near this; a longer line is passed over without being held.
-const LONGEST_LINE: usize = 1 << 20;
+use super::damage::goes_on;
+use super::row::LONGEST_LINE;
 
 const CHUNK: usize = 1 << 20;
 
-/// Reads blocks of lines; a last line without an end is taken as it comes.
+/// Reads blocks of lines; the last line needs no end.
+///
+/// Where reading fails, the line that is cut there is dropped, and so is the rest of the line behind the hole: put
+/// together they might be a record that nobody wrote.
 pub(super) struct Blocks<R> {
     reader: R,
+    /// Which line is whole although it may lie behind a hole: a header.
+    is_header: fn(&[u8]) -> bool,
     /// What was read behind the last block's last line.
     rest: Vec<u8>,
+    /// What reading gave after that.
+    failed: Option<io::Error>,
+    /// The next line may lack its beginning.
+    is_cut: bool,
     done: bool,
 }
 
@@ -27,67 +36,86 @@ pub(super) enum Block {
 }
 
 impl<R: Read> Blocks<R> {
-    pub(super) const fn new(reader: R) -> Self {
+    pub(super) const fn new(reader: R, is_header: fn(&[u8]) -> bool) -> Self {
         Self {
             reader,
+            is_header,
             rest: Vec::new(),
+            failed: None,
+            is_cut: false,
             done: false,
         }
     }
 
-    /// The next block, or `None` at the end of the input. After an error what was read
-    /// before it is still there.
+    /// The next block, or `None` at the end of the input. Lines that were read whole before an error come before it,
+    /// and those behind a hole after it.
     pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut block = std::mem::take(&mut self.rest);
-        let mut failed = None;
-        while !self.done {
-            let searched = block.len();
-            if let Err(error) = self.fill(&mut block) {
-                self.done = true;
-                failed = Some(error);
+        loop {
+            if let Some(error) = self.failed.take() {
+                self.rest.clear();
+                self.is_cut = goes_on(&error);
+                self.done = !self.is_cut;
+                return Err(error);
             }
-            if let Some(end) = memrchr(b'\n', &block[searched..]) {
-                self.rest.extend_from_slice(&block[searched + end + 1..]);
-                block.truncate(searched + end + 1);
-                if let Some(error) = failed {
-                    return self.put_back(block, error);
+            let mut block = std::mem::take(&mut self.rest);
+            let mut searched = 0;
+            loop {
+                if let Some(end) = memrchr(b'\n', &block[searched..]) {
+                    self.rest.extend_from_slice(&block[searched + end + 1..]);
+                    block.truncate(searched + end + 1);
+                    break;
                 }
+                if block.len() >= LONGEST_LINE {
+                    self.skip_line();
+                    self.is_cut = false;
+                    return Ok(Some(Block::TooLong));
+                }
+                if self.failed.is_some() {
+                    block.clear();
+                    break;
+                }
+                if self.done {
+                    break;
+                }
+                searched = block.len();
+                self.fill(&mut block);
+            }
+            if std::mem::take(&mut self.is_cut) {
+                self.drop_rest_of_line(&mut block);
+            }
+            if !block.is_empty() {
                 return Ok(Some(Block::Lines(block)));
             }
-            if block.len() >= LONGEST_LINE {
-                self.skip_line();
-                return Ok(Some(Block::TooLong));
+            if self.done && self.failed.is_none() && self.rest.is_empty() {
+                return Ok(None);
             }
         }
-        match failed {
-            Some(error) => self.put_back(block, error),
-            None if block.is_empty() => Ok(None),
-            None => Ok(Some(Block::Lines(block))),
+    }
+
+    /// Drops a first line that may lack its beginning.
+    fn drop_rest_of_line(&self, block: &mut Vec<u8>) {
+        let end = memchr(b'\n', block).map_or(block.len(), |end| end + 1);
+        if !(self.is_header)(block[..end].trim_ascii_end()) {
+            block.drain(..end);
         }
     }
 
-    fn put_back(&mut self, mut block: Vec<u8>, error: io::Error) -> io::Result<Option<Block>> {
-        block.append(&mut self.rest);
-        self.rest = block;
-        Err(error)
-    }
-
-    /// Reads a chunk behind what is there.
-    fn fill(&mut self, block: &mut Vec<u8>) -> io::Result<()> {
+    /// Reads a chunk behind what is there. What was read before an error stays in the block.
+    fn fill(&mut self, block: &mut Vec<u8>) {
         let before = block.len();
         let mut chunk = self.reader.by_ref().take(CHUNK as u64);
-        // What was read before an error stays in the block.
-        let result = chunk.read_to_end(block);
-        self.done = result.is_ok() && block.len() - before < CHUNK;
-        result.map(drop)
+        match chunk.read_to_end(block) {
+            Ok(_) => self.done = block.len() - before < CHUNK,
+            Err(error) => self.failed = Some(error),
+        }
     }
 
     /// Reads on to the end of a line without keeping it.
     fn skip_line(&mut self) {
         let mut chunk = Vec::new();
-        while !self.done {
+        while !self.done && self.failed.is_none() {
             chunk.clear();
-            self.done |= self.fill(&mut chunk).is_err();
+            self.fill(&mut chunk);
             if let Some(end) = memchr(b'\n', &chunk) {
                 self.rest.extend_from_slice(&chunk[end + 1..]);
                 return;

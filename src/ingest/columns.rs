@@ -1,7 +1,7 @@
 //! The columns of a Parquet file, a thousand rows at a time.
 //!
-//! Numbers are read as they are stored, whatever they are said to mean; texts as positions in a
-//! dictionary, as nearly every writer stores them, so that an address is read once and not in every row.
+//! Texts are read as positions in a dictionary, as nearly every writer stores them, so that an address is read once
+//! and not in every row.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::net::IpAddr;
@@ -14,13 +14,11 @@ use arrow_schema::{DataType as ArrowType, Field, Fields};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
-use parquet::basic::Type;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
-use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::SchemaDescriptor;
 
+use super::numbers::{self, NONE, Numbers};
 use super::pages::Chunks;
 use super::row::{self, BadLine};
 use super::thrift::Walked;
@@ -55,6 +53,12 @@ impl File {
     pub(super) fn groups(&self) -> usize {
         self.metadata.num_row_groups()
     }
+
+    /// How many rows a group should have.
+    pub(super) fn rows(&self, group: usize) -> u64 {
+        let rows = self.metadata.row_group(group).num_rows();
+        u64::try_from(rows).unwrap_or_default()
+    }
 }
 
 /// The same fields, with every text a position in a dictionary.
@@ -73,6 +77,14 @@ fn by_dictionary(fields: &Fields) -> Fields {
     fields.iter().map(same).collect()
 }
 
+/// What a column holds, as far as it is read in a way of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    Addresses,
+    Times,
+    Others,
+}
+
 /// The columns of a row group, a thousand rows at a time.
 pub(super) struct Group {
     columns: Vec<Content>,
@@ -81,11 +93,11 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// The columns at some positions among the file's; whether each is one of addresses.
+    /// The columns at some positions among the file's, and what each holds.
     pub(super) fn open(
         file: &File,
         number: usize,
-        wanted: impl Iterator<Item = (usize, bool)>,
+        wanted: impl Iterator<Item = (usize, Holds)>,
     ) -> Result<Self, ParquetError> {
         let chunks = Chunks {
             file: Arc::clone(&file.bytes),
@@ -94,24 +106,21 @@ impl Group {
         };
         let schema = file.schema();
         let (mut columns, mut texts) = (Vec::new(), Vec::new());
-        for (at, has_addresses) in wanted {
+        for (at, holds) in wanted {
             let column = schema.column(at);
-            columns.push(if column.physical_type() == Type::BYTE_ARRAY {
+            columns.push(if numbers::is_text(&column) {
                 texts.push(at);
                 Content::Texts(Texts {
                     path: column.path().parts().to_vec(),
-                    has_addresses,
+                    has_addresses: holds == Holds::Addresses,
                     keys: Vec::new(),
                     dictionary: None,
                     addresses: Vec::new(),
                 })
             } else {
-                Content::Numbers(Numbers {
-                    reader: Box::new(get_column_reader(Arc::clone(&column), chunks.pages(at)?)),
-                    there: column.max_def_level(),
-                    levels: Vec::new(),
-                    values: Vec::new(),
-                })
+                let is_time = holds == Holds::Times;
+                let numbers = Numbers::new(&column, chunks.pages(at)?, is_time);
+                Content::Numbers(Box::new(numbers))
             });
         }
         let read = |texts: Vec<usize>| {
@@ -123,17 +132,24 @@ impl Group {
         Ok(Self { columns, texts })
     }
 
-    /// Reads the next rows, and says how many there are.
+    /// Reads the next rows, and says how many there are: of each column as many, or the file is damaged.
     pub(super) fn fill(&mut self) -> Result<usize, ParquetError> {
         let batch = self.texts.as_mut().and_then(Iterator::next).transpose()?;
-        let mut rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
+        let of_texts = batch.as_ref().map_or(0, RecordBatch::num_rows);
+        let mut rows = self.texts.is_some().then_some(of_texts);
         for column in &mut self.columns {
             match column {
                 Content::Texts(texts) => texts.fill(batch.as_ref()),
-                Content::Numbers(numbers) => rows = rows.max(numbers.fill()?),
+                Content::Numbers(numbers) => {
+                    let own = numbers.fill(BATCH)?;
+                    if *rows.get_or_insert(own) != own {
+                        let reason = "its columns are of different lengths".to_owned();
+                        return Err(ParquetError::General(reason));
+                    }
+                }
             }
         }
-        Ok(rows)
+        Ok(rows.unwrap_or_default())
     }
 
     /// What the columns say of those rows.
@@ -144,7 +160,7 @@ impl Group {
 
 /// A column.
 enum Content {
-    Numbers(Numbers),
+    Numbers(Box<Numbers>),
     Texts(Texts),
 }
 
@@ -157,16 +173,6 @@ impl Content {
     }
 }
 
-/// A column of numbers.
-struct Numbers {
-    reader: Box<ColumnReader>,
-    /// The definition level of a value that is there; 0 if all are.
-    there: i16,
-    levels: Vec<i16>,
-    /// By row: negative where there is none.
-    values: Vec<i64>,
-}
-
 /// A column of texts.
 struct Texts {
     /// Its name, and those of what it is in, the outermost first.
@@ -177,41 +183,6 @@ struct Texts {
     dictionary: Option<ArrayRef>,
     /// By position, the text as an address, where it should be one.
     addresses: Vec<Result<IpAddr, BadLine>>,
-}
-
-impl Numbers {
-    /// Reads the next rows, and says how many there are.
-    fn fill(&mut self) -> Result<usize, ParquetError> {
-        self.levels.clear();
-        self.values.clear();
-        let levels = &mut self.levels;
-        let rows = match &mut *self.reader {
-            ColumnReader::Int64ColumnReader(reader) => read(reader, levels, &mut self.values)?,
-            ColumnReader::Int32ColumnReader(reader) => {
-                let mut values = Vec::with_capacity(BATCH);
-                let rows = read(reader, levels, &mut values)?;
-                self.values.extend(values.into_iter().map(i64::from));
-                rows
-            }
-            ColumnReader::BoolColumnReader(reader) => {
-                let mut values = Vec::new();
-                let rows = read(reader, levels, &mut values)?;
-                self.values.extend(values.into_iter().map(i64::from));
-                rows
-            }
-            // No field is of any other type.
-            ColumnReader::ByteArrayColumnReader(_)
-            | ColumnReader::Int96ColumnReader(_)
-            | ColumnReader::FloatColumnReader(_)
-            | ColumnReader::DoubleColumnReader(_)
-            | ColumnReader::FixedLenByteArrayColumnReader(_) => 0,
-        };
-        if self.there > 0 {
-            let there = |row: usize| self.levels.get(row) == Some(&self.there);
-            spread(&mut self.values, rows, -1, there);
-        }
-        Ok(rows)
-    }
 }
 
 const NO_TEXT: u32 = u32::MAX;
@@ -298,7 +269,7 @@ impl<'a> Dictionary<'a> {
 pub(super) enum Values<'a> {
     /// The file has no such column.
     None,
-    /// Negative where there is none.
+    /// [`NONE`] where there is none, and negative where it is impossible.
     Numbers(&'a [i64]),
     Texts(Positions<'a>),
 }
@@ -335,6 +306,8 @@ pub(super) enum Cell<'a> {
     Text(&'a [u8]),
     Number(u64),
     None,
+    /// A value that no field can have.
+    Impossible,
 }
 
 impl<'a> Values<'a> {
@@ -342,8 +315,8 @@ impl<'a> Values<'a> {
     pub(super) fn cell(&self, row: usize) -> Cell<'a> {
         match self {
             Self::Numbers(numbers) => match numbers.get(row) {
-                Some(&number) => u64::try_from(number).map_or(Cell::None, Cell::Number),
-                None => Cell::None,
+                None | Some(&NONE) => Cell::None,
+                Some(&number) => u64::try_from(number).map_or(Cell::Impossible, Cell::Number),
             },
             Self::Texts(positions) => match positions.text(row) {
                 Some(text) => Cell::Text(text),
@@ -352,39 +325,24 @@ impl<'a> Values<'a> {
             Self::None => Cell::None,
         }
     }
-}
 
-/// Puts values where their rows are, the last first; a column without values is left alone.
-fn spread<T: Clone>(values: &mut Vec<T>, rows: usize, none: T, there: impl Fn(usize) -> bool) {
-    let mut left = values.len();
-    if left == 0 || left >= rows {
-        return;
+    /// A value that has to be a text, if there is one.
+    #[inline(always)]
+    pub(super) fn text(&self, row: usize) -> Result<Option<&'a [u8]>, BadLine> {
+        match self {
+            Self::Texts(texts) => Ok(texts.text(row)),
+            Self::None => Ok(None),
+            Self::Numbers(numbers) => match numbers.get(row) {
+                None | Some(&NONE) => Ok(None),
+                Some(_) => Err(BadLine::Kind),
+            },
+        }
     }
-    values.resize(rows, none);
-    for row in (0..rows).rev().filter(|&row| there(row)) {
-        // A damaged file may claim more values than there are.
-        let Some(value) = left.checked_sub(1) else {
-            return;
-        };
-        values.swap(row, value);
-        left = value;
-    }
-}
-
-fn read<T: DataType>(
-    reader: &mut ColumnReaderImpl<T>,
-    levels: &mut Vec<i16>,
-    values: &mut Vec<T::T>,
-) -> Result<usize, ParquetError> {
-    let (records, ..) = reader.read_records(BATCH, Some(levels), None, values)?;
-    Ok(records)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
-    use super::{Texts, Values, spread};
+    use super::{Texts, Values};
 
     /// A column that is there is not taken for one that is not, though a damaged file has no rows of it.
     #[test]
@@ -398,32 +356,5 @@ mod tests {
         };
         texts.fill(None);
         assert!(matches!(texts.values(), Values::Texts(_)));
-    }
-
-    proptest! {
-        /// Every value ends in the row that it was left out for, or was read for; and what a damaged file
-        /// claims besides changes nothing.
-        #[test]
-        fn values_go_to_their_rows(rows in prop::collection::vec(prop::option::of(0i64..9), 1..40), lost in 0usize..3) {
-            let mut values: Vec<i64> = rows.iter().flatten().copied().collect();
-            let there = |row: usize| rows[row].is_some();
-            let complete: Vec<i64> = rows.iter().map(|value| value.unwrap_or(-1)).collect();
-            values.drain(..lost.min(values.len()));
-            let left = values.len();
-            spread(&mut values, rows.len(), -1, there);
-            let kept = rows.iter().rev().scan(left, |left, value| {
-                let keep = value.is_some() && *left > 0;
-                *left -= usize::from(keep);
-                Some(if keep { value.unwrap_or(-1) } else { -1 })
-            });
-            let mut expected: Vec<i64> = kept.collect();
-            expected.reverse();
-            if left == 0 {
-                prop_assert!(values.is_empty());
-            } else {
-                prop_assert_eq!(&values, &expected);
-            }
-            prop_assert!(lost > 0 || left == 0 || values == complete);
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! What content is, told by its first bytes: file names lie, and get lost.
 
-use std::cell::Cell;
 use std::io::{self, Cursor, Read};
 
+use super::damage::goes_on;
 use super::fields;
+use super::members::{Compression, is_gzip_header};
+use super::utf16::Order;
 
 /// How deep containers may lie in one another.
 pub(super) const MEMBERS_AT_MOST: usize = 4;
@@ -15,25 +17,37 @@ pub(super) const WHOLE_UP_TO: u64 = 64 << 20;
 /// their tables of contents at the end.
 pub(super) const IN_MEMORY_UP_TO: u64 = 1 << 30;
 
-/// What may lie between two records of a document.
-const RECORD_UP_TO: u64 = 64 << 20;
-
 /// Enough to see a tar header and the first line of most things.
 const PEEK: usize = 16 << 10;
 
 /// A reader whose first bytes are known.
 pub(super) struct Peeked<R> {
+    /// What reading gave before them, and behind them.
+    before: Option<io::Error>,
     start: Vec<u8>,
+    behind: Option<io::Error>,
     reader: R,
 }
 
 impl<R: Read> Peeked<R> {
-    pub(super) fn new(mut reader: R) -> io::Result<Self> {
+    pub(super) fn new(mut reader: R) -> Self {
         let mut start = Vec::with_capacity(PEEK);
-        // A fault that comes this early may leave something to read all the same.
-        match (&mut reader).take(PEEK as u64).read_to_end(&mut start) {
-            Err(error) if start.is_empty() => Err(error),
-            _ => Ok(Self { start, reader }),
+        let mut peek = |start: &mut Vec<u8>| {
+            let mut first = (&mut reader).take(PEEK as u64);
+            first.read_to_end(start).err()
+        };
+        let (mut before, mut behind) = (None, peek(&mut start));
+        if start.is_empty() && behind.is_some() {
+            before = behind.take();
+            if before.as_ref().is_some_and(goes_on) {
+                behind = peek(&mut start);
+            }
+        }
+        Self {
+            before,
+            start,
+            behind,
+            reader,
         }
     }
 
@@ -41,70 +55,70 @@ impl<R: Read> Peeked<R> {
         &self.start
     }
 
-    pub(super) fn into_reader(self) -> io::Chain<Cursor<Vec<u8>>, R> {
-        Cursor::new(self.start).chain(self.reader)
-    }
-}
-
-/// Bytes that were read since the last record, which a reader of documents may have to hold
-/// all of.
-#[derive(Default)]
-pub(super) struct Held(Cell<u64>);
-
-impl Held {
-    /// The reader, as long as a record comes often enough.
-    pub(super) fn bounded<'h>(&'h self, mut reader: impl Read + 'h) -> impl Read + 'h {
-        ReadWith(move |buffer: &mut [u8]| {
-            if self.0.get() > RECORD_UP_TO {
-                let limit = RECORD_UP_TO >> 20;
-                return Err(io::Error::other(format!("no record in {limit} MiB")));
-            }
-            let count = reader.read(buffer)?;
-            self.0.set(self.0.get() + count as u64);
-            Ok(count)
+    /// All of it.
+    pub(super) fn into_reader(self) -> impl Read {
+        let start = FailingFirst {
+            failed: self.before,
+            reader: Cursor::new(self.start),
+        };
+        start.chain(FailingFirst {
+            failed: self.behind,
+            reader: self.reader,
         })
     }
 
-    /// A record came.
-    pub(super) fn let_go(&self) {
-        self.0.set(0);
+    /// The same without what some programs put before text.
+    pub(super) fn into_text(mut self) -> impl Read {
+        if self.start.starts_with(BYTE_ORDER_MARK) {
+            self.start.drain(..BYTE_ORDER_MARK.len());
+        }
+        self.into_reader()
     }
 }
 
-struct ReadWith<F>(F);
+/// A reader that begins with an error, if there is one.
+pub(super) struct FailingFirst<R> {
+    pub(super) failed: Option<io::Error>,
+    pub(super) reader: R,
+}
 
-impl<F: FnMut(&mut [u8]) -> io::Result<usize>> Read for ReadWith<F> {
+impl<R: Read> Read for FailingFirst<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (self.0)(buffer)
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.reader.read(buffer),
+        }
     }
 }
 
 /// What content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    Gzip,
-    Zstd,
-    Bzip2,
+    Compressed(Compression),
     Tar,
     Zip,
     Parquet,
-    Json {
-        /// Every line is a document; else they follow one another anyhow.
-        by_line: bool,
-    },
+    Utf16(Order),
+    Json,
     Csv,
     Text,
 }
 
 /// First bytes → container.
 const MAGIC: &[(&[u8], Content)] = &[
-    (&[0x1f, 0x8b], Content::Gzip),
-    (&[0x28, 0xb5, 0x2f, 0xfd], Content::Zstd),
-    (b"BZh", Content::Bzip2),
+    (&[0x1f, 0x8b], Content::Compressed(Compression::Gzip)),
+    (
+        &[0x28, 0xb5, 0x2f, 0xfd],
+        Content::Compressed(Compression::Zstd),
+    ),
+    (b"BZh", Content::Compressed(Compression::Bzip2)),
     (b"PK\x03\x04", Content::Zip),
     (b"PK\x05\x06", Content::Zip),
     (b"PAR1", Content::Parquet),
 ];
+
+/// What some programs put before text in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where a tar header says that it is one.
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
@@ -118,18 +132,15 @@ impl Content {
         if start.get(offset..).is_some_and(|at| at.starts_with(magic)) {
             return Self::Tar;
         }
-        let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-        let text = text.trim_ascii_start();
-        let (line, whole) = match memchr::memchr(b'\n', text) {
-            Some(end) => (&text[..end], true),
-            None => (text, false),
-        };
-        if matches!(text.first(), Some(b'{' | b'[')) {
-            let document = serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
-            return Self::Json {
-                by_line: whole && document,
-            };
+        if let Some(order) = Order::of(start) {
+            return Self::Utf16(order);
         }
+        let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+        let text = text.trim_ascii_start();
+        if matches!(text.first(), Some(b'{' | b'[')) {
+            return Self::Json;
+        }
+        let line = memchr::memchr(b'\n', text).map_or(text, |end| &text[..end]);
         if is_csv_header(line) {
             Self::Csv
         } else {
@@ -140,7 +151,8 @@ impl Content {
 
 /// A line of names between commas, at least two of them of fields, or one of them the
 /// message of CloudWatch Logs.
-fn is_csv_header(line: &[u8]) -> bool {
+pub(super) fn is_csv_header(line: &[u8]) -> bool {
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     let Ok(line) = std::str::from_utf8(line) else {
         return false;
     };
@@ -176,19 +188,15 @@ pub(super) fn gunzip_whole<'t>(compressed: &[u8], text: &'t mut Vec<u8>) -> Opti
     }
 }
 
-/// Whether what could be another member's header stands anywhere: magic, deflate, no
-/// flags but a name, a compression level and a system that exist. By chance that happens
-/// once in a few million files, and then they are read the slower way.
+/// Whether what could be another member's header stands anywhere. By chance that happens
+/// once in a few hundred thousand files, and then they are read the slower way.
 fn has_several_members(compressed: &[u8]) -> bool {
     memchr::memmem::find_iter(compressed, &[0x1f, 0x8b, 0x08])
         .skip(1)
         .any(|at| {
-            let header = compressed.get(at + 3..at + 10);
-            header.is_some_and(|header| {
-                matches!(header[0], 0 | 8)
-                    && matches!(header[5], 0 | 2 | 4)
-                    && matches!(header[6], 0..=13 | 255)
-            })
+            compressed[at..]
+                .first_chunk()
+                .is_some_and(|&start| is_gzip_header(start))
         })
 }
 

@@ -35,7 +35,9 @@ pub enum FormatError {
     )]
     UnknownField(String),
     /// One field twice.
-    #[error("the format names `{0}` twice; name each field once")]
+    #[error(
+        "the format names `{0}` twice, so which of the two values counts is not known; name each field once"
+    )]
     Twice(String),
 }
 
@@ -49,6 +51,14 @@ const NEEDED: &[(Column, Column, &str)] = &[
     (Column::Action, Column::Action, "action"),
     (Column::Start, Column::Start, "start"),
 ];
+
+/// Whether records with these columns can become connections.
+pub(super) fn complete(has: impl Fn(Column) -> bool) -> Result<(), FormatError> {
+    match NEEDED.iter().find(|&&(a, b, _)| !has(a) && !has(b)) {
+        Some(&(_, _, name)) => Err(FormatError::Missing(name)),
+        None => Ok(()),
+    }
+}
 
 impl Format {
     /// The default format.
@@ -104,11 +114,7 @@ impl Format {
                 .names
                 .push(field.map_or_else(|| name.to_owned(), |f| f.name.to_owned()));
         }
-        for &(a, b, name) in NEEDED {
-            if !format.has(a) && !format.has(b) {
-                return Err(FormatError::Missing(name));
-            }
-        }
+        complete(|column| format.has(column))?;
         let names = format.names.iter();
         format.is_default = names.eq(fields::DEFAULT.split(' '));
         Ok(format)

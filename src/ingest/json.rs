@@ -2,175 +2,181 @@
 //!
 //! Pages of `filter-log-events`, subscription payloads, Firehose's `{"message": …}` one
 //! after the other, arrays and lines of records, results of Insights, and OCSF Network
-//! Activity are all documents that may follow one another. A list is read item by
-//! item, so the size of a page does not matter.
+//! Activity are all documents that may follow one another. A list is read element by
+//! element, so the size of a page does not matter.
 
+use std::fmt;
 use std::io::Read;
 
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::elements::{self, Found, Place};
 use super::fields::{COLUMNS, Column, column};
 use super::reading::Item;
-use super::row::{BadLine, Cells, NONE, number_or_none, read_cells};
+use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells, whole};
 use super::{csv_table, ocsf};
+use crate::net::thousands;
 
 /// Keys whose lists hold the items, wherever they stand.
-const LISTS: &[&str] = &["events", "logEvents", "Records", "records", "results"];
+pub(super) const LISTS: &[&str] = &["events", "logEvents", "Records", "records", "results"];
 
 /// Keys of an item that hold a whole record as a line: CloudWatch Logs and Firehose,
 /// Insights, and what log shippers keep of the original.
 const LINES: &[&str] = &["message", csv_table::MESSAGE, "_raw"];
 
+/// A list, which may be a row of Insights: a list of `{"field": …, "value": …}`.
+#[derive(Default)]
+struct List {
+    row: Map<String, Value>,
+    /// Some of it could not be read, so the rest is no row.
+    is_damaged: bool,
+}
+
 /// Reads documents that follow one another, and hands out what they hold.
-pub(super) fn records(reader: impl Read, mut take: impl FnMut(Item<'_>)) {
-    let mut documents = serde_json::Deserializer::from_reader(std::io::BufReader::new(reader));
-    loop {
-        match documents.end() {
-            Ok(()) => return,
-            // Something follows; whether it is a document will show.
-            Err(error) if error.is_syntax() => {}
-            Err(error) => {
-                take(Item::Unreadable(format!("the rest can't be read: {error}")));
-                return;
+pub(super) fn records(reader: impl Read, mut take: impl FnMut(Place, Item<'_>)) {
+    let mut lists: Vec<List> = Vec::new();
+    let mut is_lost = false;
+    elements::each(reader, |place, found| match found {
+        Found::List => lists.push(List::default()),
+        Found::ListEnd => {
+            let ended = lists.pop().filter(|list| !list.is_damaged);
+            if let Some(list) = ended.filter(|list| !list.row.is_empty()) {
+                item(place, &list.row, &mut take);
             }
         }
-        let items = Items { take: &mut take };
-        if let Err(error) = items.deserialize(&mut documents) {
-            take(Item::Unreadable(format!("not JSON: {error}")));
-            return;
+        Found::Lost(reason) => {
+            lists.clear();
+            is_lost = true;
+            take(place, Item::Unreadable(reason));
         }
-    }
-}
-
-/// Hands out the items of a value.
-struct Items<'t> {
-    take: &'t mut dyn FnMut(Item<'_>),
-}
-
-impl<'de> DeserializeSeed<'de> for Items<'_> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Items<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object or a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        // A row of Insights is a list of `{"field": …, "value": …}`.
-        let mut pairs = Map::new();
-        while let Some(value) = list.next_element_seed(Element {
-            take: &mut *self.take,
-        })? {
-            if let Value::Object(mut pair) = value
-                && let Some(Value::String(field)) = pair.remove("field")
+        Found::Failed(error) => {
+            lists.clear();
+            is_lost = true;
+            take(place, Item::Failed(error));
+        }
+        Found::Bad(reason) => {
+            damage(&mut lists);
+            take(place, Item::Unreadable(at(place, &reason)));
+        }
+        Found::Element(json) => match serde_json::from_slice(json) {
+            Ok(Unambiguous(Value::Object(pair)))
+                if is_pair(&pair) && (is_lost || !lists.is_empty()) =>
             {
-                pairs.insert(field, pair.remove("value").unwrap_or(Value::Null));
+                if let Some(list) = lists.last_mut() {
+                    list.add(pair);
+                }
             }
-        }
-        if !pairs.is_empty() {
-            item(&pairs, self.take);
-        }
-        Ok(())
-    }
+            Ok(Unambiguous(Value::Object(object))) => item(place, &object, &mut take),
+            Ok(Unambiguous(Value::String(line))) => take(place, Item::Line(line.as_bytes())),
+            Ok(_) => {}
+            Err(error) => {
+                damage(&mut lists);
+                take(place, Item::Unreadable(at(place, &error)));
+            }
+        },
+    });
+}
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let (object, listed) = object(map, self.take)?;
-        if !listed {
-            item(&object, self.take);
-        }
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        (self.take)(Item::Line(text.as_bytes()));
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
+/// What is in these lists is no row of Insights any more.
+fn damage(lists: &mut [List]) {
+    for list in lists {
+        list.is_damaged = true;
     }
 }
 
-/// One element of a list: what is no part of a row of Insights is handed out.
-struct Element<'t> {
-    take: &'t mut dyn FnMut(Item<'_>),
+/// Whether an object is part of a row of Insights.
+fn is_pair(object: &Map<String, Value>) -> bool {
+    object.len() <= 2 && object.contains_key("field")
 }
 
-impl<'de> DeserializeSeed<'de> for Element<'_> {
+impl List {
+    fn add(&mut self, mut pair: Map<String, Value>) {
+        if let Some(Value::String(field)) = pair.remove("field") {
+            let value = pair.remove("value").unwrap_or(Value::Null);
+            let known = self.row.insert(field, value);
+            // A field with two values has none.
+            self.is_damaged |= known.is_some();
+        }
+    }
+}
+
+/// A value in which no object has a key twice: which of the two counts, nobody can say.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Unique).map(Self)
+    }
+}
+
+struct Unique;
+
+impl<'de> Visitor<'de> for Unique {
     type Value = Value;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Element<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object or a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Value, A::Error> {
-        Items { take: self.take }.visit_seq(list)?;
-        Ok(Value::Null)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
-        let (object, listed) = object(map, self.take)?;
-        if object.len() <= 2 && object.contains_key("field") {
-            return Ok(Value::Object(object));
-        }
-        if !listed {
-            item(&object, self.take);
-        }
-        Ok(Value::Null)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        (self.take)(Item::Line(text.as_bytes()));
-        Ok(Value::Null)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
-}
 
-/// An object without its lists, whose items were handed out, and whether there was one.
-fn object<'de, A: MapAccess<'de>>(
-    mut map: A,
-    take: &mut dyn FnMut(Item<'_>),
-) -> Result<(Map<String, Value>, bool), A::Error> {
-    let mut object = Map::new();
-    let mut listed = false;
-    while let Some(key) = map.next_key::<String>()? {
-        if LISTS.contains(&key.as_str()) {
-            listed = true;
-            map.next_value_seed(Items { take: &mut *take })?;
-        } else {
-            object.insert(key, map.next_value()?);
-        }
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
     }
-    Ok((object, listed))
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unambiguous(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let Unambiguous(value) = map.next_value()?;
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format_args!(
+                    "the key {key:?} stands twice"
+                )));
+            }
+            object.insert(key, value);
+        }
+        Ok(object.into())
+    }
 }
 
-/// One object that holds no list: a line, an OCSF event, or a record.
-fn item(object: &Map<String, Value>, take: &mut dyn FnMut(Item<'_>)) {
+/// Takes one object that holds no list: a line, an OCSF event, or a record.
+fn item(place: Place, object: &Map<String, Value>, take: &mut impl FnMut(Place, Item<'_>)) {
     let line = LINES.iter().find_map(|key| object.get(*key)?.as_str());
     if let Some(line) = line {
-        take(Item::Line(line.as_bytes()));
+        take(place, Item::Line(line.as_bytes()));
     } else if ocsf::is_event(object) {
-        let texts = ocsf::texts(object);
-        take(Item::Record(read_cells(&texts.cells())));
+        record(place, &ocsf::texts(object), take);
     } else {
         let mut texts = Texts::default();
         for (key, value) in object {
@@ -179,22 +185,38 @@ fn item(object: &Map<String, Value>, take: &mut dyn FnMut(Item<'_>)) {
             }
         }
         if texts.present < 2 {
-            take(Item::Unreadable(
-                "a JSON object that is no flow record".to_owned(),
-            ));
+            let what = at(place, "a JSON object that is no flow record");
+            take(place, Item::Unreadable(what));
         } else {
-            take(Item::Record(read_cells(&texts.cells())));
+            record(place, &texts, take);
         }
     }
 }
 
+fn record(place: Place, texts: &Texts, take: &mut impl FnMut(Place, Item<'_>)) {
+    match texts.line() {
+        Ok(line) => take(place, Item::Record(Ok(line))),
+        Err(reason) => take(place, Item::Unreadable(at(place, reason))),
+    }
+}
+
+/// A reason and its place: a page of many records may be one line.
+fn at(place: Place, reason: impl fmt::Display) -> String {
+    format!("{reason}, in what begins at byte {}", thousands(place.byte))
+}
+
 /// A value as a flow log writes it.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Result<Option<String>, BadLine> {
     match value {
-        Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().and_then(whole).ok_or(BadLine::Number)?;
+            Ok(Some(whole.to_string()))
+        }
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(BadLine::Kind),
     }
 }
 
@@ -205,31 +227,43 @@ pub(super) struct Texts {
     columns: [bool; COLUMNS],
     /// How many columns of a record were there.
     present: usize,
+    /// A value that no field can have.
+    fault: Option<BadLine>,
 }
 
 impl Texts {
-    pub(super) fn set(&mut self, column: Column, value: Option<String>) {
-        self.present += usize::from(!self.columns[column as usize]);
-        self.columns[column as usize] = true;
-        self.values[column as usize] = value;
+    pub(super) fn set(&mut self, column: Column, value: Result<Option<String>, BadLine>) {
+        let is_known = std::mem::replace(&mut self.columns[column as usize], true);
+        self.present += usize::from(!is_known);
+        match value {
+            Ok(value) if is_known && value != self.values[column as usize] => {
+                self.fault = Some(BadLine::Twice);
+            }
+            Ok(value) => self.values[column as usize] = value,
+            Err(fault) => self.fault = Some(fault),
+        }
     }
 
-    pub(super) fn cells(&self) -> TextCells<'_> {
-        TextCells(self)
+    /// Reads the record.
+    pub(super) fn line(&self) -> Result<Line<'_>, BadLine> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => read_cells(&TextCells(self)),
+        }
     }
 }
 
 /// The same, to read a record from.
-pub(super) struct TextCells<'a>(&'a Texts);
+struct TextCells<'a>(&'a Texts);
 
 impl<'a> Cells<'a> for TextCells<'a> {
-    fn text(&self, column: Column) -> &'a [u8] {
+    fn text(&self, column: Column) -> Result<&'a [u8], BadLine> {
         let value = &self.0.values[column as usize];
-        value.as_deref().map_or(NONE, str::as_bytes)
+        Ok(value.as_deref().map_or(NONE, str::as_bytes))
     }
 
     fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
-        number_or_none(self.text(column))
+        number_or_none(self.text(column)?)
     }
 
     fn has(&self, column: Column) -> bool {

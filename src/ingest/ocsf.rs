@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Column;
 use super::json::{Texts, text};
+use super::row::BadLine;
 
 /// The class of network activity.
 const NETWORK_ACTIVITY: u64 = 4001;
@@ -68,26 +69,30 @@ pub(super) fn texts(event: &Map<String, Value>) -> Texts {
     };
     let mut texts = Texts::default();
     for (column, paths) in PATHS {
-        let value = paths.iter().find_map(|path| scalar(at(path)?));
-        if value.is_some() || *column != Column::LogStatus {
+        let value = paths.iter().find_map(|path| scalar(at(path)?).transpose());
+        let value = value.transpose();
+        if value != Ok(None) || *column != Column::LogStatus {
             texts.set(*column, value);
         }
     }
     for (shown, _, endpoint) in SHOWN {
         let addresses = at(&[endpoint, "intermediate_ips"]).and_then(Value::as_array);
-        let first = addresses.and_then(|list| text(list.first()?));
-        texts.set(*shown, first);
+        let first = addresses.and_then(|list| list.first());
+        texts.set(*shown, first.map_or(Ok(None), text));
     }
     let direction = at(DIRECTION).and_then(Value::as_u64);
-    texts.set(Column::FlowDirection, way(direction).map(ToOwned::to_owned));
+    let way = way(direction).map(ToOwned::to_owned);
+    texts.set(Column::FlowDirection, Ok(way));
     let order = if direction == Some(2) { [1, 0] } else { [0, 1] };
-    let interface = order.iter().find_map(|&end| text(at(INTERFACES[end])?));
-    texts.set(Column::InterfaceId, interface);
+    let interface = order
+        .iter()
+        .find_map(|&end| text(at(INTERFACES[end])?).transpose());
+    texts.set(Column::InterfaceId, interface.transpose());
     let action = ACTIONS.iter().find_map(|&(key, yes, no)| {
         let value = event.get(key)?.as_u64()?;
         verdict(value, yes, no)
     });
-    texts.set(Column::Action, action.map(ToOwned::to_owned));
+    texts.set(Column::Action, Ok(action.map(ToOwned::to_owned)));
     texts
 }
 
@@ -112,10 +117,10 @@ pub(super) const fn verdict(value: u64, yes: u64, no: u64) -> Option<&'static st
 }
 
 /// A text or a number; a time of day becomes Unix seconds.
-fn scalar(value: &Value) -> Option<String> {
+fn scalar(value: &Value) -> Result<Option<String>, BadLine> {
     let text = text(value)?;
-    match text.parse::<jiff::Timestamp>() {
-        Ok(time) => Some(time.as_second().to_string()),
-        Err(_) => Some(text),
-    }
+    Ok(text.map(|text| match text.parse::<jiff::Timestamp>() {
+        Ok(time) => time.as_second().to_string(),
+        Err(_) => text,
+    }))
 }

@@ -1,8 +1,8 @@
 //! Parquet: flow logs that AWS delivers, and OCSF Network Activity of Security Lake.
 //!
 //! Columns are read by name, a thousand rows at a time, so that a file may claim any
-//! number of rows; types differ between the tables in use, so any integer is taken for a
-//! number and texts are taken as they come, null or `-` for none.
+//! number of rows; types differ between the tables in use, so any number is taken that is exactly one
+//! of the field, and texts are taken as they come, null or `-` for none.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::net::IpAddr;
@@ -12,62 +12,91 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::columns::{Cell, File, Group, Values};
+use super::columns::{Cell, File, Group, Holds, Values};
 use super::fields::{self, COLUMNS, Column, FIELDS};
+use super::format::{self, FormatError};
 use super::ocsf;
+use super::reading::Item;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
+use crate::net::thousands;
 
 /// Reads every record of a file and hands it out with its number, from 1. Returns what the
 /// report calls the format.
-pub(super) fn records(
-    file: Bytes,
+pub(super) fn records(file: Bytes, mut take: impl FnMut(u64, Item<'_>)) -> Result<String, String> {
+    let file = guarded(|| File::open(file))
+        .map_err(|reason| format!("not readable as Parquet: {reason}"))?;
+    let shape = Shape::of(file.schema())?;
+    let mut before = 0;
+    for number in 0..file.groups() {
+        let rows = file.rows(number);
+        let mut read = 0;
+        let result = group(&file, &shape, number, |row, line| {
+            read = row;
+            take(before + row, Item::Record(line));
+        });
+        let missing = (read < rows).then(|| "it has fewer rows than it says".to_owned());
+        if let Some(reason) = result.err().or(missing) {
+            let (group, groups) = (number + 1, file.groups());
+            let (read, rows) = (thousands(read), thousands(rows));
+            take(
+                0,
+                Item::Unreadable(format!(
+                    "row group {group} of {groups} is damaged ({reason}): {read} of its {rows} rows were used"
+                )),
+            );
+        }
+        before += rows;
+    }
+    Ok(shape.describe())
+}
+
+/// Reads the records of a row group, as far as its pages can be decoded, and hands them out with their numbers in it.
+fn group(
+    file: &File,
+    shape: &Shape,
+    number: usize,
     mut take: impl FnMut(u64, Result<Line<'_>, BadLine>),
-) -> Result<String, String> {
-    let file = guarded(|| File::open(file))?;
-    let Some(shape) = Shape::of(file.schema()) else {
-        return Err("this Parquet file has no columns of flow logs".to_owned());
-    };
+) -> Result<(), String> {
+    let wanted = shape
+        .leaves
+        .iter()
+        .map(|&(role, leaf)| (leaf, role.holds()));
+    let mut group = guarded(|| Group::open(file, number, wanted))?;
     let mut number = 0;
-    for group in 0..file.groups() {
-        let wanted = shape.leaves.iter();
-        let wanted = wanted.map(|&(role, leaf)| (leaf, role.is_address()));
-        let mut group = guarded(|| Group::open(&file, group, wanted))?;
-        loop {
-            let rows = guarded(|| group.fill())?;
-            if rows == 0 {
-                break;
+    loop {
+        let rows = guarded(|| group.fill())?;
+        if rows == 0 {
+            return Ok(());
+        }
+        let columns = group.values();
+        let mut fields = [Values::None; COLUMNS];
+        for ((role, _), values) in shape.leaves.iter().zip(&columns) {
+            if let Role::Field(column) = *role {
+                fields[column as usize] = *values;
             }
-            let columns = group.values();
-            let mut fields = [Values::None; COLUMNS];
-            for ((role, _), values) in shape.leaves.iter().zip(&columns) {
-                if let Role::Field(column) = *role {
-                    fields[column as usize] = *values;
-                }
-            }
-            for row in 0..rows {
-                number += 1;
-                let record = Record {
-                    fields: &fields,
-                    row,
-                };
-                if shape.is_ocsf {
-                    let said = Said::of(&shape, &columns, row);
-                    take(number, read_cells(&Ocsf { record, said }));
-                } else {
-                    take(number, read_cells(&record));
-                }
+        }
+        for row in 0..rows {
+            number += 1;
+            let record = Record {
+                fields: &fields,
+                row,
+            };
+            if shape.is_ocsf {
+                let said = Said::of(shape, &columns, row);
+                take(number, read_cells(&Ocsf { record, said }));
+            } else {
+                take(number, read_cells(&record));
             }
         }
     }
-    Ok(shape.describe())
 }
 
 /// Runs the library. Fuzzing found damaged files that such libraries panic over instead of
 /// refusing them.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(result) => result.map_err(|error| format!("not readable as Parquet: {error}")),
-        Err(_) => Err("not readable as Parquet: it is damaged".to_owned()),
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("its decoder panicked".to_owned()),
     }
 }
 
@@ -85,12 +114,13 @@ enum Role {
 }
 
 impl Role {
-    const fn is_address(self) -> bool {
-        use Column::{DstAddr, PktDstAddr, PktSrcAddr, SrcAddr};
-        matches!(
-            self,
-            Self::Field(SrcAddr | DstAddr | PktSrcAddr | PktDstAddr)
-        )
+    const fn holds(self) -> Holds {
+        use Column::{DstAddr, End, PktDstAddr, PktSrcAddr, SrcAddr, Start};
+        match self {
+            Self::Field(SrcAddr | DstAddr | PktSrcAddr | PktDstAddr) => Holds::Addresses,
+            Self::Field(Start | End) => Holds::Times,
+            _ => Holds::Others,
+        }
     }
 }
 
@@ -104,8 +134,8 @@ struct Shape {
 }
 
 impl Shape {
-    /// `None` if the file is about something else.
-    fn of(schema: &SchemaDescriptor) -> Option<Self> {
+    /// An error if the file is about something else, or can't be one of records.
+    fn of(schema: &SchemaDescriptor) -> Result<Self, String> {
         let columns = schema.columns();
         // What is repeated is no part of a record.
         let single = |&leaf: &usize| columns[leaf].max_rep_level() == 0;
@@ -139,7 +169,22 @@ impl Shape {
                 }
             }
         }
-        (leaves.len() >= 2).then_some(Self {
+        if leaves.len() < 2 {
+            return Err("this Parquet file has no columns of flow logs".to_owned());
+        }
+        let mut known = [false; COLUMNS];
+        for &(role, leaf) in &leaves {
+            if let Role::Field(column) = role
+                && std::mem::replace(&mut known[column as usize], true)
+            {
+                let name = columns[leaf].path().string();
+                return Err(FormatError::Twice(name).to_string());
+            }
+        }
+        if !is_ocsf {
+            format::complete(|column| known[column as usize]).map_err(|error| error.to_string())?;
+        }
+        Ok(Self {
             leaves,
             width: columns.len(),
             is_ocsf,
@@ -203,11 +248,9 @@ impl<'a> Said<'a> {
 
 impl<'a> Cells<'a> for Record<'a, '_> {
     #[inline(always)]
-    fn text(&self, column: Column) -> &'a [u8] {
-        match &self.fields[column as usize] {
-            Values::Texts(texts) => texts.text(self.row).unwrap_or(NONE),
-            Values::Numbers(_) | Values::None => NONE,
-        }
+    fn text(&self, column: Column) -> Result<&'a [u8], BadLine> {
+        let text = self.fields[column as usize].text(self.row)?;
+        Ok(text.unwrap_or(NONE))
     }
 
     #[inline(always)]
@@ -216,6 +259,7 @@ impl<'a> Cells<'a> for Record<'a, '_> {
             Cell::Number(number) => Ok(Some(number)),
             Cell::Text(text) => number_or_none(text),
             Cell::None => Ok(None),
+            Cell::Impossible => Err(BadLine::Number),
         }
     }
 
@@ -234,14 +278,14 @@ impl<'a> Cells<'a> for Record<'a, '_> {
 }
 
 impl<'a> Cells<'a> for Ocsf<'a, '_> {
-    fn text(&self, column: Column) -> &'a [u8] {
+    fn text(&self, column: Column) -> Result<&'a [u8], BadLine> {
         let said = match column {
             Column::FlowDirection => self.said.way.map(str::as_bytes),
             Column::Action => self.said.verdict.map(str::as_bytes),
             Column::InterfaceId => self.said.interface,
             _ => None,
         };
-        said.unwrap_or_else(|| self.record.text(column))
+        said.map_or_else(|| self.record.text(column), Ok)
     }
 
     fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {

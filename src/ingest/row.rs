@@ -107,6 +107,18 @@ pub enum BadLine {
     /// The interval ends before it starts, or in a far future.
     #[error("end lies before start or after the year 2105")]
     Time,
+    /// TCP or UDP between no ports.
+    #[error("TCP or UDP without a port")]
+    Port,
+    /// A value of a type that the field does not have.
+    #[error("a value whose type is not the field's")]
+    Kind,
+    /// A field that has two values.
+    #[error("two different values for one field")]
+    Twice,
+    /// A quote that opens or closes nothing.
+    #[error("a quote that opens or closes no value")]
+    Quotes,
     /// A line too long to be a record.
     #[error("longer than any record")]
     TooLong,
@@ -135,12 +147,12 @@ pub(super) const TIMES_BELOW: u64 = 1 << 32;
 /// One record's values by column, wherever they come from.
 pub(super) trait Cells<'a> {
     /// A value as text; `-` where there is none.
-    fn text(&self, column: Column) -> &'a [u8];
+    fn text(&self, column: Column) -> Result<&'a [u8], BadLine>;
 
     /// A value as an address.
     #[inline]
     fn address(&self, column: Column) -> Result<IpAddr, BadLine> {
-        address(self.text(column))
+        address(self.text(column)?)
     }
 
     /// A value as a number; `None` where there is none.
@@ -159,13 +171,13 @@ pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine
     if end < start || end >= TIMES_BELOW {
         return Err(BadLine::Time);
     }
-    let interface = cells.text(Column::InterfaceId);
+    let interface = cells.text(Column::InterfaceId)?;
     let interval = Interval {
         interface,
         start,
         end,
     };
-    match cells.text(Column::LogStatus) {
+    match cells.text(Column::LogStatus)? {
         b"NODATA" => Ok(Line::NoData(interval)),
         b"SKIPDATA" => Ok(Line::SkipData(interval)),
         b"OK" => read_row(cells, interval).map(Line::Row),
@@ -180,7 +192,7 @@ fn is_idle<'a>(cells: &impl Cells<'a>) -> bool {
     use Column::{DstAddr, PktDstAddr, PktSrcAddr, SrcAddr};
     [SrcAddr, DstAddr, PktSrcAddr, PktDstAddr]
         .iter()
-        .all(|&column| cells.text(column) == NONE)
+        .all(|&column| cells.text(column) == Ok(NONE))
 }
 
 /// An end's address in the packet, as far as the format tells, and whether
@@ -191,11 +203,11 @@ fn end<'a>(
     shown: Column,
     packet: Column,
 ) -> Result<(IpAddr, bool), BadLine> {
-    let in_packet = cells.text(packet);
+    let in_packet = cells.text(packet)?;
     if in_packet == NONE {
         return Ok((cells.address(shown)?, false));
     }
-    let shown = cells.text(shown);
+    let shown = cells.text(shown)?;
     let rewritten = shown != NONE && shown != in_packet;
     Ok((cells.address(packet)?, rewritten))
 }
@@ -210,7 +222,7 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
     let protocol = cells.number(Column::Protocol)?.ok_or(BadLine::Number)?;
     let protocol = Protocol(protocol.try_into().map_err(out_of_range)?);
     let port = |column| {
-        let port = cells.number(column)?.unwrap_or(0);
+        let port = cells.number(column)?.ok_or(BadLine::Port)?;
         u16::try_from(port).map_err(out_of_range)
     };
     let (src_port, dst_port) = if protocol.has_ports() {
@@ -235,21 +247,21 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
         bytes: cells.number(Column::Bytes)?.unwrap_or(0),
         start: interval.start,
         end: interval.end,
-        accepted: match cells.text(Column::Action) {
+        accepted: match cells.text(Column::Action)? {
             b"ACCEPT" => true,
             b"REJECT" => false,
             _ => return Err(BadLine::Action),
         },
         tcp_flags: u8::try_from(flags).map_err(out_of_range)?,
-        way: match cells.text(Column::FlowDirection) {
+        way: match cells.text(Column::FlowDirection)? {
             b"egress" => Way::Egress,
             b"ingress" => Way::Ingress,
             _ => Way::Unknown,
         },
         src_rewritten,
         dst_rewritten,
-        src_service: service(cells.text(Column::PktSrcService)),
-        dst_service: service(cells.text(Column::PktDstService)),
+        src_service: service(cells.text(Column::PktSrcService)?),
+        dst_service: service(cells.text(Column::PktDstService)?),
     })
 }
 
@@ -304,12 +316,13 @@ impl<'a> Values<'a, '_> {
 }
 
 impl<'a> Cells<'a> for Values<'a, '_> {
-    fn text(&self, column: Column) -> &'a [u8] {
-        self.values[column as usize]
+    #[inline]
+    fn text(&self, column: Column) -> Result<&'a [u8], BadLine> {
+        Ok(self.values[column as usize])
     }
 
     fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
-        number_or_none(self.text(column))
+        number_or_none(self.values[column as usize])
     }
 
     fn has(&self, column: Column) -> bool {
@@ -335,6 +348,15 @@ pub(super) fn number_or_none(digits: &[u8]) -> Result<Option<u64>, BadLine> {
     } else {
         number(digits).map(Some)
     }
+}
+
+/// A floating-point number that is a whole one and exact.
+pub(super) fn whole(number: f64) -> Option<u64> {
+    /// From here on, not every whole number is a floating-point one.
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    let is_exact = (0.0..EXACT_BELOW).contains(&number) && number.fract() == 0.0;
+    // The standard library has no exact conversion; digits are one.
+    is_exact.then(|| format!("{number:.0}").parse().ok())?
 }
 
 fn out_of_range(_: std::num::TryFromIntError) -> BadLine {

@@ -21,13 +21,13 @@ fn text() -> String {
     format!("{}\n{}\n", ingest::DEFAULT, LINES.join("\n"))
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in members {
         let mut header = tar::Header::new_gnu();
@@ -40,7 +40,7 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in members {
         writer
@@ -487,10 +487,13 @@ fn decompression_bombs() {
     };
     for (start, reason) in [
         ("", "longer than any record"),
-        ("{\"events\":\n[{\"message\":\"", "no record in 64 MiB"),
         (
-            "interface_id,srcaddr,dstaddr,srcport\n\"",
-            "no record in 64 MiB",
+            "{\"events\":\n[{\"message\":\"",
+            "inside what begins at byte 13",
+        ),
+        (
+            "interface_id,srcaddr,dstaddr,srcport,dstport,protocol,start,action\n\"",
+            "longer than any record",
         ),
     ] {
         let bytes = endless(start);

@@ -252,36 +252,6 @@ fn a_file_that_is_named_twice_is_read_once() {
     assert_eq!(ingest::find(&arguments).unwrap().len(), 1);
 }
 
-/// What decoded before the fault is kept, and the fault is reported.
-#[test]
-fn a_truncated_gzip_file_keeps_what_it_had() {
-    use std::io::Write as _;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    for port in 0..60_000 {
-        writeln!(gzip, "{}", V2.replace("20641", &port.to_string())).unwrap();
-    }
-    let whole = gzip.finish().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("a.log.gz"), &whole[..whole.len() / 2]).unwrap();
-    let sources = ingest::find(&[dir.path().display().to_string()]).unwrap();
-    let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
-    assert!(
-        intake.rows > 20_000 && intake.rows < 40_000,
-        "{}",
-        intake.rows
-    );
-    let records = table.flows.iter().map(|f| f.counters.records);
-    assert_eq!(records.sum::<u64>(), intake.rows);
-    assert!(
-        intake
-            .samples
-            .iter()
-            .any(|s| s.reason.contains("the rest can't be read")),
-        "{:?}",
-        intake.samples
-    );
-}
-
 /// Section 1.1 of the documentation: 14 + 7 + 4 + 4 + 10 + 1 + 1 + 1 + 12 fields.
 #[test]
 fn the_table_of_fields_is_complete() {

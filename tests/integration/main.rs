@@ -43,6 +43,10 @@ mod enough;
 mod ingest;
 mod parquet;
 
+// What is damaged, or written as few programs write it.
+mod damaged_input;
+mod encodings;
+
 // Every way the AWS CLI writes an account down.
 mod inventory;
 

@@ -1,0 +1,282 @@
+//! Lines of text: records, headers, and what is wrapped around them.
+
+use std::io::Read;
+use std::mem;
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::Sink;
+use super::blocks::{Block, Blocks};
+use super::container::{self, BYTE_ORDER_MARK};
+use super::format::{Format, FormatError};
+use super::gaps::Gaps;
+use super::read::{At, Task};
+use super::reading::Reading;
+use super::row::{BadLine, LONGEST_LINE, parse_line};
+use super::scan::DefaultFormat;
+use super::words::Line;
+
+impl<S: Sink> Reading<'_, '_, S> {
+    /// Text that is there as a whole, in pieces that others can help with.
+    pub(super) fn held_text(&mut self, text: &[u8]) {
+        const PIECE: usize = 4 << 20;
+        let mut rest = text;
+        while !rest.is_empty() && !self.hopeless {
+            let far = rest.get(PIECE..).and_then(|far| memchr(b'\n', far));
+            let piece;
+            (piece, rest) = rest.split_at(far.map_or(rest.len(), |end| PIECE + end + 1));
+            self.lines_or_hand_out(piece);
+        }
+    }
+
+    pub(super) fn text(&mut self, reader: impl Read) {
+        let mut blocks = Blocks::new(reader, is_whole_header);
+        loop {
+            match blocks.next() {
+                Ok(None) => return,
+                Ok(Some(Block::TooLong)) => {
+                    self.share.line += 1;
+                    self.reject(BadLine::TooLong.to_string());
+                }
+                Ok(Some(Block::Lines(lines))) => {
+                    self.lines_or_hand_out(&lines);
+                    if self.hopeless {
+                        return;
+                    }
+                }
+                Err(error) => self.reject_source(&error),
+            }
+        }
+    }
+
+    /// Gives lines away if somebody waits and they can be read without what comes
+    /// before them: their format is known and no header is among them.
+    fn lines_or_hand_out(&mut self, lines: &[u8]) {
+        if self.share.format.is_some() && self.worker.work.somebody_waits() {
+            let low = |at: usize| lines.get(at).is_some_and(u8::is_ascii_lowercase);
+            let mut ends = memchr_iter(b'\n', lines);
+            if !low(0) && !ends.any(|end| low(end + 1)) {
+                let task = || Task {
+                    source: self.source,
+                    share: self.share.clone(),
+                    lines: lines.to_vec(),
+                };
+                if self.worker.work.hand_out(task) {
+                    self.share.line += memchr_iter(b'\n', lines).count() as u64;
+                    return;
+                }
+            }
+        }
+        self.lines(lines);
+    }
+
+    /// Reads whole lines, some thousand bytes of them at a time, so that these are still in the
+    /// processor's cache when their values are read.
+    pub(super) fn lines(&mut self, mut rest: &[u8]) {
+        const AT_A_TIME: usize = 32 << 10;
+        let mut gaps = mem::take(&mut self.worker.gaps);
+        while !rest.is_empty() && !self.hopeless {
+            let near = &rest[..rest.len().min(AT_A_TIME)];
+            let some;
+            if let Some(end) = memrchr(b'\n', near) {
+                let all = rest;
+                (some, rest) = rest.split_at(end + 1);
+                if gaps.find(some) {
+                    self.some_lines(all, &gaps);
+                } else {
+                    self.unusual_lines(some);
+                }
+            } else {
+                // One line, and longer than any that is usual; or the last.
+                let end = memchr(b'\n', rest);
+                (some, rest) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+                self.share.line += 1;
+                self.line(some.strip_suffix(b"\n").unwrap_or(some));
+            }
+        }
+        self.worker.gaps = gaps;
+    }
+
+    /// Most lines are usual records of a format that is known; `text` begins with them.
+    fn some_lines(&mut self, text: &[u8], gaps: &Gaps) {
+        let mut at = At::default();
+        loop {
+            match &self.share.format {
+                Some(format) if format.is_default() => {
+                    let line = |start, end| Line::of(text, start, end);
+                    self.worker.usual_lines(&DefaultFormat, line, gaps, &mut at);
+                }
+                Some(format) => self
+                    .worker
+                    .usual_lines(format, |_, _| Some(text), gaps, &mut at),
+                None => {}
+            }
+            self.share.line += mem::take(&mut at.read);
+            let Some(&end) = gaps.lines().get(at.line) else {
+                return;
+            };
+            self.share.line += 1;
+            self.line(&text[at.start..end as usize]);
+            if self.hopeless {
+                return;
+            }
+            at.pass(gaps.behind(at.gap, end), end);
+        }
+    }
+
+    /// Lines one by one.
+    fn unusual_lines(&mut self, text: &[u8]) {
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        for line in text.split(|&byte| byte == b'\n') {
+            self.share.line += 1;
+            self.line(line);
+            if self.hopeless {
+                return;
+            }
+        }
+    }
+
+    /// Reads a line without its end.
+    fn line(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // Files that were put together have one each.
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+        if line.len() > LONGEST_LINE {
+            self.reject(BadLine::TooLong.to_string());
+            return;
+        }
+        if let Some(format) = &self.share.format
+            && !line.first().is_some_and(u8::is_ascii_lowercase)
+            && let Ok(parsed) = parse_line(format, line)
+        {
+            self.worker.take(&parsed);
+            return;
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        if let Err(error) = self.one_line(line) {
+            // Without a format no later line can be read either.
+            self.reject(error.to_string());
+            self.hopeless = true;
+        }
+    }
+
+    fn one_line(&mut self, line: &[u8]) -> Result<(), FormatError> {
+        if Format::is_header(line) {
+            let text = String::from_utf8_lossy(line);
+            let format = Format::from_header(&text)?;
+            self.describe(format.describe());
+            self.share.format = Some(format);
+            return Ok(());
+        }
+        if let Some(record) = container::behind_a_time(line) {
+            self.wrapped_line(record);
+            return Ok(());
+        }
+        if self.share.format.is_none() {
+            if line.starts_with(TRANSIT_GATEWAY_ROW) {
+                return Err(FormatError::TransitGateway);
+            }
+            let Some(format) = self.format_without_header(line) else {
+                self.reject(NO_FORMAT.to_owned());
+                return Ok(());
+            };
+            self.describe(format.describe());
+            self.share.format = Some(format);
+        }
+        if let Some(format) = &self.share.format {
+            match parse_line(format, line) {
+                Ok(parsed) => self.worker.take(&parsed),
+                Err(reason) => self.reject(reason.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that CloudWatch Logs or Firehose has wrapped: several flow logs may write
+    /// to one stream, each in its own format (flow-logs-cwl.html), so a line that
+    /// does not fit the last format is tried against the others.
+    pub(super) fn wrapped_line(&mut self, line: &[u8]) {
+        let line = line.trim_ascii();
+        if line.is_empty() || line.starts_with(CONTROL_MESSAGE) {
+            return;
+        }
+        let failed = match self.share.format.as_ref().map(|f| parse_line(f, line)) {
+            Some(Ok(parsed)) => {
+                self.worker.take(&parsed);
+                return;
+            }
+            Some(Err(reason)) => Some(reason),
+            None => None,
+        };
+        let settings = self.worker.work.settings;
+        let known = settings.known_formats.iter().map(|(_, format)| format);
+        let candidates = settings.format.iter().chain(known);
+        let found = candidates
+            .cloned()
+            .chain(is_default_v2(line).then(Format::default_v2))
+            .find(|format| parse_line(format, line).is_ok());
+        let Some(format) = found else {
+            let reason = failed.map_or_else(|| NO_FORMAT.to_owned(), |reason| reason.to_string());
+            self.reject(reason);
+            return;
+        };
+        if let Ok(parsed) = parse_line(&format, line) {
+            self.worker.take(&parsed);
+        }
+        self.describe(format.describe());
+        self.share.format = Some(format);
+    }
+
+    /// What was asked for, else what the inventory says of this flow log, else
+    /// the default format if the line can be nothing else.
+    fn format_without_header(&self, line: &[u8]) -> Option<Format> {
+        let settings = self.worker.work.settings;
+        let known = &settings.known_formats;
+        let by_id = self.worker.work.sources[self.source]
+            .flow_log_id()
+            .map(|id| known.iter().filter(move |(known, _)| known == id));
+        let from_inventory = match by_id {
+            Some(mut found) => found.next(),
+            None if known.windows(2).all(|pair| pair[0].1 == pair[1].1) => known.first(),
+            None => None,
+        };
+        settings
+            .format
+            .clone()
+            .or_else(|| from_inventory.map(|(_, format)| format.clone()))
+            .or_else(|| is_default_v2(line).then(Format::default_v2))
+    }
+}
+
+/// Whether a line behind a hole is a header: no row looks so, and the end of one either lacks what connections need
+/// or makes every row too long.
+fn is_whole_header(line: &[u8]) -> bool {
+    let text = std::str::from_utf8(line);
+    Format::is_header(line) && text.is_ok_and(|text| Format::from_header(text).is_ok())
+}
+
+/// How a row of the default Transit Gateway format begins (tgw-flow-logs.html).
+const TRANSIT_GATEWAY_ROW: &[u8] = b"6 TransitGateway";
+
+/// What CloudWatch Logs sends to see whether anybody listens.
+const CONTROL_MESSAGE: &[u8] = b"CWL CONTROL MESSAGE";
+
+const NO_FORMAT: &str = "no header and no known format; give --log-format, or add the output of `aws ec2 describe-flow-logs` to the inventory";
+
+/// Whether a line can only be the default format: not by its number of values
+/// alone, but because each of them is what that format has at its place.
+fn is_default_v2(line: &[u8]) -> bool {
+    let mut values = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|v| !v.is_empty());
+    let version = values.next() == Some(b"2");
+    let account = values
+        .next()
+        .is_some_and(|a| a == b"unknown" || a == b"-" || a.iter().all(u8::is_ascii_digit));
+    let interface = values
+        .next()
+        .is_some_and(|i| i == b"-" || i.starts_with(b"eni-"));
+    version && account && interface && parse_line(&Format::default_v2(), line).is_ok()
+}

@@ -406,10 +406,21 @@ impl<R: Read> Input<R> {
     }
 
     fn pass_space(&mut self) -> Result<(), Fault> {
-        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek()? {
-            self.pass(1);
-        }
+        self.pass_while(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r'))?;
         Ok(())
+    }
+
+    /// Passes bytes of a kind, and says how many.
+    fn pass_while(&mut self, is_one: impl Fn(u8) -> bool) -> Result<usize, Fault> {
+        let mut length = 0;
+        while self.peek()?.is_some_and(&is_one) {
+            let rest = &self.chunk[self.at..];
+            let run = rest.iter().position(|&byte| !is_one(byte));
+            let run = run.unwrap_or(rest.len());
+            self.pass(run);
+            length += run;
+        }
+        Ok(length)
     }
 
     /// Passes a text in quotes, and remembers how it begins.
@@ -445,14 +456,9 @@ impl<R: Read> Input<R> {
 
     /// Passes a number or a word, and says how long it is.
     fn word(&mut self) -> Result<usize, Fault> {
-        let mut length = 0;
-        while let Some(byte) = self.peek()?
-            && (byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_'))
-        {
-            self.pass(1);
-            length += 1;
-        }
-        Ok(length)
+        self.pass_while(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'_')
+        })
     }
 
     /// Hands out the element that is held.

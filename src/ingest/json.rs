@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::Read;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use super::elements::{self, Found, Place};
@@ -159,12 +160,17 @@ impl<'de> Visitor<'de> for Unique {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             let Unambiguous(value) = map.next_value()?;
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!(
-                    "the key {key:?} stands twice"
-                )));
+            match object.entry(key) {
+                Entry::Vacant(new) => {
+                    new.insert(value);
+                }
+                Entry::Occupied(known) => {
+                    let key = known.key();
+                    return Err(A::Error::custom(format_args!(
+                        "the key {key:?} stands twice"
+                    )));
+                }
             }
-            object.insert(key, value);
         }
         Ok(object.into())
     }

@@ -85,8 +85,10 @@ pub(super) const fn is_gzip_header(start: [u8; 10]) -> bool {
 pub(super) struct Members<R> {
     compression: Compression,
     state: State<R>,
-    /// The text of a member, and how much of it was read.
+    /// Begins with the text of a member.
     text: Vec<u8>,
+    /// How long that is, and how much of it was read.
+    held: usize,
     read: usize,
     /// What was spent on members that did not verify.
     spent: u64,
@@ -106,6 +108,7 @@ impl<R: Read> Members<R> {
             compression,
             state: State::Between(tape),
             text: Vec::new(),
+            held: 0,
             read: 0,
             spent: 0,
         }
@@ -159,19 +162,20 @@ impl<R: Read> Members<R> {
         let from = tape.position();
         let mut decoder =
             Decoder::new(self.compression, tape).map_err(|(tape, error)| (tape, why(&error)))?;
-        self.text.clear();
-        self.read = 0;
+        (self.held, self.read) = (0, 0);
         let mut length = 0;
         let result = loop {
-            if self.text.len() > TEXT {
-                self.text.clear();
+            if self.held > TEXT {
+                self.held = 0;
             }
-            let held = self.text.len();
-            self.text.resize(held + PIECE, 0);
-            let piece = &mut self.text[held..];
+            let end = self.held + PIECE;
+            if self.text.len() < end {
+                self.text.resize(end, 0);
+            }
+            let piece = &mut self.text[self.held..end];
             let result = guarded(|| decoder.read(piece));
             let count = *result.as_ref().unwrap_or(&0);
-            self.text.truncate(held + count);
+            self.held += count;
             length += count as u64;
             if count == 0 {
                 break result;
@@ -179,13 +183,13 @@ impl<R: Read> Members<R> {
         };
         let mut tape = decoder.into_tape();
         if let Err(error) = result {
-            self.text.clear();
+            self.held = 0;
             self.spent += length + (tape.position() - from);
             tape.rewind();
             return Err((tape, why(&error)));
         }
         self.state = if length > TEXT as u64 {
-            self.text.clear();
+            self.held = 0;
             tape.rewind();
             State::Again(
                 Decoder::new(self.compression, tape)
@@ -239,7 +243,7 @@ impl<R: Read> Read for Members<R> {
             return Ok(0);
         }
         loop {
-            let mut rest = &self.text[self.read..];
+            let mut rest = &self.text[self.read..self.held];
             let count = rest.read(buffer)?;
             if count > 0 {
                 self.read += count;

@@ -168,7 +168,7 @@ fn reports_and_graphs_of_a_past_run() {
             .args(["report", "nowhere", "--format", "html"])
             .assert(),
         2,
-        &["nowhere/report.json", "name a run's directory"],
+        &["nowhere/report.json", "name an audit's --out directory"],
     );
     crate::cli::fails(
         closegate()

@@ -1,6 +1,6 @@
 //! Foreign text: names, ids, tags, descriptions and log lines are under an
-//! attacker's control. Each function makes one destination safe; the formats that
-//! have an evaluator of their own are listed in `src/emit/mod.rs`.
+//! attacker's control. Each function makes one destination safe; `docs/usage.md` lists,
+//! under "Foreign text", what is special in each format and how it is written.
 
 /// A line for a terminal, a report or an error message: what [`is_invisible`] is
 /// written as `\u{…}`, and anything longer than `limit` characters is cut with `…`.

@@ -270,11 +270,11 @@ impl Rule {
 }
 
 /// The rules of `IpPermissions` (or `IpPermissionsEgress`), one per target.
-pub(super) fn flatten(
+pub(super) fn flatten<'a>(
     direction: Direction,
-    permissions: &[Permission],
+    permissions: impl Iterator<Item = &'a Permission>,
 ) -> impl Iterator<Item = Rule> {
-    permissions.iter().flat_map(move |permission| {
+    permissions.flat_map(move |permission| {
         let rule = move |(target, description): &(Target, String)| Rule {
             direction,
             protocol: permission.protocol,

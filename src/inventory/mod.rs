@@ -12,6 +12,7 @@ mod groups;
 mod history;
 mod interfaces;
 mod json;
+mod lacking;
 mod list;
 mod prefix_lists;
 mod ranges;
@@ -170,7 +171,7 @@ impl Inventory {
             return Err(missing("network interfaces"));
         }
         let mut notes = std::mem::take(&mut snapshot.notes);
-        notes.extend(without_vpc(&snapshot));
+        notes.extend(lacking::notes(&snapshot));
         for (key, cost) in OPTIONAL {
             if !snapshot.present.contains(key) {
                 notes.push(Note::new(format!("the inventory has no {key}: {cost}")));
@@ -339,8 +340,8 @@ impl Inventory {
 fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
     for wire in &snapshot.groups {
-        let egress = groups::flatten(Direction::Egress, &wire.ip_permissions_egress);
-        let ingress = groups::flatten(Direction::Ingress, &wire.ip_permissions);
+        let egress = groups::flatten(Direction::Egress, wire.ip_permissions_egress.iter().flatten());
+        let ingress = groups::flatten(Direction::Ingress, wire.ip_permissions.iter().flatten());
         let rules = egress.chain(ingress).collect();
         let name = if wire.group_name.is_empty() {
             &wire.group_id
@@ -416,7 +417,7 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
         .interfaces
         .iter()
         .chain(&snapshot.past)
-        .flat_map(|i| &i.groups)
+        .flat_map(|i| i.groups.iter().flatten())
         .filter(|g| listed.binary_search(&g.group_id.as_str()).is_err())
         .map(|g| (g.group_id.clone(), g.group_name.clone()))
         .collect();
@@ -444,20 +445,6 @@ fn present_and_past(snapshot: &Snapshot) -> Vec<wire::Interface> {
     all
 }
 
-/// What it costs that AWS's answers about interfaces lack their VPC.
-fn without_vpc(snapshot: &Snapshot) -> Option<Note> {
-    let mut lacking = snapshot.interfaces.iter().filter(|i| i.vpc_id.is_empty());
-    let first = &lacking.next()?.network_interface_id;
-    let others = match lacking.count() {
-        0 => "has".to_owned(),
-        1 => "and 1 other interface have".to_owned(),
-        more => format!("and {more} other interfaces have"),
-    };
-    Some(Note::new(format!(
-        "{first} {others} no VpcId: closegate can't tell whom rules may name by group there, and takes addresses"
-    )))
-}
-
 fn connect_interfaces(snapshot: &Snapshot, groups: &[Group]) -> Vec<Interface> {
     let mut instance_names: Vec<(&str, String)> = snapshot
         .instances
@@ -473,6 +460,7 @@ fn connect_interfaces(snapshot: &Snapshot, groups: &[Group]) -> Vec<Interface> {
             let mut carried: Vec<GroupIx> = wire
                 .groups
                 .iter()
+                .flatten()
                 .filter_map(|g| groups::position(groups, &g.group_id))
                 .collect();
             carried.sort_unstable();

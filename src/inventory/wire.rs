@@ -44,7 +44,7 @@ wire! {
     Group {
         group_id = "GroupId": must String, group_name = "GroupName": may String, owner_id = "OwnerId": may String,
         vpc_id = "VpcId": may String, tags = "Tags": may Vec<Tag>,
-        ip_permissions = "IpPermissions": must Vec<Permission>, ip_permissions_egress = "IpPermissionsEgress": must Vec<Permission>,
+        ip_permissions = "IpPermissions": may Option<Vec<Permission>>, ip_permissions_egress = "IpPermissionsEgress": may Option<Vec<Permission>>,
     }
     Tag { key = "Key": may String, value = "Value": may String }
     /// One entry of `IpPermissions` as it is printed: `-1` has no ports here, and has -1/-1 in describe-security-group-rules.
@@ -71,7 +71,7 @@ wire! {
         vpc_id = "VpcId": may String, subnet_id = "SubnetId": may String, availability_zone = "AvailabilityZone": may String,
         private_ip_address = "PrivateIpAddress": may Option<IpAddr>, private_ip_addresses = "PrivateIpAddresses": may Vec<PrivateAddress>,
         ipv4_prefixes = "Ipv4Prefixes": may Vec<Ipv4Prefix>, ipv6_addresses = "Ipv6Addresses": may Vec<Ipv6Address>,
-        ipv6_prefixes = "Ipv6Prefixes": may Vec<Ipv6Prefix>, groups = "Groups": must Vec<GroupRef>, attachment = "Attachment": may Option<Attachment>,
+        ipv6_prefixes = "Ipv6Prefixes": may Vec<Ipv6Prefix>, groups = "Groups": may Option<Vec<GroupRef>>, attachment = "Attachment": may Option<Attachment>,
         tag_set = "TagSet" | "Tags": may Vec<Tag>, association = "Association": may Option<Association>,
         absent_until = "ClosegateAbsentUntil": may Option<u64>, gone_at = "ClosegateGoneAt" | "ClosegateLastSeen": may Option<u64>,
     }

@@ -97,14 +97,18 @@ fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
 /// The kinds that `[findings]` has tables for.
 fn kinds(findings: &Section<'_>) -> Result<Vec<&'static Kind>, Flaw> {
     let kind = |(id, span): (&str, Range<usize>)| {
-        KINDS.iter().copied().find(|kind| kind.id == id).ok_or_else(|| {
-            let known: Vec<&str> = KINDS.iter().map(|kind| kind.id).collect();
-            let alike = nearest(id, &known)
-                .map(|near| format!("; did you mean {near}?"))
-                .unwrap_or_default();
-            let what = format!("is not a kind of finding{alike}; docs/findings.md lists them");
-            findings.wrong_at(id, &span, &what)
-        })
+        KINDS
+            .iter()
+            .copied()
+            .find(|kind| kind.id == id)
+            .ok_or_else(|| {
+                let known: Vec<&str> = KINDS.iter().map(|kind| kind.id).collect();
+                let alike = nearest(id, &known)
+                    .map(|near| format!("; did you mean {near}?"))
+                    .unwrap_or_default();
+                let what = format!("is not a kind of finding{alike}; docs/findings.md lists them");
+                findings.wrong_at(id, &span, &what)
+            })
     };
     findings.keys().map(kind).collect()
 }
@@ -112,7 +116,10 @@ fn kinds(findings: &Section<'_>) -> Result<Vec<&'static Kind>, Flaw> {
 /// `[findings.KIND]`
 fn tuning(kind: &Kind, mut section: Section<'_>) -> Result<Tuning, Flaw> {
     let own = kind.thresholds.iter().map(|known| known.key);
-    let keys: Vec<&str> = ["severity", "quarantine", "report"].into_iter().chain(own).collect();
+    let keys: Vec<&str> = ["severity", "quarantine", "report"]
+        .into_iter()
+        .chain(own)
+        .collect();
     section.only(&keys)?;
     let severity = |value: &DeValue<'_>| {
         let mut all = Severity::ALL.into_iter();
@@ -135,12 +142,24 @@ fn tuning(kind: &Kind, mut section: Section<'_>) -> Result<Tuning, Flaw> {
 
 /// `[[approve]]`
 fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
-    section.only(&["group", "destination", "protocol", "port", "reason", "owner", "expires"])?;
+    section.only(&[
+        "group",
+        "destination",
+        "protocol",
+        "port",
+        "reason",
+        "owner",
+        "expires",
+    ])?;
     let group = section.plain("group", "a group's id or name", toml_file::text)?;
     let wanted = "a list of addresses and prefixes such as [\"198.51.100.25\", \"2001:db8::/48\"]";
     let destination = section.texts("destination", wanted)?;
     let protocol = |value: &DeValue<'_>| Protocol::parse(value.as_str()?);
-    let protocol = section.plain("protocol", "\"tcp\", \"udp\", \"icmp\", \"icmpv6\" or a number as a text", protocol)?;
+    let protocol = section.plain(
+        "protocol",
+        "\"tcp\", \"udp\", \"icmp\", \"icmpv6\" or a number as a text",
+        protocol,
+    )?;
     let port = section.plain("port", "a port from 0 to 65535", toml_file::number)?;
     let reason = section.plain("reason", "why the connections are meant", toml_file::text)?;
     let owner = section.plain("owner", "who answers for the connections", toml_file::text)?;
@@ -158,7 +177,10 @@ fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
     for (text, span) in destination {
         let address = text.parse::<IpAddr>().map(IpNet::from);
         prefixes.push(text.parse::<IpNet>().or(address).map_err(|_error| {
-            let what = format!("`{}` is neither an address nor a prefix", visible(&text, 60));
+            let what = format!(
+                "`{}` is neither an address nor a prefix",
+                visible(&text, 60)
+            );
             section.wrong_at("destination", &span, &what)
         })?);
     }
@@ -171,7 +193,13 @@ fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
     let expires = expires.map(|(date, span)| {
         let end = date.tomorrow().and_then(|day| day.in_tz("UTC")).ok();
         end.and_then(|end| u64::try_from(end.timestamp().as_second()).ok())
-            .ok_or_else(|| section.wrong_at("expires", &span, &format!("is {date}; give a date from 1970 to 9999")))
+            .ok_or_else(|| {
+                section.wrong_at(
+                    "expires",
+                    &span,
+                    &format!("is {date}; give a date from 1970 to 9999"),
+                )
+            })
     });
     Ok(Approval {
         group,
@@ -215,16 +243,26 @@ fn generalise(mut section: Section<'_>) -> Result<Generalise, Flaw> {
 
 /// The defaults, with what a table changes.
 fn limits(mut section: Section<'_>, defaults: Limits) -> Result<Limits, Flaw> {
-    section.only(&["exact-up-to", "coverage", "widest", "range-from", "unpinned-ports"])?;
+    section.only(&[
+        "exact-up-to",
+        "coverage",
+        "widest",
+        "range-from",
+        "unpinned-ports",
+    ])?;
     let coverage = |value: &DeValue<'_>| toml_file::number(value).filter(|&n: &u64| n > 0);
-    let widest = |value: &DeValue<'_>| toml_file::number(value).filter(|n: &u8| (8..=32).contains(n));
+    let widest =
+        |value: &DeValue<'_>| toml_file::number(value).filter(|n: &u8| (8..=32).contains(n));
     let range_from = |value: &DeValue<'_>| toml_file::number(value).filter(|&n: &usize| n >= 2);
     let ports = |value: &DeValue<'_>| match value.as_str() {
         Some("any") => Some(None),
         Some(_) => None,
         None => {
             let ports = value.as_array()?.iter();
-            ports.map(|port| toml_file::number(port.get_ref())).collect::<Option<_>>().map(Some)
+            ports
+                .map(|port| toml_file::number(port.get_ref()))
+                .collect::<Option<_>>()
+                .map(Some)
         }
     };
     Ok(Limits {
@@ -232,16 +270,28 @@ fn limits(mut section: Section<'_>, defaults: Limits) -> Result<Limits, Flaw> {
             .plain("exact-up-to", "a whole number from 0 on", toml_file::number)?
             .unwrap_or(defaults.exact_up_to),
         coverage: section
-            .plain("coverage", "1 for prefixes that were seen in full, or a larger whole number", coverage)?
+            .plain(
+                "coverage",
+                "1 for prefixes that were seen in full, or a larger whole number",
+                coverage,
+            )?
             .unwrap_or(defaults.coverage),
         widest: section
             .plain("widest", "a prefix length from 8 to 32", widest)?
             .unwrap_or(defaults.widest),
         range_from: section
-            .plain("range-from", "2 or more: a range needs at least 2 used ports", range_from)?
+            .plain(
+                "range-from",
+                "2 or more: a range needs at least 2 used ports",
+                range_from,
+            )?
             .unwrap_or(defaults.range_from),
         unpinned_ports: section
-            .plain("unpinned-ports", "a list of ports such as [80, 443], or \"any\"", ports)?
+            .plain(
+                "unpinned-ports",
+                "a list of ports such as [80, 443], or \"any\"",
+                ports,
+            )?
             .unwrap_or(defaults.unpinned_ports),
     })
 }

@@ -90,7 +90,9 @@ impl<'t> Section<'t> {
 
     /// The keys that are left, and where they stand.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
-        self.table.keys().map(|key| (key.get_ref().as_ref(), key.span()))
+        self.table
+            .keys()
+            .map(|key| (key.get_ref().as_ref(), key.span()))
     }
 
     fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'t>>> {
@@ -128,24 +130,31 @@ impl<'t> Section<'t> {
         };
         let wanted = format!("tables, each [[{}]]", self.name_of(key));
         let is_tables = |list: &[Spanned<DeValue<'_>>]| list.iter().all(|v| v.get_ref().is_table());
-        if !value.get_ref().as_array().is_some_and(|list| is_tables(list)) {
+        if !value
+            .get_ref()
+            .as_array()
+            .is_some_and(|list| is_tables(list))
+        {
             return Err(self.unwanted(key, &value, &wanted));
         }
         let DeValue::Array(list) = value.into_inner() else {
             return Ok(Vec::new());
         };
-        let tables = list.into_iter().enumerate().filter_map(|(position, value)| {
-            let at = value.span().start;
-            let DeValue::Table(table) = value.into_inner() else {
-                return None;
-            };
-            Some(Self {
-                text: self.text,
-                name: format!("{}, number {},", self.name_of(key), position + 1),
-                at,
-                table,
-            })
-        });
+        let tables = list
+            .into_iter()
+            .enumerate()
+            .filter_map(|(position, value)| {
+                let at = value.span().start;
+                let DeValue::Table(table) = value.into_inner() else {
+                    return None;
+                };
+                Some(Self {
+                    text: self.text,
+                    name: format!("{}, number {},", self.name_of(key), position + 1),
+                    at,
+                    table,
+                })
+            });
         Ok(tables.collect())
     }
 
@@ -176,7 +185,11 @@ impl<'t> Section<'t> {
     }
 
     /// A list of texts.
-    pub(crate) fn texts(&mut self, key: &str, wanted: &str) -> Result<Vec<(String, Range<usize>)>, Flaw> {
+    pub(crate) fn texts(
+        &mut self,
+        key: &str,
+        wanted: &str,
+    ) -> Result<Vec<(String, Range<usize>)>, Flaw> {
         let texts = |value: &DeValue<'_>| {
             let texts = value.as_array()?.iter();
             texts
@@ -206,7 +219,9 @@ pub(crate) fn number<N: TryFrom<i64>>(value: &DeValue<'_>) -> Option<N> {
 
 /// The known word that is most like another.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let alike = known.iter().map(|&known| (strsim::jaro(word, known), known));
+    let alike = known
+        .iter()
+        .map(|&known| (strsim::jaro(word, known), known));
     let (likeness, known) = alike.max_by(|a, b| a.0.total_cmp(&b.0))?;
     (likeness > ALIKE).then_some(known)
 }

@@ -96,7 +96,9 @@ fn looks_like_json(start: &[u8]) -> bool {
     let unpacked = if is_gzip(start) {
         // Only the beginning is here, so the end is missing: what came until then is what is wanted.
         let mut text = vec![0; 64];
-        let length = MultiGzDecoder::new(start).read(&mut text).unwrap_or_default();
+        let length = MultiGzDecoder::new(start)
+            .read(&mut text)
+            .unwrap_or_default();
         text.truncate(length);
         Some(text)
     } else {

@@ -343,7 +343,9 @@ pub(super) fn services(
         let found = visible(protocol, 40);
         return wrong(
             "IpProtocol",
-            format!("is `{found}`, not tcp, udp, icmp, icmpv6, a number from 0 to 255, or -1 for all"),
+            format!(
+                "is `{found}`, not tcp, udp, icmp, icmpv6, a number from 0 to 255, or -1 for all"
+            ),
         );
     };
     let number = |field, value: Option<i64>, wanted: &str| match value {
@@ -359,9 +361,15 @@ pub(super) fn services(
     let ports = match protocol {
         RuleProtocol::One(one) if one.has_ports() => {
             let wanted = "a port from 0 to 65535";
-            let (from, to) = (number("FromPort", from, wanted)?, number("ToPort", to, wanted)?);
+            let (from, to) = (
+                number("FromPort", from, wanted)?,
+                number("ToPort", to, wanted)?,
+            );
             let Some(range) = PortRange::new(from, to) else {
-                return wrong("ToPort", format!("is {to}, below FromPort, which is {from}"));
+                return wrong(
+                    "ToPort",
+                    format!("is {to}, below FromPort, which is {from}"),
+                );
             };
             RulePorts::Ports(range)
         }
@@ -378,12 +386,19 @@ pub(super) fn services(
                 (None, None)
             } else {
                 (
-                    byte("FromPort", from, "an ICMP type from 0 to 255, or -1 for all")?,
+                    byte(
+                        "FromPort",
+                        from,
+                        "an ICMP type from 0 to 255, or -1 for all",
+                    )?,
                     byte("ToPort", to, "an ICMP code from 0 to 255, or -1 for all")?,
                 )
             };
             if let (None, Some(code)) = (kind, code) {
-                return wrong("ToPort", format!("is {code}, not -1: FromPort is -1, every ICMP type"));
+                return wrong(
+                    "ToPort",
+                    format!("is {code}, not -1: FromPort is -1, every ICMP type"),
+                );
             }
             RulePorts::Icmp { kind, code }
         }

@@ -53,11 +53,14 @@ impl History {
             let at = Place::Top("");
             let manifest = wire::Manifest::read(page, at).map_err(wrong)?;
             if let Some(version) = manifest.schema_version.filter(|&version| version != KNOWN) {
-                return Err(wrong(at.key("schema_version").wrong(format_args!(
-                    "is {version}; this closegate knows {KNOWN}"
-                ))));
+                return Err(wrong(
+                    at.key("schema_version")
+                        .wrong(format_args!("is {version}; this closegate knows {KNOWN}")),
+                ));
             }
-            history.times.insert(dir.to_path_buf(), manifest.collected_at);
+            history
+                .times
+                .insert(dir.to_path_buf(), manifest.collected_at);
             notes.extend(manifest.refused.into_iter().map(refused));
         }
         for path in paths {

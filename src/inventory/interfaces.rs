@@ -90,11 +90,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    pub(super) fn from_wire(
-        wire: &wire::Interface,
-        vpc: Arc<str>,
-        groups: Vec<GroupIx>,
-    ) -> Self {
+    pub(super) fn from_wire(wire: &wire::Interface, vpc: Arc<str>, groups: Vec<GroupIx>) -> Self {
         let mut listed: Vec<&wire::PrivateAddress> = wire.private_ip_addresses.iter().collect();
         listed.sort_by_key(|a| !a.primary);
         let addresses = wire
@@ -126,8 +122,7 @@ impl Interface {
             public_addresses: once_each(public),
             groups,
             instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
-            lifetime: wire.absent_until.unwrap_or(0)
-                ..wire.gone_at.unwrap_or(u64::MAX),
+            lifetime: wire.absent_until.unwrap_or(0)..wire.gone_at.unwrap_or(u64::MAX),
             label: [wire::name_tag(&wire.tag_set), wire.description.clone()]
                 .into_iter()
                 .find(|text| !text.is_empty())

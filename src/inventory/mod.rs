@@ -340,7 +340,10 @@ impl Inventory {
 fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
     for wire in &snapshot.groups {
-        let egress = groups::flatten(Direction::Egress, wire.ip_permissions_egress.iter().flatten());
+        let egress = groups::flatten(
+            Direction::Egress,
+            wire.ip_permissions_egress.iter().flatten(),
+        );
         let ingress = groups::flatten(Direction::Ingress, wire.ip_permissions.iter().flatten());
         let rules = egress.chain(ingress).collect();
         let name = if wire.group_name.is_empty() {

@@ -134,7 +134,10 @@ pub(super) fn join(
             .expect("a chunk is never empty");
         let entries = snapshot.entries.iter().filter(|(list, _)| list == id);
         let inline = group.iter().flat_map(|l| &l.cidrs);
-        let prefixes: Vec<IpNet> = inline.chain(entries.map(|(_, entry)| &entry.cidr)).copied().collect();
+        let prefixes: Vec<IpNet> = inline
+            .chain(entries.map(|(_, entry)| &entry.cidr))
+            .copied()
+            .collect();
         let endpoint_vpcs = gateway_vpcs(snapshot, name);
         let aws_owned =
             group.iter().any(|l| l.owner_id == "AWS") || name.starts_with("com.amazonaws.");

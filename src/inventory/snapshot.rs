@@ -111,7 +111,9 @@ const LISTINGS: &[&[Listing]] = &[
             key: "prefixes",
             marks: &["ip_prefix", "service"],
             read: |snapshot, value, at, _| {
-                snapshot.ranges.extend(list::<wire::ServicePrefix>(value, at)?);
+                snapshot
+                    .ranges
+                    .extend(list::<wire::ServicePrefix>(value, at)?);
                 Ok(())
             },
         },
@@ -119,7 +121,9 @@ const LISTINGS: &[&[Listing]] = &[
             key: "ipv6_prefixes",
             marks: &["ipv6_prefix", "service"],
             read: |snapshot, value, at, _| {
-                snapshot.ranges.extend(list::<wire::ServicePrefix>(value, at)?);
+                snapshot
+                    .ranges
+                    .extend(list::<wire::ServicePrefix>(value, at)?);
                 Ok(())
             },
         },
@@ -402,7 +406,9 @@ fn are_entries(things: &[Value]) -> bool {
     let is_entry = |thing: &Value| {
         thing.as_object().is_some_and(|members| {
             members.contains_key("Cidr")
-                && members.keys().all(|key| key == "Cidr" || key == "Description")
+                && members
+                    .keys()
+                    .all(|key| key == "Cidr" || key == "Description")
         })
     };
     !things.is_empty() && things.iter().all(is_entry)

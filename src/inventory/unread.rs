@@ -18,7 +18,8 @@ pub(super) struct Unread {
 
 impl Unread {
     pub(super) fn add(&mut self, name: &Path, why: &str) {
-        self.files.push((name.display().to_string(), why.to_owned()));
+        self.files
+            .push((name.display().to_string(), why.to_owned()));
     }
 
     /// A page without anything that is known.
@@ -43,7 +44,9 @@ impl Unread {
     /// The files in words, if there are any.
     pub(super) fn list(&self) -> Option<String> {
         let named = self.files.iter().take(NAMED);
-        let mut named: Vec<String> = named.map(|(file, why)| format!("`{file}` ({why})")).collect();
+        let mut named: Vec<String> = named
+            .map(|(file, why)| format!("`{file}` ({why})"))
+            .collect();
         match self.files.len().saturating_sub(NAMED) {
             0 => {}
             1 => named.push("1 more file".to_owned()),

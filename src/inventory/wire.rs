@@ -172,10 +172,18 @@ impl Wire for Permission {
             user_id_group_pairs,
         } = PrintedPermission::read(value, at)?;
         let (protocol, ports) = printed_services(&ip_protocol, from_port, to_port, at)?;
-        let v4 = ip_ranges.into_iter().map(|r| (Target::Cidr(r.cidr_ip), r.description));
-        let v6 = ipv6_ranges.into_iter().map(|r| (Target::Cidr(r.cidr_ipv6), r.description));
-        let lists = prefix_list_ids.into_iter().map(|r| (Target::PrefixList(r.prefix_list_id), r.description));
-        let groups = user_id_group_pairs.into_iter().map(|r| (Target::Group(r.group_id), r.description));
+        let v4 = ip_ranges
+            .into_iter()
+            .map(|r| (Target::Cidr(r.cidr_ip), r.description));
+        let v6 = ipv6_ranges
+            .into_iter()
+            .map(|r| (Target::Cidr(r.cidr_ipv6), r.description));
+        let lists = prefix_list_ids
+            .into_iter()
+            .map(|r| (Target::PrefixList(r.prefix_list_id), r.description));
+        let groups = user_id_group_pairs
+            .into_iter()
+            .map(|r| (Target::Group(r.group_id), r.description));
         let targets: Vec<_> = v4.chain(v6).chain(lists).chain(groups).collect();
         if targets.is_empty() {
             return Err(at.wrong("names no target: IpRanges, Ipv6Ranges, PrefixListIds and UserIdGroupPairs are empty"));
@@ -250,7 +258,8 @@ fn printed_services(
     to: Option<i64>,
     at: Place<'_>,
 ) -> Result<(RuleProtocol, RulePorts), Misfit> {
-    let read = services(protocol, from, to).map_err(|wrong| at.key(wrong.field).wrong(wrong.what))?;
+    let read =
+        services(protocol, from, to).map_err(|wrong| at.key(wrong.field).wrong(wrong.what))?;
     if read.0 == RuleProtocol::One(Protocol::ICMP) && from.is_none() {
         return Err(at.wrong("has no FromPort, the type of icmp; -1 stands for all of them"));
     }

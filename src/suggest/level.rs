@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::net::prefix_of;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The one knob.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,6 +16,9 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 
+// `--threads`, of every command that has it.
+mod threads;
+
 // What a team decides, and what is wrong with it.
 mod configuration;
 
@@ -40,6 +43,9 @@ mod parquet;
 
 // Every way the AWS CLI writes an account down.
 mod inventory;
+mod inventory_damage;
+mod inventory_files;
+mod inventory_mutations;
 
 // Who opened what, and what that is worth.
 mod resolve;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
-use crate::cli::settings::{self, Input};
+use crate::cli::settings::{self, Decided, Input};
 use crate::emit;
 use crate::inventory::Gates;
 use crate::net::visible;
@@ -26,14 +26,12 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         json,
     } = args;
     debug_assert!(current != rules.is_some(), "clap takes exactly one");
-    let mut config = settings::config(None)?;
-    let dir = config.tables.dir.as_deref();
-    config.policy.resolvers = dir.map(settings::resolvers).transpose()?.flatten();
+    let Decided { config, ranges } = settings::decide(None, None, &[])?;
     let Input {
         evidence,
         inventory,
         reading,
-    } = Input::resolve(input, config.tables.dir.as_deref())?;
+    } = Input::resolve(input, ranges.as_deref())?;
     let (change, unknown) = match &rules {
         None => (Change::default(), Vec::new()),
         Some(path) => fs::read(path)

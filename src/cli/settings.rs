@@ -136,14 +136,16 @@ pub(super) fn decide(
 ) -> Result<Decided, Failure> {
     let mut config = config(named)?;
     let Tables { dir, maxmind: own } = &config.tables;
-    let databases = [own.as_slice(), maxmind].concat();
-    // The configuration's directory is checked although another one is used: it would fail the next run.
+    let mut owners = Owners::default();
+    add_owners(&mut owners, own, "tables.maxmind")?;
+    add_owners(&mut owners, maxmind, "--maxmind")?;
+    // The configuration's directory is checked although the command line names another: it would fail the next run.
     let own = dir.as_deref().map(TableFiles::read).transpose()?;
     let tables = match tables {
         Some(dir) => Some(TableFiles::read(&dir)?),
         None => own,
     };
-    config.policy.owners = owners(&databases)?;
+    config.policy.owners = owners;
     let tables = tables.unwrap_or_default();
     config.policy.resolvers = tables.resolvers;
     Ok(Decided {
@@ -260,22 +262,21 @@ pub(super) fn table<T>(
         .map_err(Failure::usage)
 }
 
-/// Databases of owners.
-fn owners(files: &[PathBuf]) -> Result<Owners, Failure> {
-    let mut owners = Owners::default();
+/// Adds databases that an option or a key names.
+fn add_owners(owners: &mut Owners, files: &[PathBuf], by: &str) -> Result<(), Failure> {
     for file in files {
         std::fs::read(file)
             .map_err(anyhow::Error::new)
             .and_then(|bytes| owners.add(bytes).map_err(|what| anyhow!(what)))
             .with_context(|| {
                 format!(
-                    "MaxMind database `{}` can't be used; name a database such as GeoLite2-ASN.mmdb",
+                    "{by} `{}` can't be used; name a database such as GeoLite2-ASN.mmdb",
                     file.display()
                 )
             })
             .map_err(Failure::usage)?;
     }
-    Ok(owners)
+    Ok(())
 }
 
 /// What an earlier run knew.

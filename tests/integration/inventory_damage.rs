@@ -270,6 +270,7 @@ pub(crate) fn change(document: &mut Value, at: &str, value: Option<Value>) {
     let (parent, last) = at.rsplit_once('/').unwrap();
     let parent = document.pointer_mut(parent).unwrap();
     match (value, parent) {
+        (Some(value), Value::Object(members)) => drop(members.insert(last.to_owned(), value)),
         (Some(value), parent) => *parent.pointer_mut(&format!("/{last}")).unwrap() = value,
         (None, Value::Object(members)) => assert!(members.remove(last).is_some()),
         (None, Value::Array(list)) => drop(list.remove(last.parse().unwrap())),

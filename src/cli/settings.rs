@@ -227,8 +227,7 @@ impl TableFiles {
         }
         let ranges = dir.join(AWS_RANGES);
         let tables = Self {
-            ranges: table(&ranges, |bytes| inventory::published_on(bytes))?
-                .map(|published| (ranges, published)),
+            ranges: table(&ranges, inventory::published_on)?.map(|published| (ranges, published)),
             resolvers: table(&dir.join(RESOLVERS), parse_resolvers)?,
         };
         if tables.ranges.is_none() && tables.resolvers.is_none() {

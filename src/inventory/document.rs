@@ -124,9 +124,12 @@ fn looks_like_json(start: &[u8]) -> bool {
     }
 }
 
+/// Two bytes into a unit of UTF-16.
+type Pair = fn([u8; 2]) -> u16;
+
 /// UTF-8 without a byte order mark, from UTF-8 or UTF-16 (PowerShell's `>` writes the latter).
 fn utf8(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    let (body, pair): (&[u8], fn([u8; 2]) -> u16) = match bytes {
+    let (body, pair): (&[u8], Pair) = match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => return Ok(rest.into()),
         [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),

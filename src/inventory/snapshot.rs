@@ -285,7 +285,7 @@ impl Snapshot {
                     self.read_listing(listing, Value::Array(things), Place::Top(""), origin)
                 }
                 (None, Some(id)) if are_entries(&things) => {
-                    self.read_entries(id, Value::Array(things), Place::Top(""), origin)
+                    self.read_entries(&id, Value::Array(things), Place::Top(""), origin)
                 }
                 (None, _) => {
                     self.unread.add_value(name, &Value::Array(things));
@@ -315,7 +315,7 @@ impl Snapshot {
                 .map(str::to_owned)
                 .or_else(|| list_id_in_name(name));
             match id {
-                Some(id) => self.read_entries(id, entries, Place::Top("Entries"), origin)?,
+                Some(id) => self.read_entries(&id, entries, Place::Top("Entries"), origin)?,
                 None => self.notes.push(Note::new(format!(
                     "{}: prefix list entries that do not say which list they belong to; put the list's id (pl-…) into the file's name",
                     name.display()
@@ -357,13 +357,13 @@ impl Snapshot {
 
     fn read_entries(
         &mut self,
-        id: String,
+        id: &str,
         value: Value,
         at: Place<'_>,
         origin: Origin,
     ) -> Result<(), Misfit> {
         let entries: Vec<wire::Entry> = list(value, at)?;
-        let entries = entries.into_iter().map(|entry| (id.clone(), entry));
+        let entries = entries.into_iter().map(|entry| (id.to_owned(), entry));
         self.entries.add(entries, origin);
         Ok(())
     }

@@ -1,43 +1,37 @@
 //! `closegate.toml`: what a team decides once.
 //!
-//! Everything has a default. A key that is not known is an error, with its line.
+//! Everything has a default. A key that is not known and a value that is not allowed are errors with their place.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use jiff::civil::Date;
-use serde::Deserialize;
-use toml::Spanned;
+use toml::de::DeValue;
 
 use crate::findings::{Approval, KINDS, Kind, Policy, Severity, Tuning};
-use crate::net::{AddressSet, Protocol};
+use crate::net::{AddressSet, Protocol, visible};
 use crate::suggest::{Generalise, Level, Limits};
+use crate::toml_file::{self, Flaw, Section, nearest};
 
-/// Where it is looked for when nobody says.
+/// Where it is looked for if the command line names none.
 pub const FILE: &str = "closegate.toml";
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// It is not TOML, has a key that nobody knows, or a value of the wrong kind.
-    #[error("configuration `{}`: {source}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// Where and what, with the line.
-        source: Box<toml::de::Error>,
-    },
-    /// A value that makes no sense.
-    #[error("configuration `{}`: {what}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The key, the value and what is expected.
-        what: String,
-    },
+#[error("configuration `{}`, line {line}, column {column}: {what}", path.display())]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The key, what was found, and what is allowed.
+    pub what: String,
 }
 
 /// Everything that can be decided.
@@ -60,236 +54,245 @@ pub struct Tables {
     pub maxmind: Vec<PathBuf>,
 }
 
-/// The file as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    #[serde(default)]
-    generalise: GeneraliseTable,
-    #[serde(default)]
-    findings: BTreeMap<String, TuningTable>,
-    #[serde(default)]
-    approve: Vec<ApprovalTable>,
-    #[serde(default)]
-    tables: TablesTable,
-}
-
-/// `[findings.KIND]`: keys with where they stand, for which there are depends on the kind.
-type TuningTable = BTreeMap<Spanned<String>, toml::Value>;
-
-/// `[tables]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TablesTable {
-    dir: Option<PathBuf>,
-    #[serde(default)]
-    maxmind: Vec<PathBuf>,
-}
-
-/// `[[approve]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ApprovalTable {
-    group: Option<String>,
-    #[serde(default)]
-    destination: Vec<String>,
-    protocol: Option<String>,
-    port: Option<u16>,
-    reason: String,
-    owner: String,
-    expires: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct GeneraliseTable {
-    level: Option<Level>,
-    #[serde(default)]
-    balanced: LimitsTable,
-    #[serde(default)]
-    compact: LimitsTable,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct LimitsTable {
-    exact_up_to: Option<usize>,
-    coverage: Option<u64>,
-    widest: Option<u8>,
-    range_from: Option<usize>,
-    unpinned_ports: Option<Ports>,
-}
-
-/// Ports by number, or the word `any`.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a list of ports such as [80, 443], or \"any\"")]
-enum Ports {
-    Listed(Vec<u16>),
-    Any(AnyPort),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum AnyPort {
-    Any,
-}
-
 impl Config {
-    /// Reads a file's text; `path` is for messages.
+    /// Reads a file's text; `path` is for messages, and other paths in the file are seen from there.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(text).map_err(|source| ConfigError::Syntax {
+        read(text, path).map_err(|Flaw { line, column, what }| ConfigError {
             path: path.to_path_buf(),
-            source: Box::new(source),
-        })?;
-        let wrong = |what| ConfigError::Value {
-            path: path.to_path_buf(),
+            line,
+            column,
             what,
-        };
-        let policy = policy(file.findings, file.approve, text).map_err(wrong)?;
-        let beside = |file: PathBuf| path.parent().unwrap_or(Path::new("")).join(file);
-        let tables = Tables {
-            dir: file.tables.dir.map(beside),
-            maxmind: file.tables.maxmind.into_iter().map(beside).collect(),
-        };
-        let generalise = file.generalise;
-        let defaults = Generalise::default();
-        let limits = |name: &str, table, default| {
-            with(table, default).map_err(|what| ConfigError::Value {
-                path: path.to_path_buf(),
-                what: format!("generalise.{name}.{what}"),
-            })
-        };
-        Ok(Self {
-            generalise: Generalise {
-                level: generalise.level.unwrap_or_default(),
-                balanced: limits("balanced", generalise.balanced, defaults.balanced)?,
-                compact: limits("compact", generalise.compact, defaults.compact)?,
-            },
-            policy,
-            tables,
         })
     }
 }
 
-fn policy(
-    findings: BTreeMap<String, TuningTable>,
-    approvals: Vec<ApprovalTable>,
-    text: &str,
-) -> Result<Policy, String> {
+fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
+    let mut file = Section::parse(text)?;
+    file.only(&["generalise", "findings", "approve", "tables"])?;
+    let generalise = generalise(file.section("generalise")?)?;
     let mut policy = Policy::default();
-    for (name, table) in findings {
-        let kind = KINDS.iter().find(|kind| kind.id == name).ok_or_else(|| {
-            format!("findings.{name} is not a kind of finding; docs/findings.md lists them")
-        })?;
-        let tuning = tuning(kind, table, text)?;
+    let mut findings = file.section("findings")?;
+    for kind in kinds(&findings)? {
+        let tuning = tuning(kind, findings.section(kind.id)?)?;
         policy.tuning.insert(kind.id, tuning);
     }
-    for (position, table) in approvals.into_iter().enumerate() {
-        policy.approvals.push(
-            approval(table).map_err(|what| format!("approve, number {}: {what}", position + 1))?,
-        );
+    for section in file.sections("approve")? {
+        policy.approvals.push(approval(section)?);
     }
-    Ok(policy)
+    let mut tables = file.section("tables")?;
+    tables.only(&["dir", "maxmind"])?;
+    let beside = |file: String| path.parent().unwrap_or(Path::new("")).join(file);
+    let dir = tables.plain("dir", "the path of a directory", toml_file::text)?;
+    let maxmind = tables.texts("maxmind", "a list of files such as [\"GeoLite2-ASN.mmdb\"]")?;
+    Ok(Config {
+        generalise,
+        policy,
+        tables: Tables {
+            dir: dir.map(beside),
+            maxmind: maxmind.into_iter().map(|(file, _)| beside(file)).collect(),
+        },
+    })
 }
 
-/// What a table says of a kind. A key that the kind does not have is an error, with its line.
-fn tuning(kind: &Kind, table: TuningTable, text: &str) -> Result<Tuning, String> {
-    let mut tuning = Tuning::default();
-    for (key, value) in table {
-        let line = text[..key.span().start].matches('\n').count() + 1;
-        let name = format!("findings.{}.{}", kind.id, key.get_ref());
-        let wrong =
-            |expected: &str| Err(format!("line {line}: {name} is `{value}`; give {expected}"));
-        let threshold = kind
-            .thresholds
+/// The kinds that `[findings]` has tables for.
+fn kinds(findings: &Section<'_>) -> Result<Vec<&'static Kind>, Flaw> {
+    let kind = |(id, span): (&str, Range<usize>)| {
+        KINDS
             .iter()
-            .find(|known| known.key == key.get_ref());
-        match (key.get_ref().as_str(), &value, threshold) {
-            ("severity", toml::Value::String(word), _) => {
-                let mut all = Severity::ALL.into_iter();
-                tuning.severity = all.find(|severity| severity.as_str() == word);
-                if tuning.severity.is_none() {
-                    return wrong("critical, high, medium, low or info");
-                }
-            }
-            ("severity", ..) => return wrong("critical, high, medium, low or info"),
-            ("quarantine", toml::Value::Boolean(yes), _) => tuning.quarantine = Some(*yes),
-            ("report", toml::Value::Boolean(yes), _) => tuning.off = !yes,
-            ("quarantine" | "report", ..) => return wrong("true or false"),
-            (_, toml::Value::Integer(number), Some(threshold)) if *number > 0 => {
-                let number = u64::try_from(*number).expect("it is positive");
-                tuning.thresholds.insert(threshold.key, number);
-            }
-            (_, _, Some(_)) => return wrong("a whole number above 0"),
-            (_, _, None) => {
-                let own = kind.thresholds.iter().map(|known| known.key);
-                let keys: Vec<&str> = ["severity", "quarantine", "report"]
-                    .into_iter()
-                    .chain(own)
-                    .collect();
-                return Err(format!(
-                    "line {line}: {name} is not a key; there are {}",
-                    keys.join(", ")
-                ));
-            }
+            .copied()
+            .find(|kind| kind.id == id)
+            .ok_or_else(|| {
+                let known: Vec<&str> = KINDS.iter().map(|kind| kind.id).collect();
+                let alike = nearest(id, &known)
+                    .map(|near| format!("; did you mean {near}?"))
+                    .unwrap_or_default();
+                let what = format!("is not a kind of finding{alike}; docs/findings.md lists them");
+                findings.wrong_at(id, &span, &what)
+            })
+    };
+    findings.keys().map(kind).collect()
+}
+
+/// `[findings.KIND]`
+fn tuning(kind: &Kind, mut section: Section<'_>) -> Result<Tuning, Flaw> {
+    let own = kind.thresholds.iter().map(|known| known.key);
+    let keys: Vec<&str> = ["severity", "quarantine", "report"]
+        .into_iter()
+        .chain(own)
+        .collect();
+    section.only(&keys)?;
+    let severity = |value: &DeValue<'_>| {
+        let mut all = Severity::ALL.into_iter();
+        all.find(|severity| value.as_str() == Some(severity.as_str()))
+    };
+    let mut tuning = Tuning {
+        severity: section.plain("severity", "critical, high, medium, low or info", severity)?,
+        quarantine: section.plain("quarantine", "true or false", toml_file::flag)?,
+        off: section.plain("report", "true or false", toml_file::flag)? == Some(false),
+        thresholds: BTreeMap::new(),
+    };
+    for threshold in kind.thresholds {
+        let above_0 = |value: &DeValue<'_>| toml_file::number(value).filter(|&n: &u64| n > 0);
+        if let Some(number) = section.plain(threshold.key, "a whole number above 0", above_0)? {
+            tuning.thresholds.insert(threshold.key, number);
         }
     }
     Ok(tuning)
 }
 
-fn approval(table: ApprovalTable) -> Result<Approval, String> {
-    let ApprovalTable {
-        group,
-        destination,
+/// `[[approve]]`
+fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
+    section.only(&[
+        "group",
+        "destination",
+        "protocol",
+        "port",
+        "reason",
+        "owner",
+        "expires",
+    ])?;
+    let group = section.plain("group", "a group's id or name", toml_file::text)?;
+    let wanted = "a list of addresses and prefixes such as [\"198.51.100.25\", \"2001:db8::/48\"]";
+    let destination = section.texts("destination", wanted)?;
+    let protocol = |value: &DeValue<'_>| Protocol::parse(value.as_str()?);
+    let protocol = section.plain(
+        "protocol",
+        "\"tcp\", \"udp\", \"icmp\", \"icmpv6\" or a number as a text",
         protocol,
-        port,
-        reason,
-        owner,
-        expires,
-    } = table;
-    if reason.trim().is_empty() || owner.trim().is_empty() {
-        return Err("reason or owner is empty; somebody has to answer for it".to_owned());
-    }
-    if destination.is_empty() && group.is_none() {
-        return Err("neither a destination nor a group; name what is meant".to_owned());
-    }
-    let prefix = |text: &String| {
-        let address = text.parse::<IpAddr>().map(IpNet::from);
-        text.parse::<IpNet>()
-            .or(address)
-            .map_err(|_error| format!("destination `{text}` is neither an address nor a prefix"))
+    )?;
+    let port = section.plain("port", "a port from 0 to 65535", toml_file::number)?;
+    let reason = section.plain("reason", "why the connections are meant", toml_file::text)?;
+    let owner = section.plain("owner", "who answers for the connections", toml_file::text)?;
+    let expires = section.value("expires", "a date such as \"2027-01-31\"", date)?;
+    let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    let (Some(reason), Some(owner)) = (given(reason), given(owner)) else {
+        return Err(section.wrong(
+            "reason or owner is missing or empty; give both, so that the approval has someone who answers for it",
+        ));
     };
-    let mut prefixes: Vec<IpNet> = destination.iter().map(prefix).collect::<Result<_, _>>()?;
+    if destination.is_empty() && group.is_none() {
+        return Err(section.wrong("neither a destination nor a group; name what is meant"));
+    }
+    let mut prefixes = Vec::new();
+    for (text, span) in destination {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        prefixes.push(text.parse::<IpNet>().or(address).map_err(|_error| {
+            let what = format!(
+                "`{}` is neither an address nor a prefix",
+                visible(&text, 60)
+            );
+            section.wrong_at("destination", &span, &what)
+        })?);
+    }
     if prefixes.is_empty() {
         prefixes = vec![
             IpNet::V4(ipnet::Ipv4Net::default()),
             IpNet::V6(ipnet::Ipv6Net::default()),
         ];
     }
-    let protocol = protocol.map(|text| {
-        Protocol::parse(&text).ok_or_else(|| {
-            format!("protocol `{text}` is none; give tcp, udp, icmp, icmpv6 or a number")
-        })
-    });
-    let expires = expires.map(|text| {
-        let date: Date = text
-            .parse()
-            .map_err(|_error| format!("expires `{text}` is not a date such as 2027-01-31"))?;
-        let end = date
-            .tomorrow()
-            .and_then(|day| day.in_tz("UTC"))
-            .map_err(|error| format!("expires `{text}`: {error}"))?;
-        u64::try_from(end.timestamp().as_second())
-            .map_err(|_error| format!("expires `{text}` lies before 1970"))
+    let expires = expires.map(|(date, span)| {
+        let end = date.tomorrow().and_then(|day| day.in_tz("UTC")).ok();
+        end.and_then(|end| u64::try_from(end.timestamp().as_second()).ok())
+            .ok_or_else(|| {
+                section.wrong_at(
+                    "expires",
+                    &span,
+                    &format!("is {date}; give a date from 1970 to 9999"),
+                )
+            })
     });
     Ok(Approval {
         group,
         destination: AddressSet::new(&prefixes),
-        protocol: protocol.transpose()?,
+        protocol,
         port,
         reason,
         owner,
         expires: expires.transpose()?,
+    })
+}
+
+/// A date, as a text or as TOML's own.
+fn date(value: &DeValue<'_>) -> Option<Date> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(time) if time.time.is_none() => time.to_string(),
+        _ => return None,
+    };
+    text.parse().ok()
+}
+
+/// `[generalise]`
+fn generalise(mut section: Section<'_>) -> Result<Generalise, Flaw> {
+    section.only(&["level", "balanced", "compact"])?;
+    let defaults = Generalise::default();
+    let level = |value: &DeValue<'_>| match value.as_str()? {
+        "exact" => Some(Level::Exact),
+        "balanced" => Some(Level::Balanced),
+        "compact" => Some(Level::Compact),
+        _ => None,
+    };
+    Ok(Generalise {
+        level: section
+            .plain("level", "exact, balanced or compact", level)?
+            .unwrap_or_default(),
+        balanced: limits(section.section("balanced")?, defaults.balanced)?,
+        compact: limits(section.section("compact")?, defaults.compact)?,
+    })
+}
+
+/// The defaults, with what a table changes.
+fn limits(mut section: Section<'_>, defaults: Limits) -> Result<Limits, Flaw> {
+    section.only(&[
+        "exact-up-to",
+        "coverage",
+        "widest",
+        "range-from",
+        "unpinned-ports",
+    ])?;
+    let coverage = |value: &DeValue<'_>| toml_file::number(value).filter(|&n: &u64| n > 0);
+    let widest =
+        |value: &DeValue<'_>| toml_file::number(value).filter(|n: &u8| (8..=32).contains(n));
+    let range_from = |value: &DeValue<'_>| toml_file::number(value).filter(|&n: &usize| n >= 2);
+    let ports = |value: &DeValue<'_>| match value.as_str() {
+        Some("any") => Some(None),
+        Some(_) => None,
+        None => {
+            let ports = value.as_array()?.iter();
+            ports
+                .map(|port| toml_file::number(port.get_ref()))
+                .collect::<Option<_>>()
+                .map(Some)
+        }
+    };
+    Ok(Limits {
+        exact_up_to: section
+            .plain("exact-up-to", "a whole number from 0 on", toml_file::number)?
+            .unwrap_or(defaults.exact_up_to),
+        coverage: section
+            .plain(
+                "coverage",
+                "1 for prefixes that were seen in full, or a larger whole number",
+                coverage,
+            )?
+            .unwrap_or(defaults.coverage),
+        widest: section
+            .plain("widest", "a prefix length from 8 to 32", widest)?
+            .unwrap_or(defaults.widest),
+        range_from: section
+            .plain(
+                "range-from",
+                "2 or more: a range needs at least 2 used ports",
+                range_from,
+            )?
+            .unwrap_or(defaults.range_from),
+        unpinned_ports: section
+            .plain(
+                "unpinned-ports",
+                "a list of ports such as [80, 443], or \"any\"",
+                ports,
+            )?
+            .unwrap_or(defaults.unpinned_ports),
     })
 }
 
@@ -350,41 +353,3 @@ const TEMPLATE: &str = "\
 
 # How bad each kind of finding is, whether connections it rests on are kept out of the rules, and whether it is reported.
 ";
-
-/// The defaults, with what the table changes.
-fn with(table: LimitsTable, mut limits: Limits) -> Result<Limits, String> {
-    let LimitsTable {
-        exact_up_to,
-        coverage,
-        widest,
-        range_from,
-        unpinned_ports,
-    } = table;
-    limits.exact_up_to = exact_up_to.unwrap_or(limits.exact_up_to);
-    limits.coverage = coverage.unwrap_or(limits.coverage);
-    limits.widest = widest.unwrap_or(limits.widest);
-    limits.range_from = range_from.unwrap_or(limits.range_from);
-    match unpinned_ports {
-        Some(Ports::Listed(ports)) => limits.unpinned_ports = Some(ports),
-        Some(Ports::Any(AnyPort::Any)) => limits.unpinned_ports = None,
-        None => {}
-    }
-    if limits.coverage == 0 {
-        return Err(
-            "coverage is 0; give 1 for prefixes that were seen in full, or more".to_owned(),
-        );
-    }
-    if !(8..=32).contains(&limits.widest) {
-        return Err(format!(
-            "widest is {}; give a prefix length from 8 to 32",
-            limits.widest
-        ));
-    }
-    if limits.range_from < 2 {
-        return Err(format!(
-            "range-from is {}; a range needs at least 2 used ports",
-            limits.range_from
-        ));
-    }
-    Ok(limits)
-}

@@ -48,6 +48,7 @@ pub mod replay;
 
 pub mod audit;
 pub mod config;
+mod toml_file;
 
 pub mod emit;
 

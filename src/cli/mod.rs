@@ -28,6 +28,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(help_or_error) => return exit::clap(&help_or_error),
     };
     interrupt::install();
+    match args.command.threads().map_or(Ok(()), settings::use_threads) {
+        Ok(()) => {}
+        Err(failure) => return exit::report(&failure),
+    }
     let done = match args.command {
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args),

@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, Format, Source};
-use crate::inventory::Inventory;
+use crate::inventory::{self, Inventory};
 
 /// Something to read, checked.
 pub(super) struct Input {
@@ -30,7 +30,7 @@ pub(super) enum Evidence {
 
 impl Input {
     /// Checks everything that can be checked before the long work starts.
-    pub(super) fn resolve(args: InputArgs, tables: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn resolve(args: InputArgs, ranges: Option<&Path>) -> Result<Self, Failure> {
         let InputArgs {
             flows,
             store,
@@ -38,17 +38,13 @@ impl Input {
             log_format,
             since,
             until,
-            threads,
+            // `use_threads` has seen to them before anything else.
+            threads: _,
             remote,
         } = args;
         let (since, until) = window(since, until)?;
         let format = format(log_format)?;
-        let ranges = tables.map(|dir| dir.join(AWS_RANGES));
-        let inventory = Inventory::load_with(&inventory, ranges.as_deref().filter(|f| f.is_file()))
-            .map_err(Failure::usage)?;
-        if let Some(threads) = threads {
-            use_threads(threads)?;
-        }
+        let inventory = Inventory::load_with(&inventory, ranges).map_err(Failure::usage)?;
         let reading = ingest::Settings {
             format,
             known_formats: known_formats(&inventory),
@@ -124,26 +120,58 @@ pub(super) fn seconds_now() -> u64 {
     u64::try_from(now().as_second()).unwrap_or_default()
 }
 
-/// The configuration that was named, else the one in this directory, else none.
-pub(super) fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
+/// What configuration and command line decide together, with every file that they name read and checked.
+pub(super) struct Decided {
+    pub(super) config: Config,
+    /// An ip-ranges.json among the tables.
+    pub(super) ranges: Option<PathBuf>,
+}
+
+/// Resolves the configuration that was named, else the one in this directory, else none; `tables` and `maxmind` are
+/// the command line's. What this refuses, every command with a configuration refuses.
+pub(super) fn decide(
+    named: Option<PathBuf>,
+    tables: Option<PathBuf>,
+    maxmind: &[PathBuf],
+) -> Result<Decided, Failure> {
+    let mut config = config(named)?;
+    let Tables { dir, maxmind: own } = &config.tables;
+    let mut owners = Owners::default();
+    add_owners(&mut owners, own, "tables.maxmind")?;
+    add_owners(&mut owners, maxmind, "--maxmind")?;
+    // The configuration's directory is checked although the command line names another: it would fail the next run.
+    let own = dir.as_deref().map(TableFiles::read).transpose()?;
+    let tables = match tables {
+        Some(dir) => Some(TableFiles::read(&dir)?),
+        None => own,
+    };
+    config.policy.owners = owners;
+    let tables = tables.unwrap_or_default();
+    config.policy.resolvers = tables.resolvers;
+    Ok(Decided {
+        config,
+        ranges: tables.ranges.map(|(file, _)| file),
+    })
+}
+
+fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
     let here = || {
         let path = PathBuf::from(config::FILE);
         path.is_file().then_some(path)
     };
-    match named.or_else(here) {
-        Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| {
-                    format!(
-                        "configuration `{}` can't be read; name one that exists",
-                        path.display()
-                    )
-                })
-                .map_err(Failure::usage)?;
-            Config::parse(&text, &path).map_err(Failure::usage)
-        }
-        None => Ok(Config::default()),
-    }
+    let Some(path) = named.or_else(here) else {
+        return Ok(Config::default());
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let advice = if error.kind() == std::io::ErrorKind::InvalidData {
+            "is not UTF-8; save it as UTF-8"
+        } else {
+            "can't be read; name one that exists"
+        };
+        let context = format!("configuration `{}` {advice}", path.display());
+        Failure::usage(anyhow::Error::new(error).context(context))
+    })?;
+    Config::parse(&text, &path).map_err(Failure::usage)
 }
 
 /// `--blocklist NAME=FILE`, each.
@@ -174,37 +202,80 @@ pub(super) fn blocklists(arguments: &[String]) -> Result<Vec<Blocklist>, Failure
 pub(super) const AWS_RANGES: &str = "ip-ranges.json";
 pub(super) const RESOLVERS: &str = "public-resolvers.txt";
 
-/// The public resolvers of a directory, if it has them.
-pub(super) fn resolvers(tables: &Path) -> Result<Option<Resolvers>, Failure> {
-    let file = tables.join(RESOLVERS);
-    if !file.is_file() {
-        return Ok(None);
+/// The tables of a directory, checked.
+#[derive(Default)]
+pub(super) struct TableFiles {
+    /// AWS's published ranges, and the day they are of.
+    pub(super) ranges: Option<(PathBuf, String)>,
+    pub(super) resolvers: Option<Resolvers>,
+}
+
+impl TableFiles {
+    /// Reads a directory that `closegate tables update` made: it has to be one, and to hold a table.
+    pub(super) fn read(dir: &Path) -> Result<Self, Failure> {
+        let unusable = |what: &str| {
+            Failure::usage(anyhow!(
+                "tables directory `{}` {what}; name one that `closegate tables update` made, or leave it out for the tables that are compiled in",
+                dir.display()
+            ))
+        };
+        if !dir.exists() {
+            return Err(unusable("doesn't exist"));
+        }
+        if !dir.is_dir() {
+            return Err(unusable("is not a directory"));
+        }
+        let ranges = dir.join(AWS_RANGES);
+        let tables = Self {
+            ranges: table(&ranges, inventory::published_on)?.map(|published| (ranges, published)),
+            resolvers: table(&dir.join(RESOLVERS), parse_resolvers)?,
+        };
+        if tables.ranges.is_none() && tables.resolvers.is_none() {
+            return Err(unusable(&format!(
+                "holds neither {AWS_RANGES} nor {RESOLVERS}"
+            )));
+        }
+        Ok(tables)
     }
-    let table = std::fs::read_to_string(&file)
-        .map_err(anyhow::Error::new)
-        .and_then(|text| Resolvers::parse(&text).map_err(|what| anyhow!(what)));
-    table
+}
+
+/// A table of well-known public resolvers.
+pub(super) fn parse_resolvers(bytes: &[u8]) -> Result<Resolvers, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    Resolvers::parse(text)
+}
+
+/// A table, if there is a file of that name.
+pub(super) fn table<T>(
+    file: &Path,
+    read: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Result<Option<T>, Failure> {
+    let bytes = match std::fs::read(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(anyhow::Error::new),
+    };
+    bytes
+        .and_then(|bytes| read(&bytes).map_err(|what| anyhow!(what)))
         .map(Some)
-        .with_context(|| format!("table `{}`", file.display()))
+        .with_context(|| format!("table `{}` can't be used", file.display()))
         .map_err(Failure::usage)
 }
 
-/// Databases of owners.
-pub(super) fn owners(files: &[PathBuf]) -> Result<Owners, Failure> {
-    let mut owners = Owners::default();
+/// Adds databases that an option or a key names.
+fn add_owners(owners: &mut Owners, files: &[PathBuf], by: &str) -> Result<(), Failure> {
     for file in files {
         std::fs::read(file)
             .map_err(anyhow::Error::new)
             .and_then(|bytes| owners.add(bytes).map_err(|what| anyhow!(what)))
             .with_context(|| {
                 format!(
-                    "--maxmind `{}` can't be used; name a database such as GeoLite2-ASN.mmdb",
+                    "{by} `{}` can't be used; name a database such as GeoLite2-ASN.mmdb",
                     file.display()
                 )
             })
             .map_err(Failure::usage)?;
     }
-    Ok(owners)
+    Ok(())
 }
 
 /// The formats of the inventory's flow logs that this program can use.
@@ -223,7 +294,13 @@ pub(super) fn format(text: Option<String>) -> Result<Option<Format>, Failure> {
         .map_err(Failure::usage)
 }
 
+/// Starts the threads that `--threads` asks for. The pool can be set up once only, before anything uses it.
 pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
+    if threads == 0 {
+        return Err(Failure::usage(anyhow!(
+            "--threads is 0; give 1 or more, or leave it out for one per core"
+        )));
+    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::wire::{GroupRule, Permission, Tag};
+use super::wire::{Permission, Tag};
 use super::{GroupIx, InterfaceIx};
 use crate::net::{PortRange, Protocol, Service, visible};
 
@@ -270,83 +270,26 @@ impl Rule {
 }
 
 /// The rules of `IpPermissions` (or `IpPermissionsEgress`), one per target.
-/// Entries with a protocol or target that cannot be read are returned as text.
-pub(super) fn flatten(
+pub(super) fn flatten<'a>(
     direction: Direction,
-    permissions: &[Permission],
-) -> (Vec<Rule>, Vec<String>) {
-    let (mut rules, mut unreadable) = (Vec::new(), Vec::new());
-    for p in permissions {
-        let targets = p
-            .ip_ranges
-            .iter()
-            .map(|r| (cidr(&r.cidr_ip), &r.cidr_ip, &r.description))
-            .chain(
-                p.ipv6_ranges
-                    .iter()
-                    .map(|r| (cidr(&r.cidr_ipv6), &r.cidr_ipv6, &r.description)),
-            )
-            .chain(p.prefix_list_ids.iter().map(|r| {
-                (
-                    Some(Target::PrefixList(r.prefix_list_id.clone())),
-                    &r.prefix_list_id,
-                    &r.description,
-                )
-            }))
-            .chain(p.user_id_group_pairs.iter().map(|r| {
-                (
-                    Some(Target::Group(r.group_id.clone())),
-                    &r.group_id,
-                    &r.description,
-                )
-            }));
-        for (target, text, description) in targets {
-            match (
-                protocol_and_ports(&p.ip_protocol, p.from_port, p.to_port),
-                target,
-            ) {
-                (Some((protocol, ports)), Some(target)) => rules.push(Rule {
-                    direction,
-                    protocol,
-                    ports,
-                    target,
-                    rule_id: None,
-                    description: description.clone(),
-                }),
-                _ => unreadable.push(format!("{} to {text}", p.ip_protocol)),
-            }
-        }
-    }
-    (rules, unreadable)
-}
-
-/// One row of describe-security-group-rules.
-pub(super) fn from_row(row: &GroupRule) -> Option<Rule> {
-    let (protocol, ports) = protocol_and_ports(&row.ip_protocol, row.from_port, row.to_port)?;
-    let target = if let Some(text) = row.cidr_ipv4.as_ref().or(row.cidr_ipv6.as_ref()) {
-        cidr(text)?
-    } else if let Some(list) = &row.prefix_list_id {
-        Target::PrefixList(list.clone())
-    } else {
-        Target::Group(row.referenced_group_info.as_ref()?.group_id.clone())
-    };
-    Some(Rule {
-        direction: if row.is_egress {
-            Direction::Egress
-        } else {
-            Direction::Ingress
-        },
-        protocol,
-        ports,
-        target,
-        rule_id: Some(row.security_group_rule_id.clone()),
-        description: row.description.clone(),
+    permissions: impl Iterator<Item = &'a Permission>,
+) -> impl Iterator<Item = Rule> {
+    permissions.flat_map(move |permission| {
+        let rule = move |(target, description): &(Target, String)| Rule {
+            direction,
+            protocol: permission.protocol,
+            ports: permission.ports,
+            target: target.clone(),
+            rule_id: None,
+            description: description.clone(),
+        };
+        permission.targets.iter().map(rule)
     })
 }
 
 impl Rule {
     /// A rule from the texts and numbers that other tools write: `IpProtocol` and
-    /// ports as the API has them. `None` if the protocol or a port is none.
+    /// ports as the API has them. `None` if AWS would not take them.
     pub fn from_parts(
         direction: Direction,
         protocol: &str,
@@ -354,7 +297,7 @@ impl Rule {
         to: Option<i64>,
         target: Target,
     ) -> Option<Self> {
-        let (protocol, ports) = protocol_and_ports(protocol, from, to)?;
+        let (protocol, ports) = services(protocol, from, to).ok()?;
         Some(Self {
             direction,
             protocol,
@@ -367,48 +310,108 @@ impl Rule {
 }
 
 impl Target {
-    /// A prefix, brought into the form AWS stores.
+    /// A prefix, brought into the form AWS stores (`API_IpRange.html`).
     pub fn cidr(text: &str) -> Option<Self> {
-        cidr(text)
+        let net = text.parse::<IpNet>().ok()?;
+        Some(Self::Cidr(net.trunc()))
     }
 }
 
-/// A prefix in canonical form, as AWS stores it (`API_IpRange.html`).
-fn cidr(text: &str) -> Option<Target> {
-    text.parse::<IpNet>()
-        .ok()
-        .map(|net| Target::Cidr(net.trunc()))
+/// Why `IpProtocol`, `FromPort` and `ToPort` make no sense together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoService {
+    /// The API's name of the value that is wrong.
+    pub(super) field: &'static str,
+    /// What was found, and what is wanted: `is 70000, not …`.
+    pub(super) what: String,
 }
 
-/// `IpProtocol`, `FromPort` and `ToPort` (`API_IpPermission.html`). `-1` ignores
-/// ports, and so does every protocol that has none.
-fn protocol_and_ports(
-    name: &str,
+/// `IpProtocol`, `FromPort` and `ToPort` (`API_IpPermission.html`). TCP and UDP need both ports. ICMP has its type and
+/// code there, where -1 means all; without both it means all. Every other protocol ignores ports. A value that AWS
+/// does not take is an error: to read it as every port would widen the rule.
+pub(super) fn services(
+    protocol: &str,
     from: Option<i64>,
     to: Option<i64>,
-) -> Option<(RuleProtocol, RulePorts)> {
-    if name == "-1" || name.eq_ignore_ascii_case("all") {
-        return Some((RuleProtocol::All, RulePorts::Any));
-    }
-    let protocol = Protocol::parse(name)?;
-    let ports = if protocol.has_ports() {
-        match (from.unwrap_or(-1), to.unwrap_or(-1)) {
-            (-1, _) => RulePorts::Ports(PortRange::ALL),
-            (from, -1) => RulePorts::Ports(PortRange::new(from.try_into().ok()?, u16::MAX)?),
-            (from, to) => {
-                RulePorts::Ports(PortRange::new(from.try_into().ok()?, to.try_into().ok()?)?)
-            }
-        }
-    } else if protocol.is_icmp() {
-        let byte = |value: Option<i64>| value.and_then(|v| u8::try_from(v).ok());
-        RulePorts::Icmp {
-            kind: byte(from),
-            code: byte(to),
-        }
+) -> Result<(RuleProtocol, RulePorts), NoService> {
+    let wrong = |field, what| Err(NoService { field, what });
+    let protocol = if protocol == "-1" || protocol.eq_ignore_ascii_case("all") {
+        RuleProtocol::All
+    } else if let Some(known) = Protocol::parse(protocol) {
+        RuleProtocol::One(known)
     } else {
-        RulePorts::Any
+        let found = visible(protocol, 40);
+        return wrong(
+            "IpProtocol",
+            format!(
+                "is `{found}`, not tcp, udp, icmp, icmpv6, a number from 0 to 255, or -1 for all"
+            ),
+        );
     };
-    Some((RuleProtocol::One(protocol), ports))
+    let number = |field, value: Option<i64>, wanted: &str| match value {
+        Some(value) => u16::try_from(value).map_err(|_range| NoService {
+            field,
+            what: format!("is {value}, not {wanted}"),
+        }),
+        None => Err(NoService {
+            field,
+            what: format!("is missing; {protocol} needs {wanted}"),
+        }),
+    };
+    let ports = match protocol {
+        RuleProtocol::One(one) if one.has_ports() => {
+            let wanted = "a port from 0 to 65535";
+            let (from, to) = (
+                number("FromPort", from, wanted)?,
+                number("ToPort", to, wanted)?,
+            );
+            let Some(range) = PortRange::new(from, to) else {
+                return wrong(
+                    "ToPort",
+                    format!("is {to}, below FromPort, which is {from}"),
+                );
+            };
+            RulePorts::Ports(range)
+        }
+        RuleProtocol::One(one) if one.is_icmp() => {
+            let byte = |field, value: Option<i64>, wanted: &str| match value {
+                Some(-1) => Ok(None),
+                Some(value) if u8::try_from(value).is_err() => Err(NoService {
+                    field,
+                    what: format!("is {value}, not {wanted}"),
+                }),
+                value => number(field, value, wanted).map(|n| u8::try_from(n).ok()),
+            };
+            let (kind, code) = if from.is_none() && to.is_none() {
+                (None, None)
+            } else {
+                (
+                    byte(
+                        "FromPort",
+                        from,
+                        "an ICMP type from 0 to 255, or -1 for all",
+                    )?,
+                    byte("ToPort", to, "an ICMP code from 0 to 255, or -1 for all")?,
+                )
+            };
+            if let (None, Some(code)) = (kind, code) {
+                return wrong(
+                    "ToPort",
+                    format!("is {code}, not -1: FromPort is -1, every ICMP type"),
+                );
+            }
+            RulePorts::Icmp { kind, code }
+        }
+        _ => {
+            for (field, value) in [("FromPort", from), ("ToPort", to)] {
+                if value.is_some_and(|value| value != -1) {
+                    number(field, value, "a port from 0 to 65535, or -1")?;
+                }
+            }
+            RulePorts::Any
+        }
+    };
+    Ok((protocol, ports))
 }
 
 /// The position of a group by id.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{GroupIx, InterfaceIx, Note, wire};
+use super::{GroupIx, InterfaceIx, wire};
 use crate::net::{HashMap, prefix_of};
 
 /// What an interface is, as far as this tool has to know. `InterfaceType` is an
@@ -90,15 +90,10 @@ pub struct Interface {
 }
 
 impl Interface {
-    pub(super) fn from_wire(
-        wire: &wire::Interface,
-        vpc: Arc<str>,
-        groups: Vec<GroupIx>,
-        notes: &mut Vec<Note>,
-    ) -> Self {
+    pub(super) fn from_wire(wire: &wire::Interface, vpc: Arc<str>, groups: Vec<GroupIx>) -> Self {
         let mut listed: Vec<&wire::PrivateAddress> = wire.private_ip_addresses.iter().collect();
         listed.sort_by_key(|a| !a.primary);
-        let texts = wire
+        let addresses = wire
             .private_ip_address
             .iter()
             .chain(listed.iter().map(|a| &a.private_ip_address))
@@ -122,13 +117,12 @@ impl Interface {
             region: zone
                 .trim_end_matches(|c: char| c.is_ascii_lowercase())
                 .to_owned(),
-            addresses: parse_all(texts, &wire.network_interface_id, notes),
-            prefixes: parse_all(prefixes, &wire.network_interface_id, notes),
-            public_addresses: parse_all(public, &wire.network_interface_id, notes),
+            addresses: once_each(addresses),
+            prefixes: once_each(prefixes),
+            public_addresses: once_each(public),
             groups,
             instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
-            lifetime: wire.closegate_absent_until.unwrap_or(0)
-                ..wire.closegate_gone_at.unwrap_or(u64::MAX),
+            lifetime: wire.absent_until.unwrap_or(0)..wire.gone_at.unwrap_or(u64::MAX),
             label: [wire::name_tag(&wire.tag_set), wire.description.clone()]
                 .into_iter()
                 .find(|text| !text.is_empty())
@@ -152,23 +146,14 @@ impl Interface {
     }
 }
 
-/// Parses what parses, once each, and notes the rest.
-fn parse_all<'a, T: std::str::FromStr + PartialEq>(
-    texts: impl Iterator<Item = &'a String>,
-    interface: &str,
-    notes: &mut Vec<Note>,
-) -> Vec<T> {
-    let mut parsed = Vec::new();
-    for text in texts {
-        match text.parse() {
-            Ok(value) if parsed.contains(&value) => {}
-            Ok(value) => parsed.push(value),
-            Err(_) => notes.push(Note::new(format!(
-                "{interface}: `{text}` is not an address or prefix and was left out"
-            ))),
+fn once_each<'a, T: Copy + PartialEq + 'a>(all: impl Iterator<Item = &'a T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for &value in all {
+        if !once.contains(&value) {
+            once.push(value);
         }
     }
-    parsed
+    once
 }
 
 /// Private address → interfaces. Several, where VPCs overlap.

@@ -1,31 +1,39 @@
 //! Stage 1: the snapshot of the account's network configuration.
 //!
 //! A directory of `aws ec2 describe-*` JSON in; an [`Inventory`] out, connected
-//! and indexed. A file that cannot be read as JSON is an error that names file
-//! and place; a value inside one that makes no sense costs that value and leaves
-//! a [`Note`].
+//! and indexed. A file or a value that can't be used is an error that names file and
+//! place; what is missing, ambiguous or out of date leaves a [`Note`].
 
 mod ask;
+mod document;
+mod error;
 mod gates;
 mod groups;
+mod history;
 mod interfaces;
+mod json;
+mod lacking;
+mod list;
 mod prefix_lists;
 mod ranges;
 mod reach;
 mod reserved;
 mod services;
 mod snapshot;
+mod unread;
 mod wire;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub use ask::{Answer, Party, SideAnswer, UnknownParty};
+pub use error::InventoryError;
 pub(crate) use gates::CompiledTarget;
 pub use gates::{Admission, Gates, Packet, Peer};
 pub use groups::{Direction, Group, Rule, RulePorts, RuleProtocol, Target, Upkeep};
 pub use interfaces::{Interface, InterfaceKind};
+pub use json::Misfit;
 pub use prefix_lists::{Keeper, PrefixList};
 pub use reach::Way;
 pub use services::Services;
@@ -63,39 +71,6 @@ index! {
 index! {
     /// An interface of the inventory; positions follow the ids' order.
     InterfaceIx
-}
-
-/// Why an inventory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum InventoryError {
-    /// The path is not a directory.
-    #[error("inventory `{}` is not a directory; name the one that holds the output of `aws ec2 describe-security-groups` and the rest", .0.display())]
-    NotADirectory(PathBuf),
-    /// A file could not be read.
-    #[error("inventory file `{}` can't be read: {source}; make it readable or move it out of the directory", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file is not the JSON it should be.
-    #[error("inventory file `{}`{} is not what `aws ec2 describe-*` prints: {source}; fetch it again or move it out of the directory",
-            path.display(), key.map(|k| format!(", key `{k}`,")).unwrap_or_default())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The top-level key, when the file as a whole was readable.
-        key: Option<&'static str>,
-        /// Where and what.
-        source: serde_json::Error,
-    },
-    /// No security groups anywhere below the directory.
-    #[error("inventory `{}` holds no security groups; save the output of `aws ec2 describe-security-groups` and `aws ec2 describe-network-interfaces` there", .0.display())]
-    NoGroups(PathBuf),
-    /// No interfaces anywhere below the directory.
-    #[error("inventory `{}` holds no network interfaces; save the output of `aws ec2 describe-network-interfaces` there", .0.display())]
-    NoInterfaces(PathBuf),
 }
 
 /// Something the report says about the inventory: what is missing or odd, and
@@ -164,7 +139,7 @@ impl Inventory {
         let (snapshot, ()) = rayon::join(|| Snapshot::read_dir(dir), prepare);
         let mut snapshot = snapshot?;
         if let Some(ranges) = ranges {
-            snapshot.read_file(ranges)?;
+            snapshot.read_file(ranges, ranges, None)?;
         }
         Self::connect(snapshot, dir)
     }
@@ -174,6 +149,8 @@ impl Inventory {
         files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, InventoryError> {
         let mut snapshot = Snapshot::default();
+        let mut files: Vec<_> = files.into_iter().collect();
+        files.sort_by_key(|&(name, _)| name);
         for (name, bytes) in files {
             snapshot.read_bytes(Path::new(name), bytes)?;
         }
@@ -181,20 +158,27 @@ impl Inventory {
     }
 
     fn connect(mut snapshot: Snapshot, dir: &Path) -> Result<Self, InventoryError> {
-        let mut notes = std::mem::take(&mut snapshot.notes);
+        snapshot.settle();
+        let missing = |what| InventoryError::Missing {
+            dir: dir.to_path_buf(),
+            what,
+            unread: snapshot.unread.list(),
+        };
         if snapshot.groups.is_empty() {
-            return Err(InventoryError::NoGroups(dir.to_path_buf()));
+            return Err(missing("security groups"));
         }
         if snapshot.interfaces.is_empty() {
-            return Err(InventoryError::NoInterfaces(dir.to_path_buf()));
+            return Err(missing("network interfaces"));
         }
+        let mut notes = std::mem::take(&mut snapshot.notes);
+        notes.extend(lacking::notes(&snapshot));
         for (key, cost) in OPTIONAL {
             if !snapshot.present.contains(key) {
                 notes.push(Note::new(format!("the inventory has no {key}: {cost}")));
             }
         }
         let mut groups = connect_groups(&snapshot, &mut notes);
-        let interfaces = connect_interfaces(&snapshot, &groups, &mut notes);
+        let interfaces = connect_interfaces(&snapshot, &groups);
         for (position, interface) in interfaces.iter().enumerate() {
             let present = !interface.is_gone();
             for &group in interface.groups.iter().filter(|_| present) {
@@ -356,17 +340,12 @@ impl Inventory {
 fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
     for wire in &snapshot.groups {
-        let (mut rules, mut unreadable) =
-            groups::flatten(Direction::Egress, &wire.ip_permissions_egress);
-        let (ingress, more) = groups::flatten(Direction::Ingress, &wire.ip_permissions);
-        rules.extend(ingress);
-        unreadable.extend(more);
-        for text in unreadable {
-            notes.push(Note::new(format!(
-                "{}: rule `{text}` can't be read and was left out",
-                wire.group_id
-            )));
-        }
+        let egress = groups::flatten(
+            Direction::Egress,
+            wire.ip_permissions_egress.iter().flatten(),
+        );
+        let ingress = groups::flatten(Direction::Ingress, wire.ip_permissions.iter().flatten());
+        let rules = egress.chain(ingress).collect();
         let name = if wire.group_name.is_empty() {
             &wire.group_id
         } else {
@@ -400,19 +379,14 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             known: false,
         });
     }
-    // Pages and accounts may overlap; the first in path order stands.
     groups.sort_by(|a, b| a.id.cmp(&b.id));
-    groups.dedup_by(|later, first| later.id == first.id);
-    for row in &snapshot.rules {
-        let Some(group) = groups::position(&groups, &row.group_id) else {
-            continue;
-        };
-        let Some(rule) = groups::from_row(row) else {
+    for wire::GroupRule { group_id, rule } in &snapshot.rules {
+        let Some(group) = groups::position(&groups, group_id) else {
             continue;
         };
         let known = &mut groups[group.index()].rules;
-        if let Some(same) = known.iter_mut().find(|r| r.same_permission(&rule)) {
-            same.rule_id = rule.rule_id;
+        if let Some(same) = known.iter_mut().find(|r| r.same_permission(rule)) {
+            same.rule_id.clone_from(&rule.rule_id);
         }
     }
     for group in &mut groups {
@@ -446,7 +420,7 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
         .interfaces
         .iter()
         .chain(&snapshot.past)
-        .flat_map(|i| &i.groups)
+        .flat_map(|i| i.groups.iter().flatten())
         .filter(|g| listed.binary_search(&g.group_id.as_str()).is_err())
         .map(|g| (g.group_id.clone(), g.group_name.clone()))
         .collect();
@@ -457,37 +431,27 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
 
 /// Every interface once: as it is, or as it was last.
 fn present_and_past(snapshot: &Snapshot) -> Vec<wire::Interface> {
-    let mut all: Vec<wire::Interface> = snapshot
-        .interfaces
-        .iter()
-        .chain(&snapshot.past)
-        .cloned()
-        .collect();
-    // Stable: pages and accounts may overlap, and the first in path order stands.
+    let all = snapshot.interfaces.iter().chain(&snapshot.past);
+    let mut all: Vec<wire::Interface> = all.cloned().collect();
     all.sort_by(|a, b| {
-        let gone = |i: &wire::Interface| std::cmp::Reverse(i.closegate_gone_at.unwrap_or(u64::MAX));
+        let gone = |i: &wire::Interface| std::cmp::Reverse(i.gone_at.unwrap_or(u64::MAX));
         (&a.network_interface_id, gone(a)).cmp(&(&b.network_interface_id, gone(b)))
     });
     all.dedup_by(|older, newer| {
         let same = older.network_interface_id == newer.network_interface_id;
-        if same && older.closegate_gone_at.is_some() {
-            // It was there before, from nobody knows when.
-            newer.closegate_absent_until = None;
+        if same && older.gone_at.is_some() {
+            // It was there before, and nothing says from when on.
+            newer.absent_until = None;
         }
         same
     });
     all
 }
 
-fn connect_interfaces(
-    snapshot: &Snapshot,
-    groups: &[Group],
-    notes: &mut Vec<Note>,
-) -> Vec<Interface> {
+fn connect_interfaces(snapshot: &Snapshot, groups: &[Group]) -> Vec<Interface> {
     let mut instance_names: Vec<(&str, String)> = snapshot
-        .reservations
+        .instances
         .iter()
-        .flat_map(|r| &r.instances)
         .map(|i| (i.instance_id.as_str(), wire::name_tag(&i.tags)))
         .collect();
     instance_names.sort();
@@ -499,6 +463,7 @@ fn connect_interfaces(
             let mut carried: Vec<GroupIx> = wire
                 .groups
                 .iter()
+                .flatten()
                 .filter_map(|g| groups::position(groups, &g.group_id))
                 .collect();
             carried.sort_unstable();
@@ -506,7 +471,7 @@ fn connect_interfaces(
             let vpc = vpcs.get(wire.vpc_id.as_str()).cloned();
             let vpc = vpc.unwrap_or_else(|| Arc::from(wire.vpc_id.as_str()));
             vpcs.insert(Arc::clone(&vpc));
-            let mut interface = Interface::from_wire(wire, vpc, carried, notes);
+            let mut interface = Interface::from_wire(wire, vpc, carried);
             let instance = interface.instance.as_deref().unwrap_or_default();
             if let Ok(found) = instance_names.binary_search_by(|(id, _)| (*id).cmp(instance))
                 && wire::name_tag(&wire.tag_set).is_empty()
@@ -539,11 +504,8 @@ fn vpc_blocks(snapshot: &Snapshot) -> HashMap<String, AddressSet> {
             .ipv6_cidr_block_association_set
             .iter()
             .map(|b| &b.ipv6_cidr_block);
-        let texts = std::iter::once(&vpc.cidr_block)
-            .chain(v4)
-            .chain(v6)
-            .flatten();
-        let prefixes: Vec<ipnet::IpNet> = texts.filter_map(|text| text.parse().ok()).collect();
+        let blocks = std::iter::once(&vpc.cidr_block).chain(v4).chain(v6);
+        let prefixes: Vec<ipnet::IpNet> = blocks.flatten().copied().collect();
         AddressSet::new(&prefixes)
     };
     snapshot

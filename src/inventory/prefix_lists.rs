@@ -133,19 +133,11 @@ pub(super) fn join(
             .max()
             .expect("a chunk is never empty");
         let entries = snapshot.entries.iter().filter(|(list, _)| list == id);
-        let texts = group
-            .iter()
-            .flat_map(|l| &l.cidrs)
-            .chain(entries.map(|(_, entry)| &entry.cidr));
-        let mut prefixes: Vec<IpNet> = Vec::new();
-        for text in texts {
-            match text.parse() {
-                Ok(prefix) => prefixes.push(prefix),
-                Err(_) => notes.push(Note::new(format!(
-                    "{id}: `{text}` is not a prefix and was left out"
-                ))),
-            }
-        }
+        let inline = group.iter().flat_map(|l| &l.cidrs);
+        let prefixes: Vec<IpNet> = inline
+            .chain(entries.map(|(_, entry)| &entry.cidr))
+            .copied()
+            .collect();
         let endpoint_vpcs = gateway_vpcs(snapshot, name);
         let aws_owned =
             group.iter().any(|l| l.owner_id == "AWS") || name.starts_with("com.amazonaws.");

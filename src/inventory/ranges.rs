@@ -64,18 +64,17 @@ impl ServiceRanges {
     fn index(prefixes: Vec<ServicePrefix>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (service, prefix) in prefixes.iter().enumerate() {
-            match prefix.ip_prefix.parse::<IpNet>() {
-                Ok(IpNet::V4(net)) => v4.push(Segment {
+            match prefix.ip_prefix {
+                IpNet::V4(net) => v4.push(Segment {
                     start: u128::from(net.network().to_bits()),
                     end: u128::from(net.broadcast().to_bits()),
                     service,
                 }),
-                Ok(IpNet::V6(net)) => v6.push(Segment {
+                IpNet::V6(net) => v6.push(Segment {
                     start: net.network().to_bits(),
                     end: net.broadcast().to_bits(),
                     service,
                 }),
-                Err(_) => {}
             }
         }
         Self {
@@ -104,7 +103,7 @@ impl ServiceRanges {
             .prefixes
             .iter()
             .filter(|p| p.service == service && p.region == region)
-            .filter_map(|p| p.ip_prefix.parse().ok())
+            .map(|p| p.ip_prefix)
             .collect();
         AddressSet::new(&nets)
     }
@@ -193,7 +192,7 @@ fn bundled() -> ServiceRanges {
         let (service, region) = (words.next(), words.next());
         let (service, region) = (service.unwrap_or_default(), region.unwrap_or_default());
         words.map(move |prefix| ServicePrefix {
-            ip_prefix: prefix.to_owned(),
+            ip_prefix: prefix.parse().expect("the table holds prefixes"),
             service: service.to_owned(),
             region: region.to_owned(),
         })

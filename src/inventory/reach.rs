@@ -139,13 +139,12 @@ fn behind_middleboxes(routes: &[wire::Route]) -> AddressSet {
         .filter_map(|route| {
             let destination = route
                 .destination_cidr_block
-                .as_ref()
-                .or(route.destination_ipv6_cidr_block.as_ref())?;
+                .or(route.destination_ipv6_cidr_block)?;
             let endpoint = route.gateway_id.as_ref();
             let middlebox = endpoint.is_some_and(|id| id.starts_with("vpce-"))
                 || route.network_interface_id.is_some()
                 || route.instance_id.is_some();
-            Some((destination.parse().ok()?, middlebox))
+            Some((destination, middlebox))
         })
         .collect();
     by_length.sort_by_key(|(net, _)| net.prefix_len());
@@ -214,7 +213,7 @@ impl Inventory {
 
     /// Whether the inventory knows a way from one to the other.
     pub fn path_between(&self, a: &Interface, b: &Interface) -> bool {
-        self.way(a, b) != Way::Unknown || a.vpc == b.vpc
+        self.way(a, b) != Way::Unknown
     }
 
     /// Whether rules of one direction at `at` may name the groups of `peer`.

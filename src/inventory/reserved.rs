@@ -22,13 +22,13 @@ impl Reserved {
         for vpc in &snapshot.vpcs {
             let more = vpc.cidr_block_association_set.iter();
             let blocks = std::iter::once(&vpc.cidr_block).chain(more.map(|b| &b.cidr_block));
-            for address in blocks.filter_map(|block| nth(block.as_deref()?, 2)) {
+            for address in blocks.filter_map(|&block| nth(block?, 2)) {
                 let holders = reserved.resolvers.entry(address).or_default();
                 holders.push(vpc.vpc_id.clone());
             }
         }
         for subnet in &snapshot.subnets {
-            if let Some(address) = subnet.cidr_block.as_deref().and_then(|block| nth(block, 1)) {
+            if let Some(address) = subnet.cidr_block.and_then(|block| nth(block, 1)) {
                 let holders = reserved.routers.entry(address).or_default();
                 holders.push(subnet.subnet_id.clone());
             }
@@ -50,8 +50,8 @@ impl Reserved {
 }
 
 /// The address at a place in an IPv4 block; IPv6 blocks keep none.
-fn nth(block: &str, n: u32) -> Option<IpAddr> {
-    match block.parse().ok()? {
+fn nth(block: IpNet, n: u32) -> Option<IpAddr> {
+    match block {
         IpNet::V4(net) => {
             let bits = net.network().to_bits().checked_add(n)?;
             Some(IpAddr::from(bits.to_be_bytes()))

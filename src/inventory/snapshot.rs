@@ -1,111 +1,184 @@
 //! Reading the files: every top-level key of every page, whatever the file's name.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::document::{Document, is_named_json};
+use super::history::{Age, History, is_manifest};
+use super::json::{Misfit, Place, Wire};
+use super::list::{List, Origin};
+use super::unread::Unread;
 use super::wire;
 use super::{InventoryError, Note};
 
 /// Everything found in the files, in path order, not yet connected.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
-    pub(super) groups: Vec<wire::Group>,
-    pub(super) rules: Vec<wire::GroupRule>,
-    pub(super) interfaces: Vec<wire::Interface>,
-    /// Those of snapshots that a later one of the same account and region replaces.
+    pub(super) groups: List<wire::Group>,
+    pub(super) rules: List<wire::GroupRule>,
+    pub(super) interfaces: List<wire::Interface>,
+    /// Those of older snapshots of the same account and region, and those that AWS Config saw deleted.
     pub(super) past: Vec<wire::Interface>,
-    pub(super) vpcs: Vec<wire::Vpc>,
-    pub(super) subnets: Vec<wire::Subnet>,
-    pub(super) prefix_lists: Vec<wire::PrefixList>,
+    pub(super) vpcs: List<wire::Vpc>,
+    pub(super) subnets: List<wire::Subnet>,
+    pub(super) prefix_lists: List<wire::PrefixList>,
     /// Entries with the id of their list.
-    pub(super) entries: Vec<(String, wire::Entry)>,
-    pub(super) endpoints: Vec<wire::Endpoint>,
-    pub(super) peerings: Vec<wire::Peering>,
-    pub(super) transit_gateways: Vec<wire::TransitGateway>,
-    pub(super) attachments: Vec<wire::TransitGatewayVpcAttachment>,
-    pub(super) nat_gateways: Vec<wire::NatGateway>,
-    pub(super) route_tables: Vec<wire::RouteTable>,
-    pub(super) group_vpcs: Vec<wire::GroupVpc>,
-    pub(super) flow_logs: Vec<wire::FlowLog>,
-    pub(super) reservations: Vec<wire::Reservation>,
+    pub(super) entries: List<(String, wire::Entry)>,
+    pub(super) endpoints: List<wire::Endpoint>,
+    pub(super) peerings: List<wire::Peering>,
+    pub(super) transit_gateways: List<wire::TransitGateway>,
+    pub(super) attachments: List<wire::TransitGatewayVpcAttachment>,
+    pub(super) nat_gateways: List<wire::NatGateway>,
+    pub(super) route_tables: List<wire::RouteTable>,
+    pub(super) group_vpcs: List<wire::GroupVpc>,
+    pub(super) flow_logs: List<wire::FlowLog>,
+    pub(super) instances: List<wire::Instance>,
     pub(super) ranges: Vec<wire::ServicePrefix>,
     /// Top-level keys that were there at all, even with an empty list.
     pub(super) present: Vec<&'static str>,
+    /// The files that closegate can't use.
+    pub(super) unread: Unread,
     pub(super) notes: Vec<Note>,
+    /// The files' names for notes, in path order.
+    files: Vec<String>,
 }
 
-/// Every top-level key that is read; the contract's list, and `prefixes` for
-/// ip-ranges.json.
-const KEYS: &[(&str, Reader)] = &[
-    ("SecurityGroups", |s, v| extend(&mut s.groups, v)),
-    ("SecurityGroupRules", |s, v| extend(&mut s.rules, v)),
-    ("NetworkInterfaces", |s, v| extend(&mut s.interfaces, v)),
-    ("Vpcs", |s, v| extend(&mut s.vpcs, v)),
-    ("Subnets", |s, v| extend(&mut s.subnets, v)),
-    ("PrefixLists", |s, v| extend(&mut s.prefix_lists, v)),
-    ("VpcEndpoints", |s, v| extend(&mut s.endpoints, v)),
-    ("VpcPeeringConnections", |s, v| extend(&mut s.peerings, v)),
-    ("TransitGateways", |s, v| extend(&mut s.transit_gateways, v)),
-    ("TransitGatewayVpcAttachments", |s, v| {
-        extend(&mut s.attachments, v)
-    }),
-    ("NatGateways", |s, v| extend(&mut s.nat_gateways, v)),
-    ("RouteTables", |s, v| extend(&mut s.route_tables, v)),
-    ("SecurityGroupVpcAssociations", |s, v| {
-        extend(&mut s.group_vpcs, v)
-    }),
-    ("FlowLogs", |s, v| extend(&mut s.flow_logs, v)),
-    ("Reservations", |s, v| extend(&mut s.reservations, v)),
-    ("prefixes", |s, v| extend(&mut s.ranges, v)),
-    ("ipv6_prefixes", |s, v| extend(&mut s.ranges, v)),
+/// A list that `aws ec2 describe-*` prints.
+struct Listing {
+    /// Its top-level key; the contract's list, and those of ip-ranges.json.
+    key: &'static str,
+    /// The members that tell its things from those of all lists further down, where the key is missing or another, as
+    /// `--query` leaves them.
+    marks: &'static [&'static str],
+    read: fn(&mut Snapshot, Value, Place<'_>, Origin) -> Result<(), Misfit>,
+}
+
+macro_rules! listings {
+    ($($key:literal [$($mark:literal)+] => $list:ident;)*) => {
+        &[$(Listing {
+            key: $key,
+            marks: &[$($mark),+],
+            read: |snapshot, value, at, origin| {
+                snapshot.$list.add(list(value, at)?, origin);
+                Ok(())
+            },
+        }),*]
+    };
+}
+
+const LISTINGS: &[&[Listing]] = &[
+    listings! {
+        "SecurityGroups" ["GroupId" "IpPermissions"] => groups;
+        "SecurityGroupRules" ["SecurityGroupRuleId" "IsEgress"] => rules;
+        "Subnets" ["SubnetId" "CidrBlock"] => subnets;
+        "Vpcs" ["VpcId" "CidrBlock"] => vpcs;
+        "PrefixLists" ["PrefixListId" "PrefixListName"] => prefix_lists;
+        "VpcEndpoints" ["VpcEndpointId" "ServiceName"] => endpoints;
+        "VpcPeeringConnections" ["RequesterVpcInfo" "AccepterVpcInfo"] => peerings;
+        "TransitGatewayVpcAttachments" ["TransitGatewayAttachmentId" "VpcId"] => attachments;
+        "TransitGateways" ["TransitGatewayId" "Options"] => transit_gateways;
+        "NatGateways" ["NatGatewayId" "NatGatewayAddresses"] => nat_gateways;
+        "RouteTables" ["RouteTableId" "Routes"] => route_tables;
+        "SecurityGroupVpcAssociations" ["GroupId" "VpcId" "State"] => group_vpcs;
+        "FlowLogs" ["FlowLogId" "LogFormat"] => flow_logs;
+        "Instances" ["InstanceId" "ImageId"] => instances;
+    },
+    &[
+        Listing {
+            key: "NetworkInterfaces",
+            marks: &["NetworkInterfaceId", "Groups"],
+            read: |snapshot, value, at, origin| {
+                let all: Vec<wire::Interface> = list(value, at)?;
+                let (gone, here): (Vec<_>, Vec<_>) =
+                    all.into_iter().partition(|i| i.gone_at.is_some());
+                snapshot.past.extend(gone);
+                snapshot.interfaces.add(here, origin);
+                Ok(())
+            },
+        },
+        Listing {
+            key: "Reservations",
+            marks: &["ReservationId", "Instances"],
+            read: |snapshot, value, at, origin| {
+                let all: Vec<wire::Reservation> = list(value, at)?;
+                let instances = all.into_iter().flat_map(|r| r.instances);
+                snapshot.instances.add(instances, origin);
+                Ok(())
+            },
+        },
+        Listing {
+            key: "prefixes",
+            marks: &["ip_prefix", "service"],
+            read: |snapshot, value, at, _| {
+                snapshot
+                    .ranges
+                    .extend(list::<wire::ServicePrefix>(value, at)?);
+                Ok(())
+            },
+        },
+        Listing {
+            key: "ipv6_prefixes",
+            marks: &["ipv6_prefix", "service"],
+            read: |snapshot, value, at, _| {
+                snapshot
+                    .ranges
+                    .extend(list::<wire::ServicePrefix>(value, at)?);
+                Ok(())
+            },
+        },
+    ],
 ];
 
-type Reader = fn(&mut Snapshot, Value) -> Result<(), serde_json::Error>;
+fn listings() -> impl Iterator<Item = &'static Listing> {
+    LISTINGS.iter().copied().flatten()
+}
 
-fn extend<T: DeserializeOwned>(into: &mut Vec<T>, value: Value) -> Result<(), serde_json::Error> {
-    into.extend(serde_json::from_value::<Option<Vec<T>>>(value)?.unwrap_or_default());
-    Ok(())
+/// null stands for an empty list.
+fn list<T: Wire + Ord>(value: Value, at: Place<'_>) -> Result<Vec<T>, Misfit> {
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    Vec::read(value, at)
+}
+
+/// The listing that a thing belongs to, by its members.
+fn recognise(thing: &Value) -> Option<&'static Listing> {
+    let members = thing.as_object()?;
+    listings().find(|listing| listing.marks.iter().all(|&mark| members.contains_key(mark)))
+}
+
+/// A list belongs to the listing of any thing in it: if the rest doesn't fit, that is an error with its place.
+fn recognise_any(things: &[Value]) -> Option<&'static Listing> {
+    things.iter().find_map(recognise)
 }
 
 impl Snapshot {
-    /// Reads every JSON file under `dir`, sub-directories included.
+    /// Reads every JSON file under `dir`, sub-directories included. Names that begin with a dot are passed over.
     pub(super) fn read_dir(dir: &Path) -> Result<Self, InventoryError> {
         if !dir.is_dir() {
             return Err(InventoryError::NotADirectory(dir.to_path_buf()));
         }
         let mut snapshot = Self::default();
-        let mut paths = Vec::new();
-        let walk = walkdir::WalkDir::new(dir)
-            .follow_links(true)
-            .sort_by_file_name();
-        for entry in walk {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() => paths.push(entry.into_path()),
-                Ok(_) => {}
-                Err(error) => snapshot
-                    .notes
-                    .push(Note::new(format!("inventory: {error}"))),
-            }
-        }
-        let history = History::of(&paths, &mut snapshot.notes);
+        let paths = snapshot.find(dir)?;
+        let history = History::of(&paths, &mut snapshot.notes)?;
         for path in &paths {
+            let name = path.strip_prefix(dir).unwrap_or(path);
+            let time = history.time(path);
             let before = snapshot.interfaces.len();
-            match history.place(path) {
-                Place::Current { absent_until } => {
-                    snapshot.read_file(path)?;
-                    for interface in &mut snapshot.interfaces[before..] {
-                        interface.closegate_absent_until = absent_until;
+            match history.age(path) {
+                Age::Current { absent_until } => {
+                    snapshot.read_file(path, name, time)?;
+                    for interface in snapshot.interfaces.since(before) {
+                        interface.absent_until = absent_until;
                     }
                 }
-                Place::Past { gone_at } => {
+                Age::Past { gone_at } => {
                     let mut past = Self::default();
-                    past.read_file(path)?;
-                    for mut interface in past.interfaces {
-                        interface.closegate_gone_at = Some(gone_at);
+                    past.read_file(path, name, time)?;
+                    snapshot.past.append(&mut past.past);
+                    for (mut interface, _) in past.interfaces.take() {
+                        interface.gone_at = Some(gone_at);
                         snapshot.past.push(interface);
                     }
                 }
@@ -114,164 +187,231 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    pub(super) fn read_file(&mut self, path: &Path) -> Result<(), InventoryError> {
-        let named_json = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("json"));
-        let bytes = fs::read(path).map_err(|source| InventoryError::Unreadable {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        let looks_like_json = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
-        if !named_json && !looks_like_json {
-            return Ok(());
-        }
-        self.read_bytes(path, &bytes)
-    }
-
-    /// Reads one file's text; pages that were appended to one file are read one
-    /// after the other.
-    pub(super) fn read_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<(), InventoryError> {
-        for page in serde_json::Deserializer::from_slice(bytes).into_iter::<Value>() {
-            let page = page.map_err(|source| InventoryError::Json {
-                path: path.to_path_buf(),
-                key: None,
-                source,
-            })?;
-            if let Value::Object(page) = page {
-                self.read_page(path, page)?;
+    /// The regular files below a directory, in path order.
+    fn find(&mut self, dir: &Path) -> Result<Vec<PathBuf>, InventoryError> {
+        let is_hidden = |path: &Path| {
+            let below = path.strip_prefix(dir).unwrap_or(path);
+            let mut parts = below.components();
+            parts.any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
+        };
+        let mut paths = Vec::new();
+        let walk = walkdir::WalkDir::new(dir)
+            .follow_links(true)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.path()));
+        for entry in walk {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => paths.push(entry.into_path()),
+                Ok(entry) if !entry.file_type().is_dir() && is_named_json(entry.path()) => {
+                    let name = entry.path().strip_prefix(dir).unwrap_or(entry.path());
+                    self.unread.add(name, "not a regular file");
+                }
+                Ok(_) => {}
+                Err(error) if error.path().is_some_and(is_hidden) => {}
+                Err(error) => {
+                    let path = error.path().unwrap_or(dir).to_path_buf();
+                    let source = match error.loop_ancestor() {
+                        Some(ancestor) => std::io::Error::other(format!(
+                            "it is a link to `{}`, which holds it",
+                            ancestor.display()
+                        )),
+                        None => error.into(),
+                    };
+                    return Err(InventoryError::Unreadable { path, source });
+                }
             }
         }
-        Ok(())
+        Ok(paths)
     }
 
-    fn read_page(
+    /// Reads one file; `name` is for notes, `time` when its snapshot was made.
+    pub(super) fn read_file(
         &mut self,
         path: &Path,
-        mut page: Map<String, Value>,
+        name: &Path,
+        time: Option<u64>,
     ) -> Result<(), InventoryError> {
-        for &(key, read) in KEYS {
-            let Some(value) = page.remove(key) else {
-                continue;
-            };
-            if !self.present.contains(&key) {
-                self.present.push(key);
-            }
-            read(self, value).map_err(|source| json_error(path, key, source))?;
+        match Document::read(path)? {
+            Document::Pages(pages) => self.read_pages(path, name, pages, time),
+            Document::Other => Ok(()),
         }
-        let Some(entries) = page.remove("Entries") else {
-            return Ok(());
+    }
+
+    /// Reads text that is in memory already.
+    pub(super) fn read_bytes(&mut self, name: &Path, bytes: &[u8]) -> Result<(), InventoryError> {
+        match Document::parse(name, bytes)? {
+            Document::Pages(pages) => self.read_pages(name, name, pages, None),
+            Document::Other => Ok(()),
+        }
+    }
+
+    fn read_pages(
+        &mut self,
+        path: &Path,
+        name: &Path,
+        pages: Vec<Value>,
+        time: Option<u64>,
+    ) -> Result<(), InventoryError> {
+        let origin = Origin {
+            time,
+            file: self.files.len(),
         };
-        let mut found: Vec<wire::Entry> = Vec::new();
-        extend(&mut found, entries).map_err(|source| json_error(path, "Entries", source))?;
-        let list = page
-            .get("PrefixListId")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-            .or_else(|| list_id_in_name(path));
-        match list {
-            Some(list) => self.entries.extend(found.into_iter().map(|e| (list.clone(), e))),
-            None => self.notes.push(Note::new(format!(
-                "{}: prefix list entries that do not say which list they belong to; put the list's id (pl-…) into the file's name",
-                path.display()
-            ))),
+        self.files.push(name.display().to_string());
+        if pages.is_empty() {
+            self.unread.add(name, "empty");
+        }
+        for page in pages {
+            self.read_page(name, page, origin)
+                .map_err(|misfit| InventoryError::Value {
+                    path: path.to_path_buf(),
+                    misfit,
+                })?;
         }
         Ok(())
     }
-}
 
-/// Snapshots of one account and region that lie side by side: each in a directory with a manifest that tells
-/// its time, and with the same files below it.
-struct History {
-    /// By directory.
-    times: BTreeMap<PathBuf, u64>,
-    /// By path below such a directory: when there was such a file, in order.
-    files: BTreeMap<PathBuf, Vec<u64>>,
-}
-
-/// What a file is to the others of its name.
-#[derive(Debug, PartialEq, Eq)]
-enum Place {
-    /// The newest, and when the one before it was made.
-    Current { absent_until: Option<u64> },
-    /// Another was made at this time.
-    Past { gone_at: u64 },
-}
-
-impl History {
-    fn of(paths: &[PathBuf], notes: &mut Vec<Note>) -> Self {
-        let mut times = BTreeMap::new();
-        for path in paths.iter().filter(|path| path.ends_with("manifest.json")) {
-            let manifest =
-                fs::read(path).map(|bytes| serde_json::from_slice::<wire::Manifest>(&bytes));
-            // A file of that name that is something else.
-            let (Some(dir), Ok(Ok(manifest))) = (path.parent(), manifest) else {
-                continue;
-            };
-            times.insert(dir.to_path_buf(), manifest.collected_at);
-            for refused in manifest.refused {
-                let wire::Refused {
-                    account,
-                    region,
-                    operation,
-                    code,
-                    cost,
-                } = refused;
-                notes.push(Note::new(format!(
-                    "{operation} was refused in {account} {region} ({code}){}{cost}",
-                    if cost.is_empty() { "" } else { ": " },
-                )));
+    fn read_page(&mut self, name: &Path, page: Value, origin: Origin) -> Result<(), Misfit> {
+        match page {
+            // As `jq -s` collects pages.
+            Value::Array(pages) if !pages.is_empty() && pages.iter().all(holds_listings) => {
+                for page in pages {
+                    self.read_page(name, page, origin)?;
+                }
+                Ok(())
             }
-        }
-        let mut history = Self {
-            times,
-            files: BTreeMap::new(),
-        };
-        for path in paths {
-            if let Some((time, file)) = history.find(path) {
-                history
-                    .files
-                    .entry(file.to_path_buf())
-                    .or_default()
-                    .push(time);
-            }
-        }
-        history
-            .files
-            .values_mut()
-            .for_each(|times| times.sort_unstable());
-        history
-    }
-
-    /// The time of the snapshot that a file is of, and its path in there.
-    fn find<'a>(&self, path: &'a Path) -> Option<(u64, &'a Path)> {
-        let dir = path
-            .ancestors()
-            .skip(1)
-            .find(|dir| self.times.contains_key(*dir))?;
-        Some((self.times[dir], path.strip_prefix(dir).ok()?))
-    }
-
-    fn place(&self, path: &Path) -> Place {
-        let Some((time, file)) = self.find(path) else {
-            return Place::Current { absent_until: None };
-        };
-        let times = &self.files[file];
-        match times.iter().find(|&&later| later > time) {
-            Some(&gone_at) => Place::Past { gone_at },
-            None => Place::Current {
-                absent_until: times.iter().rev().find(|&&earlier| earlier < time).copied(),
+            Value::Array(things) => match (recognise_any(&things), list_id_in_name(name)) {
+                (Some(listing), _) => {
+                    self.read_listing(listing, Value::Array(things), Place::Top(""), origin)
+                }
+                (None, Some(id)) if are_entries(&things) => {
+                    self.read_entries(&id, Value::Array(things), Place::Top(""), origin)
+                }
+                (None, _) => {
+                    self.unread.add_value(name, &Value::Array(things));
+                    Ok(())
+                }
             },
+            Value::Object(object) => self.read_object(name, object, origin),
+            other => {
+                self.unread.add_value(name, &other);
+                Ok(())
+            }
         }
+    }
+
+    fn read_object(
+        &mut self,
+        name: &Path,
+        mut object: Map<String, Value>,
+        origin: Origin,
+    ) -> Result<(), Misfit> {
+        let mut found = false;
+        if let Some(entries) = object.remove("Entries") {
+            found = true;
+            let id = object
+                .get("PrefixListId")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+                .or_else(|| list_id_in_name(name));
+            match id {
+                Some(id) => self.read_entries(&id, entries, Place::Top("Entries"), origin)?,
+                None => self.notes.push(Note::new(format!(
+                    "{}: prefix list entries that do not say which list they belong to; put the list's id (pl-…) into the file's name",
+                    name.display()
+                ))),
+            }
+        }
+        for (key, value) in &mut object {
+            let known = listings().find(|listing| listing.key == key);
+            let by_content = || recognise_any(value.as_array()?);
+            if let Some(listing) = known.or_else(by_content) {
+                found = true;
+                self.read_listing(listing, value.take(), Place::Top(key), origin)?;
+            }
+        }
+        let page = Value::Object(object);
+        if found || (name.ends_with("manifest.json") && is_manifest(&page)) {
+            return Ok(());
+        }
+        // One thing, as `--query 'SecurityGroups[0]'` prints it.
+        if let Some(listing) = recognise(&page) {
+            return self.read_listing(listing, Value::Array(vec![page]), Place::Top(""), origin);
+        }
+        self.unread.add_value(name, &page);
+        Ok(())
+    }
+
+    fn read_listing(
+        &mut self,
+        listing: &'static Listing,
+        value: Value,
+        at: Place<'_>,
+        origin: Origin,
+    ) -> Result<(), Misfit> {
+        if !self.present.contains(&listing.key) {
+            self.present.push(listing.key);
+        }
+        (listing.read)(self, value, at, origin)
+    }
+
+    fn read_entries(
+        &mut self,
+        id: &str,
+        value: Value,
+        at: Place<'_>,
+        origin: Origin,
+    ) -> Result<(), Misfit> {
+        let entries: Vec<wire::Entry> = list(value, at)?;
+        let entries = entries.into_iter().map(|entry| (id.to_owned(), entry));
+        self.entries.add(entries, origin);
+        Ok(())
+    }
+
+    /// Leaves everything that has an id once, the newest of each.
+    pub(super) fn settle(&mut self) {
+        let (files, notes) = (&self.files, &mut self.notes);
+        self.groups.settle(files, notes);
+        self.rules.settle(files, notes);
+        self.interfaces.settle(files, notes);
+        self.vpcs.settle(files, notes);
+        self.subnets.settle(files, notes);
+        self.prefix_lists.settle(files, notes);
+        self.endpoints.settle(files, notes);
+        self.peerings.settle(files, notes);
+        self.transit_gateways.settle(files, notes);
+        self.attachments.settle(files, notes);
+        self.nat_gateways.settle(files, notes);
+        self.route_tables.settle(files, notes);
+        self.group_vpcs.settle(files, notes);
+        self.flow_logs.settle(files, notes);
+        self.instances.settle(files, notes);
+        self.entries.keep_newest(files, notes);
+        notes.extend(self.unread.note());
     }
 }
 
-fn json_error(path: &Path, key: &'static str, source: serde_json::Error) -> InventoryError {
-    InventoryError::Json {
-        path: PathBuf::from(path),
-        key: Some(key),
-        source,
-    }
+/// Whether a page has a top-level key that is known.
+fn holds_listings(page: &Value) -> bool {
+    let key = |object: &Map<String, Value>| {
+        let mut known = listings().map(|listing| listing.key).chain(["Entries"]);
+        known.any(|key| object.contains_key(key))
+    };
+    // `Instances` is a member of a reservation as well.
+    page.as_object().is_some_and(key) && recognise(page).is_none()
+}
+
+/// Whether things are a prefix list's entries, which have little else to be known by.
+fn are_entries(things: &[Value]) -> bool {
+    let is_entry = |thing: &Value| {
+        thing.as_object().is_some_and(|members| {
+            members.contains_key("Cidr")
+                && members
+                    .keys()
+                    .all(|key| key == "Cidr" || key == "Description")
+        })
+    };
+    !things.is_empty() && things.iter().all(is_entry)
 }
 
 /// get-managed-prefix-list-entries does not print the id it was called with, so

@@ -2,14 +2,11 @@
 
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use serde::Deserialize;
-
 use crate::net::prefix_of;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The one knob.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Nothing that was not seen.
     #[default]

@@ -3,7 +3,200 @@
 use std::fs;
 
 use crate::cli::fails;
-use crate::common::{closegate, sample};
+use crate::common::{closegate, fixtures, sample};
+
+const RESOLVERS: &str = "# 2027-01-01\nQuad9: 9.9.9.9\n";
+
+/// A configuration that can't be used, and what the one sentence about it says.
+const WRONG: &[(&str, &[&str])] = &[
+    (
+        "[generalise]\nlevl = \"exact\"\n",
+        &[
+            "line 2, column 1: generalise.levl is not a key; did you mean level? there are level, balanced, compact",
+        ],
+    ),
+    (
+        "[generalize]\n",
+        &["line 1, column 2: generalize is not a key; did you mean generalise?"],
+    ),
+    (
+        "[generalise]\nlevel = \"wide\"\n",
+        &["line 2, column 9: generalise.level is `wide`; give exact, balanced or compact"],
+    ),
+    (
+        "[generalise]\nlevel = 5\n",
+        &["line 2, column 9: generalise.level is 5; give exact"],
+    ),
+    (
+        "generalise = 1\n",
+        &["line 1, column 14: generalise is 1; give a table, [generalise]"],
+    ),
+    (
+        "[generalise.balanced]\nwidest = 300\n",
+        &["generalise.balanced.widest is 300; give a prefix length from 8 to 32"],
+    ),
+    (
+        "[generalise.balanced]\ncoverage = 0\n",
+        &["generalise.balanced.coverage is 0; give 1"],
+    ),
+    (
+        "[generalise.balanced]\nexact-up-to = -1\n",
+        &["exact-up-to is -1; give a whole number from 0 on"],
+    ),
+    (
+        "[generalise.balanced]\nrange-from = 1\n",
+        &["range-from is 1; give 2 or more"],
+    ),
+    (
+        "[generalise.compact]\nunpinned-ports = [80, 70000]\n",
+        &[
+            "line 2, column 18: generalise.compact.unpinned-ports is",
+            "[80, 443]",
+            "\"any\"",
+        ],
+    ),
+    (
+        "[generalise.compact]\nunpinned-ports = \"all\"\n",
+        &["unpinned-ports is `all`; give a list of ports"],
+    ),
+    (
+        "[findings.ssh-uot]\n",
+        &["findings.ssh-uot is not a kind of finding; did you mean ssh-out?"],
+    ),
+    (
+        "[findings.irc]\nseverity = \"bad\"\n",
+        &["line 2, column 12: findings.irc.severity is `bad`; give critical, high"],
+    ),
+    (
+        "[findings.port-scan]\nports = 0\n",
+        &["findings.port-scan.ports is 0; give a whole number above 0"],
+    ),
+    (
+        "[findings.port-scan]\nports = 1.5\n",
+        &["findings.port-scan.ports is 1.5"],
+    ),
+    (
+        "[[approve]]\ngroup = \"web\"\nowner = \"y\"\n",
+        &["line 1", "approve, number 1: reason or owner is missing"],
+    ),
+    (
+        "[[approve]]\ngroup = \"web\"\nowner = \"y\"\nreason = \" \"\n",
+        &["reason or owner is missing or empty"],
+    ),
+    (
+        "[approve]\ngroup = \"web\"\n",
+        &["approve is a table; give tables, each [[approve]]"],
+    ),
+    (
+        "[[approve]]\nport = 70000\n",
+        &["line 2, column 8: approve, number 1, port is 70000; give a port from 0 to 65535"],
+    ),
+    (
+        "[[approve]]\nprotocol = \"tcq\"\n",
+        &["protocol is `tcq`; give \"tcp\", \"udp\""],
+    ),
+    (
+        "[[approve]]\ndestination = \"10.0.0.1\"\n",
+        &["destination is `10.0.0.1`; give a list"],
+    ),
+    (
+        "[tables]\ndirectory = \"x\"\n",
+        &["tables.directory is not a key; did you mean dir?"],
+    ),
+    (
+        "[tables]\ndir = 1\n",
+        &["tables.dir is 1; give the path of a directory"],
+    ),
+    (
+        "[tables]\ndir = \"nope\"\n",
+        &[
+            "tables directory `nope` doesn't exist",
+            "closegate tables update",
+        ],
+    ),
+    (
+        "[tables]\ndir = \"closegate.toml\"\n",
+        &["tables directory `closegate.toml` is not a directory"],
+    ),
+    (
+        "[tables]\ndir = \"empty\"\n",
+        &["tables directory `empty` holds neither ip-ranges.json nor public-resolvers.txt"],
+    ),
+    (
+        "[tables]\ndir = \"damaged\"\n",
+        &["table `damaged/ip-ranges.json` can't be used"],
+    ),
+    (
+        "[tables]\nmaxmind = [\"nope.mmdb\"]\n",
+        &["tables.maxmind `nope.mmdb` can't be used", "GeoLite2"],
+    ),
+    ("[generalise\n", &["line 1", "this is not TOML"]),
+    (
+        "[generalise]\nlevel = exact\n",
+        &["line 2, column 9: this is not TOML"],
+    ),
+    (
+        "[generalise]\nlevel = \"exact\"\nlevel = \"compact\"\n",
+        &["line 3, column 1", "duplicate key"],
+    ),
+];
+
+/// What one command refuses, each refuses, with the same words: nothing is found out by the run that was to be the real one.
+#[test]
+fn whatever_reads_a_configuration_refuses_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::create_dir(dir.path().join("damaged")).unwrap();
+    fs::write(dir.path().join("damaged/ip-ranges.json"), "{}").unwrap();
+    let (flows, inventory) = (sample().join("flows/custom"), sample().join("inventory"));
+    let sources = [
+        "--flows",
+        flows.to_str().unwrap(),
+        "--inventory",
+        inventory.to_str().unwrap(),
+    ];
+    for (text, says) in WRONG {
+        fs::write(dir.path().join("closegate.toml"), text).unwrap();
+        let mut said = Vec::new();
+        for words in [
+            vec!["config", "check"],
+            [&["audit", "--out", "run"], &sources[..]].concat(),
+            [&["verify", "--current"], &sources[..]].concat(),
+        ] {
+            let mut command = closegate();
+            command.current_dir(dir.path()).args(words);
+            let done = command.assert();
+            said.push(done.get_output().stderr.clone());
+            fails(done, 2, says);
+        }
+        let sentence = String::from_utf8(said[0].clone()).unwrap();
+        assert!(
+            said.iter().all(|other| *other == said[0]),
+            "{text}: {sentence}"
+        );
+        for word in ["\\u{", "expected one of", "u16", "usize", "invalid type"] {
+            assert!(!sentence.contains(word), "`{word}`: {sentence}");
+        }
+    }
+    // An approval that has expired is fine: the findings say so.
+    let expired =
+        "[[approve]]\ngroup = \"web\"\nreason = \"x\"\nowner = \"y\"\nexpires = 2020-01-31\n";
+    fs::write(dir.path().join("closegate.toml"), expired).unwrap();
+    closegate()
+        .current_dir(dir.path())
+        .args(["config", "check"])
+        .assert()
+        .success();
+    fs::write(dir.path().join("closegate.toml"), [0xff, 0xfe, b'[', 0]).unwrap();
+    fails(
+        closegate()
+            .current_dir(dir.path())
+            .args(["config", "check"])
+            .assert(),
+        2,
+        &["closegate.toml", "save it as UTF-8"],
+    );
+}
 
 /// The configuration is read from where one stands; a key that nobody knows is an
 /// error that shows its line.
@@ -68,7 +261,7 @@ fn a_configuration_is_read_and_a_wrong_one_is_refused() {
         ),
         (
             "[[approve]]\ngroup = \"web\"\nreason = \"x\"\nowner = \"y\"\nexpires = \"soon\"\n",
-            ["approve, number 1", "expires `soon`", "2027-01-31"],
+            ["approve, number 1", "expires is `soon`", "2027-01-31"],
         ),
     ] {
         write(text);
@@ -115,6 +308,23 @@ fn a_configuration_tunes_kinds_and_is_made_and_checked() {
         })
         .collect();
     fs::write(dir.path().join("closegate.toml"), &all).unwrap();
+    // The files that it names have to be there.
+    fails(
+        run(&["config", "check"]).assert(),
+        2,
+        &["GeoLite2-ASN.mmdb"],
+    );
+    for (from, to) in [("asn", "ASN"), ("country", "Country")] {
+        let fixture = fixtures().join(format!("owners-{from}.mmdb"));
+        fs::copy(fixture, dir.path().join(format!("GeoLite2-{to}.mmdb"))).unwrap();
+    }
+    fails(
+        run(&["config", "check"]).assert(),
+        2,
+        &["tables", "doesn't exist"],
+    );
+    fs::create_dir(dir.path().join("tables")).unwrap();
+    fs::write(dir.path().join("tables/public-resolvers.txt"), RESOLVERS).unwrap();
     run(&["config", "check"]).assert().success();
 
     fs::write(

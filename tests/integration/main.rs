@@ -21,6 +21,9 @@ mod help;
 // What commands write, and what they leave alone.
 mod outputs;
 
+// `--threads`, of every command that has it.
+mod threads;
+
 // What a team decides, and what is wrong with it.
 mod configuration;
 
@@ -49,6 +52,9 @@ mod encodings;
 
 // Every way the AWS CLI writes an account down.
 mod inventory;
+mod inventory_damage;
+mod inventory_files;
+mod inventory_mutations;
 
 // Who opened what, and what that is worth.
 mod resolve;

@@ -138,3 +138,71 @@ fn a_finding_says_whose_the_address_is() {
     );
     assert!(!dir.path().join("bad").exists());
 }
+
+/// What is no directory of tables is refused wherever one is named, and a foreign file in one is not replaced.
+#[test]
+fn a_directory_without_tables_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::create_dir(dir.path().join("damaged")).unwrap();
+    fs::write(
+        dir.path().join("damaged/public-resolvers.txt"),
+        "Quad9: 9.9.9\n",
+    )
+    .unwrap();
+    fs::write(dir.path().join("file"), "x").unwrap();
+    for (tables, says) in [
+        ("/nope", "tables directory `/nope` doesn't exist"),
+        ("file", "tables directory `file` is not a directory"),
+        ("empty", "tables directory `empty` holds neither"),
+        (
+            "damaged",
+            "table `damaged/public-resolvers.txt` can't be used",
+        ),
+    ] {
+        fails(audit(dir.path(), "run", &["--tables", tables]), 2, &[says]);
+        let mut list = closegate();
+        list.current_dir(dir.path())
+            .args(["tables", "list", "--tables", tables]);
+        fails(list.assert(), 2, &[says]);
+    }
+    assert!(!dir.path().join("run").exists());
+
+    fs::write(dir.path().join("new.txt"), "# 2027-01-01\nQuad9: 9.9.9.9\n").unwrap();
+    let update = |tables: &str| {
+        let mut update = closegate();
+        update.current_dir(dir.path());
+        update
+            .args([
+                "tables",
+                "update",
+                "--resolvers",
+                "new.txt",
+                "--tables",
+                tables,
+            ])
+            .assert()
+    };
+    fails(
+        update("file"),
+        2,
+        &["tables directory `file` can't be made", "name another"],
+    );
+    fails(
+        update("damaged"),
+        2,
+        &["public-resolvers.txt` is in the way"],
+    );
+    assert_eq!(
+        fs::read(dir.path().join("damaged/public-resolvers.txt")).unwrap(),
+        b"Quad9: 9.9.9\n"
+    );
+    // A file of the user's that has the name of ours while it is written.
+    fs::write(dir.path().join("empty/public-resolvers.new"), "mine").unwrap();
+    update("empty").success();
+    assert_eq!(
+        fs::read(dir.path().join("empty/public-resolvers.new")).unwrap(),
+        b"mine"
+    );
+    assert_eq!(fs::read_dir(dir.path().join("empty")).unwrap().count(), 2);
+}

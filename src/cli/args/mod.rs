@@ -77,6 +77,18 @@ pub(in crate::cli) enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// `--threads`, of the commands that have it.
+    pub(in crate::cli) const fn threads(&self) -> Option<usize> {
+        match self {
+            Self::Audit(args) => args.input.threads,
+            Self::Verify(args) => args.input.threads,
+            Self::Ingest(args) => args.threads,
+            _ => None,
+        }
+    }
+}
+
 /// What to read, and how.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("source").required(true))]

@@ -6,7 +6,7 @@ use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::{Made, OutDir};
-use crate::cli::settings::{self, Evidence, Input};
+use crate::cli::settings::{self, Decided, Evidence, Input};
 use crate::cli::{past_run, progress, summary};
 use crate::config::Config;
 use crate::findings::Severity;
@@ -28,17 +28,9 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         generalise,
         fail_on,
     } = args;
-    let mut config = settings::config(config)?;
+    let Decided { mut config, ranges } = settings::decide(config, tables, &maxmind)?;
     config.policy.baseline = baseline.map(|run| past_run::baseline(&run)).transpose()?;
     config.policy.blocklists = settings::blocklists(&blocklist)?;
-    let databases = [config.tables.maxmind.as_slice(), &maxmind].concat();
-    config.policy.owners = settings::owners(&databases)?;
-    let tables = tables.or_else(|| config.tables.dir.clone());
-    config.policy.resolvers = tables
-        .as_deref()
-        .map(settings::resolvers)
-        .transpose()?
-        .flatten();
     if let Some(level) = generalise {
         config.generalise.level = level.into();
     }
@@ -46,7 +38,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         evidence,
         inventory,
         reading,
-    } = Input::resolve(input, tables.as_deref())?;
+    } = Input::resolve(input, ranges.as_deref())?;
     let run = OutDir::prepare(&out, Made::Run)?;
     let audit = audit(&evidence, inventory, &reading, &config)?;
     finish(&audit, Some((run, &out)))?;

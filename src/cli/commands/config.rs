@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::args::{ConfigArgs, ConfigCommand};
 use crate::cli::exit::{Exit, Failure, print};
-use crate::cli::settings;
+use crate::cli::settings::{self, Decided};
 use crate::config;
 use crate::net::visible;
 
@@ -16,7 +16,7 @@ pub(in crate::cli) fn run(args: ConfigArgs) -> Result<Exit, Failure> {
     match args.what {
         ConfigCommand::Init { file } => init(&file),
         ConfigCommand::Check { file } => {
-            let config = settings::config(Some(file.clone()))?;
+            let Decided { config, .. } = settings::decide(Some(file.clone()), None, &[])?;
             let policy = &config.policy;
             print(format!(
                 "{}: {} kinds tuned, {} approvals\n",

@@ -17,7 +17,8 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         store,
         merge,
         log_format,
-        threads,
+        // `use_threads` has seen to them before anything else.
+        threads: _,
         hold,
         remote,
     } = args;
@@ -25,9 +26,6 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
     let inventory = inventory
         .map(|dir| Inventory::load(&dir).map_err(Failure::usage))
         .transpose()?;
-    if let Some(threads) = threads {
-        settings::use_threads(threads)?;
-    }
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
         writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");

@@ -28,7 +28,12 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
     let text = if format == ReportArg::Markdown {
         let path = run.join("report.md");
         fs::read_to_string(&path)
-            .with_context(|| format!("`{}` can't be read as a file of a run; name an audit's --out directory", path.display()))
+            .with_context(|| {
+                format!(
+                    "`{}` can't be read as a file of a run; name an audit's --out directory",
+                    path.display()
+                )
+            })
             .map_err(Failure::usage)?
     } else {
         let places = terraform

@@ -1,13 +1,14 @@
 //! `closegate tables`.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 
 use crate::cli::args::{TablesArgs, TablesCommand};
 use crate::cli::exit::{Exit, Failure, print};
-use crate::cli::settings::{AWS_RANGES, RESOLVERS, resolvers};
+use crate::cli::settings::{AWS_RANGES, RESOLVERS, TableFiles, parse_resolvers};
 use crate::findings::Resolvers;
 use crate::inventory;
 use crate::net::visible;
@@ -21,21 +22,21 @@ pub(in crate::cli) fn run(args: TablesArgs) -> Result<Exit, Failure> {
             resolvers,
         } => {
             fs::create_dir_all(&tables)
-                .with_context(|| format!("`{}` can't be made", tables.display()))
+                .with_context(|| {
+                    format!(
+                        "tables directory `{}` can't be made; name another one",
+                        tables.display()
+                    )
+                })
                 .map_err(Failure::usage)?;
             if let Some(file) = aws_ranges {
                 update(&file, &tables.join(AWS_RANGES), |bytes| {
-                    inventory::published_on(bytes)
-                        .map(|_| ())
-                        .map_err(|what| anyhow!(what))
+                    inventory::published_on(bytes).map(|_| ())
                 })?;
             }
             if let Some(file) = resolvers {
                 update(&file, &tables.join(RESOLVERS), |bytes| {
-                    let text = std::str::from_utf8(bytes)?;
-                    Resolvers::parse(text)
-                        .map(|_| ())
-                        .map_err(|what| anyhow!(what))
+                    parse_resolvers(bytes).map(|_| ())
                 })?;
             }
             list(Some(&tables))
@@ -43,22 +44,49 @@ pub(in crate::cli) fn run(args: TablesArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Puts a file in place, whole, if it can be used.
+/// Puts a file in place, whole, if it is a table. What is in its place is replaced only if it is a table too.
 fn update(
     file: &Path,
     place: &Path,
-    check: impl Fn(&[u8]) -> anyhow::Result<()>,
+    check: impl Fn(&[u8]) -> Result<(), String>,
 ) -> Result<(), Failure> {
+    // A link stays one.
+    let place = &fs::canonicalize(place).unwrap_or_else(|_absent| place.to_path_buf());
+    let dir = place.parent().unwrap_or(Path::new("."));
+    let bytes = fs::read(file)
+        .with_context(|| {
+            format!(
+                "table `{}` can't be read; name a file that exists",
+                file.display()
+            )
+        })
+        .map_err(Failure::usage)?;
+    check(&bytes)
+        .map_err(|what| anyhow!(what).context(format!("table `{}` can't be used", file.display())))
+        .map_err(Failure::usage)?;
+    if let Ok(there) = fs::read(place) {
+        check(&there)
+            .map_err(|what| {
+                anyhow!(what).context(format!(
+                    "`{}` is in the way and is no table that closegate made; move it, or name another directory",
+                    place.display()
+                ))
+            })
+            .map_err(Failure::usage)?;
+    }
     let put = || {
-        let bytes = fs::read(file)?;
-        check(&bytes)?;
-        let aside = place.with_extension("new");
-        fs::write(&aside, &bytes)?;
-        fs::rename(&aside, place)?;
+        let mut aside = tempfile::Builder::new();
+        #[cfg(unix)]
+        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut aside = aside.tempfile_in(dir)?;
+        aside.write_all(&bytes)?;
+        aside.persist(place)?;
         Ok(())
     };
     put()
-        .map_err(|error: anyhow::Error| error.context(format!("table `{}`", file.display())))
+        .map_err(|error: anyhow::Error| {
+            error.context(format!("table `{}` can't be written", place.display()))
+        })
         .map_err(Failure::usage)
 }
 
@@ -70,25 +98,19 @@ fn list(tables: Option<&Path>) -> Result<Exit, Failure> {
             "compiled in"
         }
     };
-    let ranges = tables
-        .map(|dir| dir.join(AWS_RANGES))
-        .filter(|file| file.is_file());
-    let ranges_date = match &ranges {
-        Some(file) => fs::read(file)
-            .map_err(anyhow::Error::new)
-            .and_then(|bytes| inventory::published_on(&bytes).map_err(|what| anyhow!(what)))
-            .with_context(|| format!("table `{}`", file.display()))
-            .map_err(Failure::usage)?,
-        None => inventory::bundled_on().to_owned(),
-    };
-    let own = tables.map(resolvers).transpose()?.flatten();
-    let resolvers = own.as_ref().unwrap_or_else(|| Resolvers::bundled());
+    let TableFiles { ranges, resolvers } = tables
+        .map(TableFiles::read)
+        .transpose()?
+        .unwrap_or_default();
+    let published = ranges.as_ref().map(|(_, day)| day.as_str());
+    let own = resolvers.is_some();
+    let resolvers = resolvers.as_ref().unwrap_or_else(|| Resolvers::bundled());
     print(format!(
         "aws-ranges  {}  {}\nresolvers   {}  {}, {} addresses\n",
-        visible(&ranges_date, 40),
-        from(ranges.is_some()),
+        visible(published.unwrap_or_else(|| inventory::bundled_on()), 40),
+        from(published.is_some()),
         visible(&resolvers.date, 40),
-        from(own.is_some()),
+        from(own),
         resolvers.count()
     ))?;
     Ok(Exit::Done)

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
-use crate::cli::settings::{self, Input};
+use crate::cli::settings::{self, Decided, Input};
 use crate::documents::SCHEMA_VERSION;
 use crate::inventory::{Gates, Inventory};
 use crate::net::{json, plural, thousands, visible};
@@ -29,14 +29,12 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         json,
     } = args;
     debug_assert!(current != rules.is_some(), "clap takes exactly one");
-    let mut config = settings::config(None)?;
-    let dir = config.tables.dir.as_deref();
-    config.policy.resolvers = dir.map(settings::resolvers).transpose()?.flatten();
+    let Decided { config, ranges } = settings::decide(None, None, &[])?;
     let Input {
         evidence,
         inventory,
         reading,
-    } = Input::resolve(input, config.tables.dir.as_deref())?;
+    } = Input::resolve(input, ranges.as_deref())?;
     let (change, unknown) = match &rules {
         None => (Change::default(), Vec::new()),
         Some(path) => proposed(path, &inventory)?,

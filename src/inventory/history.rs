@@ -1,0 +1,118 @@
+//! Snapshots of one account and region that lie side by side: each in a directory with a manifest that has its time,
+//! and with the same files below it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::document::Document;
+use super::json::{Place, Wire};
+use super::{InventoryError, Note, wire};
+
+/// The manifests' version that this program knows.
+const KNOWN: u64 = 1;
+
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// By directory.
+    times: BTreeMap<PathBuf, u64>,
+    /// By path below such a directory: the times of the snapshots that have the file, in order.
+    files: BTreeMap<PathBuf, Vec<u64>>,
+}
+
+/// What a file is to the others of its name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// The newest, and when the snapshot before it was made.
+    Current { absent_until: Option<u64> },
+    /// A newer snapshot was made at this time.
+    Past { gone_at: u64 },
+}
+
+/// What tells a snapshot's manifest from another file called `manifest.json`.
+pub(super) fn is_manifest(page: &Value) -> bool {
+    page.get("collected_at").is_some()
+}
+
+impl History {
+    pub(super) fn of(paths: &[PathBuf], notes: &mut Vec<Note>) -> Result<Self, InventoryError> {
+        let mut history = Self::default();
+        for path in paths.iter().filter(|path| path.ends_with("manifest.json")) {
+            let Document::Pages(pages) = Document::read(path)? else {
+                continue;
+            };
+            let manifest = pages.into_iter().find(is_manifest);
+            let (Some(dir), Some(page)) = (path.parent(), manifest) else {
+                continue;
+            };
+            let wrong = |misfit| InventoryError::Value {
+                path: path.clone(),
+                misfit,
+            };
+            let at = Place::Top("");
+            let manifest = wire::Manifest::read(page, at).map_err(wrong)?;
+            if let Some(version) = manifest.schema_version.filter(|&version| version != KNOWN) {
+                return Err(wrong(
+                    at.key("schema_version")
+                        .wrong(format_args!("is {version}; this closegate knows {KNOWN}")),
+                ));
+            }
+            history
+                .times
+                .insert(dir.to_path_buf(), manifest.collected_at);
+            notes.extend(manifest.refused.into_iter().map(refused));
+        }
+        for path in paths {
+            if let Some((time, file)) = history.find(path) {
+                let times = history.files.entry(file.to_path_buf()).or_default();
+                times.push(time);
+            }
+        }
+        for times in history.files.values_mut() {
+            times.sort_unstable();
+        }
+        Ok(history)
+    }
+
+    /// The time of the snapshot that a file is of, and its path in there.
+    fn find<'a>(&self, path: &'a Path) -> Option<(u64, &'a Path)> {
+        let dir = path
+            .ancestors()
+            .skip(1)
+            .find(|dir| self.times.contains_key(*dir))?;
+        Some((self.times[dir], path.strip_prefix(dir).ok()?))
+    }
+
+    /// When the snapshot that a file is of was made.
+    pub(super) fn time(&self, path: &Path) -> Option<u64> {
+        self.find(path).map(|(time, _)| time)
+    }
+
+    pub(super) fn age(&self, path: &Path) -> Age {
+        let Some((time, file)) = self.find(path) else {
+            return Age::Current { absent_until: None };
+        };
+        let times = &self.files[file];
+        match times.iter().find(|&&later| later > time) {
+            Some(&gone_at) => Age::Past { gone_at },
+            None => Age::Current {
+                absent_until: times.iter().rev().find(|&&earlier| earlier < time).copied(),
+            },
+        }
+    }
+}
+
+fn refused(refused: wire::Refused) -> Note {
+    let wire::Refused {
+        account,
+        region,
+        operation,
+        code,
+        cost,
+    } = refused;
+    let separator = if cost.is_empty() { "" } else { ": " };
+    Note::new(format!(
+        "{operation} was refused in {account} {region} ({code}){separator}{cost}"
+    ))
+}

@@ -1,0 +1,258 @@
+//! Things of one kind from all files, each once.
+//!
+//! Pages, accounts and snapshots overlap. The same thing twice with the same content is fine. With different content
+//! one of the two is out of date: closegate uses the newer, and a note names both files.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use super::Note;
+use super::json::Wire;
+use super::wire;
+
+/// Where something was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    /// When its snapshot was made, Unix seconds, by the snapshot's manifest. A file's own time says when it was
+    /// copied, so it is no evidence.
+    pub(super) time: Option<u64>,
+    /// The file's position in path order.
+    pub(super) file: usize,
+}
+
+/// A kind of thing that the inventory lists.
+pub(super) trait Kind: Wire + Clone + PartialEq {
+    /// What one is called.
+    const NAME: &'static str;
+
+    /// What tells it from others of its kind; nothing where AWS's answer has no id.
+    fn id(&self) -> Option<String>;
+
+    /// AWS's own count of its changes.
+    fn version(&self) -> u64 {
+        0
+    }
+
+    /// What two answers about the same thing have to agree on.
+    fn content(&self) -> Self {
+        let mut content = self.clone();
+        content.sort();
+        content
+    }
+
+    /// Keeps what only the older answer knows.
+    fn learn(&mut self, _older: &Self) {}
+}
+
+/// Things of one kind, with their origins.
+#[derive(Clone, Debug)]
+pub(super) struct List<T> {
+    things: Vec<T>,
+    origins: Vec<Origin>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self {
+            things: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl<T> Deref for List<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.things
+    }
+}
+
+impl<'a, T> IntoIterator for &'a List<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.things.iter()
+    }
+}
+
+impl<T> List<T> {
+    pub(super) fn add(&mut self, things: impl IntoIterator<Item = T>, origin: Origin) {
+        self.things.extend(things);
+        self.origins.resize(self.things.len(), origin);
+    }
+
+    /// The things with their origins, out of the list.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (T, Origin)> + use<T> {
+        let things = std::mem::take(&mut self.things);
+        things.into_iter().zip(std::mem::take(&mut self.origins))
+    }
+}
+
+impl<T> List<T> {
+    /// Those that were added behind a position.
+    pub(super) fn since(&mut self, position: usize) -> &mut [T] {
+        &mut self.things[position..]
+    }
+}
+
+impl List<(String, wire::Entry)> {
+    /// Of each prefix list, the entries of the newest snapshot. Entries of one time are pages of one answer.
+    pub(super) fn keep_newest(&mut self, files: &[String], notes: &mut Vec<Note>) {
+        let mut newest: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        for ((list, _), origin) in self.things.iter().zip(&self.origins) {
+            let time = newest.entry(list.clone()).or_default();
+            *time = origin.time.max(*time);
+        }
+        let (kept, older): (Vec<_>, Vec<_>) = self
+            .take()
+            .partition(|((list, _), origin)| origin.time == newest[list]);
+        let mut noted: BTreeMap<&str, &Origin> = BTreeMap::new();
+        for (entry, origin) in &older {
+            if !kept.iter().any(|(newer, _)| newer == entry) {
+                noted.insert(&entry.0, origin);
+            }
+        }
+        for (list, origin) in noted {
+            notes.push(Note::new(format!(
+                "prefix list {list} has other entries in `{}`: closegate uses those that were collected last",
+                files[origin.file]
+            )));
+        }
+        (self.things, self.origins) = kept.into_iter().unzip();
+    }
+}
+
+/// How many things of a kind are named in notes before the rest is counted.
+const NAMED: usize = 5;
+
+impl<T: Kind> List<T> {
+    /// Leaves each thing once, in the order in which they were read.
+    pub(super) fn settle(&mut self, files: &[String], notes: &mut Vec<Note>) {
+        let mut by_id: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (position, thing) in self.things.iter().enumerate() {
+            if let Some(id) = thing.id() {
+                by_id.entry(id).or_default().push(position);
+            }
+        }
+        let mut dropped = vec![false; self.things.len()];
+        let mut differing = 0;
+        for (id, mut positions) in by_id {
+            if positions.len() == 1 {
+                continue;
+            }
+            // Newest first.
+            positions.sort_by(|&a, &b| self.age(b, a));
+            let newest = positions[0];
+            let content = self.things[newest].content();
+            let mut other = None;
+            for &older in &positions[1..] {
+                dropped[older] = true;
+                if other.is_none() && self.things[older].content() != content {
+                    other = Some(older);
+                }
+                let thing = self.things[older].clone();
+                self.things[newest].learn(&thing);
+            }
+            let Some(other) = other else { continue };
+            differing += 1;
+            if differing <= NAMED {
+                notes.push(self.note(&id, newest, other, files));
+            }
+        }
+        if differing > NAMED {
+            notes.push(Note::new(format!(
+                "{} more of the kind {} are in several files with different content; closegate uses the newest of each",
+                differing - NAMED,
+                T::NAME
+            )));
+        }
+        let kept = self.take().zip(dropped).filter(|(_, dropped)| !dropped);
+        (self.things, self.origins) = kept.map(|(kept, _)| kept).unzip();
+    }
+
+    fn age(&self, a: usize, b: usize) -> Ordering {
+        let rank = |at: usize| (self.things[at].version(), self.origins[at], at);
+        rank(a).cmp(&rank(b))
+    }
+
+    fn note(&self, id: &str, newest: usize, other: usize, files: &[String]) -> Note {
+        let name = T::NAME;
+        let [new, old] = [newest, other].map(|at| self.origins[at]);
+        let (used, unused) = (&files[new.file], &files[old.file]);
+        if new.file == old.file {
+            return Note::new(format!(
+                "{name} {id} is twice in `{used}`, with different content: closegate uses the later one"
+            ));
+        }
+        let because = if self.things[newest].version() != self.things[other].version() {
+            "which has the higher Version"
+        } else if new.time == old.time {
+            "the last by path; delete the one that is out of date"
+        } else if old.time.is_some() {
+            "which was collected later"
+        } else {
+            "for nothing says when the other was made; delete the one that is out of date"
+        };
+        Note::new(format!(
+            "{name} {id} is in `{used}` and in `{unused}` with different content: closegate uses `{used}`, {because}"
+        ))
+    }
+}
+
+macro_rules! kinds {
+    ($($kind:ident $name:literal: $thing:ident => $id:expr $(, version $version:ident)?;)*) => {$(
+        impl Kind for wire::$kind {
+            const NAME: &'static str = $name;
+
+            fn id(&self) -> Option<String> {
+                let $thing = self;
+                $id
+            }
+
+            $(fn version(&self) -> u64 {
+                self.$version
+            })?
+        }
+    )*};
+}
+
+kinds! {
+    Group "security group": it => Some(it.group_id.clone());
+    GroupRule "security group rule": it => it.rule.rule_id.clone();
+    Vpc "VPC": it => Some(it.vpc_id.clone());
+    Subnet "subnet": it => Some(it.subnet_id.clone());
+    // describe-prefix-lists prints the CIDRs, describe-managed-prefix-lists the rest: both are needed.
+    PrefixList "prefix list": it => Some(format!("{}{}", it.prefix_list_id, if it.cidrs.is_empty() { "" } else { " with Cidrs" })), version version;
+    Endpoint "VPC endpoint": it => it.vpc_endpoint_id.clone();
+    Peering "peering connection": it => it.vpc_peering_connection_id.clone();
+    TransitGateway "transit gateway": it => Some(it.transit_gateway_id.clone());
+    TransitGatewayVpcAttachment "transit gateway attachment": it => it.transit_gateway_attachment_id.clone();
+    NatGateway "NAT gateway": it => it.nat_gateway_id.clone();
+    RouteTable "route table": it => it.route_table_id.clone();
+    GroupVpc "association of": it => Some(format!("{} with {}", it.group_id, it.vpc_id));
+    FlowLog "flow log": it => Some(it.flow_log_id.clone());
+    Instance "instance": it => Some(it.instance_id.clone());
+}
+
+impl Kind for wire::Interface {
+    const NAME: &'static str = "network interface";
+
+    fn id(&self) -> Option<String> {
+        Some(self.network_interface_id.clone())
+    }
+
+    fn content(&self) -> Self {
+        let mut content = self.clone();
+        content.sort();
+        content.absent_until = None;
+        content
+    }
+
+    /// An interface that an older snapshot has too was there before.
+    fn learn(&mut self, older: &Self) {
+        self.absent_until = self.absent_until.min(older.absent_until);
+    }
+}

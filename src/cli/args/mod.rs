@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, StyledStr};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config;
@@ -11,6 +11,9 @@ use crate::emit;
 use crate::store;
 
 mod choices;
+mod help;
+
+pub(in crate::cli) use help::command;
 
 pub(in crate::cli) use choices::{
     EngineArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg, SchemaArg,
@@ -575,36 +578,6 @@ pub(in crate::cli) struct ManArgs {
 pub(in crate::cli) struct NotInThisBuild {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
     rest: Vec<String>,
-}
-
-/// The command line, with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
-pub(in crate::cli) fn command() -> clap::Command {
-    without_backticks(Args::command())
-}
-
-fn without_backticks(command: clap::Command) -> clap::Command {
-    let plain = |text: Option<&StyledStr>| text.map(|text| text.to_string().replace('`', ""));
-    let (about, long) = (plain(command.get_about()), plain(command.get_long_about()));
-    let command = command.mut_args(|arg| {
-        let (help, long) = (plain(arg.get_help()), plain(arg.get_long_help()));
-        let arg = match help {
-            Some(help) => arg.help(help),
-            None => arg,
-        };
-        match long {
-            Some(long) => arg.long_help(long),
-            None => arg,
-        }
-    });
-    let command = match about {
-        Some(about) => command.about(about),
-        None => command,
-    };
-    let command = match long {
-        Some(long) => command.long_about(long),
-        None => command,
-    };
-    command.mut_subcommands(without_backticks)
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \

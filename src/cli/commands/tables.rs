@@ -1,13 +1,13 @@
 //! `closegate tables`.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 
 use crate::cli::args::{TablesArgs, TablesCommand};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::output::OutFile;
 use crate::cli::settings::{AWS_RANGES, RESOLVERS, TableFiles, parse_resolvers};
 use crate::findings::Resolvers;
 use crate::inventory;
@@ -50,9 +50,6 @@ fn update(
     place: &Path,
     check: impl Fn(&[u8]) -> Result<(), String>,
 ) -> Result<(), Failure> {
-    // A link stays one.
-    let place = &fs::canonicalize(place).unwrap_or_else(|_absent| place.to_path_buf());
-    let dir = place.parent().unwrap_or(Path::new("."));
     let bytes = fs::read(file)
         .with_context(|| {
             format!(
@@ -74,20 +71,7 @@ fn update(
             })
             .map_err(Failure::usage)?;
     }
-    let put = || {
-        let mut aside = tempfile::Builder::new();
-        #[cfg(unix)]
-        aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut aside = aside.tempfile_in(dir)?;
-        aside.write_all(&bytes)?;
-        aside.persist(place)?;
-        Ok(())
-    };
-    put()
-        .map_err(|error: anyhow::Error| {
-            error.context(format!("table `{}` can't be written", place.display()))
-        })
-        .map_err(Failure::usage)
+    OutFile::prepare(Some(place))?.write(bytes).map(|_| ())
 }
 
 fn list(tables: Option<&Path>) -> Result<Exit, Failure> {

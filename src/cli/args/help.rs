@@ -1,0 +1,36 @@
+//! Help as a terminal shows it.
+
+use clap::builder::StyledStr;
+use clap::{Command, CommandFactory as _};
+
+use super::Args;
+
+/// The command line, with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
+pub(in crate::cli) fn command() -> Command {
+    without_backticks(Args::command())
+}
+
+fn without_backticks(command: Command) -> Command {
+    let plain = |text: Option<&StyledStr>| text.map(|text| text.to_string().replace('`', ""));
+    let (about, long) = (plain(command.get_about()), plain(command.get_long_about()));
+    let command = command.mut_args(|arg| {
+        let (help, long) = (plain(arg.get_help()), plain(arg.get_long_help()));
+        let arg = match help {
+            Some(help) => arg.help(help),
+            None => arg,
+        };
+        match long {
+            Some(long) => arg.long_help(long),
+            None => arg,
+        }
+    });
+    let command = match about {
+        Some(about) => command.about(about),
+        None => command,
+    };
+    let command = match long {
+        Some(long) => command.long_about(long),
+        None => command,
+    };
+    command.mut_subcommands(without_backticks)
+}

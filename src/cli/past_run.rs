@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::exit::Failure;
-use crate::documents;
+use crate::documents::{self, DocumentError};
 use crate::findings::Baseline;
 
 /// The lists that every `audit.json` has.
@@ -44,22 +44,27 @@ pub(super) fn file<T: DeserializeOwned>(run: &Path, name: &str) -> Result<T, Fai
     with_file(run, name, |bytes| Ok(documents::read(bytes)?))
 }
 
-fn with_file<T>(
+/// What a file of a run holds.
+pub(super) fn with_file<T>(
     run: &Path,
     name: &str,
     read: impl FnOnce(&[u8]) -> anyhow::Result<T>,
 ) -> Result<T, Failure> {
     let path = run.join(name);
-    fs::read(&path)
+    let content = fs::read(&path)
         .map_err(anyhow::Error::new)
-        .and_then(|bytes| read(&bytes))
-        .with_context(|| {
-            format!(
-                "`{}` can't be read as a file of a run; name an audit's --out directory",
-                path.display()
-            )
-        })
-        .map_err(Failure::usage)
+        .and_then(|bytes| read(&bytes));
+    content.map_err(|error| {
+        // Another directory does not help where only the version is another.
+        let advice = match error.downcast_ref() {
+            Some(DocumentError::Version(_)) => "",
+            _ => "; name an audit's --out directory",
+        };
+        Failure::usage(anyhow!(
+            "`{}` can't be read as a file of a run: {error:#}{advice}",
+            path.display()
+        ))
+    })
 }
 
 /// A text of a document; what is not there is empty.

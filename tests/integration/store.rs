@@ -101,7 +101,7 @@ fn reading_again_or_in_parts_or_elsewhere_gives_the_same_bytes() {
             .count()
             == 1
     );
-    assert!(ingest(&place("whole"), logs).contains("3 files were known"));
+    assert!(ingest(&place("whole"), logs).contains("3 files known before"));
     assert_eq!(tree(&place("whole")), whole, "twice");
     for log in logs.iter().rev() {
         ingest(&place("parts"), std::slice::from_ref(log));

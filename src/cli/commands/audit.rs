@@ -13,7 +13,7 @@ use crate::findings::Severity;
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
-use crate::net::visible;
+use crate::net::{plural, visible};
 use crate::store;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
@@ -112,12 +112,12 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
             sample.reason,
             match intake.malformed {
                 0 | 1 => String::new(),
-                more => format!(" (and {} lines more)", more - 1),
+                more => format!(" (and {} more)", plural(more - 1, "line")),
             },
         ),
         None if intake.outside_window > 0 => format!(
-            "nothing usable could be read from the flow sources: all {} records lie outside --since and --until",
-            intake.outside_window
+            "nothing usable could be read from the flow sources: {} outside --since and --until, and nothing else",
+            plural(intake.outside_window, "record")
         ),
         None => "nothing usable could be read from the flow sources: they are empty; check that they are the files the flow log delivered".to_owned(),
     })

@@ -7,7 +7,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::{progress, settings};
 use crate::ingest::Settings;
 use crate::inventory::Inventory;
-use crate::net::visible;
+use crate::net::{plural, visible};
 use crate::store::{self, StoreError};
 
 pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
@@ -52,12 +52,12 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         line(
             "read",
             format!(
-                "{} new files, {} records, {} duplicates, {} malformed lines; {} files were known",
-                outcome.read,
-                intake.records_read(),
-                intake.duplicates,
-                intake.malformed,
-                outcome.known
+                "{}, {}, {}, {}; {} known before",
+                plural(outcome.read as u64, "new file"),
+                plural(intake.records_read(), "record"),
+                plural(intake.duplicates, "duplicate"),
+                plural(intake.malformed, "malformed line"),
+                plural(outcome.known as u64, "file"),
             ),
         );
         left = Some(outcome);
@@ -67,10 +67,10 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         line(
             "merged",
             format!(
-                "{} stores with {} files; {} files were known",
-                merge.len(),
-                outcome.read,
-                outcome.known
+                "{} with {}; {} known before",
+                plural(merge.len() as u64, "store"),
+                plural(outcome.read as u64, "new file"),
+                plural(outcome.known as u64, "file"),
             ),
         );
         left = Some(outcome);
@@ -79,10 +79,10 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         line(
             "store",
             format!(
-                "{}: {} days, {} flows",
+                "{}: {}, {}",
                 visible(&store.display().to_string(), 300),
-                outcome.days,
-                outcome.flows
+                plural(outcome.days as u64, "day"),
+                plural(outcome.flows, "flow")
             ),
         );
     }

@@ -26,15 +26,9 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
     }
     let out = OutFile::prepare(out.as_deref())?;
     let text = if format == ReportArg::Markdown {
-        let path = run.join("report.md");
-        fs::read_to_string(&path)
-            .with_context(|| {
-                format!(
-                    "`{}` can't be read as a file of a run; name an audit's --out directory",
-                    path.display()
-                )
-            })
-            .map_err(Failure::usage)?
+        past_run::with_file(&run, "report.md", |text| {
+            Ok(String::from_utf8(text.to_vec())?)
+        })?
     } else {
         let places = terraform
             .as_deref()

@@ -218,7 +218,7 @@ fn a_store_of_objects_goes_on_where_it_was() {
     let done = ingest().assert().success();
     let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
     assert!(
-        text.contains("0 new files") && text.contains("3 files were known"),
+        text.contains("0 new files") && text.contains("3 files known before"),
         "{text}"
     );
     assert!(

@@ -8,6 +8,8 @@ use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory, Rule};
+use crate::net::plural;
+use crate::outcome;
 use crate::replay::{
     self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, Stage, StillOpen, TradeOff,
     Widening,
@@ -28,8 +30,6 @@ pub struct Audit {
     pub connections: Vec<Connection>,
     /// What is open and what is suspicious, the worst first.
     pub findings: Vec<Finding>,
-    /// How many findings the baseline had already; they are not among the others.
-    pub repeated: usize,
     /// The change.
     pub rules: RuleSet,
     /// What becomes of every connection after it.
@@ -77,27 +77,32 @@ impl Audit {
         );
         if !self.replay.lost.is_empty() {
             return format!(
-                "Not to be applied: {} accepted connections would be lost.",
-                self.replay.lost.len()
+                "Don't apply the change: {} would be lost.",
+                plural(self.replay.lost.len() as u64, "accepted connection")
             );
         }
         if !self.wider.is_empty() {
             return format!(
-                "Not to be applied: {} rules would let through what today's rules do not.",
-                self.wider.len()
+                "Don't apply the change: {} would permit what today's rules deny.",
+                plural(self.wider.len() as u64, "rule")
             );
         }
         if ready == all {
-            return format!("Ready to lock: all {all} groups in use are well enough known.");
+            return format!("Ready to lock: all {all} groups in use have enough evidence.");
         }
-        let shortest = self
-            .readiness
-            .iter()
-            .map(|r| r.days)
-            .min()
-            .unwrap_or_default();
+        let shortest = self.readiness.iter().map(|r| r.days).min();
+        let ready = match ready {
+            0 => "none".to_owned(),
+            some => some.to_string(),
+        };
         format!(
-            "Wait before revoking: {ready} of {all} groups in use are well enough known, the least known by {shortest} days of logs. Adding the rules is safe at any time."
+            "Don't revoke yet: {ready} of {all} groups in use {} enough evidence; the least that one has is {} of logs. You can add the rules now.",
+            if ready == "1" || ready == "none" {
+                "has"
+            } else {
+                "have"
+            },
+            plural(shortest.unwrap_or_default().into(), "day")
         )
     }
 
@@ -211,13 +216,13 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), &rules));
     findings::sort(&mut findings);
-    let all = findings.len();
     if let Some(baseline) = &judged.policy.baseline {
-        findings.retain(|finding| !baseline.reported(finding));
+        let known = findings.iter_mut().filter(|f| baseline.reported(f));
+        known.for_each(|finding| finding.known_since = Some(baseline.run.clone()));
     }
-    let repeated = all - findings.len();
     let after_rules = replay::after(inventory, &Change::from(&rules));
     let after = Gates::new(inventory, |group| &after_rules[group.index()]);
+    outcome::decide(&mut findings, inventory, connections, &rules, &after);
     let proof = Proof::new(&evidence, &basis, &rules, (&after, &after_rules));
     let stages = replay::stages(
         inventory,
@@ -229,7 +234,6 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
         findings,
-        repeated,
         rules,
         replay: proof.replay,
         exposure: proof.exposure,

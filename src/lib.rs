@@ -14,6 +14,7 @@
 //! 7. [`suggest`]: the mutual rules and the revocations.
 //! 8. [`graph`]: connections → the graph of who talks to whom.
 //! 9. [`replay`]: every connection against the rules as they would be.
+//!    [`outcome`]: what becomes of every finding.
 //! 10. [`audit`]: the stages above in one call.
 //! 11. [`emit`]: the files of a run, each a pure function.
 //! 12. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
@@ -45,6 +46,8 @@ pub mod suggest;
 pub mod graph;
 
 pub mod replay;
+
+pub mod outcome;
 
 pub mod audit;
 pub mod config;

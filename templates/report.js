@@ -178,7 +178,7 @@ for (const line of edges) {
 for (const node of nodes) {
   const group = inside(node) ? data.groups[node.group] : null;
   const open = group && group.open, strange = node.kind === "address";
-  const what = `${node.label}, ${group ? "group" : node.kind.replace("-", " ")}${open ? ", lets everything out" : ""}${strange ? ", suspicious" : ""}`;
+  const what = `${node.label}, ${group ? "group" : node.kind.replace("-", " ")}${open ? ", open egress" : ""}${strange ? ", suspicious" : ""}`;
   node.shape = draw("g", { class: `node${open ? " open" : ""}${strange ? " strange" : ""}`, transform: `translate(${node.x},${node.y})`, tabindex: "0", role: "button", "aria-pressed": "false" },
     draw("title", {}, what), draw("rect", { width: WIDE, height: TALL, rx: group ? 4 : 15 }), draw("text", { x: 8, y: 19, "aria-hidden": "true" }, short(node.label, 22)));
   node.shape.addEventListener("click", () => { if (!moved) isolate(chosen === node ? null : node); });
@@ -235,7 +235,7 @@ $("graph-tools").append(
   make("button", { type: "button", onclick: () => zoom(0.8), "aria-label": "Zoom in" }, "+"), make("button", { type: "button", onclick: () => zoom(1.25), "aria-label": "Zoom out" }, "−"),
   make("button", { type: "button", id: "fit", onclick: () => { isolate(null); fit(); } }, "All"), make("span", { class: "dim", id: "graph-said" }));
 const sample = (kind) => { const svg = draw("svg", { width: 34, height: 12, "aria-hidden": "true" }); const colour = { accepted: "var(--blue)", quarantined: "var(--orange)", refused: "var(--grey)" }[kind]; svg.append(draw("line", { x1: 0, x2: 34, y1: 6, y2: 6, stroke: colour, "stroke-width": kind === "quarantined" ? 3 : 1.5, "stroke-dasharray": kind === "accepted" ? "0" : kind === "refused" ? "2 4" : "9 4" })); return svg; };
-$("legend").append(make("span", {}, sample("accepted"), " accepted"), make("span", {}, sample("quarantined"), " quarantined"), make("span", {}, sample("refused"), " refused"), make("span", {}, "thick border: lets everything out"), make("span", {}, "dashed border: suspicious address"));
+$("legend").append(make("span", {}, sample("accepted"), " accepted"), make("span", {}, sample("quarantined"), " quarantined"), make("span", {}, sample("refused"), " refused"), make("span", {}, "thick border: open egress"), make("span", {}, "dashed border: suspicious address"));
 let drag = null, moved = false;
 const scale = () => Math.max(view.width / picture.clientWidth, view.height / picture.clientHeight);
 picture.addEventListener("pointerdown", (event) => { drag = { x: event.clientX, y: event.clientY, vx: view.x, vy: view.y }; moved = false; });
@@ -265,10 +265,10 @@ const wanted = { severity: "", confidence: "", text: "", suspicious: false };
 let order = { key: "severity", up: true };
 const PAGE = 200;
 let shown = PAGE;
-const rank = { severity: (f) => SEVERITIES.indexOf(f.severity), confidence: (f) => SURENESS.indexOf(f.confidence), kind: (f) => f.kind, group: (f) => nameOf(f.group_id), last: (f) => -f.last_seen, bytes: (f) => -f.bytes };
+const rank = { severity: (f) => SEVERITIES.indexOf(f.severity) + (f.threat ? 0 : SEVERITIES.length), confidence: (f) => SURENESS.indexOf(f.confidence), kind: (f) => f.kind, group: (f) => nameOf(f.group_id), last: (f) => -f.last_seen, bytes: (f) => -f.bytes };
 const nameOf = (id) => id === null ? "" : groupById.has(id) ? data.groups[groupById.get(id)].name : id;
 const matches = (f) => (!wanted.severity || f.severity === wanted.severity) && (!wanted.confidence || f.confidence === wanted.confidence)
-  && (!wanted.suspicious || ((f.family === "destination" || f.family === "behaviour") && SEVERITIES.indexOf(f.severity) <= 2))
+  && (!wanted.suspicious || f.threat)
   && (!wanted.text || `${f.kind} ${f.title} ${f.detail} ${nameOf(f.group_id)} ${f.group_id} ${f.id}`.toLowerCase().includes(wanted.text));
 const findings = () => {
   const list = data.findings.filter(matches);
@@ -280,7 +280,7 @@ const findings = () => {
         f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
     return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.kind, "code"), make("td", { class: "wide" }, more),
       make("td", { class: "name" }, f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id)),
-      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell(f.quarantined ? "yes" : "no"), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
+      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell(f.outcome ? f.outcome.replace("-", " ") : ""), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
   }));
   $("finding-count").replaceChildren(`${Math.min(shown, list.length)} of ${data.findings.length} findings shown${list.length < data.findings.length ? `, ${list.length} match` : ""}. `,
     list.length > shown ? make("button", { type: "button", onclick: () => { shown += PAGE; findings(); } }, "More") : "");
@@ -288,7 +288,7 @@ const findings = () => {
 };
 const sortable = (key, name) => make("th", { scope: "col", "data-key": key }, make("button", { type: "button", onclick: () => { order = { key, up: order.key === key ? !order.up : true }; findings(); } }, name));
 const plain = (name) => make("th", { scope: "col" }, name);
-$("finding-head").append(make("tr", {}, sortable("severity", "severity"), sortable("confidence", "confidence"), sortable("kind", "kind"), plain("what"), sortable("group", "group"), plain("destination"), plain("quarantined"), sortable("last", "last seen"), sortable("bytes", "bytes")));
+$("finding-head").append(make("tr", {}, sortable("severity", "severity"), sortable("confidence", "confidence"), sortable("kind", "kind"), plain("what"), sortable("group", "group"), plain("destination"), plain("outcome"), sortable("last", "last seen"), sortable("bytes", "bytes")));
 const choice = (id, name, values, set) => make("label", {}, name, make("select", { id, onchange: (event) => { set(event.target.value); shown = PAGE; findings(); } }, make("option", { value: "" }, "any"), ...values.map((value) => make("option", { value }, value))));
 $("finding-tools").append(choice("severity", "Severity", SEVERITIES, (value) => { wanted.severity = value; }), choice("confidence", "Confidence", SURENESS, (value) => { wanted.confidence = value; }),
   make("label", {}, "Find", make("input", { type: "search", id: "finding-search", oninput: (event) => { wanted.text = event.target.value.trim().toLowerCase(); findings(); } })),
@@ -308,7 +308,7 @@ const groupRows = () => {
   }));
   $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.groups.length} groups shown.`;
 };
-$("group-head").append(heads(["group", "network", "#interfaces", "egress", "rules", "#reach, any hops", "known well enough"]));
+$("group-head").append(heads(["group", "network", "#interfaces", "egress", "rules", "#reach, any hops", "enough evidence"]));
 $("group-tools").append(make("label", {}, "Find", make("input", { type: "search", id: "group-search", oninput: (event) => { onlyGroups.text = event.target.value.trim().toLowerCase(); groupRows(); } })),
   make("label", {}, make("input", { type: "checkbox", id: "only-open", onchange: (event) => { onlyGroups.open = event.target.checked; groupRows(); } }), "open only"));
 for (const link of document.querySelectorAll("[data-open]")) link.addEventListener("click", () => { $("only-open").checked = onlyGroups.open = true; groupRows(); });

@@ -31,11 +31,12 @@ pub(super) fn load(run: &Path) -> Result<Value, Failure> {
 
 /// What a run knew, for the runs after it.
 pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
-    with_file(run, "audit.json", |bytes| Ok(Baseline::parse(bytes)?)).map_err(|failure| {
-        match failure {
-            Failure::Usage(error) => Failure::Usage(error.context("--baseline")),
-            failure => failure,
-        }
+    with_file(run, "audit.json", |bytes| {
+        Ok(Baseline::parse(&run.display().to_string(), bytes)?)
+    })
+    .map_err(|failure| match failure {
+        Failure::Usage(error) => Failure::Usage(error.context("--baseline")),
+        failure => failure,
     })
 }
 

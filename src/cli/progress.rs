@@ -30,7 +30,6 @@ pub(super) fn asking() -> ProgressBar {
 }
 
 /// A line on standard error.
-#[cfg(feature = "aws")]
 pub(super) fn say(text: &str) {
     use std::io::Write as _;
     // Nothing is left to do if standard error is gone.

@@ -1,5 +1,6 @@
 //! The end of a run, for somebody who has ten seconds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,9 +9,9 @@ use comfy_table::{ContentArrangement, Table};
 
 use crate::audit::Audit;
 use crate::emit::{duration, thousands};
-use crate::findings::{Family, Finding};
+use crate::findings::{Finding, Outcome, Severity};
 use crate::inventory::Rule;
-use crate::net::visible;
+use crate::net::{plural, visible};
 use crate::suggest::Status;
 
 const BOLD: Style = Style::new().bold();
@@ -18,7 +19,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const WIDTH: u16 = 80;
 
-/// How many suspicious destinations are listed.
+/// How many rows of threat findings are listed.
 const LISTED: usize = 12;
 
 /// The summary. Colours are in it; the stream decides whether they show.
@@ -34,22 +35,11 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     }
     line("open", open(audit));
     line("suspicious", suspicious(audit));
-    if audit.repeated > 0 {
-        let known = if audit.repeated == 1 {
-            "finding"
-        } else {
-            "findings"
-        };
-        line(
-            "known",
-            format!("{} {known} of the baseline not repeated", audit.repeated),
-        );
-    }
     line("rules", rules(audit));
     line("replay", replay(audit));
     line("exposure", exposure(audit));
     line("ready", ready(audit));
-    let table = destinations(audit);
+    let table = threats(audit);
     if !table.is_empty() {
         text.push('\n');
         text.push_str(&table);
@@ -110,7 +100,7 @@ fn open(audit: &Audit) -> String {
         .collect();
     let style = if open.is_empty() { GOOD } else { BAD };
     let mut text = format!(
-        "{style}{} of {} groups{style:#} let everything out",
+        "{style}{} of {} groups{style:#} have open egress",
         open.len(),
         groups.len()
     );
@@ -124,26 +114,40 @@ fn open(audit: &Audit) -> String {
     text
 }
 
+/// Threat findings, by whether the baseline has them and by what becomes of them.
 fn suspicious(audit: &Audit) -> String {
-    let destinations = audit
-        .findings
-        .iter()
-        .filter(|f| f.kind.family == Family::Destination)
-        .count();
-    let style = if destinations + audit.replay.lost.len() == 0 {
-        GOOD
-    } else {
-        BAD
-    };
-    format!(
-        "{style}{}{style:#}; {} kept out of the rules",
-        count(
-            destinations as u64,
-            "suspicious destination",
-            "suspicious destinations"
+    let threats: Vec<&Finding> = audit.findings.iter().filter(|f| f.is_threat()).collect();
+    let style = if threats.is_empty() { GOOD } else { BAD };
+    let new = threats.iter().filter(|f| f.known_since.is_none()).count();
+    let total = match threats.iter().find_map(|f| f.known_since.as_deref()) {
+        None => plural(threats.len() as u64, "threat finding"),
+        Some(run) => format!(
+            "{new} new and {} known since {}",
+            plural((threats.len() - new) as u64, "threat finding"),
+            visible(run, 60)
         ),
-        count(audit.replay.quarantined, "connection", "connections"),
-    )
+    };
+    let mut text = format!("{style}{total}{style:#}");
+    let outcomes = [
+        Outcome::Denied,
+        Outcome::StillOpen,
+        Outcome::RuleWritten,
+        Outcome::NotJudged,
+    ];
+    let said: Vec<String> = outcomes
+        .into_iter()
+        .filter_map(|outcome| {
+            let count = threats
+                .iter()
+                .filter(|f| f.outcome == Some(outcome))
+                .count();
+            (count > 0).then(|| format!("{} {}", thousands(count as u64), outcome.words()))
+        })
+        .collect();
+    if !said.is_empty() {
+        write!(text, ": {}", said.join(", ")).expect("writing to a string does not fail");
+    }
+    text
 }
 
 fn rules(audit: &Audit) -> String {
@@ -154,7 +158,7 @@ fn rules(audit: &Audit) -> String {
         .filter(|rule| rule.status == Status::Keep)
         .count();
     format!(
-        "{} to add, {kept} of today's in use, {} open ones to revoke",
+        "{} to add, {kept} of today's in use, {} to revoke",
         audit.additions(),
         audit.rules.revocations.len()
     )
@@ -162,18 +166,31 @@ fn rules(audit: &Audit) -> String {
 
 fn replay(audit: &Audit) -> String {
     let replay = &audit.replay;
-    let lost = replay.lost.len();
-    let style = if lost == 0 { GOOD } else { BAD };
+    let first = if replay.lost.is_empty() {
+        format!(
+            "{GOOD}nothing breaks{GOOD:#}: {} still permitted",
+            plural(replay.permitted, "connection")
+        )
+    } else {
+        format!(
+            "{BAD}{} would be lost{BAD:#}, {} still permitted",
+            plural(replay.lost.len() as u64, "accepted connection"),
+            thousands(replay.permitted)
+        )
+    };
     format!(
-        "{} permitted, {} quarantined, {} refused, {} unattributed,\n{:12}{style}{lost} lost{style:#}",
-        replay.permitted, replay.quarantined, replay.refused, replay.unattributed, ""
+        "{first},\n{:12}{} quarantined, {} rejected, {} unattributed",
+        "",
+        thousands(replay.quarantined),
+        thousands(replay.refused),
+        thousands(replay.unattributed)
     )
 }
 
 fn exposure(audit: &Audit) -> String {
     let exposure = &audit.exposure;
     format!(
-        "{} allowed interface pairs today, {} after, {} seen",
+        "{} reachable pairs today, {} after the change, {} in use",
         thousands(exposure.before),
         thousands(exposure.after),
         thousands(exposure.ideal)
@@ -184,17 +201,46 @@ fn ready(audit: &Audit) -> String {
     let ready = audit.readiness.iter().filter(|r| r.is_ready()).count();
     let all = audit.readiness.len();
     let style = if ready == all { GOOD } else { BOLD };
-    format!("{style}{ready} of {all} groups{style:#} in use are known well enough to be locked")
+    format!("{style}{ready} of {all} groups{style:#} in use have enough evidence to be locked")
 }
 
-/// The suspicious destinations, the worst first.
-fn destinations(audit: &Audit) -> String {
-    let findings: Vec<&Finding> = audit
-        .findings
-        .iter()
-        .filter(|f| f.kind.family == Family::Destination)
-        .collect();
-    if findings.is_empty() {
+/// What a row of the table says of a finding. Findings that say the same share a row.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ThreatRow {
+    severity: Severity,
+    kind: &'static str,
+    who: String,
+    /// Empty for a behaviour without one destination.
+    to: String,
+    service: String,
+    outcome: &'static str,
+}
+
+impl ThreatRow {
+    fn of(audit: &Audit, finding: &Finding) -> Self {
+        let found = &finding.found;
+        let group = found
+            .group
+            .map(|ix| visible(&audit.inventory.group(ix).name, 20));
+        let address = |address: Option<std::net::IpAddr>| address.map(|a| a.to_string());
+        Self {
+            severity: finding.severity,
+            kind: finding.kind.id,
+            who: group.or_else(|| address(found.local)).unwrap_or_default(),
+            to: address(found.remote).unwrap_or_default(),
+            service: found.service.map(|s| s.to_string()).unwrap_or_default(),
+            outcome: finding.outcome.map_or("", Outcome::as_str),
+        }
+    }
+}
+
+/// The threat findings, the worst first.
+fn threats(audit: &Audit) -> String {
+    let mut rows: BTreeMap<ThreatRow, usize> = BTreeMap::new();
+    for finding in audit.findings.iter().filter(|f| f.is_threat()) {
+        *rows.entry(ThreatRow::of(audit, finding)).or_default() += 1;
+    }
+    if rows.is_empty() {
         return String::new();
     }
     let mut table = Table::new();
@@ -202,37 +248,32 @@ fn destinations(audit: &Audit) -> String {
         .load_style(comfy_table::presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH);
-    for finding in findings.iter().take(LISTED) {
-        let address =
-            |address: Option<std::net::IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
+    for (row, &count) in rows.iter().take(LISTED) {
+        let times = if count > 1 {
+            format!(" ×{}", thousands(count as u64))
+        } else {
+            String::new()
+        };
+        let arrow = if row.to.is_empty() { "" } else { " → " };
         table.add_row([
-            finding.severity.as_str().to_owned(),
-            finding.kind.id.to_owned(),
-            format!(
-                "{} to {}",
-                address(finding.found.local),
-                address(finding.found.remote)
-            ),
-            finding
-                .found
-                .service
-                .map(|s| s.to_string())
-                .unwrap_or_default(),
-            if finding.quarantined {
-                "quarantined"
-            } else {
-                "rule written"
-            }
-            .to_owned(),
+            row.severity.as_str().to_owned(),
+            format!("{}{times}", row.kind),
+            format!("{}{arrow}{}", row.who, row.to),
+            row.service.clone(),
+            row.outcome.replace('-', " "),
         ]);
     }
     let mut text: String = table
         .lines()
         .map(|line| line.trim_end().to_owned() + "\n")
         .collect();
-    if findings.len() > LISTED {
-        writeln!(text, " and {} more", findings.len() - LISTED)
-            .expect("writing to a string does not fail");
+    if rows.len() > LISTED {
+        writeln!(
+            text,
+            " and {} more",
+            thousands((rows.len() - LISTED) as u64)
+        )
+        .expect("writing to a string does not fail");
     }
     text
 }

@@ -12,7 +12,7 @@ use super::change::{ChangeDocument, PermissionRow, StageRow, StatusRow, TargetRo
 use super::graph_files;
 use crate::audit::Audit;
 use crate::documents::SCHEMA_VERSION;
-use crate::findings::{self, Finding, Severity};
+use crate::findings::{self, Finding};
 use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{GroupIx, Rule};
@@ -73,7 +73,7 @@ pub(super) struct Window {
 pub(super) struct Counts {
     pub(super) groups: u64,
     pub(super) open_groups: u64,
-    /// Findings about destinations and behaviour, of medium severity or worse.
+    /// Threat findings, new and known.
     pub(super) suspicious: u64,
     pub(super) rules_to_add: u64,
     pub(super) rules_in_use: u64,
@@ -131,6 +131,15 @@ pub(super) struct FindingRow {
     pub(super) records: u64,
     pub(super) bytes: u64,
     pub(super) quarantined: bool,
+    /// Whether it is a threat finding: a destination or a behaviour, of medium severity or worse.
+    #[serde(default)]
+    pub(super) threat: bool,
+    /// What becomes of its connections after the change: `denied`, `still-open`, `rule-written` or `not-judged`; null for posture.
+    #[serde(default)]
+    pub(super) outcome: Option<Cow<'static, str>>,
+    /// The baseline, if that run reported it already.
+    #[serde(default)]
+    pub(super) known_since: Option<String>,
     /// Controls of the usual benchmarks that it bears on.
     pub(super) benchmarks: Vec<Cow<'static, str>>,
     #[serde(deserialize_with = "known_ids")]
@@ -271,10 +280,6 @@ impl Brief {
 
 fn counts(audit: &Audit) -> Counts {
     let (replay, intake) = (&audit.replay, &audit.intake);
-    let suspicious = |f: &&Finding| {
-        use findings::Family::{Behaviour, Destination};
-        matches!(f.kind.family, Behaviour | Destination) && f.severity <= Severity::Medium
-    };
     let in_use = audit
         .rules
         .rules
@@ -283,7 +288,7 @@ fn counts(audit: &Audit) -> Counts {
     Counts {
         groups: audit.inventory.groups().len() as u64,
         open_groups: audit.open_groups() as u64,
-        suspicious: audit.findings.iter().filter(suspicious).count() as u64,
+        suspicious: audit.findings.iter().filter(|f| f.is_threat()).count() as u64,
         rules_to_add: audit.additions() as u64,
         rules_in_use: in_use.count() as u64,
         revocations: audit.rules.revocations.len() as u64,
@@ -305,7 +310,11 @@ fn counts(audit: &Audit) -> Counts {
         records_no_data: intake.no_data,
         bytes_read: intake.bytes,
         sources: intake.sources.len() as u64,
-        repeated: audit.repeated as u64,
+        repeated: audit
+            .findings
+            .iter()
+            .filter(|f| f.known_since.is_some())
+            .count() as u64,
     }
 }
 
@@ -334,6 +343,9 @@ impl FindingRow {
             records: f.records,
             bytes: f.bytes,
             quarantined: f.quarantined,
+            threat: f.is_threat(),
+            outcome: f.outcome.map(|outcome| outcome.as_str().into()),
+            known_since: f.known_since.clone(),
             benchmarks: findings::benchmarks(f.kind.id)
                 .iter()
                 .map(|&control| control.into())

@@ -5,7 +5,7 @@ use askama::Template;
 use super::change::rating;
 use super::graph_files;
 use crate::audit::Audit;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Family, Finding, Outcome};
 use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{Rule, Target};
@@ -19,7 +19,9 @@ use crate::suggest::{KeptBecause, Status};
 struct Report<'a> {
     audit: &'a Audit,
     window: String,
-    severities: Vec<(&'static str, Vec<&'a Finding>)>,
+    threats: Vec<&'a Finding>,
+    posture: Vec<PostureLine>,
+    others: Vec<&'a Finding>,
     rules: Vec<RuleLine>,
     revocations: Vec<RevocationLine>,
     kept_open: Vec<(String, &'static str)>,
@@ -31,6 +33,14 @@ struct Report<'a> {
     readiness: Vec<ReadinessLine>,
     weeks: String,
     sentence: String,
+}
+
+/// All findings of a kind.
+struct PostureLine {
+    severity: &'static str,
+    kind: &'static str,
+    count: usize,
+    groups: String,
 }
 
 struct BlastLine {
@@ -89,15 +99,11 @@ struct Talker {
 }
 
 pub(super) fn render(audit: &Audit) -> String {
-    let severities = Severity::ALL
+    let (threats, rest): (Vec<&Finding>, Vec<&Finding>) =
+        audit.findings.iter().partition(|f| f.is_threat());
+    let (posture, others): (Vec<&Finding>, Vec<&Finding>) = rest
         .into_iter()
-        .map(|s| {
-            (
-                s.as_str(),
-                audit.findings.iter().filter(|f| f.severity == s).collect(),
-            )
-        })
-        .filter(|(_, findings): &(_, Vec<&Finding>)| !findings.is_empty());
+        .partition(|f| f.kind.family == Family::Posture);
     let kept_open = audit
         .rules
         .kept_open
@@ -106,7 +112,9 @@ pub(super) fn render(audit: &Audit) -> String {
     let report = Report {
         audit,
         window: window(audit),
-        severities: severities.collect(),
+        threats,
+        posture: posture_lines(audit, &posture),
+        others,
         rules: rules(audit),
         revocations: revocations(audit),
         kept_open: kept_open.collect(),
@@ -120,6 +128,41 @@ pub(super) fn render(audit: &Audit) -> String {
         sentence: audit.verdict(),
     };
     report.render().expect("the template only formats values")
+}
+
+/// Groups that a line names; the others are counted.
+const NAMED: usize = 12;
+
+/// A line for each kind and severity, the worst first.
+fn posture_lines(audit: &Audit, findings: &[&Finding]) -> Vec<PostureLine> {
+    let same = |a: &&Finding, b: &&Finding| (a.severity, a.kind.id) == (b.severity, b.kind.id);
+    let line = |of_kind: &[&Finding]| {
+        let names = of_kind.iter().filter_map(|f| f.found.group);
+        let mut names: Vec<String> = names
+            .map(|ix| md(&visible(&audit.inventory.group(ix).name, CELL)))
+            .collect();
+        names.dedup();
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        PostureLine {
+            severity: of_kind[0].severity.as_str(),
+            kind: of_kind[0].kind.id,
+            count: of_kind.len(),
+            groups: names.join(", "),
+        }
+    };
+    findings.chunk_by(same).map(line).collect()
+}
+
+fn outcome(finding: &Finding) -> &'static str {
+    finding.outcome.map_or("", Outcome::words)
+}
+
+fn known(finding: &Finding) -> String {
+    md(finding.known_since.as_deref().unwrap_or_default())
 }
 
 fn because(kept: KeptBecause) -> &'static str {

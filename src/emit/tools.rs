@@ -57,7 +57,8 @@ pub fn sarif(brief: &Brief, places: &Places) -> String {
             "partialFingerprints": {"closegate/v1": f.id},
             "properties": {
                 "confidence": f.confidence,
-                "quarantined": f.quarantined,
+                "outcome": f.outcome,
+                "knownSince": f.known_since,
                 "benchmarks": f.benchmarks,
                 "evidence": f.evidence,
                 "security-severity": security_severity(&f.severity),
@@ -235,7 +236,7 @@ fn asff_finding(brief: &Brief, f: &FindingRow) -> Value {
         "Remediation": {"Recommendation": {"Text": text(&f.remediation, 512)}},
         "ProductFields": {
             "closegate/kind": f.kind,
-            "closegate/quarantined": f.quarantined.to_string(),
+            "closegate/outcome": f.outcome.as_deref().unwrap_or("none"),
             "closegate/evidence": text(&joined(&f.evidence, " "), 1024),
         },
         "Resources": resources,
@@ -343,7 +344,7 @@ fn ocsf_finding(brief: &Brief, f: &FindingRow) -> Value {
         },
         "remediation": {"desc": f.remediation},
         "resources": resources,
-        "unmapped": {"confidence": f.confidence, "quarantined": f.quarantined, "evidence": f.evidence, "benchmarks": f.benchmarks},
+        "unmapped": {"confidence": f.confidence, "outcome": f.outcome, "known_since": f.known_since, "evidence": f.evidence, "benchmarks": f.benchmarks},
     });
     if posture {
         event["compliance"] = json!({
@@ -381,7 +382,8 @@ const COLUMNS: &[&str] = &[
     "last_seen",
     "records",
     "bytes",
-    "quarantined",
+    "outcome",
+    "known_since",
     "benchmarks",
     "detail",
     "remediation",
@@ -411,7 +413,8 @@ pub fn csv(brief: &Brief) -> Result<String, super::FormatError> {
             stamp(f.last_seen),
             f.records.to_string(),
             f.bytes.to_string(),
-            f.quarantined.to_string(),
+            f.outcome.clone().unwrap_or_default().into_owned(),
+            some(&f.known_since),
             f.benchmarks.join("; "),
             visible(&f.detail, 2000),
             f.remediation.to_string(),

@@ -13,6 +13,8 @@ use crate::resolve::Connection;
 /// Destinations and findings of an earlier run, from its `audit.json`.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
+    /// The run, as it was named.
+    pub run: String,
     destinations: BTreeSet<Destination>,
     findings: BTreeSet<String>,
     /// The most that interfaces of the same groups moved in a day, to and from one address and port elsewhere.
@@ -60,8 +62,8 @@ struct KnownFinding {
 }
 
 impl Baseline {
-    /// From the text of an `audit.json`.
-    pub fn parse(json: &[u8]) -> Result<Self, DocumentError> {
+    /// From the text of a run's `audit.json`.
+    pub fn parse(run: &str, json: &[u8]) -> Result<Self, DocumentError> {
         let Run {
             connections,
             findings,
@@ -85,6 +87,7 @@ impl Baseline {
             }
         };
         Ok(Self {
+            run: run.to_owned(),
             destinations: connections.into_iter().map(destination).collect(),
             findings: findings.into_iter().map(|finding| finding.id).collect(),
             most_in_a_day,

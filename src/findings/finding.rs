@@ -212,13 +212,58 @@ pub struct Finding {
     pub records: u64,
     /// Bytes.
     pub bytes: u64,
-    /// Whether its connections are kept out of the rules.
+    /// Whether its connections are quarantined.
     pub quarantined: bool,
+    /// What becomes of its connections after the change; [`crate::outcome`] decides it.
+    pub outcome: Option<Outcome>,
+    /// The earlier run that reported it already.
+    pub known_since: Option<String>,
     /// Positions of its connections.
     pub evidence: Vec<usize>,
 }
 
+/// What becomes of a finding's connections after the change, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The rules deny them.
+    Denied,
+    /// A rule to add permits them.
+    RuleWritten,
+    /// No group of the inventory judges them: they go on.
+    NotJudged,
+    /// A rule that stays permits them.
+    StillOpen,
+}
+
+impl Outcome {
+    /// As documents spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::RuleWritten => "rule-written",
+            Self::NotJudged => "not-judged",
+            Self::StillOpen => "still-open",
+        }
+    }
+
+    /// As people read it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Denied => "denied after the change",
+            Self::RuleWritten => "rule written",
+            Self::NotJudged => "not judged",
+            Self::StillOpen => "still open",
+        }
+    }
+}
+
 impl Finding {
+    /// Whether it is a threat finding: a destination or a behaviour, of medium severity or worse. "Suspicious" means this everywhere.
+    pub fn is_threat(&self) -> bool {
+        matches!(self.kind.family, Family::Destination | Family::Behaviour)
+            && self.severity <= Severity::Medium
+    }
+
     pub(crate) fn new(kind: &'static Kind, mut found: Found, context: &Context<'_>) -> Self {
         let text = |address: Option<IpAddr>| address.map(|a| a.to_string()).unwrap_or_default();
         let group = found
@@ -269,6 +314,8 @@ impl Finding {
             records,
             bytes: connections().fold(0, |sum, c| sum.saturating_add(c.totals.bytes)),
             quarantined: false,
+            outcome: None,
+            known_since: None,
             evidence,
             found,
         }

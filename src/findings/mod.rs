@@ -62,7 +62,9 @@ mod winrm_out;
 
 pub use baseline::Baseline;
 pub use benchmarks::benchmarks;
-pub use finding::{Context, Family, Finding, Found, Kind, Rating, Severity, Signal, Threshold};
+pub use finding::{
+    Context, Family, Finding, Found, Kind, Outcome, Rating, Severity, Signal, Threshold,
+};
 pub use leaving::Opened;
 pub use lists::Blocklist;
 pub use owners::Owners;
@@ -141,9 +143,10 @@ pub fn detect(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The worst first, then by kind and id.
+/// Threats first, then the worst first, then by kind and id.
 pub fn sort(findings: &mut [Finding]) {
-    findings.sort_by(|a, b| (a.severity, a.kind.id, &a.id).cmp(&(b.severity, b.kind.id, &b.id)));
+    let order = |f: &Finding| (!f.is_threat(), f.severity, f.kind.id);
+    findings.sort_by(|a, b| (order(a), &a.id).cmp(&(order(b), &b.id)));
 }
 
 /// Takes the connections that suspicious destinations rest on out of the rules,

@@ -389,17 +389,19 @@ fn a_baseline_and_a_blocklist_are_read() {
     )
     .success();
     let findings = read("second")["findings"].clone();
-    let kinds: Vec<&str> = findings
+    let (known, new): (Vec<&serde_json::Value>, Vec<_>) = findings
         .as_array()
         .unwrap()
         .iter()
-        .map(|f| f["kind"].as_str().unwrap())
-        .collect();
+        .partition(|f| f["known_since"] == "first");
+    let kinds: Vec<&str> = new.iter().map(|f| f["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["blocklisted-address"], "everything else is known");
-    let known = read("first")["findings"].as_array().unwrap().len();
+    assert!(new[0]["known_since"].is_null());
+    let before = read("first")["findings"].as_array().unwrap().len();
+    assert_eq!(known.len(), before, "what is known is said again");
     let summary = String::from_utf8(second.get_output().stdout.clone()).unwrap();
     assert!(
-        summary.contains(&format!("{known} findings of the baseline not repeated")),
+        summary.contains("1 new and 3 threat findings known since first"),
         "{summary}"
     );
     assert_eq!(

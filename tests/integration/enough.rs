@@ -90,7 +90,7 @@ fn a_group_is_ready_when_nothing_is_left_to_wait_for() {
     assert!(
         audit
             .verdict()
-            .starts_with("Wait before revoking: 1 of 2 groups"),
+            .starts_with("Don't revoke yet: 1 of 2 groups in use has"),
         "{}",
         audit.verdict()
     );

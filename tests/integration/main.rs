@@ -18,6 +18,9 @@ mod tables;
 mod cli;
 mod help;
 
+// What becomes of findings, and what every output says of it.
+mod outcome;
+
 // What commands write, and what they leave alone.
 mod outputs;
 

@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "suggest",
     "graph",
     "replay",
+    "outcome",
     "audit",
     "emit",
     "cli",

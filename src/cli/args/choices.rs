@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::emit::Ids;
-use crate::findings::Severity;
+use crate::findings::{Family, Severity};
 use crate::query::Engine;
 use crate::suggest::Level;
 
@@ -20,6 +20,29 @@ impl From<EngineArg> for Engine {
             EngineArg::Athena => Self::Athena,
             EngineArg::Insights => Self::Insights,
             EngineArg::Duckdb => Self::Duckdb,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum FamilyArg {
+    /// What rules allow
+    Posture,
+    /// Where connections go
+    Destination,
+    /// How connections behave
+    Behaviour,
+    /// How good the evidence is
+    Evidence,
+}
+
+impl From<FamilyArg> for Family {
+    fn from(arg: FamilyArg) -> Self {
+        match arg {
+            FamilyArg::Posture => Self::Posture,
+            FamilyArg::Destination => Self::Destination,
+            FamilyArg::Behaviour => Self::Behaviour,
+            FamilyArg::Evidence => Self::Evidence,
         }
     }
 }

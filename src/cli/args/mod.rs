@@ -16,8 +16,8 @@ mod help;
 pub(in crate::cli) use help::command;
 
 pub(in crate::cli) use choices::{
-    EngineArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg, SchemaArg,
-    SeverityArg,
+    EngineArg, FamilyArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg,
+    SchemaArg, SeverityArg,
 };
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
@@ -181,7 +181,7 @@ pub(in crate::cli) struct AuditArgs {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,
 
-    /// An earlier run's --out directory: its findings are not repeated, and what it does not know is new
+    /// An earlier run's --out directory: its findings are marked as known, and what it does not know is new
     #[arg(long, value_name = "RUN")]
     pub(in crate::cli) baseline: Option<PathBuf>,
 
@@ -204,6 +204,10 @@ pub(in crate::cli) struct AuditArgs {
     /// Exit with 1 if a finding of this severity or worse stands
     #[arg(long, value_name = "SEVERITY")]
     pub(in crate::cli) fail_on: Option<SeverityArg>,
+
+    /// Families of findings that --fail-on counts [default: all]
+    #[arg(long, num_args = 1.., value_name = "FAMILY", requires = "fail_on")]
+    pub(in crate::cli) fail_on_family: Vec<FamilyArg>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,6 @@
 //! `closegate audit`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::audit::{self, Audit};
@@ -9,11 +10,11 @@ use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{self, Decided, Evidence, Input};
 use crate::cli::{past_run, progress, summary};
 use crate::config::Config;
-use crate::findings::Severity;
+use crate::findings::{Family, Finding, Severity};
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
-use crate::net::{plural, visible};
+use crate::net::{plural, thousands, visible};
 use crate::store;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
@@ -27,6 +28,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         tables,
         generalise,
         fail_on,
+        fail_on_family,
     } = args;
     let Decided { mut config, ranges } = settings::decide(config, tables, &maxmind)?;
     config.policy.baseline = baseline.map(|run| past_run::baseline(&run)).transpose()?;
@@ -42,10 +44,20 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     let run = OutDir::prepare(&out, Made::Run)?;
     let audit = audit(&evidence, inventory, &reading, &config)?;
     finish(&audit, Some((run, &out)))?;
-    let exit = if stands(&audit, fail_on.map(Severity::from)) {
-        Exit::Stands
-    } else {
-        Exit::Done
+    let families: Vec<Family> = fail_on_family.into_iter().map(Family::from).collect();
+    let kinds = fail_on.map(|limit| tripping(&audit, limit.into(), &families));
+    let exit = match kinds {
+        Some(kinds) if !kinds.is_empty() => {
+            let kinds = kinds
+                .iter()
+                .map(|(kind, count)| format!("{kind} ×{}", thousands(*count)));
+            progress::say(&format!(
+                "--fail-on: {}",
+                kinds.collect::<Vec<_>>().join(", ")
+            ));
+            Exit::Stands
+        }
+        _ => Exit::Done,
     };
     // The program ends here, and the system takes its memory back faster than piece by piece.
     std::mem::forget(audit);
@@ -98,8 +110,20 @@ pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), 
     exit::print_coloured(&summary::render(audit, place))
 }
 
-fn stands(audit: &Audit, fail_on: Option<Severity>) -> bool {
-    fail_on.is_some_and(|limit| audit.findings.iter().any(|f| f.severity <= limit))
+/// The findings that `--fail-on` counts: new ones of that severity or worse, and known threats that are quarantined at high
+/// or above, for a baseline is no permission.
+fn tripping(audit: &Audit, limit: Severity, families: &[Family]) -> BTreeMap<&'static str, u64> {
+    let counts = |f: &&Finding| {
+        let goes_on = f.is_threat() && f.quarantined && f.severity <= Severity::High;
+        f.severity <= limit
+            && (families.is_empty() || families.contains(&f.kind.family))
+            && (f.known_since.is_none() || goes_on)
+    };
+    let mut kinds = BTreeMap::new();
+    for finding in audit.findings.iter().filter(counts) {
+        *kinds.entry(finding.kind.id).or_default() += 1;
+    }
+    kinds
 }
 
 /// What was wrong with the sources, in one sentence.

@@ -24,7 +24,7 @@ struct List {
 const LISTS: [List; 4] = [
     List {
         key: "findings",
-        changes: &["severity", "confidence", "quarantined"],
+        changes: &["severity", "confidence", "outcome"],
         line: |f| {
             format!(
                 "{} {}: {}",

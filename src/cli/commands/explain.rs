@@ -110,11 +110,13 @@ impl<'a> Run<'a> {
         say!(out, "  to do       {}", text(finding, "remediation"));
         say!(
             out,
-            "  quarantined {}",
-            if finding["quarantined"] == true {
-                "yes: its connections get no rule"
-            } else {
-                "no"
+            "  outcome     {}",
+            match text(finding, "outcome") {
+                "denied" => "its connections are denied after the change",
+                "rule-written" => "a rule to add permits its connections",
+                "still-open" => "a rule that stays permits its connections",
+                "not-judged" => "no group of the inventory judges its connections: they go on",
+                _ => "none: it is not about connections",
             }
         );
         say!(out, "  evidence");

@@ -47,7 +47,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "findings",
-        "first_seen last_seen records bytes quarantined evidence",
+        "first_seen last_seen records bytes quarantined threat outcome known_since evidence",
     ),
     (
         "rules",

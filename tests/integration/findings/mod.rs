@@ -46,7 +46,7 @@ mod winrm_out;
 
 use closegate::audit::Audit;
 use closegate::config::Config;
-use closegate::findings::{Baseline, Blocklist, Finding, Rating, Severity};
+use closegate::findings::{Baseline, Blocklist, Finding, Outcome, Rating, Severity};
 use closegate::resolve::Verdict;
 use closegate::suggest::Level;
 
@@ -78,7 +78,7 @@ fn audit(kind: &str, log: &str) -> Audit {
         .iter()
         .find_map(|name| std::fs::read(fixture.join(name)).ok())
     {
-        config.policy.baseline = Some(Baseline::parse(&json).unwrap());
+        config.policy.baseline = Some(Baseline::parse("baseline", &json).unwrap());
     }
     audit_with(&config, &[fixture.join(format!("{log}.log"))], &inventory)
 }
@@ -113,6 +113,12 @@ fn destinations(kind: &str, expected: &[(&str, &str)], quarantined: bool) {
     assert_eq!(found, expected);
     for finding in findings {
         assert_eq!(finding.quarantined, quarantined);
+        let expected = if quarantined {
+            Outcome::Denied
+        } else {
+            Outcome::RuleWritten
+        };
+        assert_eq!(finding.outcome, Some(expected), "{kind}");
         assert_eq!(
             finding.found.local.unwrap().is_ipv4(),
             finding.found.remote.unwrap().is_ipv4()
@@ -126,10 +132,7 @@ fn destinations(kind: &str, expected: &[(&str, &str)], quarantined: bool) {
                 .rules
                 .iter()
                 .any(|r| r.evidence.contains(&position));
-            assert_eq!(
-                has_rule, !quarantined,
-                "{kind}: a rule exists if and only if it is not quarantined"
-            );
+            assert_eq!(has_rule, expected == Outcome::RuleWritten, "{kind}");
         }
     }
 }

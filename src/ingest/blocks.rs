@@ -12,7 +12,7 @@ const CHUNK: usize = 1 << 20;
 /// Reads blocks of lines; the last line needs no end.
 ///
 /// Where reading fails, the line that is cut there is dropped, and so is the rest of the line behind the hole: put
-/// together they might be a record that nobody wrote.
+/// together they might make a false record.
 pub(super) struct Blocks<R> {
     reader: R,
     /// Which line is whole although it may lie behind a hole: a header.

@@ -102,7 +102,7 @@ impl List {
     }
 }
 
-/// A value in which no object has a key twice: which of the two counts, nobody can say.
+/// A value in which no object has a key twice: it is unknown which of the two counts.
 struct Unambiguous(Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {

@@ -1,7 +1,7 @@
 //! The text of compressed files, of those members alone that verify.
 //!
 //! A member of gzip, a stream of bzip2 and a frame of zstd say at their end whether their text is what was
-//! compressed. So a member is decompressed to its end before anybody gets a byte of it. Its text is held up to
+//! compressed. So a member is decompressed to its end before any reader gets a byte of it. Its text is held up to
 //! [`TEXT`]; a longer one is decompressed twice, the second time as it is read. For that [`Tape`] keeps its
 //! compressed bytes, in memory up to as much again and in a temporary file beyond.
 

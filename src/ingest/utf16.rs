@@ -1,4 +1,4 @@
-//! UTF-16, which `PowerShell` writes where nobody tells it not to, as UTF-8.
+//! UTF-16, which `PowerShell` writes by default, as UTF-8.
 
 use std::io::{self, Read};
 

@@ -1,5 +1,5 @@
 //! Every JSON that closegate writes, in one of three layouts. What a terminal would obey or hide is written as `\u…`,
-//! so that a parser reads the same text back and nobody else is fooled by it.
+//! so that a parser reads the same text back and a terminal shows what is there.
 
 use std::io::{self, BufWriter, Write};
 

@@ -181,7 +181,7 @@ impl Store {
     pub(super) fn read(&self, entry: &DayEntry) -> Result<FlowTable, StoreError> {
         let files = entry.files().map(|file| self.content(file));
         let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
-        // The digests are right here. A manifest that somebody made by hand can still name what Polars panics at.
+        // The digests are right here. A hand-made manifest can still name what Polars panics at.
         let table = catch_unwind(AssertUnwindSafe(|| day::decode(files)))
             .unwrap_or_else(|_| Err("it is not Parquet that closegate wrote".to_owned()))
             .map_err(|what| self.damaged(&entry.flows.name, what))?;

@@ -16,7 +16,7 @@ mod unix {
         builder.permissions(Permissions::from_mode(0o666));
     }
 
-    /// Whether a file under another name can take the place of this one and nobody sees a difference:
+    /// Whether a file under another name can take the place of this one without a visible difference:
     /// it has one name, and the same owner and group.
     pub(in super::super) fn is_replaceable(old: &Metadata, new: &Metadata) -> bool {
         old.nlink() == 1 && old.uid() == new.uid() && old.gid() == new.gid()

@@ -91,17 +91,13 @@ impl Audit {
             return format!("Ready to lock: all {all} groups in use have enough evidence.");
         }
         let shortest = self.readiness.iter().map(|r| r.days).min();
-        let ready = match ready {
-            0 => "none".to_owned(),
-            some => some.to_string(),
+        let (number, has) = match ready {
+            0 => ("none".to_owned(), "has"),
+            1 => ("1".to_owned(), "has"),
+            several => (several.to_string(), "have"),
         };
         format!(
-            "Don't revoke yet: {ready} of {all} groups in use {} enough evidence; the least that one has is {} of logs. You can add the rules now.",
-            if ready == "1" || ready == "none" {
-                "has"
-            } else {
-                "have"
-            },
+            "Don't revoke yet: {number} of {all} groups in use {has} enough evidence. The group with the least has {} of logs. You can add the rules now.",
             plural(shortest.unwrap_or_default().into(), "day")
         )
     }

@@ -70,23 +70,15 @@ fn read(audit: &Audit) -> String {
 fn unread(audit: &Audit) -> Option<String> {
     let intake = &audit.intake;
     let parts = [
-        (intake.malformed, "malformed line", "malformed lines"),
-        (intake.duplicates, "duplicate", "duplicates"),
-        (
-            intake.outside_window,
-            "record outside the window",
-            "records outside the window",
-        ),
-        (
-            intake.skip_data,
-            "gap where AWS dropped records",
-            "gaps where AWS dropped records",
-        ),
+        (intake.malformed, "malformed line", ""),
+        (intake.duplicates, "duplicate", ""),
+        (intake.outside_window, "record", " outside the window"),
+        (intake.skip_data, "gap", " where AWS dropped records"),
     ];
     let said: Vec<String> = parts
         .iter()
         .filter(|(number, ..)| *number > 0)
-        .map(|&(number, one, many)| count(number, one, many))
+        .map(|&(number, noun, rest)| plural(number, noun) + rest)
         .collect();
     (!said.is_empty()).then(|| format!("not counted: {}", said.join(", ")))
 }
@@ -276,12 +268,4 @@ fn threats(audit: &Audit) -> String {
         .expect("writing to a string does not fail");
     }
     text
-}
-
-fn count(number: u64, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        thousands(number),
-        if number == 1 { one } else { many }
-    )
 }

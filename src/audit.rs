@@ -10,11 +10,9 @@ use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory, Rule};
 use crate::net::plural;
 use crate::outcome;
-use crate::replay::{
-    self, BlastRadius, Change, Exposure, HoldOut, Readiness, Replay, Stage, StillOpen, TradeOff,
-    Widening,
-};
-use crate::resolve::{self, Connection, Hits};
+use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
+use crate::replay::{self, After, AfterState, Replay, RulesAfter};
+use crate::resolve::{self, Connection, Hits, Verdict};
 use crate::suggest::{self, Basis, Level, Revocation, RuleSet, Status};
 
 /// Everything a run found out.
@@ -28,38 +26,47 @@ pub struct Audit {
     pub table: FlowTable,
     /// Every connection with its verdict, in id order.
     pub connections: Vec<Connection>,
-    /// What is open and what is suspicious, the worst first.
+    /// What each of today's rules permitted, by group and position.
+    pub hits: Vec<Vec<Hits>>,
+    /// Threat findings first, then the worst first.
     pub findings: Vec<Finding>,
-    /// The change.
+    /// The generalisation level of the rules.
+    pub level: Level,
+    /// The rule set: rules and revocations.
     pub rules: RuleSet,
-    /// What becomes of every connection after it.
+    /// Every group's rules after the change.
+    pub rules_after: RulesAfter,
+    /// What they do with each connection, by position.
+    pub after: Vec<After>,
+    /// The same, counted.
     pub replay: Replay,
+    /// How sure the change is.
+    pub proof: Proof,
+    /// The connections between groups.
+    pub graph: AccessGraph,
+}
+
+/// How sure the change is, and what it is worth.
+#[derive(Debug, Default)]
+pub struct Proof {
     /// How much is open, before and after.
     pub exposure: Exposure,
-    /// How well each group is known.
+    /// By group that an interface carries: whether its evidence is enough.
     pub readiness: Vec<Readiness>,
-    /// Rules from the first part of the window, against the rest.
+    /// Rules from the first part of the observation window, replayed on the rest.
     pub hold_out: HoldOut,
-    /// What each of today's rules let through, by group and position.
-    pub hits: Vec<Vec<Hits>>,
-    /// How far the rules go beyond what was seen.
-    pub level: Level,
-    /// What each level would cost, the narrowest first.
+    /// What each generalisation level would cost, the narrowest first.
     pub trade_off: Vec<TradeOff>,
-    /// Suspicious connections that the change does not deny, with the rule.
-    pub still_open: Vec<StillOpen>,
-    /// Positions of rules that tomorrow's members of a group would profit from.
+    /// Positions of added rules that permit more than today's to interfaces that join a group later.
     pub open_to_newcomers: Vec<usize>,
-    /// Rules that would let through what today's do not. Must be none.
+    /// Rules that would permit what today's deny. Must be none.
     pub wider: Vec<Widening>,
     /// What an attacker in each group reaches.
-    pub blast: Vec<BlastRadius>,
+    pub blast_radius: Vec<BlastRadius>,
     /// Ingress rules that may go once the mutual pairs stand.
     pub tightenings: Vec<Revocation>,
     /// The change in steps.
     pub stages: Vec<Stage>,
-    /// Who talks to whom.
-    pub graph: AccessGraph,
 }
 
 impl Audit {
@@ -72,8 +79,8 @@ impl Audit {
     /// One sentence: ready to lock, or what to wait for.
     pub fn verdict(&self) -> String {
         let (ready, all) = (
-            self.readiness.iter().filter(|r| r.is_ready()).count(),
-            self.readiness.len(),
+            self.proof.readiness.iter().filter(|r| r.is_ready()).count(),
+            self.proof.readiness.len(),
         );
         if !self.replay.lost.is_empty() {
             return format!(
@@ -81,16 +88,16 @@ impl Audit {
                 plural(self.replay.lost.len() as u64, "accepted connection")
             );
         }
-        if !self.wider.is_empty() {
+        if !self.proof.wider.is_empty() {
             return format!(
                 "Don't apply the change: {} would permit what today's rules deny.",
-                plural(self.wider.len() as u64, "rule")
+                plural(self.proof.wider.len() as u64, "rule")
             );
         }
         if ready == all {
             return format!("Ready to lock: all {all} groups in use have enough evidence.");
         }
-        let shortest = self.readiness.iter().map(|r| r.days).min();
+        let shortest = self.proof.readiness.iter().map(|r| r.days).min();
         let (number, has) = match ready {
             0 => ("none".to_owned(), "has"),
             1 => ("1".to_owned(), "has"),
@@ -100,6 +107,16 @@ impl Audit {
             "Don't revoke yet: {number} of {all} groups in use {has} enough evidence. The group with the least has {} of logs. You can add the rules now.",
             plural(shortest.unwrap_or_default().into(), "day")
         )
+    }
+
+    /// Positions of the quarantined connections that a rule which stays still permits.
+    pub fn still_open(&self) -> impl Iterator<Item = usize> {
+        let both = self.connections.iter().zip(&self.after).enumerate();
+        both.filter(|(_, (connection, after))| {
+            matches!(connection.verdict, Verdict::Quarantined(_))
+                && after.state == AfterState::Permitted
+        })
+        .map(|(position, _)| position)
     }
 
     /// How many rules have to be made.
@@ -188,62 +205,35 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Co
 
 /// Proposes a change, and proves it.
 pub fn propose(judged: Judged, config: &Config) -> Audit {
-    let Judged {
-        inventory,
-        intake,
-        table,
-        gates,
-        connections,
-        ..
-    } = &judged;
     let evidence = suggest::Evidence {
-        inventory,
-        today: gates,
-        table,
-        connections,
+        inventory: &judged.inventory,
+        today: &judged.gates,
+        table: &judged.table,
+        connections: &judged.connections,
         before: None,
         generalise: &config.generalise,
     };
     let basis = Basis::new(&evidence);
-    let ((readiness, hold_out), rules) = rayon::join(
-        || replay::readiness(&evidence, &basis, intake.window.unwrap_or_default()),
-        || basis.rules(evidence.generalise.level),
+    let level = config.generalise.level;
+    let rules = basis.rules(level);
+    let rules_after = RulesAfter::new(evidence.inventory, &rules.change());
+    let after = replay::each(evidence.inventory, &rules_after.gates, evidence.connections);
+    let replay = Replay::of(evidence.connections, &after);
+    let findings = with_outcomes(&judged, &rules, &rules_after, &after);
+    let window = judged.intake.window.unwrap_or_default();
+    let (proof, graph) = rayon::join(
+        || prove(&evidence, &basis, window, &rules, (&rules_after, &replay)),
+        || graph::build(evidence.inventory, evidence.table, evidence.connections, &rules),
     );
-    let mut findings = judged.findings.clone();
-    findings.extend(suggest::notices(&judged.context(), &rules));
-    findings::sort(&mut findings);
-    if let Some(baseline) = &judged.policy.baseline {
-        let known = findings.iter_mut().filter(|f| baseline.reported(f));
-        known.for_each(|finding| finding.known_since = Some(baseline.run.clone()));
-    }
-    let after_rules = replay::after(inventory, &Change::from(&rules));
-    let after = Gates::new(inventory, |group| &after_rules[group.index()]);
-    outcome::decide(&mut findings, inventory, connections, &rules, &after);
-    let proof = Proof::new(&evidence, &basis, &rules, (&after, &after_rules));
-    let stages = replay::stages(
-        inventory,
-        &rules,
-        &proof.replay,
-        &proof.tightenings,
-        connections,
-    );
-    let open_to_newcomers = replay::open_to_newcomers(inventory, gates, &rules);
     Audit {
         findings,
+        level,
         rules,
-        replay: proof.replay,
-        exposure: proof.exposure,
-        readiness,
-        hold_out,
-        level: config.generalise.level,
-        trade_off: proof.trade_off,
-        still_open: proof.still_open,
-        open_to_newcomers,
-        wider: proof.wider,
-        blast: proof.blast,
-        tightenings: proof.tightenings,
-        stages,
-        graph: proof.graph,
+        rules_after,
+        after,
+        replay,
+        proof,
+        graph,
         inventory: judged.inventory,
         intake: judged.intake,
         table: judged.table,
@@ -252,74 +242,61 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     }
 }
 
-/// What holds of the rules as they are after the change.
-struct Proof {
-    trade_off: Vec<TradeOff>,
-    graph: AccessGraph,
-    tightenings: Vec<Revocation>,
-    blast: Vec<BlastRadius>,
-    exposure: Exposure,
-    wider: Vec<Widening>,
-    replay: Replay,
-    still_open: Vec<StillOpen>,
+/// All findings in order, each with its outcome; those that the baseline has are marked.
+fn with_outcomes(
+    judged: &Judged,
+    rules: &RuleSet,
+    rules_after: &RulesAfter,
+    after: &[After],
+) -> Vec<Finding> {
+    let mut findings = judged.findings.clone();
+    findings.extend(suggest::notices(&judged.context(), rules));
+    findings::sort(&mut findings);
+    if let Some(baseline) = &judged.policy.baseline {
+        let known = findings.iter_mut().filter(|f| baseline.reported(f));
+        known.for_each(|finding| finding.known_since = Some(baseline.run.clone()));
+    }
+    outcome::decide(&mut findings, rules_after, after);
+    findings
 }
 
-impl Proof {
-    /// Nothing in it needs anything else of it, so all is made side by side.
-    fn new(
-        evidence: &suggest::Evidence<'_>,
-        basis: &Basis<'_>,
-        rules: &RuleSet,
-        (after, after_rules): (&Gates, &[Vec<Rule>]),
-    ) -> Self {
-        let suggest::Evidence {
-            inventory,
-            today,
-            table,
-            connections,
-            ..
-        } = *evidence;
-        let of_rules = || {
-            let tightenings =
-                || replay::tightenings(inventory, after, after_rules, rules, connections);
-            rayon::join(
-                || replay::trade_off(evidence, basis, rules),
-                || {
-                    rayon::join(
-                        || graph::build(inventory, table, connections, rules),
-                        tightenings,
-                    )
-                },
-            )
-        };
-        let of_reach = || {
-            rayon::join(
-                || replay::blast_radius(inventory, today, after, after_rules, connections),
-                || replay::exposure(inventory, today, after, connections),
-            )
-        };
-        let of_passage = || {
-            rayon::join(
-                || replay::wider(inventory, today, after, after_rules),
-                || {
-                    (
-                        replay::verify(inventory, after, connections),
-                        replay::still_open(inventory, after, after_rules, connections),
-                    )
-                },
-            )
-        };
-        let ((trade_off, (graph, tightenings)), ((blast, exposure), (wider, (replay, still_open)))) =
-            rayon::join(of_rules, || rayon::join(of_reach, of_passage));
-        Self {
-            trade_off,
-            graph,
-            tightenings,
-            blast,
-            exposure,
-            wider,
-            replay,
-            still_open,
-        }
-    }
+/// Proves the change. No part needs another but for the stages, so all parts run side by side.
+fn prove(
+    evidence: &suggest::Evidence<'_>,
+    basis: &Basis<'_>,
+    window: (u64, u64),
+    rules: &RuleSet,
+    (after, replay): (&RulesAfter, &Replay),
+) -> Proof {
+    let suggest::Evidence {
+        inventory,
+        today,
+        connections,
+        ..
+    } = *evidence;
+    let mut proof = Proof::default();
+    let Proof {
+        exposure,
+        readiness,
+        hold_out,
+        trade_off,
+        open_to_newcomers,
+        wider,
+        blast_radius,
+        tightenings,
+        stages,
+    } = &mut proof;
+    rayon::scope(|side| {
+        side.spawn(|_| (*readiness, *hold_out) = proof::readiness(evidence, basis, window));
+        side.spawn(|_| *trade_off = proof::trade_off(evidence, basis, rules));
+        side.spawn(|_| {
+            *tightenings = proof::tightenings(inventory, after, rules, connections);
+            *stages = proof::stages(inventory, rules, replay, tightenings, connections);
+        });
+        side.spawn(|_| *blast_radius = proof::blast_radius(inventory, today, after, connections));
+        side.spawn(|_| *exposure = proof::exposure(inventory, today, &after.gates, connections));
+        side.spawn(|_| *wider = proof::wider(inventory, today, after));
+        side.spawn(|_| *open_to_newcomers = proof::open_to_newcomers(inventory, today, rules));
+    });
+    proof
 }

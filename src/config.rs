@@ -122,7 +122,7 @@ fn tuning(kind: &Kind, mut section: Section<'_>) -> Result<Tuning, Flaw> {
         .collect();
     section.only(&keys)?;
     let severity = |value: &DeValue<'_>| {
-        let mut all = Severity::ALL.into_iter();
+        let mut all = Severity::ALL.iter().copied();
         all.find(|severity| value.as_str() == Some(severity.as_str()))
     };
     let mut tuning = Tuning {

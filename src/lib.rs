@@ -4,20 +4,21 @@
 //!
 //! The modules are the pipeline, in order; each imports only from those above it:
 //!
-//! 1. [`net`]: leaf types. [`documents`]: what every JSON file of ours has in common.
+//! 1. [`net`]: leaf types. [`documents`]: the JSON files that closegate writes and reads again.
 //! 2. [`inventory`]: `aws ec2 describe-*` JSON → groups, interfaces, gates.
 //! 3. [`ingest`]: log files → rows, and an account of every line.
 //! 4. [`flow`]: rows → folded flows, nothing decided.
 //!    [`query`] and `aws`: the same out of engines and buckets.
 //! 5. [`resolve`]: flows → connections with an initiator and a responder.
-//! 6. [`findings`]: what is open and what is suspicious.
-//! 7. [`suggest`]: the mutual rules and the revocations.
-//! 8. [`graph`]: connections → the graph of who talks to whom.
-//! 9. [`replay`]: every connection against the rules as they would be.
-//!    [`outcome`]: what becomes of every finding.
-//! 10. [`audit`]: the stages above in one call.
-//! 11. [`emit`]: the files of a run, each a pure function.
-//! 12. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
+//! 6. [`findings`]: connections → what is open and what is suspicious.
+//! 7. [`replay`]: connections against a rule set of any origin.
+//! 8. [`suggest`]: accepted connections → the mutual rules and the revocations.
+//! 9. [`proof`]: how sure the change is, and what it is worth.
+//!    [`outcome`]: what the change does with every finding.
+//! 10. [`graph`]: connections → the graph of groups.
+//! 11. [`audit`]: the stages above in one call.
+//! 12. [`emit`]: the files of a run, each a pure function.
+//! 13. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
 
 pub mod net;
 mod touched;
@@ -41,13 +42,15 @@ pub mod resolve;
 
 pub mod findings;
 
-pub mod suggest;
-
-pub mod graph;
-
 pub mod replay;
 
+pub mod suggest;
+
+pub mod proof;
+
 pub mod outcome;
+
+pub mod graph;
 
 pub mod audit;
 pub mod config;

@@ -5,39 +5,25 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::exit::Failure;
-use crate::documents::{self, DocumentError};
+use crate::documents::{
+    self, AuditDocument, ConnectionRow, DocumentError, Outcome, RuleRow, VerdictTerm,
+};
 use crate::findings::Baseline;
 
-/// The lists that every `audit.json` has.
-const LISTS: &[&str] = &["connections", "findings", "rules", "revocations"];
-
 /// A run's `audit.json`.
-pub(super) fn load(run: &Path) -> Result<Value, Failure> {
-    with_file(run, "audit.json", |bytes| {
-        let audit: Value = documents::read(bytes)?;
-        let is_list = |list: &&str| {
-            let rows = audit[*list].as_array();
-            rows.is_some_and(|rows| rows.iter().all(Value::is_object))
-        };
-        match LISTS.iter().find(|list| !is_list(list)) {
-            Some(list) => Err(anyhow!("its `{list}` is not a list of objects")),
-            None => Ok(audit),
-        }
-    })
+pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
+    file(run, "audit.json")
 }
 
 /// What a run knew, for the runs after it.
 pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
-    with_file(run, "audit.json", |bytes| {
-        Ok(Baseline::parse(&run.display().to_string(), bytes)?)
-    })
-    .map_err(|failure| match failure {
-        Failure::Usage(error) => Failure::Usage(error.context("--baseline")),
-        failure => failure,
-    })
+    match load(run) {
+        Ok(audit) => Ok(Baseline::new(&run.display().to_string(), audit)),
+        Err(Failure::Usage(error)) => Err(Failure::Usage(error.context("--baseline"))),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// A JSON file of a run.
@@ -68,52 +54,54 @@ pub(super) fn with_file<T>(
     })
 }
 
-/// A text of a document; what is not there is empty.
-pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value[key].as_str().unwrap_or_default()
-}
-
 /// A rule in words.
-pub(super) fn sentence(rule: &Value) -> String {
-    let target = rule["target"]
-        .as_object()
-        .and_then(|target| target.values().next())
-        .and_then(Value::as_str);
-    let ports = match (rule["from_port"].as_u64(), rule["to_port"].as_u64()) {
-        (Some(from), Some(to)) if from == to => format!("/{from}"),
-        (Some(from), Some(to)) => format!("/{from}-{to}"),
-        _ => String::new(),
-    };
-    let word = if text(rule, "direction") == "egress" {
-        "to"
-    } else {
-        "from"
-    };
-    format!(
-        "{} of {} ({}), {}{ports} {word} {}",
-        text(rule, "direction"),
-        text(rule, "group_name"),
-        text(rule, "group_id"),
-        text(rule, "protocol"),
-        target.unwrap_or_default()
-    )
+pub(super) fn rule_in_words(rule: &RuleRow) -> String {
+    format!("{} ({}): {}", rule.group_name, rule.group_id, rule.permission)
 }
 
 /// A connection in one line.
-pub(super) fn one_line(c: &Value) -> String {
-    let port = c["port"]
-        .as_u64()
-        .map_or(String::new(), |port| format!("/{port}"));
+pub(super) fn connection_in_words(c: &ConnectionRow<'_>) -> String {
     format!(
-        "{}: {} to {} {}{port}, {} records, {} bytes, direction {} from {}, {}",
-        text(c, "id"),
-        text(&c["initiator"], "address"),
-        text(&c["responder"], "address"),
-        text(c, "protocol"),
-        c["records"],
-        c["bytes"],
-        text(c, "direction_confidence"),
-        text(c, "direction_basis"),
-        text(c, "verdict"),
+        "{}: {} to {} {}, {} records, {} bytes, direction {} from {}, {}",
+        c.id,
+        c.initiator.address,
+        c.responder.address,
+        service(c),
+        c.records,
+        c.bytes,
+        c.direction_confidence.as_str(),
+        c.direction_basis,
+        verdict_in_words(c),
     )
+}
+
+/// `tcp/443`, `icmp`.
+pub(super) fn service(c: &ConnectionRow<'_>) -> String {
+    let port = c.port.map(|port| format!("/{port}"));
+    format!("{}{}", c.protocol, port.unwrap_or_default())
+}
+
+/// The verdict with its reason.
+pub(super) fn verdict_in_words(c: &ConnectionRow<'_>) -> String {
+    let word = c.verdict.as_str();
+    let reason = match (c.verdict, c.reason.as_deref()) {
+        (VerdictTerm::Unattributed, Some("forwarded")) => "what a NAT gateway or transit interface forwards",
+        (VerdictTerm::Unattributed, Some("no-local-end")) => "neither end is an interface of the inventory",
+        (_, Some(reason)) => reason,
+        (_, None) => return word.to_owned(),
+    };
+    format!("{word}: {reason}")
+}
+
+/// What the change does with the connections of a finding.
+pub(super) const fn outcome_in_words(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Denied) => "the change denies its connections",
+        Some(Outcome::RuleWritten) => "a rule to add permits its connections",
+        Some(Outcome::StillOpen) => "a rule that stays permits its connections",
+        Some(Outcome::NotJudged) => {
+            "no group of the inventory judges its connections, so the change does not stop them"
+        }
+        None => "none: it rests on no connection",
+    }
 }

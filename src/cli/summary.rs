@@ -171,16 +171,17 @@ fn replay(audit: &Audit) -> String {
         )
     };
     format!(
-        "{first},\n{:12}{} quarantined, {} rejected, {} unattributed",
+        "{first},\n{:12}{} quarantined, {} still open, {} rejected, {} unattributed",
         "",
         thousands(replay.quarantined),
-        thousands(replay.refused),
+        thousands(replay.still_open),
+        thousands(replay.rejected),
         thousands(replay.unattributed)
     )
 }
 
 fn exposure(audit: &Audit) -> String {
-    let exposure = &audit.exposure;
+    let exposure = &audit.proof.exposure;
     format!(
         "{} reachable pairs today, {} after the change, {} in use",
         thousands(exposure.before),
@@ -190,8 +191,8 @@ fn exposure(audit: &Audit) -> String {
 }
 
 fn ready(audit: &Audit) -> String {
-    let ready = audit.readiness.iter().filter(|r| r.is_ready()).count();
-    let all = audit.readiness.len();
+    let ready = audit.proof.readiness.iter().filter(|r| r.is_ready()).count();
+    let all = audit.proof.readiness.len();
     let style = if ready == all { GOOD } else { BOLD };
     format!("{style}{ready} of {all} groups{style:#} in use have enough evidence to be locked")
 }

@@ -1,4 +1,4 @@
-//! What every JSON document of closegate has in common: its version, and the check that a reader makes.
+//! The JSON documents that closegate writes and reads again: one file each, with the words that they share in `terms`.
 //!
 //! A reader refuses a version that it does not know. A newer closegate may have given a key another meaning.
 
@@ -9,8 +9,40 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+mod audit;
+mod common;
+mod finding;
+mod graph;
+mod report;
+mod rules;
+mod terms;
+
+pub use audit::{AuditDocument, ConnectionRow};
+pub use graph::GraphDocument;
+pub use report::ReportDocument;
+pub use rules::ChangeDocument;
+pub use terms::{
+    AfterState, Confidence, Direction, Family, Outcome, Rating, Severity, Status, VerdictTerm,
+};
+
+pub(crate) use audit::{
+    AfterRow, BlastRow, CurrentRow, EndRow, ExposureRow, HoldOutRow, InputRow, MalformedRow,
+    ProofRow, ReachRow, ReadinessRow, ReplayRow, SeenRow, StillOpenRow, TradeOffRow,
+    WideningRow,
+};
+pub(crate) use common::{SourceRow, Tool, Window};
+pub(crate) use finding::FindingRow;
+pub(crate) use graph::{EdgeRow, NodeRow};
+pub(crate) use report::{
+    Counts, EdgeCells, ProposedCells, ReportGroup, ReportNode, ReportReadiness, TodayCells,
+};
+pub(crate) use rules::{
+    GroupRow, ListRow, PermissionRow, ProposedChange,
+    RevocationRow, RuleRow, StageRow, TargetRow, TodayRow,
+};
+
 /// The version that closegate writes into every document, and the only one that it reads.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The name of this program in the `tool` of a document.
 pub const TOOL: &str = "closegate";

@@ -9,9 +9,8 @@ use polars::prelude::{
 use rayon::prelude::*;
 
 use super::EmitError;
-use super::audit_json::{interface_id, reason};
+use super::audit_json::interface_id;
 use crate::audit::Audit;
-use crate::graph::verdict_word;
 use crate::net::HashMap;
 use crate::resolve::{Connection, End, aws_service};
 
@@ -78,7 +77,7 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
     let groups = |end| Some(groups(audit, end));
     let service = |end| aws_service(&audit.inventory, &audit.table, end).map(Cow::from);
     // Whoever has nothing else to do makes a column.
-    let columns: [&(dyn Fn() -> Column + Sync); 18] = [
+    let columns: [&(dyn Fn() -> Column + Sync); 20] = [
         &|| column(connections, "id", |c| c.id.to_string()),
         &|| initiators.column("initiator_interface_id", &id),
         &|| initiators.column("initiator_address", &address),
@@ -89,8 +88,16 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
         &|| responders.column("responder_aws_service", &service),
         &|| column(connections, "protocol", |c| c.service.protocol.to_string()),
         &|| column(connections, "port", |c| c.service.port().map(u32::from)),
-        &|| column(connections, "verdict", |c| verdict_word(c.verdict)),
-        &|| column(connections, "reason", |c| reason(c.verdict)),
+        &|| column(connections, "verdict", |c| c.verdict.term().as_str()),
+        &|| column(connections, "reason", |c| c.verdict.reason()),
+        &|| {
+            let leg = |c: &Connection| c.leg_of.first().map(|&leg| connections[leg].id.to_string());
+            column(connections, "leg_of", leg)
+        },
+        &|| {
+            let states: Vec<&str> = audit.after.iter().map(|a| a.state.as_str()).collect();
+            Series::new("after".into(), states).into()
+        },
         &|| {
             column(connections, "direction_confidence", |c| {
                 c.confidence.as_str()

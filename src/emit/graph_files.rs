@@ -1,6 +1,5 @@
 //! `graph.json`, and pictures of it for Graphviz, Mermaid and readers of GraphML: each a function of that file alone.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -9,51 +8,15 @@ use petgraph::graph::{DiGraph, EdgeReference, NodeIndex};
 use petgraph::visit::EdgeRef;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::report_md::ends_with_www;
 use crate::audit::Audit;
-use crate::documents::SCHEMA_VERSION;
+use crate::documents::{
+    AuditDocument, EdgeRow, EndRow, GraphDocument, NodeRow, SCHEMA_VERSION, VerdictTerm,
+};
 use crate::graph::Node;
 use crate::inventory::Rule;
 use crate::net::{json, visible};
-use crate::resolve::{ConnectionId, known_ids};
-
-/// The graph: nodes by position, edges between nodes' ids.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct GraphDocument {
-    schema_version: u32,
-    nodes: Vec<NodeRow>,
-    edges: Vec<EdgeRow>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-struct NodeRow {
-    id: String,
-    /// `group`, `interface`, `unlisted-interface`, `prefix-list`, `aws-service`,
-    /// `private-network`, `internet` or `address`.
-    kind: Cow<'static, str>,
-    label: String,
-    /// For groups.
-    group_id: Option<String>,
-    /// For groups: whether today's rules let everything out.
-    open_egress: bool,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-struct EdgeRow {
-    source: String,
-    target: String,
-    protocol: String,
-    port: Option<u16>,
-    verdict: Cow<'static, str>,
-    records: u64,
-    bytes: u64,
-    #[serde(deserialize_with = "known_ids")]
-    connections: Vec<ConnectionId>,
-}
 
 /// The graph of groups.
 pub(super) fn document(audit: &Audit) -> GraphDocument {
@@ -70,7 +33,7 @@ pub(super) fn document(audit: &Audit) -> GraphDocument {
                     target: row(audit, &graph[edge.target()]).id,
                     protocol: weight.service.protocol.to_string(),
                     port: weight.service.port(),
-                    verdict: weight.verdict.into(),
+                    verdict: weight.verdict,
                     records: weight.records,
                     bytes: weight.bytes,
                     connections: weight
@@ -152,60 +115,46 @@ impl EdgeRow {
 const MERMAID_EDGES: usize = 400;
 
 impl GraphDocument {
-    /// The graph of interfaces and addresses, from the connections of an `audit.json`.
-    pub fn of_connections(audit: &Value) -> Self {
+    /// The graph of interfaces and addresses, from the connections of a run.
+    pub fn of_connections(audit: &AuditDocument<'_>) -> Self {
         let mut nodes: BTreeMap<String, NodeRow> = BTreeMap::new();
-        let mut edges: BTreeMap<(String, String, String, Option<u16>, String), EdgeRow> =
+        let mut edges: BTreeMap<(String, String, &str, Option<u16>, VerdictTerm), EdgeRow> =
             BTreeMap::new();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut end = |end: &Value| {
-            let address = text(&end["address"]);
-            let interface = end["interface_id"].as_str();
-            let id = interface.map_or_else(|| address.clone(), str::to_owned);
+        let mut node = |end: &EndRow<'_>| {
+            let address = end.address.to_string();
+            let (id, kind, label) = match &end.interface_id {
+                Some(interface) => (
+                    interface.to_string(),
+                    "interface",
+                    format!("{interface} {address}"),
+                ),
+                None => (address.clone(), "address", address),
+            };
             nodes.entry(id.clone()).or_insert_with(|| NodeRow {
                 id: id.clone(),
-                kind: if interface.is_some() {
-                    "interface".into()
-                } else {
-                    "address".into()
-                },
-                label: if interface.is_some() {
-                    format!("{id} {address}")
-                } else {
-                    address
-                },
+                kind: kind.into(),
+                label,
                 group_id: None,
                 open_egress: false,
             });
             id
         };
-        for c in audit["connections"].as_array().into_iter().flatten() {
-            let (source, target) = (end(&c["initiator"]), end(&c["responder"]));
-            let (protocol, verdict) = (text(&c["protocol"]), text(&c["verdict"]));
-            let port = c["port"].as_u64().and_then(|port| u16::try_from(port).ok());
-            let key = (
-                source.clone(),
-                target.clone(),
-                protocol.clone(),
-                port,
-                verdict.clone(),
-            );
+        for c in &audit.connections {
+            let (source, target) = (node(&c.initiator), node(&c.responder));
+            let key = (source.clone(), target.clone(), &*c.protocol, c.port, c.verdict);
             let edge = edges.entry(key).or_insert_with(|| EdgeRow {
                 source,
                 target,
-                protocol,
-                port,
-                verdict: verdict.into(),
+                protocol: c.protocol.to_string(),
+                port: c.port,
+                verdict: c.verdict,
                 records: 0,
                 bytes: 0,
                 connections: Vec::new(),
             });
-            edge.records += c["records"].as_u64().unwrap_or_default();
-            edge.bytes = edge
-                .bytes
-                .saturating_add(c["bytes"].as_u64().unwrap_or_default());
-            let id = c["id"].as_str().map(str::parse::<ConnectionId>);
-            edge.connections.extend(id.and_then(Result::ok));
+            edge.records = edge.records.saturating_add(c.records);
+            edge.bytes = edge.bytes.saturating_add(c.bytes);
+            edge.connections.push(c.id);
         }
         Self {
             schema_version: SCHEMA_VERSION,
@@ -233,14 +182,13 @@ impl GraphDocument {
         graph
     }
 
-    /// For Graphviz. Groups that let everything out are red, suspicious and refused
-    /// connections red and dashed.
+    /// For Graphviz. Groups with open egress and quarantined connections are red, rejected connections grey and dashed.
     pub fn dot(&self) -> String {
         let edge_attributes = |_, edge: EdgeReference<'_, &EdgeRow>| {
-            let style = match &*edge.weight().verdict {
-                "quarantined" => ", color=\"#c1121f\", fontcolor=\"#c1121f\", penwidth=2",
-                "refused" => ", color=\"#8a8a8a\", fontcolor=\"#8a8a8a\", style=dashed",
-                _ => "",
+            let style = match edge.weight().verdict {
+                VerdictTerm::Quarantined => ", color=\"#c1121f\", fontcolor=\"#c1121f\", penwidth=2",
+                VerdictTerm::Rejected => ", color=\"#8a8a8a\", fontcolor=\"#8a8a8a\", style=dashed",
+                VerdictTerm::Accepted | VerdictTerm::Unattributed => "",
             };
             format!("label={}{style}", quoted(&edge.weight().service()))
         };
@@ -350,7 +298,7 @@ impl GraphDocument {
                     ]);
                     element.write_inner_content(|xml| {
                         data(xml, "service", &weight.service())?;
-                        data(xml, "verdict", &weight.verdict)?;
+                        data(xml, "verdict", weight.verdict.as_str())?;
                         data(xml, "records", &weight.records.to_string())?;
                         data(xml, "bytes", &weight.bytes.to_string())?;
                         data(xml, "connections", &weight.connections.len().to_string())
@@ -402,10 +350,10 @@ fn mermaid(graph: &DiGraph<&NodeRow, &EdgeRow>, edges: &[EdgeReference<'_, &Edge
         );
     }
     for edge in edges {
-        let arrow = match &*edge.weight().verdict {
-            "quarantined" => "==>",
-            "refused" => "-.->",
-            _ => "-->",
+        let arrow = match edge.weight().verdict {
+            VerdictTerm::Quarantined => "==>",
+            VerdictTerm::Rejected => "-.->",
+            VerdictTerm::Accepted | VerdictTerm::Unattributed => "-->",
         };
         let label = entities(&edge.weight().service());
         let _ = writeln!(

@@ -4,25 +4,23 @@
 //! types of their own, so that they can stay while the domain changes.
 
 mod audit_json;
-mod brief;
 mod change;
 mod connection_table;
 mod current_rules;
+mod findings;
 mod formats;
 mod graph_files;
+mod report;
 mod report_html;
 mod report_md;
 mod schema;
-mod tools;
 
-pub use brief::Brief;
-pub use change::ChangeDocument;
 pub use connection_table::connection_table;
+pub use findings::{Places, asff, csv, ocsf, sarif};
 pub use formats::{Asked, FORMATS, Format, FormatError, Holdings, Ids, StateError, group_lines};
-pub use graph_files::GraphDocument;
+pub use report::report;
 pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
-pub use tools::{Places, asff, csv, ocsf, sarif};
 
 pub(crate) use crate::net::thousands;
 
@@ -34,8 +32,9 @@ use polars::prelude::PolarsError;
 use rayon::prelude::*;
 
 use crate::audit::Audit;
+use crate::documents::ChangeDocument;
+use crate::net::ConnectionId;
 use crate::net::json::{self, BUFFER};
-use crate::resolve::ConnectionId;
 
 /// Every file of a run, by path below its directory.
 pub const PATHS: &[&str] = &[
@@ -112,7 +111,7 @@ pub fn write<W: Write>(
         Ok(file.flush()?)
     };
     let others = || {
-        let change = ChangeDocument::of(audit);
+        let change = change::change(audit);
         // The longest comes first, and whoever is done with the table takes from the others.
         let whole = || {
             FILES.par_iter().try_for_each(|&(path, make)| {
@@ -143,12 +142,12 @@ fn write_change<W: Write>(
     let mut file = open("rules/rules.json")?;
     json::rows(change, &mut file)?;
     file.flush()?;
-    let brief = Brief::of(audit, change);
+    let report = report(audit, change);
     let mut file = open("report.json")?;
-    json::rows(&brief, &mut file)?;
+    json::rows(&report, &mut file)?;
     file.flush()?;
-    put("report.html", html(&brief)?.as_bytes())?;
-    put("findings.sarif", sarif(&brief, &Places::new()).as_bytes())?;
+    put("report.html", html(&report)?.as_bytes())?;
+    put("findings.sarif", sarif(&report, &Places::new()).as_bytes())?;
     for (path, make) in CHANGE_FILES {
         put(path, make(change).as_bytes())?;
     }

@@ -10,8 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::brief::{Brief, Counts};
 use super::{day, duration, thousands};
+use crate::documents::{Counts, ReportDocument};
 use crate::net::json;
 
 const STYLE: &str = include_str!("../../templates/report.css");
@@ -20,7 +20,7 @@ const SCRIPT: &str = include_str!("../../templates/report.js");
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
-    brief: &'a Brief,
+    report: &'a ReportDocument,
     counts: Counts,
     ready: bool,
     window: String,
@@ -33,13 +33,13 @@ struct Page<'a> {
 }
 
 /// The page.
-pub fn html(brief: &Brief) -> std::io::Result<String> {
+pub fn html(report: &ReportDocument) -> std::io::Result<String> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    packed.write_all(json::line(brief).as_bytes())?;
-    let counts = brief.counts;
-    let window = brief.window;
+    packed.write_all(json::line(report).as_bytes())?;
+    let counts = report.counts;
+    let window = report.window;
     let page = Page {
-        brief,
+        report,
         counts,
         ready: counts.groups_ready == counts.groups_in_use && counts.lost == 0,
         window: format!(

@@ -2,16 +2,15 @@
 
 use askama::Template;
 
-use super::change::rating;
 use super::graph_files;
 use crate::audit::Audit;
 use crate::findings::{Family, Finding, Outcome};
 use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{Rule, Target};
-use crate::net::visible;
-use crate::replay::{BlastRadius, Reach, Readiness, StillOpen, Widening};
-use crate::resolve::ConnectionId;
+use crate::documents::Rating;
+use crate::net::{ConnectionId, visible};
+use crate::proof::{BlastRadius, Reach, Readiness, Widening};
 use crate::suggest::{KeptBecause, Status};
 
 #[derive(Template)]
@@ -250,19 +249,21 @@ fn wider(audit: &Audit) -> Vec<String> {
             w.peer
         ))
     };
-    audit.wider.iter().map(line).collect()
+    audit.proof.wider.iter().map(line).collect()
 }
 
 fn still_open(audit: &Audit) -> Vec<String> {
-    let line = |open: &StillOpen| {
-        let c = &audit.connections[open.connection];
-        let by = open.rule.as_ref().map_or_else(
-            || "nothing judges its interface".to_owned(),
-            |(ix, rule)| {
+    let line = |position: usize| {
+        let c = &audit.connections[position];
+        let by = audit.after[position].rules().next().map_or_else(
+            || "no group judges its interface".to_owned(),
+            |place| {
+                let rule = audit.rules_after.rule(place);
                 format!(
-                    "by the rule of {} for {} to {}",
-                    group(audit, *ix),
+                    "permitted by the rule of {} for {} {} {}",
+                    group(audit, place.0),
                     rule.services(),
+                    rule.direction.preposition(),
                     target(audit, &rule.target)
                 )
             },
@@ -272,7 +273,7 @@ fn still_open(audit: &Audit) -> Vec<String> {
             c.initiator.address, c.responder.address, c.service, c.id
         )
     };
-    audit.still_open.iter().map(line).collect()
+    audit.still_open().map(line).collect()
 }
 
 fn blast(audit: &Audit) -> Vec<BlastLine> {
@@ -286,7 +287,7 @@ fn blast(audit: &Audit) -> Vec<BlastLine> {
             addresses: pair(|r| r.addresses),
         }
     };
-    audit.blast.iter().map(line).collect()
+    audit.proof.blast_radius.iter().map(line).collect()
 }
 
 fn readiness(audit: &Audit) -> Vec<ReadinessLine> {
@@ -303,7 +304,7 @@ fn readiness(audit: &Audit) -> Vec<ReadinessLine> {
         unseen: format!("{:.0}", r.unseen),
         wait_for: r.wait_for().join("; "),
     };
-    audit.readiness.iter().map(line).collect()
+    audit.proof.readiness.iter().map(line).collect()
 }
 
 /// The window in weeks, to one decimal.
@@ -327,7 +328,7 @@ fn rules(audit: &Audit) -> Vec<RuleLine> {
             direction: suggested.rule.direction.as_str(),
             service: suggested.rule.services(),
             target: target(audit, &suggested.rule.target),
-            confidence: rating(suggested.confidence),
+            confidence: Rating::from(suggested.confidence).as_str(),
             connections: suggested.evidence.len(),
             id: suggested.id.clone(),
         })
@@ -403,7 +404,7 @@ fn held_back(audit: &Audit) -> Vec<HeldBack> {
         .connections
         .iter()
         .filter_map(|c| {
-            let reason = super::audit_json::reason(c.verdict)?;
+            let reason = c.verdict.reason()?;
             Some(HeldBack {
                 from: c.initiator.address.to_string(),
                 to: c.responder.address.to_string(),
@@ -427,7 +428,7 @@ fn talkers(audit: &Audit) -> Vec<Talker> {
                 from: label(&graph[from]),
                 to: label(&graph[to]),
                 service: weight.service.to_string(),
-                verdict: weight.verdict,
+                verdict: weight.verdict.as_str(),
                 connections: weight.connections.len(),
                 records: weight.records,
             })

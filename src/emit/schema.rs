@@ -2,10 +2,7 @@
 
 use schemars::{Schema, schema_for};
 
-use super::audit_json;
-use super::brief::Brief;
-use super::change::ChangeDocument;
-use super::graph_files::GraphDocument;
+use crate::documents::{AuditDocument, ChangeDocument, GraphDocument, ReportDocument};
 
 /// What `closegate schema` can print: name, and the file it describes.
 pub const SCHEMAS: &[(&str, &str)] = &[
@@ -18,9 +15,9 @@ pub const SCHEMAS: &[(&str, &str)] = &[
 /// The schema of one kind of file.
 pub fn schema(name: &str) -> Option<Schema> {
     match name {
-        "audit" => Some(schema_for!(audit_json::Document<'_>)),
+        "audit" => Some(schema_for!(AuditDocument<'_>)),
         "graph" => Some(schema_for!(GraphDocument)),
-        "report" => Some(schema_for!(Brief)),
+        "report" => Some(schema_for!(ReportDocument)),
         "rules" => Some(schema_for!(ChangeDocument)),
         _ => None,
     }

@@ -1,11 +1,10 @@
 //! What an earlier run knew.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::finding::Finding;
-use crate::documents::{self, DocumentError};
+use crate::documents::{AuditDocument, ConnectionRow};
 use crate::flow::DAY;
 use crate::inventory::Inventory;
 use crate::resolve::Connection;
@@ -30,47 +29,13 @@ struct Destination {
     port: Option<u16>,
 }
 
-#[derive(Deserialize)]
-struct Run {
-    connections: Vec<Known>,
-    findings: Vec<KnownFinding>,
-}
-
-#[derive(Deserialize)]
-struct Known {
-    initiator: End,
-    responder: End,
-    protocol: String,
-    port: Option<u16>,
-    #[serde(default)]
-    bytes: u64,
-    #[serde(default)]
-    first_seen: u64,
-    #[serde(default)]
-    last_seen: u64,
-}
-
-#[derive(Deserialize)]
-struct End {
-    address: String,
-    groups: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct KnownFinding {
-    id: String,
-}
-
 impl Baseline {
-    /// From the text of a run's `audit.json`.
-    pub fn parse(run: &str, json: &[u8]) -> Result<Self, DocumentError> {
-        let Run {
-            connections,
-            findings,
-        } = documents::read(json)?;
+    /// Of a run's `audit.json`; `run` is how the run was named.
+    pub fn new(run: &str, audit: AuditDocument<'_>) -> Self {
         let mut most_in_a_day: BTreeMap<Vec<String>, u64> = BTreeMap::new();
-        let destination = |known: Known| {
-            let mut groups = known.initiator.groups;
+        let destination = |known: ConnectionRow<'_>| {
+            let groups = known.initiator.groups.into_iter().map(Cow::into_owned);
+            let mut groups: Vec<String> = groups.collect();
             groups.sort();
             if known.responder.groups.is_empty() {
                 let days = (known.last_seen / DAY)
@@ -81,17 +46,18 @@ impl Baseline {
             }
             Destination {
                 groups,
-                address: known.responder.address,
-                protocol: known.protocol,
+                address: known.responder.address.to_string(),
+                protocol: known.protocol.into_owned(),
                 port: known.port,
             }
         };
-        Ok(Self {
+        let findings = audit.findings.into_iter();
+        Self {
             run: run.to_owned(),
-            destinations: connections.into_iter().map(destination).collect(),
-            findings: findings.into_iter().map(|finding| finding.id).collect(),
+            destinations: audit.connections.into_iter().map(destination).collect(),
+            findings: findings.map(|finding| finding.id).collect(),
             most_in_a_day,
-        })
+        }
     }
 
     /// Whether interfaces of the same groups went there already.

@@ -1,9 +1,10 @@
 //! Kinds that are recognised by where an outgoing connection goes.
 
-use super::finding::{Context, Found, Kind, Rating, Severity};
+use super::finding::{Context, Found, Kind};
 use super::policy::Policy;
+use crate::documents::{Rating, Severity};
 use crate::inventory::{Admission, Direction, GroupIx};
-use crate::net::{HashSet, Service, service_name};
+use crate::net::{Service, service_name};
 use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger};
 
 /// Services and addresses of a destination.
@@ -84,41 +85,28 @@ pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found>
     .collect()
 }
 
-/// Connections that one of our interfaces opened, that got out, that nobody answers for, and that are of a sort.
+/// Connections of a sort that an interface of ours initiated, that left it, and that no approval covers. What a NAT gateway forwards is
+/// evidence only where the client's own connection was not seen; else that one stands for it, approved or not.
 pub(super) fn outgoing<'a>(
     context: &Context<'a>,
     wanted: impl Fn(&Connection) -> bool,
 ) -> Vec<(usize, &'a Connection)> {
-    let suspicious: Vec<(usize, &Connection)> = context
-        .connections
-        .iter()
-        .enumerate()
+    let connections = context.connections.iter().enumerate();
+    connections
         .filter(|(_, c)| {
             c.initiator.place != Place::Outside
                 && c.responder.place == Place::Outside
                 && got_out(c)
+                && c.leg_of.is_empty()
                 && wanted(c)
                 && !context.policy.approves(context.inventory, c)
-        })
-        .collect();
-    // A NAT gateway repeats what somebody behind it sent; it is evidence only
-    // where that somebody was not seen.
-    let seen_directly: HashSet<_> = suspicious
-        .iter()
-        .filter(|(_, c)| !is_forwarded(c))
-        .map(|(_, c)| (c.responder.address, c.service))
-        .collect();
-    suspicious
-        .into_iter()
-        .filter(|(_, c)| {
-            !is_forwarded(c) || !seen_directly.contains(&(c.responder.address, c.service))
         })
         .collect()
 }
 
 /// The initiator's gate let it out, whatever became of it afterwards.
 fn got_out(connection: &Connection) -> bool {
-    connection.verdict != Verdict::Refused || connection.seen.let_out > 0
+    connection.verdict != Verdict::Rejected || connection.seen.let_out > 0
 }
 
 fn is_forwarded(connection: &Connection) -> bool {

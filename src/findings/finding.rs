@@ -4,95 +4,12 @@ use std::net::IpAddr;
 
 use super::leaving::Opened;
 use super::policy::Policy;
+use crate::documents::{Family, Outcome, Rating, Severity};
 use crate::flow::FlowTable;
 use crate::ingest::Intake;
 use crate::inventory::{Gates, GroupIx, Inventory};
-use crate::net::Service;
-use crate::resolve::{Connection, Hits, stable_id};
-
-/// How bad it is if it is so; ordered worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Act now.
-    Critical,
-    /// Act today.
-    High,
-    /// Plan it.
-    Medium,
-    /// Look at it.
-    Low,
-    /// Know it.
-    Info,
-}
-
-impl Severity {
-    /// All, worst first.
-    pub const ALL: [Self; 5] = [
-        Self::Critical,
-        Self::High,
-        Self::Medium,
-        Self::Low,
-        Self::Info,
-    ];
-
-    /// As `audit.json` spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
-            Self::Info => "info",
-        }
-    }
-}
-
-/// How sure a finding is; ordered least sure first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rating {
-    /// A hint.
-    Low,
-    /// Probably.
-    Medium,
-    /// As good as the logs are.
-    High,
-}
-
-impl Rating {
-    /// As `audit.json` spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
-}
-
-/// Families of kinds, as the contract lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// What the groups allow.
-    Posture,
-    /// Where connections go.
-    Destination,
-    /// What interfaces do over time.
-    Behaviour,
-    /// How good the evidence is.
-    Evidence,
-}
-
-impl Family {
-    /// As `audit.json` spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Posture => "posture",
-            Self::Destination => "destination",
-            Self::Behaviour => "behaviour",
-            Self::Evidence => "evidence",
-        }
-    }
-}
+use crate::net::{Service, stable_id};
+use crate::resolve::{Connection, Hits};
 
 /// A kind of finding.
 #[derive(Debug)]
@@ -220,41 +137,6 @@ pub struct Finding {
     pub known_since: Option<String>,
     /// Positions of its connections.
     pub evidence: Vec<usize>,
-}
-
-/// What becomes of a finding's connections after the change, the worst last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// The rules deny them.
-    Denied,
-    /// A rule to add permits them.
-    RuleWritten,
-    /// No group of the inventory judges them: they go on.
-    NotJudged,
-    /// A rule that stays permits them.
-    StillOpen,
-}
-
-impl Outcome {
-    /// As documents spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::RuleWritten => "rule-written",
-            Self::NotJudged => "not-judged",
-            Self::StillOpen => "still-open",
-        }
-    }
-
-    /// As people read it.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Denied => "denied after the change",
-            Self::RuleWritten => "rule written",
-            Self::NotJudged => "not judged",
-            Self::StillOpen => "still open",
-        }
-    }
 }
 
 impl Finding {

@@ -62,9 +62,8 @@ mod winrm_out;
 
 pub use baseline::Baseline;
 pub use benchmarks::benchmarks;
-pub use finding::{
-    Context, Family, Finding, Found, Kind, Outcome, Rating, Severity, Signal, Threshold,
-};
+pub use crate::documents::{Family, Outcome, Rating, Severity};
+pub use finding::{Context, Finding, Found, Kind, Signal, Threshold};
 pub use leaving::Opened;
 pub use lists::Blocklist;
 pub use owners::Owners;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::baseline::Baseline;
-use super::finding::{Kind, Severity, Threshold};
+use super::finding::{Kind, Threshold};
+use crate::documents::Severity;
 use super::lists::Blocklist;
 use super::owners::Owners;
 use super::public_resolvers::Resolvers;

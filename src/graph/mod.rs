@@ -1,9 +1,10 @@
-//! Stage 7: who talks to whom, as a graph of groups and of what lies outside.
+//! Stage 10: connections as a graph of groups and external destinations.
 
 use std::net::IpAddr;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use crate::documents::VerdictTerm;
 use crate::flow::FlowTable;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory, Target};
 use crate::net::{HashMap, Service, is_public};
@@ -13,7 +14,7 @@ use crate::suggest::RuleSet;
 /// The graph: an edge per pair of nodes, service and verdict.
 pub type AccessGraph = DiGraph<Node, Edge>;
 
-/// Someone who talks.
+/// An end of connections.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
     /// A group: the one whose rule permits the connection, else the most specific
@@ -29,35 +30,25 @@ pub enum Node {
     AwsService(String),
     /// Private addresses that no interface of the inventory holds.
     PrivateNetwork,
-    /// Public addresses that nothing is held against.
+    /// Public addresses without a quarantined connection.
     Internet,
-    /// One address outside that a finding is about.
+    /// The external destination of a quarantined connection.
     Address(IpAddr),
 }
 
-/// What they talk about.
+/// Connections of one verdict between two nodes, on one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
     /// Protocol and port.
     pub service: Service,
-    /// What is to be done with these connections.
-    pub verdict: &'static str,
+    /// The verdict of these connections.
+    pub verdict: VerdictTerm,
     /// Positions of the connections.
     pub connections: Vec<usize>,
     /// Their rows.
     pub records: u64,
     /// Their bytes.
     pub bytes: u64,
-}
-
-/// The verdict as `audit.json` and the graph spell it.
-pub const fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        // What cannot be attributed was let through all the same.
-        Verdict::Accepted | Verdict::Unattributed(_) => "accepted",
-        Verdict::Refused => "refused",
-        Verdict::Quarantined(_) => "quarantined",
-    }
 }
 
 /// Builds the graph; nodes and edges are in a fixed order.
@@ -68,7 +59,7 @@ pub fn build(
     rules: &RuleSet,
 ) -> AccessGraph {
     let by_rule = attributed(inventory, connections.len(), rules);
-    let mut triples: Vec<(Node, Node, Service, &'static str, usize)> = connections
+    let mut triples: Vec<(Node, Node, Service, VerdictTerm, usize)> = connections
         .iter()
         .enumerate()
         .map(|(position, c)| {
@@ -84,7 +75,7 @@ pub fn build(
                 node(c.initiator, true),
                 node(c.responder, false),
                 c.service,
-                verdict_word(c.verdict),
+                c.verdict.term(),
                 position,
             )
         })
@@ -107,7 +98,7 @@ pub fn build(
         let totals = || positions.iter().map(|&p| connections[p].totals);
         let edge = Edge {
             service: *service,
-            verdict,
+            verdict: *verdict,
             records: totals().map(|t| t.records).sum(),
             bytes: totals().fold(0, |sum, t| sum.saturating_add(t.bytes)),
             connections: positions,

@@ -8,8 +8,9 @@
 
 use std::net::IpAddr;
 
-use super::groups::{Direction, Rule, RulePorts, RuleProtocol, Target};
+use super::groups::{Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, Services};
+use crate::documents::Direction;
 use crate::net::{AddressSet, Protocol, Service};
 
 /// The rules of every group in a form that is quick to ask. Built from today's
@@ -149,6 +150,14 @@ impl Admission {
     /// Whether the packet passes, as far as anybody can tell.
     pub const fn passes(self) -> bool {
         !matches!(self, Self::Refused)
+    }
+
+    /// The rule that permits the packet, if one has to.
+    pub const fn rule(self) -> Option<(GroupIx, usize)> {
+        match self {
+            Self::Allowed(group, position) => Some((group, position)),
+            Self::Refused | Self::NoGate | Self::Unknown => None,
+        }
     }
 }
 

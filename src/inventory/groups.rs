@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::wire::{Permission, Tag};
 use super::{GroupIx, InterfaceIx};
+use crate::documents::Direction;
 use crate::net::{PortRange, Protocol, Service, visible};
 
 /// A security group.
@@ -61,34 +62,6 @@ impl Upkeep {
             (None, Some(tag)) => Self::Service(visible(&tag.key, 128)),
             (None, None) if name == "default" => Self::Default,
             (None, None) => Self::Own,
-        }
-    }
-}
-
-/// Which way a rule's connections go, seen from the group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Direction {
-    /// Connections that members open.
-    Egress,
-    /// Connections that members are asked for.
-    Ingress,
-}
-
-impl Direction {
-    /// The other gate of a connection.
-    #[must_use]
-    pub const fn opposite(self) -> Self {
-        match self {
-            Self::Egress => Self::Ingress,
-            Self::Ingress => Self::Egress,
-        }
-    }
-
-    /// `egress` or `ingress`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Egress => "egress",
-            Self::Ingress => "ingress",
         }
     }
 }

@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::groups::{Direction, Rule, RulePorts, RuleProtocol, Target, services};
+use super::groups::{Rule, RulePorts, RuleProtocol, Target, services};
 use super::json::{Misfit, Place, Wire, may, must, object};
+use crate::documents::Direction;
 use crate::net::Protocol;
 
 macro_rules! wire {

@@ -1,9 +1,10 @@
-//! Leaf types: protocols, port ranges, address sets, and foreign text.
+//! Leaf types: protocols, port ranges, address sets, ids, and foreign text.
 //!
 //! Everything else imports from here; nothing here imports from the pipeline.
 
 mod address;
 mod count;
+mod id;
 mod interval;
 pub(crate) mod json;
 mod port;
@@ -13,6 +14,7 @@ mod well_known;
 
 pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
 pub use count::{plural, thousands};
+pub use id::{ConnectionId, NoConnectionId, stable_id};
 pub use interval::IntervalSet;
 pub use port::PortRange;
 pub use protocol::{Protocol, Service};

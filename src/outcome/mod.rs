@@ -1,54 +1,34 @@
-//! What becomes of every finding after the change.
+//! What the change does with every finding.
 //!
-//! Findings say what is suspicious, the change says what is denied. This is the one place that puts the two together. Whatever
-//! counts or prints a finding reads [`Finding::outcome`].
-
-use fixedbitset::FixedBitSet;
+//! Findings say what is suspicious, and [`crate::replay`] says what a rule set does with each connection. This is the one place that puts
+//! the two together. Whatever counts or prints a finding reads [`Finding::outcome`].
 
 use crate::findings::{Family, Finding, Outcome};
-use crate::inventory::{Direction, Gates, Inventory};
-use crate::replay;
-use crate::resolve::{Connection, Verdict};
-use crate::suggest::{RuleSet, Status};
+use crate::replay::{After, AfterState, RulesAfter};
 
-/// Gives every finding that rests on connections the outcome of the worst of them. `after` judges by the rules after the change.
+/// Gives every finding that rests on connections the outcome of the worst of them; `after` holds what `rules` do with each connection.
 /// Posture findings are about rules, and have none.
-pub fn decide(
-    findings: &mut [Finding],
-    inventory: &Inventory,
-    connections: &[Connection],
-    rules: &RuleSet,
-    after: &Gates,
-) {
-    let written = with_a_new_egress_rule(connections.len(), rules);
-    let of = |position: usize| {
-        let connection = &connections[position];
-        if matches!(connection.verdict, Verdict::Unattributed(_)) {
-            Outcome::NotJudged
-        } else if !replay::passes(inventory, after, connection) {
-            Outcome::Denied
-        } else if written.contains(position) {
-            Outcome::RuleWritten
-        } else {
-            Outcome::StillOpen
-        }
-    };
+pub fn decide(findings: &mut [Finding], rules: &RulesAfter, after: &[After]) {
     for finding in findings {
+        let connections = finding.evidence.iter().map(|&position| &after[position]);
         finding.outcome = match finding.kind.family {
             Family::Posture => None,
-            _ => finding.evidence.iter().map(|&position| of(position)).max(),
+            Family::Destination | Family::Behaviour | Family::Evidence => {
+                connections.map(|after| of(rules, after)).max()
+            }
         };
     }
 }
 
-/// The connections that a rule to add lets out.
-fn with_a_new_egress_rule(connections: usize, rules: &RuleSet) -> FixedBitSet {
-    let mut written = FixedBitSet::with_capacity(connections);
-    let new = rules
-        .rules
-        .iter()
-        .filter(|rule| rule.status == Status::Add && rule.rule.direction == Direction::Egress);
-    new.flat_map(|rule| &rule.evidence)
-        .for_each(|&position| written.insert(position));
-    written
+fn of(rules: &RulesAfter, after: &After) -> Outcome {
+    match after.state {
+        AfterState::Unjudged => Outcome::NotJudged,
+        AfterState::Denied | AfterState::Lost => Outcome::Denied,
+        // Nothing denies it, and no rule permits it: its interface carries no group, or one that the inventory lacks.
+        AfterState::Permitted if after.rules().next().is_none() => Outcome::NotJudged,
+        AfterState::Permitted if after.rules().any(|rule| rules.is_added(rule)) => {
+            Outcome::RuleWritten
+        }
+        AfterState::Permitted => Outcome::StillOpen,
+    }
 }

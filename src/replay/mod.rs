@@ -1,53 +1,19 @@
-//! Stage 8: every connection against the rules as they would be.
+//! Stage 6: connections against a rule set.
 //!
-//! Nothing here knows how the rules were made. Today's rules, minus the
-//! revocations, plus the additions, become gates, and every accepted connection
-//! has to pass both of its own.
+//! Nothing here knows how a change was made. Today's rules, minus the removals, plus the additions, judge every connection; a run's
+//! change, a Terraform plan and today's rules are replayed by the same code.
 
-mod against;
-mod blast;
-mod enough;
-mod exposure;
-mod proof;
 mod proposal;
-mod stages;
-mod trade_off;
-mod wider;
+mod verification;
 
-pub use against::{Against, against};
-pub use blast::{BlastRadius, Reach, blast_radius};
-pub use enough::{HoldOut, Readiness, readiness};
-pub use exposure::{Exposure, exposure};
-pub use proof::{StillOpen, open_to_newcomers, still_open};
 pub use proposal::{ProposalError, proposal};
-pub use stages::{Stage, StageName, stages, tightenings};
-pub use trade_off::{TradeOff, trade_off};
-pub use wider::{Widening, wider};
+pub use verification::{Verification, verify};
 
 use rayon::prelude::*;
 
-use crate::inventory::{
-    Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Rule,
-};
+pub use crate::documents::AfterState;
+use crate::inventory::{Admission, Direction, Gates, GroupIx, Inventory, Packet, Rule};
 use crate::resolve::{Connection, End, Verdict, peer_of};
-use crate::suggest::{RuleSet, Status};
-
-/// What became of every connection; the five counts add up to their number.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replay {
-    /// All of them.
-    pub connections: u64,
-    /// Accepted, and permitted by both gates after the change.
-    pub permitted: u64,
-    /// Kept out on purpose.
-    pub quarantined: u64,
-    /// Refused already.
-    pub refused: u64,
-    /// Not tied to any group.
-    pub unattributed: u64,
-    /// Accepted, and refused after the change. Must be none.
-    pub lost: Vec<usize>,
-}
 
 /// Rules that come and go.
 #[derive(Clone, Debug, Default)]
@@ -58,90 +24,190 @@ pub struct Change {
     pub removals: Vec<(GroupIx, Rule)>,
 }
 
-impl From<&RuleSet> for Change {
-    fn from(rules: &RuleSet) -> Self {
-        let added = rules.rules.iter().filter(|r| r.status == Status::Add);
+/// A rule, by its group and its position among the group's rules after a change.
+pub type RulePlace = (GroupIx, usize);
+
+/// Every group's rules after a change: today's − removals + additions, ready to judge packets.
+#[derive(Debug)]
+pub struct RulesAfter {
+    /// By group. Rules of today come first, in today's order; added rules follow.
+    pub rules: Vec<Vec<Rule>>,
+    /// The same rules, compiled.
+    pub gates: Gates,
+    /// By group, how many of the rules are today's.
+    of_today: Vec<usize>,
+}
+
+impl RulesAfter {
+    /// Applies a change to the inventory's rules.
+    pub fn new(inventory: &Inventory, change: &Change) -> Self {
+        let groups = inventory.groups().iter();
+        let mut rules: Vec<Vec<Rule>> = groups.map(|group| group.rules.clone()).collect();
+        for (group, gone) in &change.removals {
+            rules[group.index()].retain(|rule| !rule.same_permission(gone));
+        }
+        let of_today = rules.iter().map(Vec::len).collect();
+        for (group, added) in &change.additions {
+            rules[group.index()].push(added.clone());
+        }
         Self {
-            additions: added.map(|r| (r.group, r.rule.clone())).collect(),
-            removals: rules
-                .revocations
-                .iter()
-                .map(|r| (r.group, r.rule.clone()))
-                .collect(),
+            gates: Gates::new(inventory, |group| &rules[group.index()]),
+            rules,
+            of_today,
         }
+    }
+
+    /// A group's rules.
+    pub fn rules_of(&self, group: GroupIx) -> &[Rule] {
+        &self.rules[group.index()]
+    }
+
+    /// The rule at a place.
+    pub fn rule(&self, (group, position): RulePlace) -> &Rule {
+        &self.rules[group.index()][position]
+    }
+
+    /// Whether the change adds the rule at a place.
+    pub fn is_added(&self, (group, position): RulePlace) -> bool {
+        position >= self.of_today[group.index()]
+    }
+
+    /// Whether both sides permit a connection.
+    pub fn permits(&self, inventory: &Inventory, connection: &Connection) -> bool {
+        passage(inventory, &self.gates, connection).passes()
     }
 }
 
-/// The rules of every group after a change: today − removals + additions.
-pub fn after(inventory: &Inventory, change: &Change) -> Vec<Vec<Rule>> {
-    let mut rules: Vec<Vec<Rule>> = inventory
-        .groups()
-        .iter()
-        .map(|group| group.rules.clone())
-        .collect();
-    for (group, gone) in &change.removals {
-        rules[group.index()].retain(|rule| !rule.same_permission(gone));
-    }
-    for (group, added) in &change.additions {
-        rules[group.index()].push(added.clone());
-    }
-    rules
+/// What a rule set does with one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// What it does.
+    pub state: AfterState,
+    /// The egress rule that permits it. None where no rule does, and where no group judges the initiator.
+    pub egress: Option<RulePlace>,
+    /// The same of the responder's ingress rules.
+    pub ingress: Option<RulePlace>,
 }
 
-/// Replays every connection against a set of gates.
-pub fn verify(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Replay {
-    let count = |mut replay: Replay, (position, connection): (usize, &Connection)| {
-        replay.connections += 1;
-        match connection.verdict {
-            Verdict::Quarantined(_) => replay.quarantined += 1,
-            Verdict::Refused => replay.refused += 1,
-            Verdict::Unattributed(_) => replay.unattributed += 1,
-            Verdict::Accepted if passes(inventory, gates, connection) => replay.permitted += 1,
-            Verdict::Accepted => replay.lost.push(position),
+impl After {
+    fn new(inventory: &Inventory, gates: &Gates, connection: &Connection) -> Self {
+        let nothing = |state| Self {
+            state,
+            egress: None,
+            ingress: None,
+        };
+        if matches!(connection.verdict, Verdict::Unattributed(_)) {
+            return nothing(AfterState::Unjudged);
         }
-        replay
+        let passage = passage(inventory, gates, connection);
+        match (passage.passes(), connection.verdict) {
+            (true, _) => Self {
+                state: AfterState::Permitted,
+                egress: passage.egress.rule(),
+                ingress: passage.ingress.rule(),
+            },
+            (false, Verdict::Accepted) => nothing(AfterState::Lost),
+            (false, _) => nothing(AfterState::Denied),
+        }
+    }
+
+    /// The rules that permit it, of both sides.
+    pub fn rules(&self) -> impl Iterator<Item = RulePlace> {
+        self.egress.into_iter().chain(self.ingress)
+    }
+}
+
+/// What a rule set does with every connection, by position.
+pub fn each(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Vec<After> {
+    let connections = connections.par_iter();
+    connections
+        .map(|connection| After::new(inventory, gates, connection))
+        .collect()
+}
+
+/// How many connections a rule set does what with. The six counts add up to `connections`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// All connections.
+    pub connections: u64,
+    /// Accepted, and permitted on both sides.
+    pub permitted: u64,
+    /// Quarantined, and denied.
+    pub quarantined: u64,
+    /// Quarantined, and permitted by a rule that stays.
+    pub still_open: u64,
+    /// Rejected in the logs.
+    pub rejected: u64,
+    /// Judged by no group of the inventory.
+    pub unattributed: u64,
+    /// Accepted, and denied: positions, in order. Must be none.
+    pub lost: Vec<usize>,
+}
+
+/// Counts what a rule set does with the connections.
+pub fn replay(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Replay {
+    let count = |replay: Replay, (position, connection): (usize, &Connection)| {
+        let after = After::new(inventory, gates, connection);
+        replay.with(position, connection.verdict, after.state)
     };
-    let parts = connections.par_iter().enumerate();
-    parts
+    let connections = connections.par_iter().enumerate();
+    connections
         .fold(Replay::default, count)
         .reduce(Replay::default, Replay::followed_by)
 }
 
 impl Replay {
-    /// With what became of the connections behind these.
+    /// Counts what [`each`] gave for the same connections.
+    pub fn of(connections: &[Connection], after: &[After]) -> Self {
+        let both = connections.iter().zip(after).enumerate();
+        both.fold(Self::default(), |replay, (position, (connection, after))| {
+            replay.with(position, connection.verdict, after.state)
+        })
+    }
+
+    fn with(mut self, position: usize, verdict: Verdict, state: AfterState) -> Self {
+        self.connections += 1;
+        match (verdict, state) {
+            (Verdict::Accepted, AfterState::Permitted) => self.permitted += 1,
+            (Verdict::Accepted, _) => self.lost.push(position),
+            (Verdict::Quarantined(_), AfterState::Permitted) => self.still_open += 1,
+            (Verdict::Quarantined(_), _) => self.quarantined += 1,
+            (Verdict::Rejected, _) => self.rejected += 1,
+            (Verdict::Unattributed(_), _) => self.unattributed += 1,
+        }
+        self
+    }
+
+    /// With the counts of the connections behind these.
     fn followed_by(mut self, next: Self) -> Self {
         self.connections += next.connections;
         self.permitted += next.permitted;
         self.quarantined += next.quarantined;
-        self.refused += next.refused;
+        self.still_open += next.still_open;
+        self.rejected += next.rejected;
         self.unattributed += next.unattributed;
         self.lost.extend(next.lost);
         self
     }
 }
 
-/// Whether both gates let the connection through.
-pub fn passes(inventory: &Inventory, gates: &Gates, connection: &Connection) -> bool {
-    passage(inventory, gates, connection).passes()
-}
-
-/// What each gate says to a connection.
+/// What the rules on each side say to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passage {
-    /// The initiator's egress lets it out, or there is none to ask.
-    pub egress: bool,
-    /// The responder's ingress lets it in, or there is none to ask.
-    pub ingress: bool,
+    /// The initiator's egress rules; nothing judges where the initiator is no interface of the inventory.
+    pub egress: Admission,
+    /// The responder's ingress rules, likewise.
+    pub ingress: Admission,
 }
 
 impl Passage {
-    /// Both do.
+    /// Whether no side denies.
     pub const fn passes(self) -> bool {
-        self.egress && self.ingress
+        self.egress.passes() && self.ingress.passes()
     }
 }
 
-/// Asks both gates.
+/// Judges a connection on both sides.
 pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) -> Passage {
     let Connection {
         initiator,
@@ -149,37 +215,22 @@ pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) ->
         service,
         ..
     } = connection;
-    let gate = |at: End, peer: End, direction: Direction| {
+    let judge = |at: End, peer: End, direction: Direction| {
         let Some(ix) = at.interface() else {
-            return true;
+            return Admission::NoGate;
         };
         let peer = peer_of(inventory, at, direction, peer);
-        let interface = inventory.interface(ix);
-        gates.judge(
-            inventory,
-            interface,
-            direction,
-            peer,
-            Packet::from(*service),
-        ) != Admission::Refused
+        let packet = Packet::from(*service);
+        gates.judge(inventory, inventory.interface(ix), direction, peer, packet)
     };
-    let unfiltered = connection.unfiltered(inventory);
-    Passage {
-        egress: unfiltered || gate(*initiator, *responder, Direction::Egress),
-        ingress: unfiltered || gate(*responder, *initiator, Direction::Ingress),
+    if connection.unfiltered(inventory) {
+        return Passage {
+            egress: Admission::NoGate,
+            ingress: Admission::NoGate,
+        };
     }
-}
-
-/// The interface pairs that accepted connections between two interfaces of the
-/// inventory make, with their service.
-fn observed_pairs(
-    connections: &[Connection],
-) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, crate::net::Service)> + '_ {
-    connections
-        .iter()
-        .filter(|c| c.is_accepted())
-        .filter_map(|c| {
-            let (x, y) = (c.initiator.interface()?, c.responder.interface()?);
-            (x != y).then_some((x, y, c.service))
-        })
+    Passage {
+        egress: judge(*initiator, *responder, Direction::Egress),
+        ingress: judge(*responder, *initiator, Direction::Ingress),
+    }
 }

@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Change;
-use crate::documents::{self, DocumentError};
+use crate::documents::{
+    self, DocumentError, PermissionRow, ProposedChange, Status, TargetRow,
+};
 use crate::inventory::{Direction, GroupIx, Inventory, Rule, Target};
 
 /// Why a file is no proposal.
@@ -67,78 +69,37 @@ fn is_known_plan(format_version: &Value) -> bool {
     matches!(version.split('.').next(), Some("0" | "1"))
 }
 
-/// `rules.json`, as far as it says what changes.
-#[derive(Deserialize)]
-struct Own {
-    rules: Vec<Suggested>,
-    #[serde(default)]
-    revocations: Vec<OwnRule>,
-}
-
-#[derive(Deserialize)]
-struct Suggested {
-    status: Status,
-    #[serde(flatten)]
-    rule: OwnRule,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Add,
-    Keep,
-}
-
-#[derive(Deserialize)]
-struct OwnRule {
-    direction: String,
-    group_id: String,
-    protocol: String,
-    from_port: Option<i64>,
-    to_port: Option<i64>,
-    target: OwnTarget,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum OwnTarget {
-    SecurityGroup(String),
-    CidrIpv4(String),
-    CidrIpv6(String),
-    PrefixList(String),
-}
-
-fn own(inventory: &Inventory, own: Own) -> Result<Change, ProposalError> {
-    let rule = |own: OwnRule| {
-        let group = group(inventory, &own.group_id)?;
-        let what = format!("{} {} {}", own.group_id, own.direction, own.protocol);
-        let target = match own.target {
-            OwnTarget::SecurityGroup(id) => Some(Target::Group(id)),
-            OwnTarget::PrefixList(id) => Some(Target::PrefixList(id)),
-            OwnTarget::CidrIpv4(text) | OwnTarget::CidrIpv6(text) => Target::cidr(&text),
-        };
-        let direction = match own.direction.as_str() {
-            "egress" => Some(Direction::Egress),
-            "ingress" => Some(Direction::Ingress),
-            _ => None,
-        };
-        let parts = direction.zip(target);
-        let rule = parts.and_then(|(direction, target)| {
-            Rule::from_parts(direction, &own.protocol, own.from_port, own.to_port, target)
-        });
-        Ok((group, rule.ok_or(ProposalError::Rule(what))?))
+fn own(inventory: &Inventory, own: ProposedChange) -> Result<Change, ProposalError> {
+    let rule = |group_id: &str, row: &PermissionRow| {
+        let rule = rule_of(row).ok_or_else(|| {
+            let direction = row.direction.as_str();
+            ProposalError::Rule(format!("{group_id} {direction} {}", row.protocol))
+        })?;
+        Ok((group(inventory, group_id)?, rule))
     };
-    let added = own.rules.into_iter().filter(|r| r.status == Status::Add);
+    let added = own.rules.iter().filter(|r| r.status == Status::Add);
+    let gone = own.revocations.iter();
     Ok(Change {
         additions: added
-            .map(|added| rule(added.rule))
+            .map(|r| rule(&r.group_id, &r.permission))
             .collect::<Result<_, ProposalError>>()?,
-        removals: own
-            .revocations
-            .into_iter()
-            .map(rule)
+        removals: gone
+            .map(|r| rule(&r.group_id, &r.permission))
             .collect::<Result<_, ProposalError>>()?,
     })
+}
+
+/// The rule that a document's row says, if it can be one.
+fn rule_of(row: &PermissionRow) -> Option<Rule> {
+    let target = match &row.target {
+        TargetRow::SecurityGroup(id) => Target::Group(id.clone()),
+        TargetRow::PrefixList(id) => Target::PrefixList(id.clone()),
+        TargetRow::CidrIpv4(text) | TargetRow::CidrIpv6(text) => Target::cidr(text)?,
+    };
+    // The API has the type and the code of ICMP in the place of ports.
+    let from = row.from_port.map(i64::from).or(row.icmp_type.map(i64::from));
+    let to = row.to_port.map(i64::from).or(row.icmp_code.map(i64::from));
+    Rule::from_parts(row.direction, &row.protocol, from, to, target)
 }
 
 /// `terraform show -json` of a plan, as far as it says what changes.

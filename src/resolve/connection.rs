@@ -3,13 +3,13 @@
 use std::fmt::{Display, Write as _};
 
 use super::conversation::{Conversation, Pair, Side};
-use super::direction::{Basis, Confidence, Decision, EPHEMERAL_FROM};
+use super::direction::{Basis, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
 use super::evidence::{Asked, peer_of};
-use super::id::ConnectionId;
+use crate::documents::{Confidence, VerdictTerm};
 use crate::flow::{Days, Flow, FlowTable};
 use crate::inventory::{Admission, Direction, Inventory, Packet, Peer};
-use crate::net::Service;
+use crate::net::{ConnectionId, Service};
 
 /// Initiator → responder, protocol and responder's port, over the window.
 #[derive(Clone, Debug)]
@@ -31,8 +31,10 @@ pub struct Connection {
     pub totals: Totals,
     /// What each gate did with the initiator's packets.
     pub seen: Seen,
-    /// What to do with it.
+    /// What logs, today's rules and findings say about it.
     pub verdict: Verdict,
+    /// Positions of the connections whose leg it is: what a NAT gateway forwarded for them. Empty for most.
+    pub leg_of: Vec<usize>,
 }
 
 /// Sums over a connection's rows.
@@ -71,43 +73,64 @@ pub struct Seen {
     pub answers: u64,
 }
 
-/// What a connection is worth.
+/// What logs, today's rules and findings say about a connection. `resolve` decides all but [`Quarantine::Finding`], which
+/// [`crate::findings::quarantine`] adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Seen, let through, and to be permitted.
+    /// Accepted in the logs, permitted today, and not suspicious: rules have to permit it.
     Accepted,
-    /// One of the two gates refused it, or would have: no rule.
-    Refused,
-    /// Seen and let through, and kept out of the rules.
+    /// A security group or network ACL rejected it, or today's rules would: it gets no rule.
+    Rejected,
+    /// Accepted in the logs, and kept out of the rules.
     Quarantined(Quarantine),
-    /// Let through, but it cannot be tied to a group.
+    /// No group of the inventory judges it.
     Unattributed(Unattributed),
 }
 
-/// Why an accepted connection is kept out of the rules.
+impl Verdict {
+    /// The word in documents.
+    pub const fn term(self) -> VerdictTerm {
+        match self {
+            Self::Accepted => VerdictTerm::Accepted,
+            Self::Rejected => VerdictTerm::Rejected,
+            Self::Quarantined(_) => VerdictTerm::Quarantined,
+            Self::Unattributed(_) => VerdictTerm::Unattributed,
+        }
+    }
+
+    /// Why it is quarantined or unattributed, as documents spell it.
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Accepted | Self::Rejected => None,
+            Self::Quarantined(why) => Some(why.as_str()),
+            Self::Unattributed(why) => Some(why.as_str()),
+        }
+    }
+}
+
+/// Why an accepted connection gets no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quarantine {
     /// A finding of this kind says so.
     Finding(&'static str),
     /// Its direction is a guess, and a rule would open a client's port.
     GuessedPort,
-    /// Today's rules do not admit it: the snapshot is younger than the traffic,
-    /// and a rule would open what somebody has closed.
+    /// Today's rules deny it: they have changed since the logs were written, and a rule would open again what was closed.
     NotPermittedToday,
 }
 
-/// Why a connection cannot be tied to a group.
+/// Why no group judges a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unattributed {
     /// Neither end is an interface of the inventory.
     NoLocalEnd,
-    /// One end is an interface that only forwards: the real end is hidden, or
-    /// its own interface has the record.
+    /// One end is an interface that forwards what others sent, such as that of a NAT gateway. It is a leg of another connection; see
+    /// [`Connection::leg_of`].
     Forwarded,
 }
 
 impl Quarantine {
-    /// In words, for `audit.json` and the report.
+    /// As documents spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Finding(kind) => kind,
@@ -118,11 +141,11 @@ impl Quarantine {
 }
 
 impl Unattributed {
-    /// In words, for `audit.json` and the report.
+    /// As documents spell it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoLocalEnd => "no-local-end",
-            Self::Forwarded => "forwarding-interface",
+            Self::Forwarded => "forwarded",
         }
     }
 }
@@ -392,6 +415,7 @@ impl Sum {
             totals,
             seen,
             verdict: Verdict::Accepted,
+            leg_of: Vec::new(),
         };
         connection.verdict = judge(&connection, asked);
         connection
@@ -470,7 +494,7 @@ fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
         ..
     } = connection;
     if seen.was_refused() {
-        return Verdict::Refused;
+        return Verdict::Rejected;
     }
     if initiator.interface().is_none() && responder.interface().is_none() {
         return Verdict::Unattributed(Unattributed::NoLocalEnd);
@@ -497,7 +521,7 @@ fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
             Verdict::Quarantined(Quarantine::NotPermittedToday)
         }
         // Let out, not seen to arrive, and today's rules would not let it in.
-        (_, Admission::Refused) => Verdict::Refused,
+        (_, Admission::Refused) => Verdict::Rejected,
         _ => Verdict::Accepted,
     }
 }

@@ -4,29 +4,8 @@ use rayon::prelude::*;
 
 use super::conversation::{Conversation, Pair, Side, Socket};
 use super::evidence::Evidence;
+use crate::documents::Confidence;
 use crate::net::{HashMap, HashSet, Protocol};
-
-/// How sure the direction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Confidence {
-    /// Heuristics only.
-    Guessed,
-    /// Several agreeing signs.
-    Likely,
-    /// TCP flags, or logic on today's rules.
-    Certain,
-}
-
-impl Confidence {
-    /// As `audit.json` spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Certain => "certain",
-            Self::Likely => "likely",
-            Self::Guessed => "guessed",
-        }
-    }
-}
 
 /// What decided the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,15 +11,15 @@ mod direction;
 mod ends;
 mod evidence;
 mod hits;
-mod id;
+mod legs;
 mod stranger;
 
 pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict};
-pub use direction::{Basis, Confidence};
+pub use crate::documents::Confidence;
+pub use direction::Basis;
 pub use ends::{End, Place};
 pub use evidence::{peer_of, visible_groups};
 pub use hits::{Hits, hits};
-pub use id::{ConnectionId, NoConnectionId, known_ids, stable_id};
 pub use stranger::{aws_service, is_stranger};
 
 use rayon::prelude::*;
@@ -80,5 +80,8 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         all.finish(same[0].id, &asked)
     };
     let touch = |same: &&[Share]| tallies[same[0].conversation].touch();
-    touched::map(&same, touch, |same| finished(same)).collect()
+    let mut connections: Vec<Connection> =
+        touched::map(&same, touch, |same| finished(same)).collect();
+    legs::attach(inventory, &mut connections);
+    connections
 }

@@ -1,8 +1,8 @@
-//! Stage 6: the rules that permit what was seen, and the open ones they replace.
+//! Stage 7: the rules that permit what was seen, and the open ones they replace.
 //!
-//! Accepted connections in; a [`RuleSet`] out. Nothing quarantined, refused or
-//! unattributed reaches this stage's rules, and no rule it adds lets anything
-//! through that today's rules do not.
+//! Accepted connections in; a [`RuleSet`] out. Nothing quarantined, rejected or
+//! unattributed reaches this stage's rules, and no rule it adds permits
+//! anything that today's rules deny.
 
 mod candidates;
 mod cover;
@@ -20,7 +20,8 @@ pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause};
-pub use rule::{Reason, Revocation, RuleSet, Status, SuggestedRule};
+pub use crate::documents::Status;
+pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
 use std::sync::Arc;
 

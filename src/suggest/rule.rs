@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use crate::inventory::{
     Direction, Group, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target, Way,
 };
-use crate::net::{Protocol, Service, aws_description, service_name};
-use crate::resolve::{Confidence, Connection, stable_id};
+use crate::net::{Protocol, Service, aws_description, service_name, stable_id};
+use crate::documents::Status;
+use crate::replay::Change;
+use crate::resolve::{Confidence, Connection};
 
 use super::quota::OverQuota;
 use super::revoke::Kept;
@@ -32,15 +34,6 @@ pub struct SuggestedRule {
     pub confidence: Confidence,
     /// Positions of the connections that need it.
     pub evidence: Vec<usize>,
-}
-
-/// Whether a rule has to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It has to be made.
-    Add,
-    /// It stands today and stays.
-    Keep,
 }
 
 /// Why a rule is what it is: which evidence chose its group and its width.
@@ -152,6 +145,37 @@ pub struct RuleSet {
     pub kept_open: Vec<Kept>,
     /// Groups that would have more rules than AWS takes.
     pub over_quota: Vec<OverQuota>,
+}
+
+impl RuleSet {
+    /// The rules that come and go.
+    pub fn change(&self) -> Change {
+        let added = self.rules.iter().filter(|r| r.status == Status::Add);
+        let gone = self.revocations.iter();
+        Change {
+            additions: added.map(|r| (r.group, r.rule.clone())).collect(),
+            removals: gone.map(|r| (r.group, r.rule.clone())).collect(),
+        }
+    }
+}
+
+/// The id of a rule: `r-` and 16 hexadecimal digits, from its group and what it permits. A rule of today and an added one that permit
+/// the same have the same id.
+pub fn rule_id(inventory: &Inventory, group: GroupIx, rule: &Rule) -> String {
+    id_of(inventory, &permission(group, rule))
+}
+
+fn id_of(inventory: &Inventory, (group, direction, protocol, ports, target): &Permission) -> String {
+    stable_id(
+        "r",
+        &[
+            &inventory.group(*group).id,
+            direction.as_str(),
+            &protocol.to_string(),
+            &format!("{ports:?}"),
+            &format!("{target:?}"),
+        ],
+    )
 }
 
 /// What tells rules of one group apart.
@@ -300,20 +324,7 @@ impl<'a> Draft<'a> {
 
     /// The rules in order: by group, direction, protocol, ports, target.
     pub(super) fn finish(self, revocations: Vec<Revocation>, kept_open: Vec<Kept>) -> RuleSet {
-        let id = |p: &Permission| {
-            let (group, direction, protocol, ports, target) = p;
-            let group = &self.inventory.group(*group).id;
-            stable_id(
-                "r",
-                &[
-                    group,
-                    direction.as_str(),
-                    &protocol.to_string(),
-                    &format!("{ports:?}"),
-                    &format!("{target:?}"),
-                ],
-            )
-        };
+        let id = |permission: &Permission| id_of(self.inventory, permission);
         let ids: Vec<String> = self.rules.keys().map(id).collect();
         let known: BTreeMap<&Permission, &String> = self.rules.keys().zip(&ids).collect();
         let pair = |entry: &Entry| known.get(entry.mutual.as_ref()?).copied().cloned();

@@ -43,7 +43,7 @@ mod hits;
 mod level;
 
 // Is the window long enough?
-mod enough;
+mod readiness;
 
 // Every way a flow record can be written.
 mod ingest;

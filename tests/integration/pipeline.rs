@@ -55,7 +55,7 @@ fn answers(audit: &Audit) -> Truth {
             );
             let label = match c.verdict {
                 Verdict::Accepted => "legitimate",
-                Verdict::Refused => "refused",
+                Verdict::Rejected => "refused",
                 Verdict::Quarantined(Quarantine::Finding(_)) => "hostile",
                 other => panic!("{key:?}: {other:?}"),
             };
@@ -115,7 +115,7 @@ fn the_rules_permit_the_legitimate_and_nothing_else() {
             let passes = closegate::replay::passes(&audit.inventory, &gates, c);
             match c.verdict {
                 Verdict::Accepted => assert!(passes),
-                Verdict::Quarantined(_) | Verdict::Refused => {
+                Verdict::Quarantined(_) | Verdict::Rejected => {
                     assert!(!passes, "{format}: {} is still let through", c.id);
                 }
                 Verdict::Unattributed(_) => {}

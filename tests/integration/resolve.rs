@@ -137,7 +137,7 @@ fn a_refused_packet_is_no_reply() {
         "eni-a 10.0.0.1:33000 10.0.0.2:60000 6 ACCEPT - 1000",
     ]);
     is(&c, "10.0.0.1", "10.0.0.2", "tcp/60000");
-    assert_eq!(c.verdict, Verdict::Refused);
+    assert_eq!(c.verdict, Verdict::Rejected);
     // Late packets of a server after the connection was closed are not an attempt.
     let c = only(&["eni-c 198.51.100.1:443 10.0.0.3:41000 6 REJECT - 1000"]);
     is(&c, "10.0.0.3", "198.51.100.1", "tcp/443");
@@ -251,7 +251,7 @@ fn what_todays_rules_do_not_admit_gets_no_rule() {
     assert!(audit.rules.rules.is_empty());
     // Only let out, never seen to arrive: it would have been refused.
     let c = only(&["eni-a 10.0.0.1:40000 10.0.0.2:22 6 ACCEPT 2 1000"]);
-    assert_eq!(c.verdict, Verdict::Refused);
+    assert_eq!(c.verdict, Verdict::Rejected);
 }
 
 /// In the default format a NAT gateway's address stands for whoever is behind it.

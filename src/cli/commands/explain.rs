@@ -1,22 +1,28 @@
-//! `closegate explain`: the chain behind one line of a run, from its `audit.json`.
+//! `closegate explain`: every piece of evidence behind one line of a run, from its `audit.json`.
 
 use anyhow::anyhow;
-use serde_json::Value;
 
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{Exit, Failure, print};
-use crate::cli::past_run::{self, one_line, sentence, text};
-use crate::net::visible;
+use crate::cli::past_run::{
+    self, connection_in_words, outcome_in_words, rule_in_words, verdict_in_words,
+};
+use crate::documents::{
+    AfterState, AuditDocument, ConnectionRow, CurrentRow, EndRow, FindingRow, RuleRow,
+};
+use crate::net::{ConnectionId, plural, visible};
 
 pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let ExplainArgs { run, id } = args;
     let audit = past_run::load(run)?;
     let run = Run(&audit);
     let text = match id.split('-').next() {
-        Some("r") => run.find("rules", id).map(|rule| run.rule(rule)),
-        Some("f") => run.find("findings", id).map(|finding| run.finding(finding)),
-        Some("c") => run
-            .find("connections", id)
+        Some("r") => run.any_rule(id),
+        Some("f") => run.finding_by_id(id).map(|finding| run.finding(finding)),
+        Some("c") => id
+            .parse()
+            .ok()
+            .and_then(|id| run.connection_by_id(id))
             .map(|connection| run.connection(connection)),
         _ => None,
     };
@@ -28,7 +34,7 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
 }
 
 /// A run, read back.
-struct Run<'a>(&'a Value);
+struct Run<'a>(&'a AuditDocument<'a>);
 
 /// Appends one line, whatever the names in it hold.
 macro_rules! say {
@@ -38,163 +44,212 @@ macro_rules! say {
 }
 
 impl<'a> Run<'a> {
-    fn list(&self, key: &str) -> &'a [Value] {
-        self.0[key].as_array().map_or(&[], Vec::as_slice)
+    fn rule_by_id(&self, id: &str) -> Option<&'a RuleRow> {
+        self.0.rules.iter().find(|rule| rule.id == id)
     }
 
-    fn find(&self, key: &str, id: &str) -> Option<&'a Value> {
-        self.list(key).iter().find(|row| text(row, "id") == id)
+    fn current_by_id(&self, id: &str) -> Option<&'a CurrentRow> {
+        self.0.current_rules.iter().find(|rule| rule.id == id)
     }
 
-    /// Rows of a list whose evidence holds a connection.
-    fn resting_on(&self, key: &str, connection: &str) -> impl Iterator<Item = &'a Value> {
-        let holds = move |row: &&Value| {
-            row["evidence"]
-                .as_array()
-                .is_some_and(|ids| ids.iter().any(|id| id == connection))
-        };
-        let connection: Vec<&Value> = self.list(key).iter().filter(holds).collect();
-        connection.into_iter()
+    fn finding_by_id(&self, id: &str) -> Option<&'a FindingRow> {
+        self.0.findings.iter().find(|finding| finding.id == id)
     }
 
-    fn rule(&self, rule: &Value) -> String {
+    /// Connections are in the order of their ids.
+    fn connection_by_id(&self, id: ConnectionId) -> Option<&'a ConnectionRow<'a>> {
+        let found = self.0.connections.binary_search_by_key(&id, |c| c.id);
+        found.ok().map(|position| &self.0.connections[position])
+    }
+
+    fn any_rule(&self, id: &str) -> Option<String> {
+        self.rule_by_id(id)
+            .map(|rule| self.rule(rule))
+            .or_else(|| self.current_by_id(id).map(|rule| self.current(rule)))
+    }
+
+    fn rule(&self, rule: &RuleRow) -> String {
         let mut out = String::new();
-        say!(out, "{}: {}", text(rule, "id"), sentence(rule));
-        say!(out, "  status      {}", text(rule, "status"));
-        say!(out, "  confidence  {}", text(rule, "confidence"));
-        say!(out, "  why         {}", text(rule, "why"));
-        if let Some(pair) = rule["pair"].as_str().and_then(|id| self.find("rules", id)) {
+        say!(out, "{}: {}", rule.id, rule_in_words(rule));
+        say!(out, "  status      {}", rule.status.as_str());
+        say!(out, "  confidence  {}", rule.confidence.as_str());
+        say!(out, "  why         {}", rule.why);
+        if let Some(pair) = rule.pair.as_ref().and_then(|id| self.rule_by_id(id)) {
             say!(
                 out,
                 "  pair        {}: {} ({})",
-                text(pair, "id"),
-                sentence(pair),
-                text(pair, "status")
+                pair.id,
+                rule_in_words(pair),
+                pair.status.as_str()
             );
         }
-        let evidence: Vec<&Value> = ids(rule)
-            .filter_map(|id| self.find("connections", id))
-            .collect();
-        let alone = evidence.iter().filter(|c| {
-            let same_side = |other: &&Value| {
-                other["direction"] == rule["direction"] && other["id"] != rule["id"]
-            };
-            self.resting_on("rules", text(c, "id"))
-                .find(same_side)
-                .is_none()
-        });
+        let others_of = |connection: &ConnectionId| {
+            self.0.rules.iter().any(|other| {
+                other.permission.direction == rule.permission.direction
+                    && other.id != rule.id
+                    && other.evidence.contains(connection)
+            })
+        };
+        let alone = rule.evidence.iter().filter(|id| !others_of(id)).count();
         say!(
             out,
-            "  without it  {} of its {} connections have no other rule on this side",
-            alone.count(),
-            evidence.len()
+            "  without it  {} of its {} would have no other rule on this side",
+            alone,
+            plural(rule.evidence.len() as u64, "connection")
         );
         say!(out, "  evidence");
-        for connection in evidence {
-            say!(out, "    {}", one_line(connection));
-        }
+        self.evidence(&mut out, &rule.evidence);
         out
     }
 
-    fn finding(&self, finding: &Value) -> String {
+    /// A rule of today that the change neither adds nor needs.
+    fn current(&self, rule: &CurrentRow) -> String {
+        let mut out = String::new();
+        say!(out, "{}: {}, {}", rule.id, rule.group_id, rule.permission);
+        say!(out, "  status      a rule of today");
+        if let Some(id) = &rule.security_group_rule_id {
+            say!(out, "  in AWS      {id}");
+        }
+        say!(
+            out,
+            "  permitted   {}, {} of them without another rule",
+            plural(rule.connections, "connection"),
+            rule.connections_alone
+        );
+        out
+    }
+
+    fn evidence(&self, out: &mut String, ids: &[ConnectionId]) {
+        for connection in ids.iter().filter_map(|&id| self.connection_by_id(id)) {
+            say!(out, "    {}", connection_in_words(connection));
+            for leg in self.legs_of(connection.id) {
+                say!(out, "      leg {}", connection_in_words(leg));
+            }
+        }
+    }
+
+    /// What NAT gateways forwarded for a connection.
+    fn legs_of(&self, id: ConnectionId) -> impl Iterator<Item = &'a ConnectionRow<'a>> {
+        let legs = self.0.connections.iter();
+        legs.filter(move |leg| leg.leg_of == Some(id) || leg.leg_of_all.contains(&id))
+    }
+
+    fn finding(&self, finding: &FindingRow) -> String {
         let mut out = String::new();
         say!(
             out,
             "{}: {} ({}, confidence {})",
-            text(finding, "id"),
-            text(finding, "kind"),
-            text(finding, "severity"),
-            text(finding, "confidence")
+            finding.id,
+            finding.kind,
+            finding.severity.as_str(),
+            finding.confidence.as_str()
         );
-        say!(out, "  what        {}", text(finding, "detail"));
-        say!(out, "  to do       {}", text(finding, "remediation"));
-        say!(
-            out,
-            "  outcome     {}",
-            match text(finding, "outcome") {
-                "denied" => "its connections are denied after the change",
-                "rule-written" => "a rule to add permits its connections",
-                "still-open" => "a rule that stays permits its connections",
-                "not-judged" => "no group of the inventory judges its connections: they go on",
-                _ => "none: it is not about connections",
-            }
-        );
-        say!(out, "  evidence");
-        for connection in ids(finding).filter_map(|id| self.find("connections", id)) {
-            say!(out, "    {}", one_line(connection));
+        say!(out, "  what        {}", finding.detail);
+        say!(out, "  to do       {}", finding.remediation);
+        if let Some(run) = &finding.known_since {
+            say!(out, "  known       since {run}");
+        }
+        say!(out, "  outcome     {}", outcome_in_words(finding.outcome));
+        if !finding.evidence.is_empty() {
+            say!(out, "  evidence");
+            self.evidence(&mut out, &finding.evidence);
         }
         out
     }
 
-    fn connection(&self, connection: &Value) -> String {
+    fn connection(&self, connection: &ConnectionRow<'_>) -> String {
         let mut out = String::new();
-        say!(out, "{}", one_line(connection));
-        for end in ["initiator", "responder"] {
-            let groups = connection[end]["groups"]
-                .as_array()
-                .map_or(&[][..], Vec::as_slice);
-            let groups: Vec<&str> = groups.iter().filter_map(Value::as_str).collect();
-            let interface = connection[end]["interface_id"]
-                .as_str()
-                .unwrap_or("no interface of the inventory");
-            say!(
-                out,
-                "  {end:<11} {} on {interface}, groups: {}",
-                text(&connection[end], "address"),
-                if groups.is_empty() {
-                    "none".to_owned()
-                } else {
-                    groups.join(" ")
-                }
-            );
+        say!(out, "{}", connection_in_words(connection));
+        for (name, end) in [
+            ("initiator", &connection.initiator),
+            ("responder", &connection.responder),
+        ] {
+            say!(out, "  {name:<11} {}", end_in_words(end));
         }
-        let seen = &connection["seen"];
-        say!(
-            out,
-            "  rows        let out {}, let in {}, refused on the way out {}, refused on the way in {}, answers {}",
-            seen["let_out"],
-            seen["let_in"],
-            seen["refused_out"],
-            seen["refused_in"],
-            seen["answers"]
-        );
+        say!(out, "  records     {}", records_in_words(connection));
         say!(
             out,
             "  direction   {}, from {}",
-            text(connection, "direction_confidence"),
-            text(connection, "direction_basis")
+            connection.direction_confidence.as_str(),
+            connection.direction_basis
         );
-        say!(
-            out,
-            "  verdict     {} {}",
-            text(connection, "verdict"),
-            text(connection, "reason")
-        );
-        for rule in self.resting_on("rules", text(connection, "id")) {
-            say!(
-                out,
-                "  rule        {}: {} ({})",
-                text(rule, "id"),
-                sentence(rule),
-                text(rule, "status")
-            );
+        say!(out, "  verdict     {}", verdict_in_words(connection));
+        if let Some(client) = connection.leg_of {
+            let others = connection.leg_of_all.len().saturating_sub(1);
+            let others = match others {
+                0 => String::new(),
+                several => format!(" and {several} more"),
+            };
+            say!(out, "  leg of      {client}{others}");
         }
-        for finding in self.resting_on("findings", text(connection, "id")) {
-            say!(
-                out,
-                "  finding     {}: {}",
-                text(finding, "id"),
-                text(finding, "kind")
-            );
+        for leg in self.legs_of(connection.id) {
+            say!(out, "  leg         {}", connection_in_words(leg));
+        }
+        say!(out, "  after       {}", after_in_words(connection));
+        for id in &connection.after.rules {
+            if let Some(rule) = self.rule_by_id(id) {
+                say!(
+                    out,
+                    "  rule        {}: {} ({})",
+                    rule.id,
+                    rule_in_words(rule),
+                    rule.status.as_str()
+                );
+            } else if let Some(rule) = self.current_by_id(id) {
+                say!(
+                    out,
+                    "  rule        {}: {}, {} (stays)",
+                    rule.id,
+                    rule.group_id,
+                    rule.permission
+                );
+            }
+        }
+        let findings = self.0.findings.iter();
+        for finding in findings.filter(|f| f.evidence.contains(&connection.id)) {
+            say!(out, "  finding     {}: {}", finding.id, finding.kind);
         }
         out
     }
 }
 
-fn ids(row: &Value) -> impl Iterator<Item = &str> {
-    row["evidence"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+/// What the change does with a connection.
+const fn after_in_words(connection: &ConnectionRow<'_>) -> &'static str {
+    match connection.after.state {
+        AfterState::Permitted => "permitted after the change",
+        AfterState::Denied => "denied after the change",
+        AfterState::Lost => "accepted today, and denied after the change",
+        AfterState::Unjudged => {
+            "no group of the inventory judges it, so the change does not stop it"
+        }
+    }
+}
+
+fn end_in_words(end: &EndRow<'_>) -> String {
+    let Some(interface) = &end.interface_id else {
+        return format!("{} on no interface of the inventory", end.address);
+    };
+    let groups = if end.groups.is_empty() {
+        "none".to_owned()
+    } else {
+        end.groups.join(" ")
+    };
+    format!("{} on {interface}, groups: {groups}", end.address)
+}
+
+/// The records by place and action; places without any are left out.
+fn records_in_words(connection: &ConnectionRow<'_>) -> String {
+    let seen = &connection.seen;
+    let places = [
+        ("accepted at the initiator", seen.egress_accepted),
+        ("rejected at the initiator", seen.egress_rejected),
+        ("accepted at the responder", seen.ingress_accepted),
+        ("rejected at the responder", seen.ingress_rejected),
+        ("accepted in transit", seen.forwarded_accepted),
+        ("rejected in transit", seen.forwarded_rejected),
+        ("accepted replies", seen.replies),
+    ];
+    let some = places.iter().filter(|(_, count)| *count > 0);
+    let said: Vec<String> = some.map(|(place, count)| format!("{count} {place}")).collect();
+    said.join(", ")
 }

@@ -6,7 +6,7 @@ use crate::cli::args::{GraphArg, GraphArgs, GraphLevelArg};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::OutFile;
 use crate::cli::past_run;
-use crate::emit::GraphDocument;
+use crate::documents::GraphDocument;
 
 pub(in crate::cli) fn run(args: &GraphArgs) -> Result<Exit, Failure> {
     let out = OutFile::prepare(args.out.as_deref())?;

@@ -9,7 +9,8 @@ use crate::cli::args::{ReportArg, ReportArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::OutFile;
 use crate::cli::past_run;
-use crate::emit::{self, Brief, Places};
+use crate::documents::ReportDocument;
+use crate::emit::{self, Places};
 use crate::net::json;
 
 pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
@@ -42,14 +43,14 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
     out.write(text)
 }
 
-fn rendered(brief: &Brief, format: ReportArg, places: &Places) -> anyhow::Result<String> {
+fn rendered(report: &ReportDocument, format: ReportArg, places: &Places) -> anyhow::Result<String> {
     Ok(match format {
-        ReportArg::Html => emit::html(brief)?,
-        ReportArg::Sarif => emit::sarif(brief, places),
-        ReportArg::Asff => emit::asff(brief),
-        ReportArg::Ocsf => emit::ocsf(brief),
-        ReportArg::Csv => emit::csv(brief)?,
-        ReportArg::Markdown | ReportArg::Json => json::pretty(brief),
+        ReportArg::Html => emit::html(report)?,
+        ReportArg::Sarif => emit::sarif(report, places),
+        ReportArg::Asff => emit::asff(report),
+        ReportArg::Ocsf => emit::ocsf(report),
+        ReportArg::Csv => emit::csv(report)?,
+        ReportArg::Markdown | ReportArg::Json => json::pretty(report),
     })
 }
 

@@ -9,7 +9,8 @@ use crate::cli::args::RulesArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::OutFile;
 use crate::cli::past_run;
-use crate::emit::{Asked, ChangeDocument, Format, Holdings};
+use crate::documents::ChangeDocument;
+use crate::emit::{Asked, Format, Holdings};
 
 pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
     let RulesArgs {

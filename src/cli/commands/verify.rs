@@ -13,9 +13,9 @@ use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Decided, Input};
 use crate::documents::SCHEMA_VERSION;
-use crate::inventory::{Gates, Inventory};
+use crate::inventory::Inventory;
 use crate::net::{json, plural, thousands, visible};
-use crate::replay::{self, Against, Change, Passage};
+use crate::replay::{self, Change, Passage, RulesAfter, Verification};
 use crate::resolve::End;
 
 /// Missing rules that the text lists; JSON has every lost connection.
@@ -41,15 +41,14 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     };
     let (table, intake) = super::audit::read(&evidence, &reading)?;
     let judged = audit::judge(inventory, table, intake, &config.policy);
-    let rules = replay::after(&judged.inventory, &change);
-    let gates = Gates::new(&judged.inventory, |group| &rules[group.index()]);
-    let result = replay::against(&judged.inventory, &gates, &judged.connections);
+    let rules = RulesAfter::new(&judged.inventory, &change);
+    let result = replay::verify(&judged.inventory, &rules.gates, &judged.connections);
     print(if json {
         as_json(&judged, &result, &unknown)
     } else {
         as_text(&judged, &result, &unknown)
     })?;
-    Ok(if result.broken.is_empty() {
+    Ok(if result.lost.is_empty() {
         Exit::Done
     } else {
         Exit::Stands
@@ -74,20 +73,20 @@ fn proposed(named: &Path, inventory: &Inventory) -> Result<(Change, Vec<String>)
 
 /// The side that would deny.
 const fn side(passage: Passage) -> &'static str {
-    match (passage.egress, passage.ingress) {
+    match (passage.egress.passes(), passage.ingress.passes()) {
         (false, false) => "egress and ingress",
         (false, true) => "egress",
         (true, _) => "ingress",
     }
 }
 
-fn as_text(judged: &Judged, result: &Against, unknown: &[String]) -> String {
+fn as_text(judged: &Judged, result: &Verification, unknown: &[String]) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
         writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
     };
     line("permitted", plural(result.permitted, "connection"));
-    line("lost", plural(result.broken.len() as u64, "connection"));
+    line("lost", plural(result.lost.len() as u64, "connection"));
     line(
         "suspicious",
         format!(
@@ -100,7 +99,7 @@ fn as_text(judged: &Judged, result: &Against, unknown: &[String]) -> String {
         "not replayed",
         format!(
             " {} rejected already, {} unattributed",
-            thousands(result.refused),
+            thousands(result.rejected),
             thousands(result.unattributed)
         ),
     );
@@ -161,9 +160,9 @@ struct Lost {
 }
 
 /// The lost connections by the rule whose lack denies them.
-fn missing_rules(judged: &Judged, result: &Against) -> BTreeMap<String, Lost> {
+fn missing_rules(judged: &Judged, result: &Verification) -> BTreeMap<String, Lost> {
     let mut missing: BTreeMap<String, Lost> = BTreeMap::new();
-    for &(position, passage) in &result.broken {
+    for &(position, passage) in &result.lost {
         let c = &judged.connections[position];
         let rule = format!(
             "{} rule for {} from {} to {}",
@@ -183,7 +182,7 @@ fn missing_rules(judged: &Judged, result: &Against) -> BTreeMap<String, Lost> {
     missing
 }
 
-fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {
+fn as_json(judged: &Judged, result: &Verification, unknown: &[String]) -> String {
     let row = |position: usize| {
         let c = &judged.connections[position];
         json!({
@@ -198,20 +197,20 @@ fn as_json(judged: &Judged, result: &Against, unknown: &[String]) -> String {
             "last_seen": c.totals.last,
         })
     };
-    let broken = |&(position, passage): &(usize, Passage)| {
+    let lost = |&(position, passage): &(usize, Passage)| {
         let mut row = row(position);
-        row["refused_by"] = side(passage).into();
+        row["denied_by"] = side(passage).into();
         row
     };
     let document = json!({
         "schema_version": SCHEMA_VERSION,
         "connections": judged.connections.len(),
         "permitted": result.permitted,
-        "lost": result.broken.len(),
-        "lost_connections": result.broken.iter().map(broken).collect::<Vec<_>>(),
+        "lost": result.lost.len(),
+        "lost_connections": result.lost.iter().map(lost).collect::<Vec<_>>(),
         "suspicious_denied": result.denied,
         "suspicious_still_open": result.still_open.iter().map(|&p| row(p)).collect::<Vec<_>>(),
-        "refused": result.refused,
+        "rejected": result.rejected,
         "unattributed": result.unattributed,
         "not_known": unknown,
     });

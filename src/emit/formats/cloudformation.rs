@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::names::{Names, unique};
 use super::terraform::Refs;
 use super::{Asked, FormatError, Ids};
-use crate::emit::change::{ChangeDocument, RuleRow, TargetRow, Way};
+use crate::documents::{ChangeDocument, RuleRow, TargetRow, Direction};
 use crate::net::{aws_description, json, visible};
 
 /// How many resources a template may have (cloudformation-limits.html).
@@ -98,8 +98,8 @@ fn resource(change: &ChangeDocument, rule: &RuleRow, refs: &Refs<'_>) -> Value {
         }
     };
     let (kind, end) = match rule.permission.direction {
-        Way::Egress => ("AWS::EC2::SecurityGroupEgress", "Destination"),
-        Way::Ingress => ("AWS::EC2::SecurityGroupIngress", "Source"),
+        Direction::Egress => ("AWS::EC2::SecurityGroupEgress", "Destination"),
+        Direction::Ingress => ("AWS::EC2::SecurityGroupIngress", "Source"),
     };
     let mut properties = json!({
         "GroupId": name(&rule.group_id),
@@ -117,7 +117,7 @@ fn resource(change: &ChangeDocument, rule: &RuleRow, refs: &Refs<'_>) -> Value {
         TargetRow::SecurityGroup(id) => {
             properties[format!("{end}SecurityGroupId")] = name(id);
             // An egress rule has no field for the account.
-            if let (Way::Ingress, Some(owner)) = (
+            if let (Direction::Ingress, Some(owner)) = (
                 rule.permission.direction,
                 change.foreign_owner(&rule.group_id, id),
             ) {

@@ -18,7 +18,7 @@ pub use state::{Holdings, StateError};
 pub(super) use table::inert;
 pub(super) use terraform::{mutual, other};
 
-use super::change::ChangeDocument;
+use crate::documents::ChangeDocument;
 use crate::net::json;
 
 /// How a file names groups and prefix lists, so that it can move between accounts.

@@ -8,7 +8,7 @@ use super::Asked;
 use super::hcl::{self, Lines, line};
 use super::names::Names;
 use super::terraform::{Refs, heading};
-use crate::emit::change::{ChangeDocument, RuleRow, StatusRow, TargetRow};
+use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
 
 pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
     let names = Names::new(change, fits);
@@ -29,8 +29,8 @@ pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
 
 /// What 1.0 can say: both halves new, of one account, and a port.
 fn fits(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
-    egress.status == StatusRow::Add
-        && ingress.status == StatusRow::Add
+    egress.status == Status::Add
+        && ingress.status == Status::Add
         && egress.permission.from_port.is_some()
         && change
             .foreign_owner(&egress.group_id, &ingress.group_id)

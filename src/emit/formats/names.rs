@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::emit::change::{ChangeDocument, PermissionRow, RuleRow, StatusRow, TargetRow, Way};
+use crate::documents::{ChangeDocument, PermissionRow, Direction, RuleRow, Status, TargetRow};
 use crate::net::{HashMap, HashSet, identifier};
 
 /// Which rules go into the module, which stand alone, and what they are called.
@@ -29,12 +29,12 @@ impl<'a> Names<'a> {
         let egress = change
             .rules
             .iter()
-            .filter(|rule| rule.permission.direction == Way::Egress);
+            .filter(|rule| rule.permission.direction == Direction::Egress);
         for egress in egress {
             let Some(ingress) = egress.pair.as_deref().and_then(|id| by_id.get(id)) else {
                 continue;
             };
-            let new = egress.status == StatusRow::Add || ingress.status == StatusRow::Add;
+            let new = egress.status == Status::Add || ingress.status == Status::Add;
             let ours = change.is_ours(&egress.group_id) && change.is_ours(&ingress.group_id);
             if new && ours && fits(change, egress, ingress) {
                 in_module.extend([egress.id.as_str(), ingress.id.as_str()]);
@@ -67,7 +67,7 @@ impl<'a> Names<'a> {
 /// What the module's 2.x can say: two groups of one account, a protocol with ports or ICMP, and an id for whatever stands already.
 pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
     let importable =
-        |rule: &RuleRow| rule.status == StatusRow::Add || rule.security_group_rule_id.is_some();
+        |rule: &RuleRow| rule.status == Status::Add || rule.security_group_rule_id.is_some();
     change
         .foreign_owner(&egress.group_id, &ingress.group_id)
         .is_none()

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::emit::change::{ChangeDocument, GroupRow, RevocationRow, StageRow, StatusRow};
+use crate::documents::{ChangeDocument, GroupRow, RevocationRow, StageRow, Status};
 use crate::emit::joined;
 use crate::emit::report_md::md;
 
@@ -90,7 +90,7 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
     let all = change
         .rules
         .iter()
-        .filter(|rule| rule.status == StatusRow::Add)
+        .filter(|rule| rule.status == Status::Add)
         .count();
     let plan = Plan {
         stages: change.stages.iter().enumerate().filter_map(step).collect(),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::emit::change::{ChangeDocument, PermissionRow, RevocationRow, TargetRow};
+use crate::documents::{ChangeDocument, PermissionRow, RevocationRow, TargetRow};
 use crate::net::{aws_description, is_invisible, json, visible};
 
 /// What both scripts begin with, behind what they are.

@@ -12,8 +12,8 @@ use super::hcl::{self, Lines, line};
 use super::names::Names;
 use super::terraform::{Refs, resource};
 use super::{Ids, module_v1};
-use crate::emit::change::{
-    ChangeDocument, GroupRow, PermissionRow, RevocationRow, StatusRow, TargetRow,
+use crate::documents::{
+    ChangeDocument, GroupRow, PermissionRow, RevocationRow, Status, TargetRow,
 };
 use crate::net::visible;
 
@@ -266,7 +266,7 @@ impl Holdings {
         let today = group.today.iter().filter(|rule| !goes(&rule.permission));
         let today = today.map(|rule| (&rule.permission, rule.description.as_str()));
         let added = change.rules.iter();
-        let added = added.filter(|rule| rule.group_id == group.id && rule.status == StatusRow::Add);
+        let added = added.filter(|rule| rule.group_id == group.id && rule.status == Status::Add);
         let added = added.map(|rule| (&rule.permission, rule.wording.as_str()));
         let rules = today.chain(added).map(|(permission, description)| {
             let kind = permission.direction.as_str();

@@ -1,7 +1,7 @@
 //! A table of the change, for a spreadsheet.
 
 use super::FormatError;
-use crate::emit::change::{ChangeDocument, PermissionRow, StatusRow};
+use crate::documents::{ChangeDocument, PermissionRow};
 use crate::net::visible;
 
 const COLUMNS: &[&str] = &[
@@ -27,12 +27,9 @@ pub(super) fn csv(change: &ChangeDocument) -> Result<String, FormatError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(COLUMNS)?;
     for rule in &change.rules {
-        let action = match rule.status {
-            StatusRow::Add => "add",
-            StatusRow::Keep => "keep",
-        };
+        let action = rule.status.as_str();
         let tail = [
-            &rule.confidence,
+            rule.confidence.as_str(),
             rule.evidence.len().to_string().as_str(),
             &rule.wording,
             &rule.why,

@@ -15,7 +15,7 @@ use hcl_edit::structure::Block;
 use super::hcl::{self, Lines, line};
 use super::names::{Names, fits_module, unique};
 use super::{Asked, Ids};
-use crate::emit::change::{ChangeDocument, RuleRow, StatusRow, TargetRow};
+use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
 use crate::net::{identifier, visible};
 
 const MODULE: &str = "mutual_security_group_rules";
@@ -334,7 +334,7 @@ fn pairs(names: &Names<'_>, refs: &Refs<'_>) -> Vec<Block> {
 
 fn import(key: &str, rule: &RuleRow) -> Option<Block> {
     let id = rule.security_group_rule_id.as_deref();
-    let id = id.filter(|_| rule.status == StatusRow::Keep)?;
+    let id = id.filter(|_| rule.status == Status::Keep)?;
     let direction = rule.permission.direction.as_str();
     let to = format!("module.{MODULE}.aws_vpc_security_group_{direction}_rule.this[\"{key}\"]");
     let lines = vec![line("to", hcl::reference(&to)), line("id", id)];

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::names::Names;
 use super::terraform::{Argument, Name, Refs, kind, values};
-use crate::emit::change::ChangeDocument;
+use crate::documents::ChangeDocument;
 use crate::net::json;
 
 /// One document.

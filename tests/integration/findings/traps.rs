@@ -137,7 +137,7 @@ fn a_refused_attempt_gives_neither_rule_nor_quarantine() {
             audit
                 .connections
                 .iter()
-                .all(|c| c.verdict == Verdict::Refused)
+                .all(|c| c.verdict == Verdict::Rejected)
         );
         assert!(
             audit

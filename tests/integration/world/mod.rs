@@ -254,7 +254,7 @@ fn explain(run: &Run) -> Vec<String> {
         let right = matches!(
             (label, c.verdict),
             (Some(Label::Legitimate), Verdict::Accepted)
-                | (Some(Label::Refused), Verdict::Refused)
+                | (Some(Label::Refused), Verdict::Rejected)
                 | (Some(Label::Hostile), Verdict::Quarantined(_))
                 | (None, Verdict::Unattributed(_))
         );

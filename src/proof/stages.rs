@@ -2,12 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::{Change, Replay, after, verify};
 use crate::inventory::{
-    Direction, Gates, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule,
+    Direction, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule,
     Services,
 };
 use crate::net::{Protocol, Service};
+use crate::replay::{Change, Replay, RulesAfter, replay};
 use crate::resolve::{Connection, End, peer_of};
 use crate::suggest::{Reason, Revocation, RuleSet, Status};
 
@@ -38,15 +38,15 @@ pub enum StageName {
     Tighten,
 }
 
-/// The three steps; `replay` is what the rules after the second one say.
+/// The three steps; `closed` is the replay of the rules after the second one.
 pub fn stages(
     inventory: &Inventory,
     rules: &RuleSet,
-    replay: &Replay,
+    closed: &Replay,
     tightenings: &[Revocation],
     connections: &[Connection],
 ) -> Vec<Stage> {
-    let whole = Change::from(rules);
+    let whole = rules.change();
     let added = Change {
         additions: whole.additions.clone(),
         removals: Vec::new(),
@@ -65,30 +65,30 @@ pub fn stages(
     };
     let of = |changes: &[(GroupIx, Rule)]| changes.iter().map(|(group, _)| *group).collect();
     let narrow = Standing::new(inventory, &added);
-    let closed = Standing::new(inventory, &whole);
+    let revoked = Standing::new(inventory, &whole);
     // Rules that come cut nothing, and connections that were tracked stay so.
     let first = || Stage {
         name: StageName::Add,
         rules: whole.additions.len(),
         groups: by_group(of(&whole.additions)),
-        replay: verify(inventory, &narrow.gates, connections),
+        replay: replay(inventory, &narrow.after.gates, connections),
         cut_at_once: Vec::new(),
     };
     let second = || Stage {
         name: StageName::Revoke,
         rules: whole.removals.len(),
         groups: by_group(of(&whole.removals)),
-        replay: replay.clone(),
-        cut_at_once: untracked_and_no_more(inventory, &narrow, &closed, connections),
+        replay: closed.clone(),
+        cut_at_once: untracked_and_no_more(inventory, &narrow, &revoked, connections),
     };
     let third = || {
         let (replay, cut_at_once) = if tightenings.is_empty() {
-            (replay.clone(), Vec::new())
+            (closed.clone(), Vec::new())
         } else {
             let tight = Standing::new(inventory, &tightened);
             (
-                verify(inventory, &tight.gates, connections),
-                untracked_and_no_more(inventory, &closed, &tight, connections),
+                replay(inventory, &tight.after.gates, connections),
+                untracked_and_no_more(inventory, &revoked, &tight, connections),
             )
         };
         Stage {
@@ -105,8 +105,7 @@ pub fn stages(
 
 /// Rules, by group, and the gates that they make.
 struct Standing {
-    rules: Vec<Vec<Rule>>,
-    gates: Gates,
+    after: RulesAfter,
     /// By group: whether a rule for every port to everybody is among those of egress, and of ingress. Few groups have
     /// one, and without one no connection is untracked.
     everybody: Vec<[bool; 2]>,
@@ -114,8 +113,7 @@ struct Standing {
 
 impl Standing {
     fn new(inventory: &Inventory, change: &Change) -> Self {
-        let rules = after(inventory, change);
-        let gates = Gates::new(inventory, |group| &rules[group.index()]);
+        let after = RulesAfter::new(inventory, change);
         let everybody = |rules: &Vec<Rule>| {
             [Direction::Egress, Direction::Ingress].map(|direction| {
                 let open = |r: &Rule| r.direction == direction && r.to_everyone() && r.every_port();
@@ -123,9 +121,8 @@ impl Standing {
             })
         };
         Self {
-            everybody: rules.iter().map(everybody).collect(),
-            rules,
-            gates,
+            everybody: after.rules.iter().map(everybody).collect(),
+            after,
         }
     }
 
@@ -222,8 +219,8 @@ fn opens(
     // A reply's port is any; 1 stands for it, for only rules for every port count then.
     let packet = packet.unwrap_or_else(|| Packet::from(Service::new(Protocol::TCP, 1)));
     let peer = peer_of(inventory, at, direction, peer);
-    let mut admitting = standing.gates.admitting(groups, direction, peer, packet);
-    admitting.any(|(group, position)| everybody(&standing.rules[group.index()][position]))
+    let mut admitting = standing.after.gates.admitting(groups, direction, peer, packet);
+    admitting.any(|(group, position)| everybody(standing.after.rule((group, position))))
 }
 
 /// Interfaces whose connections AWS tracks whatever the rules say. Those of Network Load Balancers are too, but are not told apart from
@@ -239,8 +236,7 @@ const fn is_always_tracked(interface: &Interface) -> bool {
 /// of what was seen, another rule that stays lets in too. Rules to everybody stay: customers that were not seen come by them.
 pub fn tightenings(
     inventory: &Inventory,
-    after: &Gates,
-    after_rules: &[Vec<Rule>],
+    after: &RulesAfter,
     rules: &RuleSet,
     connections: &[Connection],
 ) -> Vec<Revocation> {
@@ -266,7 +262,7 @@ pub fn tightenings(
     let mut candidates: Vec<Vec<bool>> = inventory
         .group_indexes()
         .map(|group| {
-            let lists = &after_rules[group.index()];
+            let lists = &after.rules[group.index()];
             let may_go = |rule: &Rule| {
                 rule.direction == Direction::Ingress
                     && !rule.to_everyone()
@@ -295,7 +291,7 @@ pub fn tightenings(
             Direction::Ingress,
             connection.initiator,
         );
-        let admitting = after.admitting(groups, Direction::Ingress, peer, packet);
+        let admitting = after.gates.admitting(groups, Direction::Ingress, peer, packet);
         let admitting: Vec<(GroupIx, usize)> = admitting.collect();
         admitting.iter().all(may_go).then_some(admitting)
     };
@@ -314,7 +310,7 @@ pub fn tightenings(
     }
     let mut gone = Vec::new();
     for group in inventory.group_indexes() {
-        let rules = after_rules[group.index()]
+        let rules = after.rules[group.index()]
             .iter()
             .zip(&candidates[group.index()]);
         gone.extend(

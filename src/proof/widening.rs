@@ -15,6 +15,7 @@ use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
     Services,
 };
+use crate::replay::RulesAfter;
 
 /// A rule that would let something through which today's rules do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,12 @@ pub struct Widening {
 pub fn wider(
     inventory: &Inventory,
     before: &Gates,
-    after: &Gates,
-    after_rules: &[Vec<Rule>],
+    after: &RulesAfter,
 ) -> Vec<Widening> {
     let classes = classes(inventory);
     let class_of = |ix: InterfaceIx| classes.iter().find(|c| c.members.contains(ix.index()));
     let homes: Vec<Option<&Class>> = inventory.interface_indexes().map(class_of).collect();
-    let new = new_rules(inventory, after_rules);
+    let new = new_rules(inventory, &after.rules);
     let of_class = |class: &Class| {
         let mut found: Found = BTreeMap::new();
         let groups = class.groups.iter();
@@ -61,7 +61,7 @@ pub fn wider(
                 class,
                 direction,
                 before,
-                after,
+                after: &after.gates,
             };
             for new in &of_direction {
                 if let Some(widening) = gate.to_addresses(new) {

@@ -6,10 +6,10 @@
 //! once a month break the independence that the statistics assume, so the age of
 //! the window counts on its own.
 
-use super::{Change, after, passes};
 use crate::findings::SHORT_WINDOW_DAYS;
 use crate::flow::{DAY, Days, FlowTable};
-use crate::inventory::{Gates, GroupIx, Inventory};
+use crate::inventory::{GroupIx, Inventory};
+use crate::replay::RulesAfter;
 use crate::resolve::Connection;
 use crate::suggest::{Basis, Evidence};
 
@@ -204,13 +204,12 @@ fn hold_out(
 ) -> (HoldOut, Vec<usize>) {
     let cut = start + (end - start) / 5 * 4;
     let rules = basis.before(cut).rules(evidence.generalise.level);
-    let then = after(evidence.inventory, &Change::from(&rules));
-    let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
+    let then = RulesAfter::new(evidence.inventory, &rules.change());
     let late = |c: &Connection| c.is_accepted() && c.totals.last >= cut;
     let late: Vec<usize> = (0..evidence.connections.len())
         .filter(|&c| late(&evidence.connections[c]))
         .collect();
-    let broken = |&c: &usize| !passes(evidence.inventory, &gates, &evidence.connections[c]);
+    let broken = |&c: &usize| !then.permits(evidence.inventory, &evidence.connections[c]);
     let lost: Vec<usize> = late.iter().copied().filter(broken).collect();
     (
         HoldOut {

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 
-use super::observed_pairs;
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet,
 };
@@ -59,6 +58,17 @@ pub fn exposure(
         after,
         ideal: observed.len() as u64,
     }
+}
+
+/// The interface pairs that accepted connections inside the inventory make, with their service.
+fn observed_pairs(
+    connections: &[Connection],
+) -> impl Iterator<Item = (InterfaceIx, InterfaceIx, Service)> + '_ {
+    let accepted = connections.iter().filter(|c| c.is_accepted());
+    accepted.filter_map(|c| {
+        let (x, y) = (c.initiator.interface()?, c.responder.interface()?);
+        (x != y).then_some((x, y, c.service))
+    })
 }
 
 /// The tuples that one set of gates allows.

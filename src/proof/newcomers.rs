@@ -1,57 +1,8 @@
-//! What the change leaves open, by name.
+//! Rules that also hold for interfaces that join a group later.
 
-use crate::inventory::{
-    Admission, Direction, Gates, GroupIx, Inventory, Packet, Peer, Rule, Target,
-};
+use crate::inventory::{Gates, Inventory, Packet, Peer, Target};
 use crate::net::AddressSet;
-use crate::resolve::{Connection, Quarantine, Verdict};
 use crate::suggest::{RuleSet, Status};
-
-/// A quarantined connection that the change does not deny, and the rule that
-/// still lets it out.
-#[derive(Clone, Debug)]
-pub struct StillOpen {
-    /// Position of the connection.
-    pub connection: usize,
-    /// The group whose rule it is; none where nothing judges the initiator.
-    pub rule: Option<(GroupIx, Rule)>,
-}
-
-/// Every suspicious connection that both gates would still let through.
-pub fn still_open(
-    inventory: &Inventory,
-    gates: &Gates,
-    rules: &[Vec<Rule>],
-    connections: &[Connection],
-) -> Vec<StillOpen> {
-    let suspicious =
-        |c: &Connection| matches!(c.verdict, Verdict::Quarantined(Quarantine::Finding(_)));
-    let open = (0..connections.len()).filter(|&position| {
-        let connection = &connections[position];
-        suspicious(connection) && super::passes(inventory, gates, connection)
-    });
-    open.map(|connection| StillOpen {
-        connection,
-        rule: letting_out(inventory, gates, rules, &connections[connection]),
-    })
-    .collect()
-}
-
-fn letting_out(
-    inventory: &Inventory,
-    gates: &Gates,
-    rules: &[Vec<Rule>],
-    connection: &Connection,
-) -> Option<(GroupIx, Rule)> {
-    let interface = inventory.interface(connection.initiator.interface()?);
-    let (peer, packet) = connection.leaving(inventory);
-    match gates.judge(inventory, interface, Direction::Egress, peer, packet) {
-        Admission::Allowed(group, position) => {
-            Some((group, rules[group.index()][position].clone()))
-        }
-        _ => None,
-    }
-}
 
 /// Rules to add that say more than today's rules at their gate: not for any
 /// interface there is, but for one that joins the named group tomorrow. Positions

@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use super::exposure::allowed_pairs;
-use super::{Change, after};
-use crate::inventory::{Direction, Gates, Target};
+use crate::inventory::{Direction, Target};
 use crate::net::AddressSet;
+use crate::replay::RulesAfter;
 use crate::suggest::{Basis, Evidence, Level, RuleSet, Status};
 
 /// What one level comes to.
@@ -32,8 +32,7 @@ pub fn trade_off(evidence: &Evidence<'_>, basis: &Basis<'_>, made: &RuleSet) -> 
         .map(|level| {
             let other = (level != evidence.generalise.level).then(|| basis.rules(level));
             let rules = other.as_ref().unwrap_or(made);
-            let then = after(evidence.inventory, &Change::from(rules));
-            let gates = Gates::new(evidence.inventory, |group| &then[group.index()]);
+            let then = RulesAfter::new(evidence.inventory, &rules.change());
             let added = || rules.rules.iter().filter(|r| r.status == Status::Add);
             let prefixes = added()
                 .filter(|r| r.rule.direction == Direction::Egress)
@@ -44,7 +43,7 @@ pub fn trade_off(evidence: &Evidence<'_>, basis: &Basis<'_>, made: &RuleSet) -> 
             TradeOff {
                 level,
                 rules: added().count() as u64,
-                exposure: allowed_pairs(evidence.inventory, &gates, evidence.connections),
+                exposure: allowed_pairs(evidence.inventory, &then.gates, evidence.connections),
                 addresses: AddressSet::new(prefixes).count(),
                 over_quota: rules.over_quota.len() as u64,
             }

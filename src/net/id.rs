@@ -1,9 +1,11 @@
 //! Ids that depend on nothing but what they are of: the same in every run.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -14,7 +16,7 @@ pub struct ConnectionId(u64);
 
 impl ConnectionId {
     /// From what makes the connection.
-    pub(super) fn of(parts: &[&str]) -> Self {
+    pub fn of(parts: &[&str]) -> Self {
         Self(number(parts))
     }
 
@@ -60,13 +62,11 @@ impl Serialize for ConnectionId {
     }
 }
 
-/// The ids of a list of them; what is none, in a file that somebody has written by hand, is left out, for a rule
-/// is no less of one without its evidence.
-pub fn known_ids<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<ConnectionId>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+impl<'de> Deserialize<'de> for ConnectionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
 }
 
 impl JsonSchema for ConnectionId {
@@ -74,7 +74,7 @@ impl JsonSchema for ConnectionId {
         true
     }
 
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         String::schema_name()
     }
 

@@ -10,6 +10,7 @@ use crate::inventory::{
     Direction, Gates, GroupIx, Inventory, Packet, Rule, RulePorts, RuleProtocol,
 };
 use crate::net::{AddressSet, Protocol, Service};
+use crate::replay::RulesAfter;
 use crate::resolve::Connection;
 
 /// Reach from one group, under one set of rules.
@@ -41,8 +42,7 @@ pub struct BlastRadius {
 pub fn blast_radius(
     inventory: &Inventory,
     before: &Gates,
-    after: &Gates,
-    after_rules: &[Vec<Rule>],
+    after: &RulesAfter,
     connections: &[Connection],
 ) -> Vec<BlastRadius> {
     let mut used: Vec<Service> = connections
@@ -58,7 +58,7 @@ pub fn blast_radius(
             .groups()
             .iter()
             .flat_map(|g| &g.rules)
-            .chain(after_rules.iter().flatten())
+            .chain(after.rules.iter().flatten())
             .flat_map(corners),
     );
     every.sort_unstable();
@@ -71,7 +71,7 @@ pub fn blast_radius(
         );
         [used, every]
     };
-    let (then, now) = rayon::join(|| hops(before), || hops(after));
+    let (then, now) = rayon::join(|| hops(before), || hops(&after.gates));
     let carried = inventory
         .group_indexes()
         .filter(|&g| !inventory.group(g).members.is_empty());
@@ -86,7 +86,7 @@ pub fn blast_radius(
             BlastRadius {
                 group,
                 before: reach(&then, before),
-                after: reach(&now, after),
+                after: reach(&now, &after.gates),
             }
         })
         .collect()

@@ -1,0 +1,278 @@
+//! `audit.json`: everything a run found out.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AfterState, Confidence, FindingRow, PermissionRow, RevocationRow, RuleRow, SourceRow, Tool,
+    VerdictTerm, Window,
+};
+use crate::net::ConnectionId;
+
+/// The document. Times are Unix seconds; connections are referred to by id. `C` is what holds the connections: a run writes them one by
+/// one, a reader has them in a list.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditDocument<'a, C = Vec<ConnectionRow<'a>>> {
+    pub(crate) schema_version: u32,
+    pub(crate) tool: Tool,
+    pub(crate) window: Window,
+    pub(crate) input: InputRow,
+    /// What the inventory lacks, and what that costs.
+    pub(crate) notes: Vec<String>,
+    pub(crate) connections: C,
+    pub(crate) findings: Vec<FindingRow>,
+    pub(crate) rules: Cow<'a, [RuleRow]>,
+    pub(crate) revocations: Cow<'a, [RevocationRow]>,
+    pub(crate) replay: ReplayRow,
+    pub(crate) exposure: ExposureRow,
+    pub(crate) readiness: Vec<ReadinessRow>,
+    pub(crate) hold_out: HoldOutRow,
+    /// The generalisation level: exact, balanced or compact.
+    pub(crate) generalise: Cow<'a, str>,
+    /// What each level would cost, the narrowest first.
+    pub(crate) trade_off: Vec<TradeOffRow<'a>>,
+    pub(crate) proof: ProofRow,
+    pub(crate) blast_radius: Vec<BlastRow>,
+    /// Every rule of today, with what it permitted.
+    pub(crate) current_rules: Vec<CurrentRow>,
+}
+
+/// Initiator → responder, protocol and responder's port, over the observation window. `E` is what holds an end.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionRow<'a, E = EndRow<'a>> {
+    pub(crate) id: ConnectionId,
+    pub(crate) initiator: E,
+    pub(crate) responder: E,
+    pub(crate) protocol: Cow<'a, str>,
+    /// The responder's port; null where the protocol has none.
+    pub(crate) port: Option<u16>,
+    /// What logs, today's rules and findings say.
+    pub(crate) verdict: VerdictTerm,
+    /// Why it is quarantined or unattributed.
+    pub(crate) reason: Option<Cow<'a, str>>,
+    /// The connection whose leg it is: what a NAT gateway forwarded for its client. The first, where several clients share the leg.
+    pub(crate) leg_of: Option<ConnectionId>,
+    /// All of them, where they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) leg_of_all: Vec<ConnectionId>,
+    /// What the change does with it.
+    pub(crate) after: AfterRow<'a>,
+    /// Names of the destination, as far as logs of names were read.
+    pub(crate) names: Vec<NameRow>,
+    pub(crate) direction_confidence: Confidence,
+    /// What the direction rests on.
+    pub(crate) direction_basis: Cow<'a, str>,
+    pub(crate) records: u64,
+    /// At one end, both directions.
+    pub(crate) bytes: u64,
+    pub(crate) packets: u64,
+    pub(crate) first_seen: u64,
+    pub(crate) last_seen: u64,
+    /// The records by place and action.
+    pub(crate) seen: SeenRow,
+}
+
+/// What the change does with a connection.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct AfterRow<'a> {
+    pub(crate) state: AfterState,
+    /// Ids of the rules that permit it, the initiator's side first: each is among `rules` or `current_rules`. Empty where none does, and
+    /// where no group judges a side.
+    pub(crate) rules: Vec<Cow<'a, str>>,
+}
+
+/// A name of a destination.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct NameRow {
+    pub(crate) name: String,
+    /// How sure it is: `sni`, `address`, `instance` or `vpc`.
+    pub(crate) grade: String,
+}
+
+/// An end of a connection.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct EndRow<'a> {
+    pub(crate) interface_id: Option<Cow<'a, str>>,
+    #[schemars(with = "String")]
+    pub(crate) address: IpAddr,
+    pub(crate) groups: Vec<Cow<'a, str>>,
+    pub(crate) aws_service: Option<Cow<'a, str>>,
+}
+
+/// Records of the initiator's packets at its own interface, at the responder's, and at interfaces that forward; and of the responder's
+/// replies, anywhere.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct SeenRow {
+    pub(crate) egress_accepted: u64,
+    pub(crate) egress_rejected: u64,
+    pub(crate) ingress_accepted: u64,
+    pub(crate) ingress_rejected: u64,
+    pub(crate) forwarded_accepted: u64,
+    /// Rejected replies are in it.
+    pub(crate) forwarded_rejected: u64,
+    pub(crate) replies: u64,
+}
+
+/// What the change leaves open, and what it opens.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ProofRow {
+    /// Quarantined connections that are denied after the change.
+    pub(crate) quarantine_denied: u64,
+    /// Quarantined connections that are still permitted, with the rule.
+    pub(crate) quarantine_still_open: Vec<StillOpenRow>,
+    /// Rules to add that would also hold for interfaces that join the named group
+    /// later, where today's rules would not.
+    pub(crate) open_to_newcomers: Vec<String>,
+    /// Rules to add that would permit what today's rules deny, over every
+    /// pair of interfaces, every address and every port; one case of each.
+    pub(crate) wider: Vec<WideningRow>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct WideningRow {
+    pub(crate) group_id: String,
+    pub(crate) rule: String,
+    pub(crate) interface_id: String,
+    pub(crate) peer: String,
+    pub(crate) services: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct StillOpenRow {
+    pub(crate) connection: ConnectionId,
+    pub(crate) group_id: Option<String>,
+    pub(crate) security_group_rule_id: Option<String>,
+    pub(crate) rule: Option<String>,
+}
+
+/// What an attacker on one of a group's interfaces reaches.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct BlastRow {
+    pub(crate) group_id: String,
+    pub(crate) before: ReachRow,
+    pub(crate) after: ReachRow,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ReachRow {
+    /// Interfaces in one hop, on the services in use.
+    pub(crate) one_hop: u64,
+    /// In any number of hops.
+    pub(crate) any_hops: u64,
+    /// In any number of hops, on any port.
+    pub(crate) any_port: u64,
+    /// Addresses that the group's egress rules open by prefix or list.
+    pub(crate) addresses: f64,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct TradeOffRow<'a> {
+    pub(crate) level: Cow<'a, str>,
+    pub(crate) rules_to_add: u64,
+    /// Allowed interface pairs afterwards, as in `exposure`.
+    pub(crate) exposure: u64,
+    /// Addresses outside that the added egress rules name; prefix lists apart.
+    pub(crate) outside_addresses: f64,
+    pub(crate) groups_over_quota: u64,
+}
+
+/// Whether a group has enough evidence to lock it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ReadinessRow {
+    pub(crate) group_id: String,
+    pub(crate) ready: bool,
+    /// What to wait for; empty when ready.
+    pub(crate) wait_for: Vec<String>,
+    pub(crate) days_covered: u32,
+    pub(crate) days_without_records: u32,
+    pub(crate) skipped_share: f64,
+    pub(crate) connections: u64,
+    pub(crate) seen_on_one_day: u64,
+    pub(crate) new_by_day: Vec<u64>,
+    /// Good-Turing; null without connections.
+    pub(crate) chance_of_new: Option<f64>,
+    /// Chao2, a lower bound.
+    pub(crate) unseen_at_least: f64,
+    pub(crate) missed_by_hold_out: u64,
+}
+
+/// Rules made from connections first seen before `cut`, replayed on those seen after it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct HoldOutRow {
+    pub(crate) cut: u64,
+    pub(crate) connections: u64,
+    pub(crate) lost: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct InputRow {
+    /// Distinct rows that parsed: connection rows + `no_data` + `skip_data`.
+    pub(crate) records_read: u64,
+    pub(crate) records_no_data: u64,
+    pub(crate) records_skip_data: u64,
+    pub(crate) records_duplicate: u64,
+    pub(crate) records_malformed: u64,
+    /// Rows outside `--since` and `--until`.
+    pub(crate) records_outside_window: u64,
+    /// Before decompression.
+    pub(crate) bytes_read: u64,
+    pub(crate) sources: Vec<SourceRow>,
+    pub(crate) malformed_samples: Vec<MalformedRow>,
+}
+
+/// `line` is 0 when the source as a whole could not be read.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct MalformedRow {
+    pub(crate) source: String,
+    pub(crate) line: u64,
+    pub(crate) reason: String,
+}
+
+/// The six counts add up to `connections`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ReplayRow {
+    pub(crate) connections: u64,
+    pub(crate) permitted: u64,
+    /// Quarantined, and denied after the change.
+    pub(crate) quarantined: u64,
+    /// Quarantined, and permitted after the change by a rule that stays.
+    pub(crate) still_open: u64,
+    pub(crate) rejected: u64,
+    pub(crate) unattributed: u64,
+    pub(crate) lost: u64,
+    pub(crate) lost_connections: Vec<ConnectionId>,
+}
+
+/// Allowed (initiator interface, responder interface, protocol, port) tuples over
+/// the services of accepted connections.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ExposureRow {
+    pub(crate) before: u64,
+    pub(crate) after: u64,
+    pub(crate) ideal: u64,
+}
+
+/// A rule of today, with the connections that it permitted: AWS keeps no such counters.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CurrentRow {
+    /// As `after.rules` names it.
+    pub(crate) id: String,
+    pub(crate) group_id: String,
+    #[serde(flatten)]
+    pub(crate) permission: PermissionRow,
+    pub(crate) security_group_rule_id: Option<String>,
+    /// Connections that it permitted, alone or with other rules of the interface.
+    pub(crate) connections: u64,
+    /// Those that no other rule of the interface permitted.
+    pub(crate) connections_alone: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) first_hit: Option<u64>,
+    pub(crate) last_hit: Option<u64>,
+    /// Another rule of the group permits all that this one does: its
+    /// position among the group's rules here, from 0.
+    pub(crate) covered_by: Option<usize>,
+}

@@ -1,0 +1,173 @@
+//! The words that documents use for a closed set of values. Each word is decided here, once: the pipeline works with these types,
+//! documents hold them, and a reader refuses any other word.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An enum whose values are words of a document.
+macro_rules! terms {
+    ($(
+        $(#[$about:meta])*
+        $name:ident { $($(#[$value_about:meta])* $value:ident = $word:literal),+ $(,)? }
+    )+) => {$(
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum $name {
+            $($(#[$value_about])* #[serde(rename = $word)] $value),+
+        }
+
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// The word in documents.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word),+
+                }
+            }
+        }
+    )+};
+}
+
+terms! {
+    /// Which connections a rule permits, seen from its group.
+    Direction {
+        /// Connections that members initiate.
+        Egress = "egress",
+        /// Connections that members respond to.
+        Ingress = "ingress",
+    }
+
+    /// How sure it is which end initiated a connection; the least sure first.
+    Confidence {
+        /// Heuristics only.
+        Guessed = "guessed",
+        /// Several agreeing signs.
+        Likely = "likely",
+        /// TCP flags, or logic on today's rules.
+        Certain = "certain",
+    }
+
+    /// How sure a finding or a rule is; the least sure first.
+    Rating {
+        /// A hint.
+        Low = "low",
+        /// Probably.
+        Medium = "medium",
+        /// As good as the logs are.
+        High = "high",
+    }
+
+    /// How bad a finding is, if it is true; the worst first.
+    Severity {
+        /// Act now.
+        Critical = "critical",
+        /// Act today.
+        High = "high",
+        /// Plan it.
+        Medium = "medium",
+        /// Look at it.
+        Low = "low",
+        /// Know it.
+        Info = "info",
+    }
+
+    /// Families of finding kinds.
+    Family {
+        /// What groups permit.
+        Posture = "posture",
+        /// Where connections go.
+        Destination = "destination",
+        /// What interfaces do over time.
+        Behaviour = "behaviour",
+        /// How good the evidence is.
+        Evidence = "evidence",
+    }
+
+    /// What logs, today's rules and findings say about a connection.
+    VerdictTerm {
+        /// Accepted in the logs, permitted today, and not suspicious.
+        Accepted = "accepted",
+        /// Accepted in the logs, and a finding or today's rules speak against it.
+        Quarantined = "quarantined",
+        /// A security group or network ACL rejected it.
+        Rejected = "rejected",
+        /// No group of the inventory judges it.
+        Unattributed = "unattributed",
+    }
+
+    /// What a rule set does with a connection.
+    AfterState {
+        /// Rules permit it on every side that a group judges.
+        Permitted = "permitted",
+        /// A side that a group judges has no rule for it.
+        Denied = "denied",
+        /// Denied, though it is accepted: the rule set breaks it.
+        Lost = "lost",
+        /// No group of the inventory judges it.
+        Unjudged = "unjudged",
+    }
+
+    /// What the change does with a finding's connections; the worst last.
+    Outcome {
+        /// The rules deny them.
+        Denied = "denied",
+        /// A rule to add permits them.
+        RuleWritten = "rule-written",
+        /// No group of the inventory judges them, so the change does not stop them.
+        NotJudged = "not-judged",
+        /// A rule that stays permits them.
+        StillOpen = "still-open",
+    }
+
+    /// Whether a rule has to be made.
+    Status {
+        /// It has to be made.
+        Add = "add",
+        /// It stands today and stays.
+        Keep = "keep",
+    }
+}
+
+impl Direction {
+    /// The direction of the rule on the other side of a connection.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Egress => Self::Ingress,
+            Self::Ingress => Self::Egress,
+        }
+    }
+
+    /// Between the group and the target of a rule, in a sentence.
+    pub const fn preposition(self) -> &'static str {
+        match self {
+            Self::Egress => "to",
+            Self::Ingress => "from",
+        }
+    }
+}
+
+impl Outcome {
+    /// As people read it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Denied => "denied after the change",
+            Self::RuleWritten => "rule written",
+            Self::NotJudged => "not judged",
+            Self::StillOpen => "still open",
+        }
+    }
+}
+
+impl From<Confidence> for Rating {
+    /// A rule is as sure as the direction of its best connection.
+    fn from(confidence: Confidence) -> Self {
+        match confidence {
+            Confidence::Certain => Self::High,
+            Confidence::Likely => Self::Medium,
+            Confidence::Guessed => Self::Low,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Findings for other tools, one format a file. Each finding keeps its id, so that a second import updates it and creates nothing twice.
+
+mod asff;
+mod csv;
+mod ocsf;
+mod sarif;
+
+pub use asff::asff;
+pub use csv::csv;
+pub use ocsf::ocsf;
+pub use sarif::{Places, sarif};
+
+use crate::documents::{Family, FindingRow, ReportDocument, ReportGroup};
+use crate::net::visible;
+
+/// The group that a finding is about.
+fn group<'a>(report: &'a ReportDocument, f: &FindingRow) -> Option<&'a ReportGroup> {
+    let id = f.group_id.as_ref()?;
+    report.groups.iter().find(|group| group.id == *id)
+}
+
+/// Account and region of a finding: those of its group, else of the first group that has them.
+fn place<'a>(report: &'a ReportDocument, f: &FindingRow) -> (&'a str, &'a str) {
+    let own = group(report, f).into_iter().chain(&report.groups);
+    let is_account = |id: &&str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    let account = own.clone().map(|g| g.owner.as_str()).find(is_account);
+    let region = own
+        .map(|g| g.region.as_str())
+        .find(|region| !region.is_empty());
+    (
+        account.unwrap_or("000000000000"),
+        region.unwrap_or("us-east-1"),
+    )
+}
+
+fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    }
+}
+
+/// Seconds, as RFC 3339.
+fn stamp(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    jiff::Timestamp::from_second(seconds)
+        .unwrap_or_default()
+        .to_string()
+}
+
+/// A text that is cut to so many characters, and never empty.
+fn text(text: &str, limit: usize) -> String {
+    let text = visible(text, limit - 1);
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
+}
+
+/// Whether it is about what groups permit, not about a connection.
+fn is_posture(f: &FindingRow) -> bool {
+    f.family == Family::Posture
+}
+
+/// First and last time of a finding, Unix seconds; those of the observation window where no connection carries them.
+fn times(report: &ReportDocument, f: &FindingRow) -> (u64, u64) {
+    let first = if f.first_seen == 0 {
+        report.window.start
+    } else {
+        f.first_seen
+    };
+    (first, f.last_seen.max(first))
+}

@@ -147,7 +147,7 @@ const layout = () => {
 };
 const picture = $("picture");
 const layer = draw("g");
-let chosen = null, hidden = new Set(["refused"]);
+let chosen = null, hidden = new Set(["rejected"]);
 const area = layout();
 const view = { x: 0, y: 0, width: area.width, height: area.height };
 const show = () => picture.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
@@ -158,7 +158,7 @@ const zoom = (by, cx = view.x + view.width / 2, cy = view.y + view.height / 2) =
 const short = (text, room) => [...text].length > room ? [...text].slice(0, room - 1).join("") + "…" : text;
 const path = (line) => {
   const a = nodes[line.from], b = nodes[line.to];
-  const shift = line.verdict === "accepted" ? 0 : line.verdict === "refused" ? 5 : -5;
+  const shift = line.verdict === "accepted" ? 0 : line.verdict === "rejected" ? 5 : -5;
   if (a === b) return `M${a.x + WIDE},${a.y + 10} c40,-20 40,30 0,12`;
   const forward = b.x >= a.x + WIDE;
   const x1 = forward ? a.x + WIDE : a.x, x2 = forward ? b.x : b.x === a.x ? b.x : b.x + WIDE;
@@ -226,7 +226,7 @@ const search = (text) => {
   }
   say(wanted ? `${hits} of ${nodes.length} nodes match` : `${nodes.length} nodes, ${edges.length} lines`);
 };
-const toggles = ["accepted", "quarantined", "refused"].map((verdict) => make("label", {}, make("input", {
+const toggles = ["accepted", "quarantined", "unattributed", "rejected"].map((verdict) => make("label", {}, make("input", {
   type: "checkbox", checked: !hidden.has(verdict), id: `show-${verdict}`,
   onchange: (event) => { if (event.target.checked) hidden.delete(verdict); else hidden.add(verdict); redraw(); },
 }), verdict));
@@ -234,8 +234,8 @@ $("graph-tools").append(
   make("label", {}, "Find", make("input", { type: "search", id: "search", oninput: (event) => search(event.target.value) })), ...toggles,
   make("button", { type: "button", onclick: () => zoom(0.8), "aria-label": "Zoom in" }, "+"), make("button", { type: "button", onclick: () => zoom(1.25), "aria-label": "Zoom out" }, "−"),
   make("button", { type: "button", id: "fit", onclick: () => { isolate(null); fit(); } }, "All"), make("span", { class: "dim", id: "graph-said" }));
-const sample = (kind) => { const svg = draw("svg", { width: 34, height: 12, "aria-hidden": "true" }); const colour = { accepted: "var(--blue)", quarantined: "var(--orange)", refused: "var(--grey)" }[kind]; svg.append(draw("line", { x1: 0, x2: 34, y1: 6, y2: 6, stroke: colour, "stroke-width": kind === "quarantined" ? 3 : 1.5, "stroke-dasharray": kind === "accepted" ? "0" : kind === "refused" ? "2 4" : "9 4" })); return svg; };
-$("legend").append(make("span", {}, sample("accepted"), " accepted"), make("span", {}, sample("quarantined"), " quarantined"), make("span", {}, sample("refused"), " refused"), make("span", {}, "thick border: open egress"), make("span", {}, "dashed border: suspicious address"));
+const sample = (kind) => { const svg = draw("svg", { width: 34, height: 12, "aria-hidden": "true" }); const colour = { accepted: "var(--blue)", quarantined: "var(--orange)", rejected: "var(--grey)" }[kind]; svg.append(draw("line", { x1: 0, x2: 34, y1: 6, y2: 6, stroke: colour, "stroke-width": kind === "quarantined" ? 3 : 1.5, "stroke-dasharray": kind === "accepted" ? "0" : kind === "rejected" ? "2 4" : "9 4" })); return svg; };
+$("legend").append(make("span", {}, sample("accepted"), " accepted"), make("span", {}, sample("quarantined"), " quarantined"), make("span", {}, sample("rejected"), " rejected"), make("span", {}, "thick border: open egress"), make("span", {}, "dashed border: suspicious address"));
 let drag = null, moved = false;
 const scale = () => Math.max(view.width / picture.clientWidth, view.height / picture.clientHeight);
 picture.addEventListener("pointerdown", (event) => { drag = { x: event.clientX, y: event.clientY, vx: view.x, vy: view.y }; moved = false; });
@@ -336,7 +336,7 @@ groupRows();
 // Replay, curves, coverage
 const c = data.counts;
 const stageRows = data.stages.map((stage, index) => row(cell(`${index + 1}. ${stage.name}`), cell(number(stage.rules), "number"), cell(number(stage.groups.length), "number"), cell(number(stage.permitted), "number"), cell(number(stage.lost), "number"), cell(number(stage.cut_at_once.length), "number")));
-$("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason, ${number(c.refused)} refused already, ${number(c.unattributed)} not tied to a group, ${number(c.lost)} lost.`),
+$("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason, ${number(c.still_open)} quarantined and still open, ${number(c.rejected)} rejected in the logs, ${number(c.unattributed)} judged by no group, ${number(c.lost)} lost.`),
   make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": "Stages" }, make("table", {}, make("thead", {}, heads(["stage", "#rules", "#groups", "#permitted after it", "#lost", "#cut at once"])), make("tbody", {}, ...stageRows))));
 const W = 420, H = 220, L = 52, B = 34;
 const figure = (caption, ...parts) => make("figure", {}, make("figcaption", {}, caption), draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": caption }, ...parts));

@@ -94,7 +94,7 @@ pub(crate) struct NameRow {
 
 /// An end of a connection.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct EndRow<'a> {
+pub struct EndRow<'a> {
     pub(crate) interface_id: Option<Cow<'a, str>>,
     #[schemars(with = "String")]
     pub(crate) address: IpAddr,

@@ -17,7 +17,7 @@ mod report;
 mod rules;
 mod terms;
 
-pub use audit::{AuditDocument, ConnectionRow};
+pub use audit::{AuditDocument, ConnectionRow, EndRow};
 pub use graph::GraphDocument;
 pub use report::ReportDocument;
 pub use rules::ChangeDocument;
@@ -26,7 +26,7 @@ pub use terms::{
 };
 
 pub(crate) use audit::{
-    AfterRow, BlastRow, CurrentRow, EndRow, ExposureRow, HoldOutRow, InputRow, MalformedRow,
+    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow,
     ProofRow, ReachRow, ReadinessRow, ReplayRow, SeenRow, StillOpenRow, TradeOffRow,
     WideningRow,
 };

@@ -1,6 +1,7 @@
 //! `audit.json`: everything a run found out.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -91,14 +92,10 @@ impl Serialize for Connections<'_> {
     }
 }
 
-/// Makes the document, and hands it over to be written.
-pub(super) fn with_document<T>(
-    audit: &Audit,
-    change: &ChangeDocument,
-    write: impl FnOnce(&AuditDocument<'_, Connections<'_>>) -> T,
-) -> T {
+/// Writes the document of an audit; `change` is the audit's.
+pub(super) fn write(audit: &Audit, change: &ChangeDocument, to: &mut dyn Write) -> io::Result<()> {
     let texts = Texts::new(audit);
-    write(&document(audit, change, Connections(&texts)))
+    json::rows(&document(audit, change, Connections(&texts)), to)
 }
 
 fn document<'a>(

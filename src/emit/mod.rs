@@ -72,8 +72,7 @@ const CHANGE_FILES: &[(&str, ChangeMaker)] = &[
 /// Every other file of a run: path below the run's directory, and what writes it.
 const FILES: &[(&str, Maker)] = &[
     ("audit.json", |audit, change, to| {
-        let written = audit_json::with_document(audit, change, |document| json::rows(document, to));
-        Ok(written?)
+        Ok(audit_json::write(audit, change, to)?)
     }),
     ("graph.dot", |audit, _, to| {
         Ok(to.write_all(graph_files::document(audit).dot().as_bytes())?)

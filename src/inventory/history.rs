@@ -2,6 +2,7 @@
 //! and with the same files below it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -11,7 +12,7 @@ use super::json::{Place, Wire};
 use super::{InventoryError, Note, wire};
 
 /// The manifests' version that this program knows.
-const KNOWN: u64 = 1;
+const KNOWN: RangeInclusive<u64> = 1..=2;
 
 #[derive(Debug, Default)]
 pub(super) struct History {
@@ -52,10 +53,12 @@ impl History {
             };
             let at = Place::Top("");
             let manifest = wire::Manifest::read(page, at).map_err(wrong)?;
-            if let Some(version) = manifest.schema_version.filter(|&version| version != KNOWN) {
+            if let Some(version) = manifest.schema_version.filter(|version| !KNOWN.contains(version)) {
                 return Err(wrong(
                     at.key("schema_version")
-                        .wrong(format_args!("is {version}; this closegate knows {KNOWN}")),
+                        .wrong(format_args!("is {version}; this closegate knows {} to {}",
+                            KNOWN.start(),
+                            KNOWN.end())),
                 ));
             }
             history

@@ -109,8 +109,8 @@ const ordinary = async ({ file, audit, shots }) => {
   await page.keyboard.press("Enter");
   expect("all are back", await page.locator("#picture .node.away").count(), 0);
   // Refused lines are shown on request.
-  await page.check("#show-refused");
-  expect("refused lines", await page.locator("#picture .edge.refused:not([display=none])").count(), await page.locator("#picture .edge.refused").count());
+  await page.check("#show-rejected");
+  expect("rejected lines", await page.locator("#picture .edge.rejected:not([display=none])").count(), await page.locator("#picture .edge.rejected").count());
   // The theme by hand.
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();

@@ -65,7 +65,7 @@ fn nothing_that_strangers_wrote_runs() {
     let dir = tempfile::tempdir().unwrap();
     let audit = hostile_audit();
     let files = written(&audit, dir.path(), &["report.html", "graph.json"]);
-    let graph: closegate::emit::GraphDocument =
+    let graph: closegate::documents::GraphDocument =
         serde_json::from_slice(&std::fs::read(&files[1]).unwrap()).unwrap();
     let mermaid = dir.path().join("graph.mmd");
     std::fs::write(&mermaid, graph.mermaid()).unwrap();

@@ -171,6 +171,7 @@ fn quotas_are_met_by_going_further() {
 fn the_trade_off_is_one() {
     let audit = audit(Level::Exact, &scattered(40));
     let curve: Vec<(u64, u128)> = audit
+        .proof
         .trade_off
         .iter()
         .map(|t| (t.rules, t.addresses))
@@ -178,6 +179,7 @@ fn the_trade_off_is_one() {
     assert_eq!(curve, [(40, 40), (1, 1 << 32), (1, 1 << 32)]);
     assert!(
         audit
+            .proof
             .trade_off
             .windows(2)
             .all(|pair| pair[0].rules >= pair[1].rules && pair[0].exposure <= pair[1].exposure)

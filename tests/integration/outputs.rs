@@ -464,7 +464,7 @@ fn documents_of_unknown_versions_and_of_other_programs_are_refused() {
             );
         }
         fails(
-            read(&good.replacen("\"schema_version\": 1,", "", 1)),
+            read(&good.replacen("\"schema_version\": 2,", "", 1)),
             2,
             &[file],
         );
@@ -475,11 +475,11 @@ fn documents_of_unknown_versions_and_of_other_programs_are_refused() {
     }
     // What a document of the right version holds is checked as well.
     let audit_json = run.join("audit.json");
-    fs::write(&audit_json, r#"{"schema_version": 1, "connections": [], "findings": [], "rules": [5], "revocations": []}"#).unwrap();
+    fs::write(&audit_json, r#"{"schema_version": 2, "connections": [], "findings": [], "rules": [5], "revocations": []}"#).unwrap();
     fails(
         closegate().args(["diff", &run_text, &run_text]).assert(),
         2,
-        &["`rules` is not a list of objects"],
+        &["audit.json", "missing field"],
     );
 }
 

@@ -109,14 +109,12 @@ fn the_rules_permit_the_legitimate_and_nothing_else() {
             );
             assert!(!rule.evidence.is_empty(), "evidence behind every line");
         }
-        let after = closegate::replay::after(&audit.inventory, &(&audit.rules).into());
-        let gates = closegate::inventory::Gates::new(&audit.inventory, |g| &after[g.index()]);
         for c in &audit.connections {
-            let passes = closegate::replay::passes(&audit.inventory, &gates, c);
+            let passes = audit.rules_after.permits(&audit.inventory, c);
             match c.verdict {
                 Verdict::Accepted => assert!(passes),
                 Verdict::Quarantined(_) | Verdict::Rejected => {
-                    assert!(!passes, "{format}: {} is still let through", c.id);
+                    assert!(!passes, "{format}: {} is still permitted", c.id);
                 }
                 Verdict::Unattributed(_) => {}
             }

@@ -42,7 +42,7 @@ fn the_estimates_are_the_textbooks() {
         ],
         "",
     );
-    let app = &audit.readiness[0];
+    let app = &audit.proof.readiness[0];
     assert_eq!(
         (app.days, app.gaps, app.connections, app.once),
         (19, 1, 3, 1)
@@ -68,10 +68,10 @@ fn the_hold_out_finds_what_came_late() {
         ],
         "",
     );
-    assert_eq!((audit.hold_out.connections, audit.hold_out.lost), (3, 1));
-    assert_eq!(audit.readiness[0].missed, 1);
+    assert_eq!((audit.proof.hold_out.connections, audit.proof.hold_out.lost), (3, 1));
+    assert_eq!(audit.proof.readiness[0].missed, 1);
     assert!(
-        audit.readiness[0]
+        audit.proof.readiness[0]
             .wait_for()
             .iter()
             .any(|reason| reason.contains("no surprises"))
@@ -82,9 +82,9 @@ fn the_hold_out_finds_what_came_late() {
 fn a_group_is_ready_when_nothing_is_left_to_wait_for() {
     let daily: Vec<u64> = (0..20).collect();
     let audit = audit(&[("198.51.100.1", &daily), ("198.51.100.2", &daily)], "");
-    assert_eq!(audit.readiness[0].wait_for(), Vec::<String>::new());
+    assert_eq!(audit.proof.readiness[0].wait_for(), Vec::<String>::new());
     assert!(
-        !audit.readiness[1].is_ready(),
+        !audit.proof.readiness[1].is_ready(),
         "the other group has no records"
     );
     assert!(
@@ -104,7 +104,7 @@ fn a_wild_time_does_no_harm() {
         "eni-0000000000000000a 10.0.0.10 40000 198.51.100.1 443 6 ACCEPT 2 1 99999999999 OK\n";
     let audit = audit(&[("198.51.100.1", &[0, 1])], wild);
     assert_eq!(audit.connections.len(), 1);
-    assert!(audit.readiness[0].new_by_day.len() <= 128);
+    assert!(audit.proof.readiness[0].new_by_day.len() <= 128);
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn dropped_records_are_no_evidence() {
         START + 599
     );
     let audit = audit(&[("198.51.100.1", &daily)], &skipped);
-    assert!((audit.readiness[0].skipped - 1.0 / 21.0).abs() < 1e-12);
+    assert!((audit.proof.readiness[0].skipped - 1.0 / 21.0).abs() < 1e-12);
     assert!(
-        audit.readiness[0]
+        audit.proof.readiness[0]
             .wait_for()
             .iter()
             .any(|reason| reason.contains("dropped"))

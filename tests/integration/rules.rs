@@ -2,7 +2,7 @@
 
 use closegate::audit::Audit;
 use closegate::inventory::{Direction, Gates, Target, Way};
-use closegate::replay;
+use closegate::replay::{self, RulesAfter};
 use closegate::resolve::Confidence;
 use closegate::suggest::{KeptBecause, Reason, Status};
 use std::fmt::Write as _;
@@ -73,11 +73,7 @@ fn audit(inventory: &tempfile::TempDir, connections: &[(&str, &str, &str, u16)])
 /// Whatever the rules permit after the change between two interfaces, on a
 /// service in use, they permit today.
 fn never_wider(audit: &Audit) {
-    let after = replay::after(&audit.inventory, &(&audit.rules).into());
-    let (before, after) = (
-        Gates::today(&audit.inventory),
-        Gates::new(&audit.inventory, |g| &after[g.index()]),
-    );
+    let (before, after) = (Gates::today(&audit.inventory), &audit.rules_after.gates);
     for c in &audit.connections {
         for x in audit.inventory.interface_indexes() {
             for y in audit.inventory.interface_indexes() {
@@ -508,10 +504,9 @@ fn replay_finds_what_a_missing_rule_would_break() {
         .rules
         .rules
         .retain(|r| !matches!(&r.rule.target, Target::Group(id) if id == "sg-db"));
-    let after = replay::after(&audit.inventory, &(&audit.rules).into());
-    let gates = Gates::new(&audit.inventory, |g| &after[g.index()]);
+    let after = RulesAfter::new(&audit.inventory, &audit.rules.change());
     assert_eq!(
-        replay::verify(&audit.inventory, &gates, &audit.connections).lost,
+        replay::replay(&audit.inventory, &after.gates, &audit.connections).lost,
         [0]
     );
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use closegate::audit::Audit;
-use closegate::replay::StageName;
+use closegate::proof::StageName;
 use serde_json::{Value, json};
 
 use crate::common::{audit_paths, sample};
@@ -78,6 +78,7 @@ fn audit(
 
 fn cut(audit: &Audit, name: StageName) -> Vec<String> {
     let stage = audit
+        .proof
         .stages
         .iter()
         .find(|stage| stage.name == name)
@@ -129,6 +130,7 @@ fn what_is_untracked_is_cut_and_named() {
     );
     assert!(
         audit
+            .proof
             .stages
             .iter()
             .all(|stage| stage.replay.lost.is_empty())
@@ -186,6 +188,7 @@ fn ingress_that_the_pairs_cover_may_go() {
     ];
     let (audit, files) = audit(&groups, &rows);
     let gone: Vec<String> = audit
+        .proof
         .tightenings
         .iter()
         .map(|gone| gone.rule.services())
@@ -193,6 +196,7 @@ fn ingress_that_the_pairs_cover_may_go() {
     assert_eq!(gone, ["tcp/5432"]);
     assert!(
         audit
+            .proof
             .stages
             .iter()
             .all(|stage| stage.replay.lost.is_empty())
@@ -337,6 +341,7 @@ fn every_stage_of_the_sample_loses_nothing() {
         Path::new(&sample().join("inventory")),
     );
     let stages: Vec<(usize, u64, usize)> = audit
+        .proof
         .stages
         .iter()
         .map(|stage| (stage.rules, stage.replay.permitted, stage.replay.lost.len()))

@@ -259,11 +259,11 @@ fn a_file_that_is_no_proposal_is_exit_code_2() {
         ("{", "rules.json"),
         ("{}", "neither rules nor resource_changes"),
         (
-            r#"{"schema_version":1,"rules":[{"direction":"egress","group_id":"sg-nope","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
+            r#"{"schema_version":2,"rules":[{"direction":"egress","group_id":"sg-nope","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
             "sg-nope",
         ),
         (
-            r#"{"schema_version":1,"rules":[{"direction":"sideways","group_id":"sg-0a1b2c3d4e5f90001","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
+            r#"{"schema_version":2,"rules":[{"direction":"sideways","group_id":"sg-0a1b2c3d4e5f90001","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
             "can't be understood",
         ),
     ] {

@@ -34,8 +34,9 @@ const KEYS: &[(&str, &str)] = &[
     ("input/sources", "name format records malformed"),
     (
         "connections",
-        "id initiator responder protocol port verdict direction_confidence records bytes packets first_seen last_seen",
+        "id initiator responder protocol port verdict reason leg_of after names direction_confidence records bytes packets first_seen last_seen",
     ),
+    ("connections/after", "state rules"),
     ("connections/initiator", "interface_id address groups"),
     (
         "connections/responder",
@@ -47,7 +48,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "findings",
-        "first_seen last_seen records bytes quarantined threat outcome known_since evidence",
+        "first_seen last_seen records bytes quarantined threat outcome known_since count evidence",
     ),
     (
         "rules",
@@ -59,7 +60,7 @@ const KEYS: &[(&str, &str)] = &[
     ),
     (
         "replay",
-        "connections permitted quarantined refused unattributed lost lost_connections",
+        "connections permitted quarantined still_open rejected unattributed lost lost_connections",
     ),
     ("exposure", "before after ideal"),
 ];
@@ -131,7 +132,8 @@ fn the_numbers_add_up() {
     let outcomes: u64 = [
         "permitted",
         "quarantined",
-        "refused",
+        "still_open",
+        "rejected",
         "unattributed",
         "lost",
     ]

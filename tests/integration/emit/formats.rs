@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use closegate::emit::{Asked, ChangeDocument, FORMATS, Format, Ids};
+use closegate::documents::ChangeDocument;
+use closegate::emit::{Asked, FORMATS, Format, Ids};
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 use proptest::prelude::*;

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::Command;
 
 use closegate::audit::Audit;
-use closegate::emit::{Brief, GraphDocument, Places};
+use closegate::documents::{GraphDocument, ReportDocument};
+use closegate::emit::Places;
 use serde_json::Value;
 
 use super::{audit, hostile_audit, json, text};
 use crate::common::{self, closegate, root};
 
 /// A file of a run's directory that other formats are made of.
-fn brief(audit: &Audit) -> Brief {
+fn report(audit: &Audit) -> ReportDocument {
     serde_json::from_value(json(audit, "report.json")).unwrap()
 }
 
@@ -49,24 +50,24 @@ pub(crate) fn read(url: &str, form: &str, text: &str) -> Vec<String> {
 #[test]
 fn every_finding_is_in_sarif_ocsf_and_the_table() {
     for audit in [audit(), hostile_audit()] {
-        let brief = brief(&audit);
+        let report = report(&audit);
         assert_eq!(
             read(
                 "-",
                 "sarif",
-                &closegate::emit::sarif(&brief, &Places::new())
+                &closegate::emit::sarif(&report, &Places::new())
             ),
             ids(&audit)
         );
         assert_eq!(
             text(&audit, "findings.sarif"),
-            closegate::emit::sarif(&brief, &Places::new())
+            closegate::emit::sarif(&report, &Places::new())
         );
         assert_eq!(
-            read("-", "ocsf", &closegate::emit::ocsf(&brief)),
+            read("-", "ocsf", &closegate::emit::ocsf(&report)),
             ids(&audit)
         );
-        let table = closegate::emit::csv(&brief).unwrap();
+        let table = closegate::emit::csv(&report).unwrap();
         let mut table = csv::Reader::from_reader(table.as_bytes());
         let mut listed: Vec<String> = table
             .records()
@@ -187,7 +188,7 @@ fn readers_of_graphs_take_them() {
     let dir = tempfile::tempdir().unwrap();
     for audit in [audit(), hostile_audit()] {
         let groups: GraphDocument = serde_json::from_value(json(&audit, "graph.json")).unwrap();
-        let interfaces = GraphDocument::of_connections(&json(&audit, "audit.json"));
+        let interfaces = GraphDocument::of_connections(&serde_json::from_value(json(&audit, "audit.json")).unwrap());
         for graph in [groups, interfaces] {
             let plain: Value = serde_json::from_str(&graph.json().unwrap()).unwrap();
             let count = |list: &str| plain[list].as_array().unwrap().len();
@@ -233,7 +234,7 @@ fn a_large_mermaid_diagram_is_split() {
         .map(|n| serde_json::json!({"source": format!("n{}", n % 50), "target": format!("n{}", n / 50), "protocol": "tcp", "port": 80, "verdict": "accepted",
             "records": 1, "bytes": 1, "connections": ["c-1"]}))
         .collect();
-    let graph = serde_json::json!({"schema_version": 1, "nodes": nodes, "edges": edges});
+    let graph = serde_json::json!({"schema_version": 2, "nodes": nodes, "edges": edges});
     let graph: GraphDocument = serde_json::from_value(graph).unwrap();
     let text = graph.mermaid();
     let diagrams: Vec<&str> = text.split("```mermaid\n").skip(1).collect();

@@ -16,7 +16,7 @@ use closegate::config::Config;
 use closegate::findings::Blocklist;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Gates, Inventory, Party, RulePorts};
-use closegate::replay::{self, Change};
+use closegate::replay::{Change, RulesAfter};
 use closegate::resolve::Verdict;
 
 use network::Network;
@@ -138,13 +138,13 @@ struct Faults {
 
 /// The faults of our own rules; all connections have to be read right.
 fn faults(run: &Run) -> Faults {
-    let change = Change::from(&run.audit.rules);
+    let change = run.audit.rules.change();
     let faults = faults_of(run, &change);
     Faults {
         lost: faults
             .lost
-            .max(run.audit.stages.iter().map(|s| s.replay.lost.len()).sum()),
-        wider: faults.wider + run.audit.wider.len(),
+            .max(run.audit.proof.stages.iter().map(|s| s.replay.lost.len()).sum()),
+        wider: faults.wider + run.audit.proof.wider.len(),
         misread: misread(run),
         ..faults
     }
@@ -169,8 +169,7 @@ fn misread(run: &Run) -> usize {
 fn faults_of(run: &Run, change: &Change) -> Faults {
     let Run { audit, truth } = run;
     let inventory = &audit.inventory;
-    let after_rules = replay::after(inventory, change);
-    let after = Gates::new(inventory, |group| &after_rules[group.index()]);
+    let after = RulesAfter::new(inventory, change);
     let today = Gates::today(inventory);
     let mut faults = Faults::default();
     for (key, label) in truth {
@@ -180,7 +179,7 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
         let (protocol, port) = key.2.split_once('/').unwrap_or((&key.2, "0"));
         let protocol = closegate::net::Protocol::parse(protocol).unwrap();
         let service = closegate::net::Service::new(protocol, port.parse().unwrap());
-        let passes = inventory.can(&after, &from, &to, service.into()).allowed;
+        let passes = inventory.can(&after.gates, &from, &to, service.into()).allowed;
         match label {
             Label::Legitimate if !passes => faults.lost += 1,
             Label::Hostile if passes => faults.hostile_allowed += 1,
@@ -212,7 +211,7 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
             }
             let (x, y) = (Party::Interface(x), Party::Interface(y));
             let passes = |gates| inventory.can(gates, &x, &y, service.into()).allowed;
-            faults.wider += usize::from(passes(&after) && !passes(&today));
+            faults.wider += usize::from(passes(&after.gates) && !passes(&today));
         }
     }
     faults
@@ -273,7 +272,7 @@ fn explain(run: &Run) -> Vec<String> {
 fn ratios(never_met: u64) -> Vec<f64> {
     let mut ratios: Vec<f64> = Vec::new();
     for seed in 0..seeds() {
-        let exposure = run_where(seed, Format::Default, never_met).audit.exposure;
+        let exposure = run_where(seed, Format::Default, never_met).audit.proof.exposure;
         assert!(
             exposure.ideal <= exposure.after && exposure.after <= exposure.before,
             "seed {seed}"

@@ -3,8 +3,8 @@
 #
 # usage: benches/compare.sh [ROWS [FILES [DAYS]]]
 #
-# Makes the data, runs each program three times in turn on the same files and cores, and prints the best
-# time of each with its peak memory. The data are ROWS rows of the default format (10 million) in FILES gzip
+# Makes the data, runs each program in turn on the same files and cores, three times each, and prints its
+# best time and peak memory. The data are ROWS rows of the default format (10 million) in FILES gzip
 # files (50) over 2,000 interfaces. The files cover five minutes each, or are spread over DAYS days.
 # Needs Python 3 with venv, and GNU time.
 set -eu

@@ -1,11 +1,12 @@
 #!/bin/sh
-# The whole audit beside DuckDB and Polars on one group-by, and beside decompression alone.
+# Compares a whole audit with one group-by in DuckDB and in Polars, and with decompression alone.
 #
 # usage: benches/compare.sh [ROWS [FILES [DAYS]]]
 #
-# Makes the data (10 million rows of the default format in 50 gzip files of five minutes each, one
-# after the other or spread over some days; two thousand interfaces), runs each in turn on the same files with the same cores, three times, and prints the
-# best of each with its peak memory. Needs Python 3 with venv, and GNU time.
+# Makes the data, runs each program in turn on the same files and cores, three times each, and prints its
+# best time and peak memory. The data are ROWS rows of the default format (10 million) in FILES gzip
+# files (50) over 2,000 interfaces. The files cover five minutes each, or are spread over DAYS days.
+# Needs Python 3 with venv, and GNU time.
 set -eu
 
 rows=${1:-10000000}
@@ -31,7 +32,7 @@ if [ ! -e "$data/parquet.ready" ]; then
     touch "$data/parquet.ready"
 fi
 
-# name, then the command: seconds and KiB of the best of three runs
+# best NAME COMMAND...: seconds and KiB of the best of three runs
 best() {
     name=$1
     shift

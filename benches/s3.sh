@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Reading the same files from S3 on loopback and from the disk: benches/s3.sh DIR-WITH-LOGS [TIMES]
-# DIR-WITH-LOGS holds flows/ and inventory/, as benches/compare.sh makes them. Needs `make peers` and a release build.
+# Compares the same files read from S3 on loopback and from the disk.
+#
+# usage: benches/s3.sh DIR [TIMES]
+#
+# DIR holds flows/ and inventory/, as benches/compare.sh makes them. Needs `make peers` and a release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$1 times=${2:-3} port=${PORT:-4577}

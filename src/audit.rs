@@ -223,7 +223,14 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let window = judged.intake.window.unwrap_or_default();
     let (proof, graph) = rayon::join(
         || prove(&evidence, &basis, window, &rules, (&rules_after, &replay)),
-        || graph::build(evidence.inventory, evidence.table, evidence.connections, &rules),
+        || {
+            graph::build(
+                evidence.inventory,
+                evidence.table,
+                evidence.connections,
+                &rules,
+            )
+        },
     );
     Audit {
         findings,

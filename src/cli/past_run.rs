@@ -56,7 +56,10 @@ pub(super) fn with_file<T>(
 
 /// A rule in words.
 pub(super) fn rule_in_words(rule: &RuleRow) -> String {
-    format!("{} ({}): {}", rule.group_name, rule.group_id, rule.permission)
+    format!(
+        "{} ({}): {}",
+        rule.group_name, rule.group_id, rule.permission
+    )
 }
 
 /// A connection in one line.
@@ -85,8 +88,12 @@ pub(super) fn service(c: &ConnectionRow<'_>) -> String {
 pub(super) fn verdict_in_words(c: &ConnectionRow<'_>) -> String {
     let word = c.verdict.as_str();
     let reason = match (c.verdict, c.reason.as_deref()) {
-        (VerdictTerm::Unattributed, Some("forwarded")) => "what a NAT gateway or transit interface forwards",
-        (VerdictTerm::Unattributed, Some("no-local-end")) => "neither end is an interface of the inventory",
+        (VerdictTerm::Unattributed, Some("forwarded")) => {
+            "what a NAT gateway or transit interface forwards"
+        }
+        (VerdictTerm::Unattributed, Some("no-local-end")) => {
+            "neither end is an interface of the inventory"
+        }
         (_, Some(reason)) => reason,
         (_, None) => return word.to_owned(),
     };

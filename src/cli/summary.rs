@@ -171,7 +171,7 @@ fn replay(audit: &Audit) -> String {
         )
     };
     format!(
-        "{first},\n{:12}{} quarantined, {} still open, {} rejected, {} unattributed",
+        "{first},\n{:12}{} quarantined ({} still open), {} rejected, {} unattributed",
         "",
         thousands(replay.quarantined),
         thousands(replay.still_open),
@@ -191,7 +191,12 @@ fn exposure(audit: &Audit) -> String {
 }
 
 fn ready(audit: &Audit) -> String {
-    let ready = audit.proof.readiness.iter().filter(|r| r.is_ready()).count();
+    let ready = audit
+        .proof
+        .readiness
+        .iter()
+        .filter(|r| r.is_ready())
+        .count();
     let all = audit.proof.readiness.len();
     let style = if ready == all { GOOD } else { BOLD };
     format!("{style}{ready} of {all} groups{style:#} in use have enough evidence to be locked")

@@ -231,14 +231,13 @@ pub(crate) struct MalformedRow {
     pub(crate) reason: String,
 }
 
-/// The six counts add up to `connections`.
+/// All but `still_open` add up to `connections`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReplayRow {
     pub(crate) connections: u64,
     pub(crate) permitted: u64,
-    /// Quarantined, and denied after the change.
     pub(crate) quarantined: u64,
-    /// Quarantined, and permitted after the change by a rule that stays.
+    /// Of the quarantined, those that a rule which stays permits.
     pub(crate) still_open: u64,
     pub(crate) rejected: u64,
     pub(crate) unattributed: u64,

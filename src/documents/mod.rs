@@ -26,9 +26,8 @@ pub use terms::{
 };
 
 pub(crate) use audit::{
-    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow,
-    ProofRow, ReachRow, ReadinessRow, ReplayRow, SeenRow, StillOpenRow, TradeOffRow,
-    WideningRow,
+    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, ProofRow,
+    ReachRow, ReadinessRow, ReplayRow, SeenRow, StillOpenRow, TradeOffRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
 pub(crate) use finding::FindingRow;
@@ -37,8 +36,8 @@ pub(crate) use report::{
     Counts, EdgeCells, ProposedCells, ReportGroup, ReportNode, ReportReadiness, TodayCells,
 };
 pub(crate) use rules::{
-    GroupRow, ListRow, PermissionRow, ProposedChange,
-    RevocationRow, RuleRow, StageRow, TargetRow, TodayRow,
+    GroupRow, ListRow, PermissionRow, ProposedChange, RevocationRow, RuleRow, StageRow, TargetRow,
+    TodayRow,
 };
 
 /// The version that closegate writes into every document, and the only one that it reads.

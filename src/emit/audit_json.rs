@@ -72,9 +72,7 @@ impl<'a> Texts<'a> {
 
     fn after(&self, position: usize) -> AfterRow<'_> {
         let after = &self.audit.after[position];
-        let id = |(group, position): RulePlace| {
-            Cow::from(&*self.rules[group.index()][position])
-        };
+        let id = |(group, position): RulePlace| Cow::from(&*self.rules[group.index()][position]);
         AfterRow {
             state: after.state,
             rules: after.rules().map(id).collect(),
@@ -157,22 +155,35 @@ fn document<'a>(
         generalise: audit.level.as_str().into(),
         trade_off: audit.proof.trade_off.iter().map(trade_off).collect(),
         proof: proof(audit),
-        blast_radius: audit.proof.blast_radius.iter().map(|b| blast(audit, b)).collect(),
+        blast_radius: audit
+            .proof
+            .blast_radius
+            .iter()
+            .map(|b| blast(audit, b))
+            .collect(),
         current_rules: current_rules(audit),
     }
 }
 
 fn proof(audit: &Audit) -> ProofRow {
     ProofRow {
-        quarantine_denied: audit.replay.quarantined,
-        quarantine_still_open: audit.still_open().map(|open| still_open(audit, open)).collect(),
+        quarantine_denied: audit.replay.quarantined - audit.replay.still_open,
+        quarantine_still_open: audit
+            .still_open()
+            .map(|open| still_open(audit, open))
+            .collect(),
         open_to_newcomers: audit
             .proof
             .open_to_newcomers
             .iter()
             .map(|&r| audit.rules.rules[r].id.clone())
             .collect(),
-        wider: audit.proof.wider.iter().map(|w| widening(audit, w)).collect(),
+        wider: audit
+            .proof
+            .wider
+            .iter()
+            .map(|w| widening(audit, w))
+            .collect(),
     }
 }
 

@@ -66,10 +66,7 @@ impl ChangeDocument {
 
     /// Rules to make in groups whose rules are ours to write.
     pub(in crate::emit) fn additions(&self) -> impl Iterator<Item = &RuleRow> {
-        let rules = self
-            .rules
-            .iter()
-            .filter(|rule| rule.status == Status::Add);
+        let rules = self.rules.iter().filter(|rule| rule.status == Status::Add);
         rules.filter(|rule| self.is_ours(&rule.group_id))
     }
 
@@ -82,7 +79,10 @@ impl ChangeDocument {
     }
 
     /// Rules that go, of groups that may lose them; the least connected groups first.
-    pub(in crate::emit) fn going<'a>(&'a self, rows: &'a [RevocationRow]) -> Vec<&'a RevocationRow> {
+    pub(in crate::emit) fn going<'a>(
+        &'a self,
+        rows: &'a [RevocationRow],
+    ) -> Vec<&'a RevocationRow> {
         let connections =
             |row: &RevocationRow| self.group(&row.group_id).map_or(0, |g| g.connections);
         let mut going: Vec<&RevocationRow> = rows

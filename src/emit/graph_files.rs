@@ -141,7 +141,13 @@ impl GraphDocument {
         };
         for c in &audit.connections {
             let (source, target) = (node(&c.initiator), node(&c.responder));
-            let key = (source.clone(), target.clone(), &*c.protocol, c.port, c.verdict);
+            let key = (
+                source.clone(),
+                target.clone(),
+                &*c.protocol,
+                c.port,
+                c.verdict,
+            );
             let edge = edges.entry(key).or_insert_with(|| EdgeRow {
                 source,
                 target,
@@ -186,7 +192,9 @@ impl GraphDocument {
     pub fn dot(&self) -> String {
         let edge_attributes = |_, edge: EdgeReference<'_, &EdgeRow>| {
             let style = match edge.weight().verdict {
-                VerdictTerm::Quarantined => ", color=\"#c1121f\", fontcolor=\"#c1121f\", penwidth=2",
+                VerdictTerm::Quarantined => {
+                    ", color=\"#c1121f\", fontcolor=\"#c1121f\", penwidth=2"
+                }
                 VerdictTerm::Rejected => ", color=\"#8a8a8a\", fontcolor=\"#8a8a8a\", style=dashed",
                 VerdictTerm::Accepted | VerdictTerm::Unattributed => "",
             };

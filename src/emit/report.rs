@@ -108,7 +108,12 @@ fn counts(audit: &Audit) -> Counts {
         exposure_after: audit.proof.exposure.after,
         exposure_ideal: audit.proof.exposure.ideal,
         groups_in_use: audit.proof.readiness.len() as u64,
-        groups_ready: audit.proof.readiness.iter().filter(|r| r.is_ready()).count() as u64,
+        groups_ready: audit
+            .proof
+            .readiness
+            .iter()
+            .filter(|r| r.is_ready())
+            .count() as u64,
         records_read: intake.records_read(),
         records_duplicate: intake.duplicates,
         records_malformed: intake.malformed,

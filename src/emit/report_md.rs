@@ -4,11 +4,11 @@ use askama::Template;
 
 use super::graph_files;
 use crate::audit::Audit;
+use crate::documents::Rating;
 use crate::findings::{Family, Finding, Outcome};
 use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{Rule, Target};
-use crate::documents::Rating;
 use crate::net::{ConnectionId, visible};
 use crate::proof::{BlastRadius, Reach, Readiness, Widening};
 use crate::suggest::{KeptBecause, Status};

@@ -60,9 +60,9 @@ mod vnc_out;
 mod wide_egress;
 mod winrm_out;
 
+pub use crate::documents::{Family, Outcome, Rating, Severity};
 pub use baseline::Baseline;
 pub use benchmarks::benchmarks;
-pub use crate::documents::{Family, Outcome, Rating, Severity};
 pub use finding::{Context, Finding, Found, Kind, Signal, Threshold};
 pub use leaving::Opened;
 pub use lists::Blocklist;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use super::baseline::Baseline;
 use super::finding::{Kind, Threshold};
-use crate::documents::Severity;
 use super::lists::Blocklist;
 use super::owners::Owners;
 use super::public_resolvers::Resolvers;
+use crate::documents::Severity;
 use crate::inventory::Inventory;
 use crate::net::{AddressSet, Protocol};
 use crate::resolve::Connection;

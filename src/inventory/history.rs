@@ -53,13 +53,15 @@ impl History {
             };
             let at = Place::Top("");
             let manifest = wire::Manifest::read(page, at).map_err(wrong)?;
-            if let Some(version) = manifest.schema_version.filter(|version| !KNOWN.contains(version)) {
-                return Err(wrong(
-                    at.key("schema_version")
-                        .wrong(format_args!("is {version}; this closegate knows {} to {}",
-                            KNOWN.start(),
-                            KNOWN.end())),
-                ));
+            if let Some(version) = manifest
+                .schema_version
+                .filter(|version| !KNOWN.contains(version))
+            {
+                return Err(wrong(at.key("schema_version").wrong(format_args!(
+                    "is {version}; this closegate knows {} to {}",
+                    KNOWN.start(),
+                    KNOWN.end()
+                ))));
             }
             history
                 .times

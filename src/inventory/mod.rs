@@ -27,11 +27,11 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use crate::documents::Direction;
 pub use ask::{Answer, Party, SideAnswer, UnknownParty};
 pub use error::InventoryError;
 pub(crate) use gates::CompiledTarget;
 pub use gates::{Admission, Gates, Packet, Peer};
-pub use crate::documents::Direction;
 pub use groups::{Group, Rule, RulePorts, RuleProtocol, Target, Upkeep};
 pub use interfaces::{Interface, InterfaceKind};
 pub use json::Misfit;

@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use crate::inventory::{
-    Direction, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule,
-    Services,
+    Direction, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule, Services,
 };
 use crate::net::{Protocol, Service};
 use crate::replay::{Change, Replay, RulesAfter, replay};
@@ -219,7 +218,10 @@ fn opens(
     // A reply's port is any; 1 stands for it, for only rules for every port count then.
     let packet = packet.unwrap_or_else(|| Packet::from(Service::new(Protocol::TCP, 1)));
     let peer = peer_of(inventory, at, direction, peer);
-    let mut admitting = standing.after.gates.admitting(groups, direction, peer, packet);
+    let mut admitting = standing
+        .after
+        .gates
+        .admitting(groups, direction, peer, packet);
     admitting.any(|(group, position)| everybody(standing.after.rule((group, position))))
 }
 
@@ -291,7 +293,9 @@ pub fn tightenings(
             Direction::Ingress,
             connection.initiator,
         );
-        let admitting = after.gates.admitting(groups, Direction::Ingress, peer, packet);
+        let admitting = after
+            .gates
+            .admitting(groups, Direction::Ingress, peer, packet);
         let admitting: Vec<(GroupIx, usize)> = admitting.collect();
         admitting.iter().all(may_go).then_some(admitting)
     };

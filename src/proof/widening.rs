@@ -34,11 +34,7 @@ pub struct Widening {
 
 /// Every rule of `after` that is not there today and widens something, the first
 /// case of each.
-pub fn wider(
-    inventory: &Inventory,
-    before: &Gates,
-    after: &RulesAfter,
-) -> Vec<Widening> {
+pub fn wider(inventory: &Inventory, before: &Gates, after: &RulesAfter) -> Vec<Widening> {
     let classes = classes(inventory);
     let class_of = |ix: InterfaceIx| classes.iter().find(|c| c.members.contains(ix.index()));
     let homes: Vec<Option<&Class>> = inventory.interface_indexes().map(class_of).collect();

@@ -66,7 +66,7 @@ macro_rules! queries {
 queries! {
     Rows "flows" ".sql": "connections" "irc" "open-egress-by-group" "rejected-by-port" "third-party-dns" "top-talkers" "unused-groups";
     Events "insights" ".txt": "connections" "coverage" "irc" "open-egress-by-group" "rejected-by-port" "third-party-dns" "top-talkers";
-    Run "run" ".sql": "held-back" "refused-by-port" "services-by-group" "top-talkers";
+    Run "run" ".sql": "excluded" "rejected-by-port" "services-by-group" "top-talkers";
     Table "athena" ".sql": "table-parquet" "table-text";
 }
 

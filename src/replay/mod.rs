@@ -125,16 +125,16 @@ pub fn each(inventory: &Inventory, gates: &Gates, connections: &[Connection]) ->
         .collect()
 }
 
-/// How many connections a rule set does what with. The six counts add up to `connections`.
+/// How many connections a rule set does what with. All but `still_open` add up to `connections`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     /// All connections.
     pub connections: u64,
     /// Accepted, and permitted on both sides.
     pub permitted: u64,
-    /// Quarantined, and denied.
+    /// Quarantined.
     pub quarantined: u64,
-    /// Quarantined, and permitted by a rule that stays.
+    /// Of these, those that a rule which stays permits.
     pub still_open: u64,
     /// Rejected in the logs.
     pub rejected: u64,
@@ -160,9 +160,12 @@ impl Replay {
     /// Counts what [`each`] gave for the same connections.
     pub fn of(connections: &[Connection], after: &[After]) -> Self {
         let both = connections.iter().zip(after).enumerate();
-        both.fold(Self::default(), |replay, (position, (connection, after))| {
-            replay.with(position, connection.verdict, after.state)
-        })
+        both.fold(
+            Self::default(),
+            |replay, (position, (connection, after))| {
+                replay.with(position, connection.verdict, after.state)
+            },
+        )
     }
 
     fn with(mut self, position: usize, verdict: Verdict, state: AfterState) -> Self {
@@ -170,8 +173,10 @@ impl Replay {
         match (verdict, state) {
             (Verdict::Accepted, AfterState::Permitted) => self.permitted += 1,
             (Verdict::Accepted, _) => self.lost.push(position),
-            (Verdict::Quarantined(_), AfterState::Permitted) => self.still_open += 1,
-            (Verdict::Quarantined(_), _) => self.quarantined += 1,
+            (Verdict::Quarantined(_), state) => {
+                self.quarantined += 1;
+                self.still_open += u64::from(state == AfterState::Permitted);
+            }
             (Verdict::Rejected, _) => self.rejected += 1,
             (Verdict::Unattributed(_), _) => self.unattributed += 1,
         }

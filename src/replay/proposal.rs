@@ -4,9 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Change;
-use crate::documents::{
-    self, DocumentError, PermissionRow, ProposedChange, Status, TargetRow,
-};
+use crate::documents::{self, DocumentError, PermissionRow, ProposedChange, Status, TargetRow};
 use crate::inventory::{Direction, GroupIx, Inventory, Rule, Target};
 
 /// Why a file is no proposal.
@@ -97,7 +95,10 @@ fn rule_of(row: &PermissionRow) -> Option<Rule> {
         TargetRow::CidrIpv4(text) | TargetRow::CidrIpv6(text) => Target::cidr(text)?,
     };
     // The API has the type and the code of ICMP in the place of ports.
-    let from = row.from_port.map(i64::from).or(row.icmp_type.map(i64::from));
+    let from = row
+        .from_port
+        .map(i64::from)
+        .or(row.icmp_type.map(i64::from));
     let to = row.to_port.map(i64::from).or(row.icmp_code.map(i64::from));
     Rule::from_parts(row.direction, &row.protocol, from, to, target)
 }

@@ -60,7 +60,10 @@ fn hits_of(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> 
         .iter()
         .map(|g| vec![Hits::default(); g.rules.len()])
         .collect();
-    for connection in connections.iter().filter(|c| c.verdict != Verdict::Rejected) {
+    for connection in connections
+        .iter()
+        .filter(|c| c.verdict != Verdict::Rejected)
+    {
         let Connection {
             initiator,
             responder,

@@ -56,8 +56,12 @@ pub(super) fn attach(inventory: &Inventory, connections: &mut [Connection]) {
         }
     }
     for (position, key) in legs {
-        connections[position].leg_of =
-            behind(inventory, connections, &connections[position], &clients[&key]);
+        connections[position].leg_of = behind(
+            inventory,
+            connections,
+            &connections[position],
+            &clients[&key],
+        );
     }
 }
 
@@ -106,7 +110,8 @@ fn behind(
         client.first <= leg.totals.last.saturating_add(INTERVAL)
             && leg.totals.first <= client.last.saturating_add(INTERVAL)
     };
-    let vpc = gateway_vpc(inventory, leg.initiator).or_else(|| gateway_vpc(inventory, leg.responder));
+    let vpc =
+        gateway_vpc(inventory, leg.initiator).or_else(|| gateway_vpc(inventory, leg.responder));
     let in_vpc = |position: &usize| {
         let interface = connections[*position].initiator.interface();
         interface.map(|ix| &*inventory.interface(ix).vpc) == vpc

@@ -14,8 +14,8 @@ mod hits;
 mod legs;
 mod stranger;
 
-pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict};
 pub use crate::documents::Confidence;
+pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict};
 pub use direction::Basis;
 pub use ends::{End, Place};
 pub use evidence::{peer_of, visible_groups};

@@ -16,11 +16,11 @@ mod revoke;
 mod rule;
 mod singles;
 
+pub use crate::documents::Status;
 pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
 pub use revoke::{Kept, KeptBecause};
-pub use crate::documents::Status;
 pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::documents::Status;
 use crate::inventory::{
     Direction, Group, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target, Way,
 };
 use crate::net::{Protocol, Service, aws_description, service_name, stable_id};
-use crate::documents::Status;
 use crate::replay::Change;
 use crate::resolve::{Confidence, Connection};
 
@@ -165,7 +165,10 @@ pub fn rule_id(inventory: &Inventory, group: GroupIx, rule: &Rule) -> String {
     id_of(inventory, &permission(group, rule))
 }
 
-fn id_of(inventory: &Inventory, (group, direction, protocol, ports, target): &Permission) -> String {
+fn id_of(
+    inventory: &Inventory,
+    (group, direction, protocol, ports, target): &Permission,
+) -> String {
     stable_id(
         "r",
         &[

@@ -450,12 +450,12 @@ fn documents_of_unknown_versions_and_of_other_programs_are_refused() {
         };
         let version = |to: &str| {
             good.replacen(
-                "\"schema_version\": 1",
+                "\"schema_version\": 2",
                 &format!("\"schema_version\": {to}"),
                 1,
             )
         };
-        for unknown in ["2", "0", "99", "\"1\"", "1.5", "null"] {
+        for unknown in ["1", "3", "0", "99", "\"2\"", "2.5", "null"] {
             assert_ne!(version(unknown), good);
             fails(
                 read(&version(unknown)),

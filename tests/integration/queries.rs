@@ -66,8 +66,8 @@ fn top_talkers() {
 }
 
 #[test]
-fn held_back() {
-    let rows = run("held-back.sql");
+fn excluded_connections() {
+    let rows = run("excluded.sql");
     let reasons: Vec<&str> = rows
         .iter()
         .map(|row| row["reason"].as_str().unwrap())
@@ -81,8 +81,8 @@ fn held_back() {
 }
 
 #[test]
-fn refused_by_port() {
-    let rows = run("refused-by-port.sql");
+fn rejected_by_port() {
+    let rows = run("rejected-by-port.sql");
     let total: u64 = rows
         .iter()
         .map(|row| row["connections"].as_u64().unwrap())

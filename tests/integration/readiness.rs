@@ -68,7 +68,10 @@ fn the_hold_out_finds_what_came_late() {
         ],
         "",
     );
-    assert_eq!((audit.proof.hold_out.connections, audit.proof.hold_out.lost), (3, 1));
+    assert_eq!(
+        (audit.proof.hold_out.connections, audit.proof.hold_out.lost),
+        (3, 1)
+    );
     assert_eq!(audit.proof.readiness[0].missed, 1);
     assert!(
         audit.proof.readiness[0]

@@ -237,7 +237,7 @@ fn verify_says_what_is_whole_and_what_no_manifest_names() {
     fs::remove_file(flows.unwrap()).unwrap();
     let assert = verify().arg("--json").assert().code(1);
     let answer: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
-    assert_eq!(answer["schema_version"], 1);
+    assert_eq!(answer["schema_version"], 2);
     assert_eq!(answer["unlisted"], serde_json::json!(["mine.parquet"]));
     assert_eq!(answer["missing"].as_array().unwrap().len(), 1);
     assert_eq!(answer["damaged"], serde_json::json!([]));
@@ -257,7 +257,7 @@ fn a_directory_that_is_no_store_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     let whole = small(dir.path());
     let text = fs::read_to_string(whole.join("manifest.json")).unwrap();
-    let snapshot = r#"{"schema_version": 1, "tool": {"name": "closegate"}, "collected_at": 0}"#;
+    let snapshot = r#"{"schema_version": 2, "tool": {"name": "closegate"}, "collected_at": 0}"#;
     let cases: &[(&str, &[u8])] = &[
         ("mine.parquet", b"x"),
         ("lock", b"not empty"),
@@ -298,14 +298,14 @@ fn a_directory_that_is_no_store_is_refused_untouched() {
     );
     assert_eq!(files(&logs).len(), 1);
 
-    for version in ["0", "2", "99", "\"1\""] {
+    for version in ["0", "1", "3", "99", "\"2\""] {
         let other = text.replacen(
-            "\"schema_version\": 1",
+            "\"schema_version\": 2",
             &format!("\"schema_version\": {version}"),
             1,
         );
         fs::write(whole.join("manifest.json"), other).unwrap();
-        let says = ["schema_version is", "reads 1"];
+        let says = ["schema_version is", "reads 2"];
         fails(ingest(&day(1), &whole).assert(), 2, &says);
         fails(
             closegate().args(["store", "verify"]).arg(&whole).assert(),

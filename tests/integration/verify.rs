@@ -145,7 +145,7 @@ fn every_added_egress_rule_is_needed() {
                 .iter()
                 .collect::<Vec<_>>()
         );
-        assert!(broken.iter().all(|c| c["refused_by"] == "egress"));
+        assert!(broken.iter().all(|c| c["denied_by"] == "egress"));
     }
 }
 
@@ -264,7 +264,7 @@ fn a_file_that_is_no_proposal_is_exit_code_2() {
         ),
         (
             r#"{"schema_version":2,"rules":[{"direction":"sideways","group_id":"sg-0a1b2c3d4e5f90001","protocol":"tcp","target":{"cidr_ipv4":"1.2.3.4/32"},"status":"add"}]}"#,
-            "can't be understood",
+            "unknown variant `sideways`",
         ),
     ] {
         fs::write(&path, content).unwrap();
@@ -311,7 +311,7 @@ fn explain_gives_the_chain_behind_each_id() {
         .unwrap();
     let (text, _) = explain(irc["evidence"][0].as_str().unwrap());
     assert!(
-        text.contains("direction   certain, from TCP flags") && text.contains("quarantined irc"),
+        text.contains("direction   certain, from TCP flags") && text.contains("quarantined: irc"),
         "{text}"
     );
     let mysql = audit["rules"]

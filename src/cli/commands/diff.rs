@@ -161,7 +161,10 @@ fn difference<'a, T: Row>(a: &'a [T], b: &'a [T]) -> Difference<'a, T> {
     };
     let both = a.iter().filter_map(|(key, before)| {
         let after = *b.get(key)?;
-        (before.values() != after.values()).then_some(BeforeAndAfter { before: *before, after })
+        (before.values() != after.values()).then_some(BeforeAndAfter {
+            before: *before,
+            after,
+        })
     });
     Difference {
         new: only(&b, &a),
@@ -212,7 +215,10 @@ fn as_text(a: &AuditDocument<'_>, b: &AuditDocument<'_>, document: &DiffDocument
     document.revocations.write("revocations", &mut line);
     document.connections.write("connections", &mut line);
     let exposure = |run: &AuditDocument<'_>| {
-        format!("{} today, {} after", run.exposure.before, run.exposure.after)
+        format!(
+            "{} today, {} after",
+            run.exposure.before, run.exposure.after
+        )
     };
     line(format!(
         "{:<12} {}; now {}",

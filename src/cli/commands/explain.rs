@@ -250,6 +250,8 @@ fn records_in_words(connection: &ConnectionRow<'_>) -> String {
         ("accepted replies", seen.replies),
     ];
     let some = places.iter().filter(|(_, count)| *count > 0);
-    let said: Vec<String> = some.map(|(place, count)| format!("{count} {place}")).collect();
+    let said: Vec<String> = some
+        .map(|(place, count)| format!("{count} {place}"))
+        .collect();
     said.join(", ")
 }

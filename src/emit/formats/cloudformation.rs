@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::names::{Names, unique};
 use super::terraform::Refs;
 use super::{Asked, FormatError, Ids};
-use crate::documents::{ChangeDocument, RuleRow, TargetRow, Direction};
+use crate::documents::{ChangeDocument, Direction, RuleRow, TargetRow};
 use crate::net::{aws_description, json, visible};
 
 /// How many resources a template may have (cloudformation-limits.html).

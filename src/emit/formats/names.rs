@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::documents::{ChangeDocument, PermissionRow, Direction, RuleRow, Status, TargetRow};
+use crate::documents::{ChangeDocument, Direction, PermissionRow, RuleRow, Status, TargetRow};
 use crate::net::{HashMap, HashSet, identifier};
 
 /// Which rules go into the module, which stand alone, and what they are called.

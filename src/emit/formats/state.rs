@@ -12,9 +12,7 @@ use super::hcl::{self, Lines, line};
 use super::names::Names;
 use super::terraform::{Refs, resource};
 use super::{Ids, module_v1};
-use crate::documents::{
-    ChangeDocument, GroupRow, PermissionRow, RevocationRow, Status, TargetRow,
-};
+use crate::documents::{ChangeDocument, GroupRow, PermissionRow, RevocationRow, Status, TargetRow};
 use crate::net::visible;
 
 /// What a state says of security groups.

@@ -66,7 +66,7 @@ fn groups_are_the_ones_whose_rules_permit_the_connection() {
         "reports warehouse 5432 accepted",
         "web com.amazonaws.us-east-1.s3 443 accepted",
         "web 203.0.113.66 6667 quarantined",
-        "order-mailer cache 6379 refused",
+        "order-mailer cache 6379 rejected",
     ] {
         assert!(
             edges.iter().any(|e| e == expected),

@@ -188,7 +188,9 @@ fn readers_of_graphs_take_them() {
     let dir = tempfile::tempdir().unwrap();
     for audit in [audit(), hostile_audit()] {
         let groups: GraphDocument = serde_json::from_value(json(&audit, "graph.json")).unwrap();
-        let interfaces = GraphDocument::of_connections(&serde_json::from_value(json(&audit, "audit.json")).unwrap());
+        let interfaces = GraphDocument::of_connections(
+            &serde_json::from_value(json(&audit, "audit.json")).unwrap(),
+        );
         for graph in [groups, interfaces] {
             let plain: Value = serde_json::from_str(&graph.json().unwrap()).unwrap();
             let count = |list: &str| plain[list].as_array().unwrap().len();
@@ -232,7 +234,7 @@ fn a_large_mermaid_diagram_is_split() {
         .collect();
     let edges: Vec<Value> = (0..1000)
         .map(|n| serde_json::json!({"source": format!("n{}", n % 50), "target": format!("n{}", n / 50), "protocol": "tcp", "port": 80, "verdict": "accepted",
-            "records": 1, "bytes": 1, "connections": ["c-1"]}))
+            "records": 1, "bytes": 1, "connections": ["c-0000000000000001"]}))
         .collect();
     let graph = serde_json::json!({"schema_version": 2, "nodes": nodes, "edges": edges});
     let graph: GraphDocument = serde_json::from_value(graph).unwrap();

@@ -78,7 +78,10 @@ fn audit(kind: &str, log: &str) -> Audit {
         .iter()
         .find_map(|name| std::fs::read(fixture.join(name)).ok())
     {
-        config.policy.baseline = Some(Baseline::new("baseline", closegate::documents::read(&json).unwrap()));
+        config.policy.baseline = Some(Baseline::new(
+            "baseline",
+            closegate::documents::read(&json).unwrap(),
+        ));
     }
     audit_with(&config, &[fixture.join(format!("{log}.log"))], &inventory)
 }

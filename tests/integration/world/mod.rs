@@ -141,9 +141,14 @@ fn faults(run: &Run) -> Faults {
     let change = run.audit.rules.change();
     let faults = faults_of(run, &change);
     Faults {
-        lost: faults
-            .lost
-            .max(run.audit.proof.stages.iter().map(|s| s.replay.lost.len()).sum()),
+        lost: faults.lost.max(
+            run.audit
+                .proof
+                .stages
+                .iter()
+                .map(|s| s.replay.lost.len())
+                .sum(),
+        ),
         wider: faults.wider + run.audit.proof.wider.len(),
         misread: misread(run),
         ..faults
@@ -179,7 +184,9 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
         let (protocol, port) = key.2.split_once('/').unwrap_or((&key.2, "0"));
         let protocol = closegate::net::Protocol::parse(protocol).unwrap();
         let service = closegate::net::Service::new(protocol, port.parse().unwrap());
-        let passes = inventory.can(&after.gates, &from, &to, service.into()).allowed;
+        let passes = inventory
+            .can(&after.gates, &from, &to, service.into())
+            .allowed;
         match label {
             Label::Legitimate if !passes => faults.lost += 1,
             Label::Hostile if passes => faults.hostile_allowed += 1,
@@ -272,7 +279,10 @@ fn explain(run: &Run) -> Vec<String> {
 fn ratios(never_met: u64) -> Vec<f64> {
     let mut ratios: Vec<f64> = Vec::new();
     for seed in 0..seeds() {
-        let exposure = run_where(seed, Format::Default, never_met).audit.proof.exposure;
+        let exposure = run_where(seed, Format::Default, never_met)
+            .audit
+            .proof
+            .exposure;
         assert!(
             exposure.ideal <= exposure.after && exposure.after <= exposure.before,
             "seed {seed}"

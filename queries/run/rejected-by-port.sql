@@ -1,6 +1,6 @@
--- Which doors are knocked at in vain?
+-- Which ports are rejected most often?
 SELECT protocol, port, count(*) AS connections, count(DISTINCT initiator_address) AS initiators
 FROM 'connections.parquet'
-WHERE verdict = 'refused'
+WHERE verdict = 'rejected'
 GROUP BY ALL
 ORDER BY connections DESC, protocol, port;

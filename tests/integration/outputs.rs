@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use assert_cmd::assert::Assert;
 
 use crate::cli::fails;
 use crate::common::{closegate, fixtures, sample};

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use closegate::inventory::Inventory;
 use hcl_edit::structure::Body;

@@ -9,7 +9,6 @@ mod readers;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 

@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use super::groups::{Direction, Rule, RulePorts, RuleProtocol, Target};
+use super::rules::{Direction, Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, Services};
 use crate::net::{AddressSet, Protocol, Service};
 

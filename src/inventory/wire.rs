@@ -14,8 +14,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::groups::{Direction, Rule, RulePorts, RuleProtocol, Target, services};
 use super::json::{Misfit, Place, Wire, may, must, object};
+use super::rules::{Direction, Rule, RulePorts, RuleProtocol, Target, services};
 use crate::net::Protocol;
 
 macro_rules! wire {

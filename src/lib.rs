@@ -20,7 +20,6 @@
 //! 12. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
 
 pub mod net;
-mod touched;
 
 pub mod documents;
 

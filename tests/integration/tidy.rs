@@ -75,8 +75,6 @@ const CIRCLES: &[&str] = &[
     "emit/audit_json.rs emit/brief.rs emit/connection_table.rs emit/formats/plan_md.rs emit/graph_files.rs emit/mod.rs emit/report_html.rs emit/report_md.rs emit/tools.rs",
     "emit/formats/cloudformation.rs emit/formats/mod.rs emit/formats/module_v1.rs emit/formats/state.rs emit/formats/table.rs emit/formats/terraform.rs emit/formats/terraform_json.rs",
     "findings/baseline.rs findings/destination.rs findings/finding.rs findings/leaving.rs findings/policy.rs",
-    "ingest/columns.rs ingest/container.rs ingest/csv_table.rs ingest/elements.rs ingest/json.rs ingest/ocsf.rs ingest/pages.rs ingest/parquet.rs ingest/read.rs ingest/reading.rs",
-    "ingest/mod.rs ingest/source.rs",
     "suggest/candidates.rs suggest/demand.rs suggest/mod.rs suggest/pairs.rs suggest/quota.rs suggest/ranges.rs suggest/revoke.rs suggest/rule.rs suggest/singles.rs",
 ];
 
@@ -98,30 +96,22 @@ fn no_files_import_each_other() {
 const SAME_NAMES: &[&str] = &[
     "Asked: aws/asked.rs emit/formats/mod.rs resolve/evidence.rs",
     "Basis: resolve/direction.rs suggest/mod.rs",
-    "Cell: flow/packed.rs ingest/columns.rs",
     "Command: aws/calls.rs cli/args/mod.rs",
     "Document: emit/audit_json.rs inventory/document.rs",
     "Evidence: cli/settings.rs resolve/evidence.rs suggest/mod.rs",
     "Format: emit/formats/mod.rs ingest/format.rs",
     "FormatError: emit/formats/mod.rs ingest/format.rs",
-    "Found: findings/finding.rs ingest/elements.rs",
-    "Group: aws/insights.rs ingest/columns.rs inventory/groups.rs",
+    "Group: aws/insights.rs inventory/groups.rs",
     "Kept: query/insights.rs suggest/revoke.rs",
     "Kind: findings/finding.rs inventory/list.rs",
-    "Line: ingest/row.rs ingest/words.rs",
     "Manifest: aws/collect.rs store/manifest.rs",
-    "Names: emit/formats/names.rs flow/names.rs query/mod.rs",
-    "Order: flow/keys.rs ingest/utf16.rs",
+    "Names: emit/formats/names.rs query/mod.rs",
     "Outcome: findings/finding.rs store/mod.rs",
-    "Place: ingest/elements.rs inventory/json.rs resolve/ends.rs",
-    "Positions: ingest/columns.rs ingest/scan.rs",
-    "Seen: ingest/seen.rs resolve/connection.rs",
+    "Place: inventory/json.rs resolve/ends.rs",
     "Services: findings/destination.rs inventory/services.rs",
-    "Share: ingest/reading.rs resolve/connection.rs",
     "Tool: aws/collect.rs emit/brief.rs",
     "Wanted: aws/layout.rs suggest/demand.rs",
-    "Way: emit/change.rs ingest/row.rs inventory/reach.rs",
-    "Whole: flow/packed.rs ingest/damage.rs",
+    "Way: emit/change.rs inventory/reach.rs",
 ];
 
 /// A name that other files see means one type.

@@ -93,4 +93,5 @@ mod queries;
 mod aws;
 
 // The project's own rules about itself.
+mod imports;
 mod tidy;

@@ -1,8 +1,10 @@
-//! Ctrl-C leaves nothing half-written.
+//! Ctrl-C, and a request to terminate, leave nothing half-written and no progress bar.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use super::progress;
 
 /// The file or directory that closegate is writing and that is not in its place yet.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -24,6 +26,8 @@ pub(super) fn install() {
                 fs::remove_file(path)
             };
         }
+        progress::clear();
+        progress::say("interrupted");
         #[expect(clippy::exit, reason = "the handler runs on a thread of its own")]
         std::process::exit(INTERRUPTED);
     });

@@ -27,6 +27,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(help_or_error) => return exit::clap(&help_or_error),
     };
+    progress::display_as(args.display);
     interrupt::install();
     match args.command.threads().map_or(Ok(()), settings::use_threads) {
         Ok(()) => {}

@@ -129,7 +129,7 @@ impl Question {
         };
         bar.finish_and_clear();
         let (table, intake) = answer.map_err(|error| failure(&error))?;
-        progress::say(&bar.message());
+        progress::notice(&bar.message());
         Ok((table, intake))
     }
 }

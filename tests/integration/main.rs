@@ -20,6 +20,7 @@ mod cli;
 mod help;
 
 // What becomes of findings, and what every output says of it.
+mod display;
 mod documents;
 mod outcome;
 

@@ -11,8 +11,10 @@ use crate::emit;
 use crate::store;
 
 mod choices;
+mod display;
 mod help;
 
+pub(in crate::cli) use display::DisplayArgs;
 pub(in crate::cli) use help::command;
 
 pub(in crate::cli) use choices::{
@@ -31,6 +33,9 @@ pub(in crate::cli) use choices::{
     arg_required_else_help = true
 )]
 pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    pub(in crate::cli) display: DisplayArgs,
+
     #[command(subcommand)]
     pub(in crate::cli) command: Command,
 }
@@ -340,8 +345,8 @@ pub(in crate::cli) struct RulesArgs {
     pub(in crate::cli) run: PathBuf,
 
     /// The format
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    pub(in crate::cli) emit: String,
+    #[arg(long, visible_alias = "emit", value_name = "FORMAT", value_parser = formats())]
+    pub(in crate::cli) format: String,
 
     /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -351,7 +356,7 @@ pub(in crate::cli) struct RulesArgs {
     #[arg(long, value_name = "IDS", default_value = "literal")]
     pub(in crate::cli) ids: IdsArg,
 
-    /// For --emit terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
+    /// For --format terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub(in crate::cli) terraform_state: Option<PathBuf>,
 }

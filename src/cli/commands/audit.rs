@@ -72,7 +72,12 @@ pub(super) fn audit(
     config: &Config,
 ) -> Result<Audit, Failure> {
     let (table, intake) = read(evidence, reading)?;
-    Ok(audit::audit(inventory, table, intake, config))
+    let judged = progress::step("connections and findings", || {
+        audit::judge(inventory, table, intake, &config.policy)
+    });
+    Ok(progress::step("rules and proof", || {
+        audit::propose(judged, config)
+    }))
 }
 
 /// Reads, with progress.
@@ -83,7 +88,12 @@ pub(super) fn read(
     let (table, intake) = match evidence {
         Evidence::Logs(sources) => {
             let bar = progress::reading(sources.iter().map(|s| s.size).sum());
-            let read = audit::read(sources, reading, |bytes| bar.inc(bytes));
+            for source in sources {
+                progress::detail(|| format!("reading {}", visible(&source.name, 300)));
+            }
+            let read = progress::step("reading", || {
+                audit::read(sources, reading, |bytes| bar.inc(bytes))
+            });
             bar.finish_and_clear();
             // Logs that are there and could not be fetched are no evidence of nothing.
             if let Some(reason) = sources.iter().find_map(Source::failure) {
@@ -105,9 +115,9 @@ pub(super) fn read(
 pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), Failure> {
     let place = run.as_ref().map(|(_, place)| *place);
     if let Some((run, _)) = run {
-        run.write_run(audit)?;
+        progress::step("writing", || run.write_run(audit))?;
     }
-    exit::print_coloured(&summary::render(audit, place))
+    exit::print_coloured(&summary::render(audit, place, progress::width()))
 }
 
 /// The findings that `--fail-on` counts: new ones of that severity or worse, and known threats that are quarantined at high

@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
+use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
-use crate::ingest::{self, Format, Source};
+use crate::ingest::{self, ObjectCopy, Format, Source};
 use crate::inventory::{self, Inventory};
+use crate::net::{plural, visible};
 
 /// Something to read, checked.
 pub(super) struct Input {
@@ -106,12 +108,41 @@ pub(super) fn sources(
     settled: bool,
 ) -> Result<Vec<Source>, Failure> {
     #[cfg(feature = "aws")]
-    return super::remote::sources(flows, remote, window, settled);
+    let found = super::remote::sources(flows, remote, window, settled)?;
     #[cfg(not(feature = "aws"))]
-    {
+    let found = {
         let _ = (remote, window, settled);
-        ingest::find(flows).map_err(Failure::usage)
+        ingest::find(flows).map_err(Failure::usage)?
+    };
+    let (sources, copies) = ingest::without_copies(found);
+    if let Some(note) = copies_in_words(&copies) {
+        progress::say(&note);
     }
+    Ok(sources)
+}
+
+/// The note about flow log objects that lie in several places.
+fn copies_in_words(copies: &[ObjectCopy]) -> Option<String> {
+    // A copy that was cut off is the one to look at.
+    let example = copies
+        .iter()
+        .find(|copy| !copy.same_size)
+        .or_else(|| copies.first())?;
+    let size = if example.same_size {
+        ""
+    } else {
+        "; their sizes differ, so closegate reads the larger one"
+    };
+    let mut note = format!(
+        "`{}` is the same flow log object as `{}`: closegate reads it once{size}",
+        visible(&example.name, 300),
+        visible(&example.of, 300),
+    );
+    if copies.len() > 1 {
+        let more = plural(copies.len() as u64 - 1, "file");
+        note += &format!(" (and {more} more like it)");
+    }
+    Some(note)
 }
 
 /// Now, in Unix seconds.

@@ -35,7 +35,7 @@ pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{Format, FormatError};
 pub use read::{Intake, MalformedSample, Settings, SourceIntake, read, read_until};
 pub use row::{BadLine, Interval, Line, Row, Way, parse_line};
-pub use source::{Remote, Source, find, flow_log_id, is_remote, slot};
+pub use source::{ObjectCopy, Remote, Source, find, flow_log_id, is_remote, slot, without_copies};
 
 /// Where rows go. One sink per worker; what they make may not depend on which row went
 /// to which.

@@ -1,0 +1,111 @@
+//! Which sources the arguments name, and which time of them is read.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::{closegate, fixtures};
+
+/// What AWS calls a flow log object.
+const OBJECT: &str =
+    "123456789012_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20261101T0005Z_abcd1234.log";
+
+/// Audits sources as they are typed in `dir`: the records read, the duplicates among them, and standard error.
+fn audit(dir: &Path, flows: &[&str]) -> (u64, u64, String) {
+    let done = closegate()
+        .current_dir(dir)
+        .args(["audit", "--out", "run", "--inventory"])
+        .arg(fixtures().join("inventory"))
+        .arg("--flows")
+        .args(flows)
+        .assert()
+        .success();
+    let audit: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.join("run/audit.json")).unwrap()).unwrap();
+    let count = |name: &str| audit["input"][name].as_u64().unwrap();
+    let error = String::from_utf8(done.get_output().stderr.clone()).unwrap();
+    (
+        count("records_read"),
+        count("records_duplicate"),
+        error,
+    )
+}
+
+fn log() -> String {
+    fs::read_to_string(fixtures().join("irc/positive.log")).unwrap()
+}
+
+#[test]
+fn a_file_is_read_once_whatever_path_leads_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("flows/sub")).unwrap();
+    fs::write(dir.path().join("flows/sub/a.log"), log()).unwrap();
+    let once = audit(dir.path(), &["flows/sub/a.log"]);
+    assert!(once.0 > 0 && once.1 == 0, "{once:?}");
+    for flows in [
+        &["flows/sub/a.log", "./flows/sub/a.log"][..],
+        &["flows", "flows/sub"],
+        &["flows/*/*.log", "./flows"],
+        &["flows/sub/../sub/a.log", "flows/sub/a.log"],
+    ] {
+        assert_eq!(audit(dir.path(), flows), once, "{flows:?}");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("flows/sub/a.log", dir.path().join("link.log")).unwrap();
+        std::os::unix::fs::symlink("flows", dir.path().join("more")).unwrap();
+        for flows in [&["flows", "link.log"][..], &["more", "flows"]] {
+            assert_eq!(audit(dir.path(), flows), once, "{flows:?}");
+        }
+    }
+}
+
+#[test]
+fn a_flow_log_object_below_two_directories_is_read_once_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in ["a", "b", "c"] {
+        fs::create_dir(dir.path().join(place)).unwrap();
+    }
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write(&format!("a/{OBJECT}"), &log());
+    write(&format!("b/{OBJECT}"), &log());
+    let (records, _, error) = audit(dir.path(), &["a"]);
+    assert_eq!(error, "");
+    for flows in [["a", "b"], ["b", "a"]] {
+        let (again, _, error) = audit(dir.path(), &flows);
+        assert_eq!(again, records);
+        assert_eq!(
+            error,
+            format!(
+                "`b/{OBJECT}` is the same flow log object as `a/{OBJECT}`: closegate reads it once\n"
+            )
+        );
+    }
+    // A download that was cut off does not stand for the whole.
+    let half = log().lines().take(2).fold(String::new(), |text, line| text + line + "\n");
+    write(&format!("a/{OBJECT}"), &half);
+    write(&format!("c/{OBJECT}"), &log());
+    let (again, _, error) = audit(dir.path(), &["a", "b", "c"]);
+    assert_eq!(again, records);
+    assert!(
+        error.contains("their sizes differ, so closegate reads the larger one (and 1 file more")
+            && error.starts_with(&format!("`a/{OBJECT}` is the same")),
+        "{error}"
+    );
+}
+
+/// A name that anybody may give says nothing about the content.
+#[test]
+fn files_of_equal_names_are_both_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = log();
+    let (head, rows) = text.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    let (first, second) = rows.split_at(rows.len() / 2);
+    for (place, rows) in [("a", first), ("b", second)] {
+        fs::create_dir(dir.path().join(place)).unwrap();
+        let path = dir.path().join(place).join("flows.log");
+        fs::write(path, format!("{head}\n{}\n", rows.join("\n"))).unwrap();
+    }
+    let (records, _, error) = audit(dir.path(), &["a", "b"]);
+    assert_eq!((records, error.as_str()), (rows.len() as u64, ""));
+}

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
@@ -347,15 +349,24 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// RFC 3339, or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.
+/// A date, which means its midnight in UTC; RFC 3339; or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.
 fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
-    let stamp = match age(text) {
-        Some(age) => now.checked_sub(age).context("lies before all time")?,
-        None => text
-            .parse::<Timestamp>()
-            .context("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d")?,
+    let stamp = match (age(text), date(text)) {
+        (Some(age), _) => now.checked_sub(age).context("lies before all time")?,
+        (None, Some(midnight)) => midnight,
+        (None, None) => text.parse::<Timestamp>().context(
+            "is neither a date such as 2026-11-01, nor a time such as 2026-11-01T00:00:00Z, nor an age such as 14d",
+        )?,
     };
     u64::try_from(stamp.as_second()).context("lies before 1970")
+}
+
+/// A date's midnight in UTC.
+fn date(text: &str) -> Option<Timestamp> {
+    // A time without an offset would be read as a date as well.
+    let date: Date = text.parse().ok().filter(|_| text.len() == "2026-11-01".len())?;
+    let midnight = date.to_zoned(TimeZone::UTC).ok()?;
+    Some(midnight.timestamp())
 }
 
 fn age(text: &str) -> Option<SignedDuration> {

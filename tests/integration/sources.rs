@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{closegate, fixtures};
+use crate::cli::fails;
+use crate::common::{closegate, fixtures, sample};
 
 /// What AWS calls a flow log object.
 const OBJECT: &str =
@@ -108,4 +109,80 @@ fn files_of_equal_names_are_both_read() {
     }
     let (records, _, error) = audit(dir.path(), &["a", "b"]);
     assert_eq!((records, error.as_str()), (rows.len() as u64, ""));
+}
+
+/// Runs a command over a part of the sample's logs.
+fn bounded(command: &str, bounds: &[&str]) -> assert_cmd::assert::Assert {
+    let dir = tempfile::tempdir().unwrap();
+    let target: &[&str] = match command {
+        "audit" => &["--out", "run"],
+        _ => &["--current", "--json"],
+    };
+    closegate()
+        .current_dir(dir.path())
+        .arg(command)
+        .args(target)
+        .args(bounds)
+        .arg("--flows")
+        .arg(sample().join("flows/custom"))
+        .arg("--inventory")
+        .arg(sample().join("inventory"))
+        .assert()
+}
+
+#[test]
+fn a_date_is_its_midnight_in_utc() {
+    let printed = |bounds: &[&str]| {
+        let done = bounded("verify", bounds);
+        let output = done.get_output().clone();
+        assert!(output.stderr.is_empty(), "{bounds:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let times = printed(&[
+        "--since",
+        "2026-11-03T00:00:00Z",
+        "--until",
+        "2026-11-04T00:00:00Z",
+    ]);
+    assert_eq!(
+        printed(&["--since", "2026-11-03", "--until", "2026-11-04"]),
+        times
+    );
+    assert_ne!(printed(&["--since", "2026-11-03"]), times);
+    let query = |since: &str| {
+        let mut command = closegate();
+        command.args(["query", "connections", "--engine", "athena", "--since", since]);
+        crate::common::printed(&mut command)
+    };
+    assert_eq!(query("2026-11-03"), query("2026-11-03T00:00:00Z"));
+    // Which hour is meant, and where, nobody can tell.
+    for wrong in ["2026-11-3", "2026-13-01", "2026-11-03T10:00", "20261103"] {
+        fails(bounded("audit", &["--since", wrong]), 2, &[wrong, "2026-11-01"]);
+    }
+}
+
+#[test]
+fn a_window_without_records_says_what_the_logs_cover() {
+    for command in ["audit", "verify"] {
+        for bounds in [["--since", "2030-01-01"], ["--until", "2020-01-01"]] {
+            fails(
+                bounded(command, &bounds),
+                3,
+                &[
+                    "nothing in the window: --since and --until leave out 6,687 records",
+                    "the logs cover 2026-11-01 to 2026-11-08",
+                ],
+            );
+        }
+    }
+    // Of one day, the time of it.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("flows.log"), log()).unwrap();
+    let done = closegate()
+        .current_dir(dir.path())
+        .args(["audit", "--out", "run", "--flows", "flows.log"])
+        .args(["--since", "2030-01-01", "--inventory"])
+        .arg(fixtures().join("inventory"))
+        .assert();
+    fails(done, 3, &["the logs cover 2026-11-02, 00:00 to 00:00 UTC"]);
 }

@@ -113,11 +113,11 @@ pub(in crate::cli) struct InputArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::cli) log_format: Option<String>,
 
-    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
 
-    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,
 
@@ -548,11 +548,11 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) inventory: Option<PathBuf>,
 
-    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
 
-    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,
 }

@@ -170,7 +170,7 @@ fn a_window_without_records_says_what_the_logs_cover() {
                 3,
                 &[
                     "nothing in the window: --since and --until leave out 6,687 records",
-                    "the logs cover 2026-11-01 to 2026-11-08",
+                    "the logs cover 2026-11-02 to 2026-11-05",
                 ],
             );
         }
@@ -184,5 +184,5 @@ fn a_window_without_records_says_what_the_logs_cover() {
         .args(["--since", "2030-01-01", "--inventory"])
         .arg(fixtures().join("inventory"))
         .assert();
-    fails(done, 3, &["the logs cover 2026-11-02, 00:00 to 00:00 UTC"]);
+    fails(done, 3, &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"]);
 }

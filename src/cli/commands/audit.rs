@@ -163,7 +163,7 @@ fn span(first: u64, last: u64) -> String {
     }
     let clock = |seconds: u64| {
         let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
-        format!("{hours:02}:{minutes:02}")
+        format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
     };
     format!("{from}, {} to {} UTC", clock(first), clock(last))
 }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::findings::{self, Context, Finding, Opened, Policy};
+use crate::findings::{self, Context, Finding, Opened, Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory, Rule};
-use crate::net::plural;
+use crate::net::{plural, thousands, visible};
 use crate::outcome;
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
 use crate::replay::{self, After, AfterState, Replay, RulesAfter};
 use crate::resolve::{self, Connection, Hits, Verdict};
-use crate::suggest::{self, Basis, Level, Revocation, RuleSet, Status};
+use crate::suggest::{self, Level, Revocation, RuleBasis, RuleSet, Status};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -95,18 +95,45 @@ impl Audit {
             );
         }
         if ready == all {
-            return format!("Ready to lock: all {all} groups in use have enough evidence.");
+            return match all {
+                0 => "No group is in use, so there is nothing to lock.".to_owned(),
+                1 => "Ready to lock: the one group in use has enough evidence.".to_owned(),
+                several => {
+                    format!("Ready to lock: all {several} groups in use have enough evidence.")
+                }
+            };
         }
         let shortest = self.proof.readiness.iter().map(|r| r.days).min();
+        let shortest = shortest.unwrap_or_default();
         let (number, has) = match ready {
             0 => ("none".to_owned(), "has"),
             1 => ("1".to_owned(), "has"),
             several => (several.to_string(), "have"),
         };
+        let days = if shortest < SHORT_WINDOW_DAYS {
+            format!(" ({SHORT_WINDOW_DAYS} days needed, {shortest} seen)")
+        } else {
+            String::new()
+        };
         format!(
-            "Don't revoke yet: {number} of {all} groups in use {has} enough evidence. The group with the least has {} of logs. You can add the rules now.",
-            plural(shortest.unwrap_or_default().into(), "day")
+            "Don't revoke yet: {number} of {all} groups in use {has} enough evidence{days}. You can add the rules now."
         )
+    }
+
+    /// How many threat findings there are: `3 threat findings`, or, with a baseline, `1 new, 2 known since RUN`.
+    pub fn threats_in_words(&self) -> String {
+        let threats = self.findings.iter().filter(|f| f.is_threat());
+        let (known, new): (Vec<&Finding>, Vec<&Finding>) =
+            threats.partition(|f| f.known_since.is_some());
+        match known.first().and_then(|f| f.known_since.as_deref()) {
+            None => plural(new.len() as u64, "threat finding"),
+            Some(run) => format!(
+                "{} new, {} known since {}",
+                thousands(new.len() as u64),
+                thousands(known.len() as u64),
+                visible(run, 60)
+            ),
+        }
     }
 
     /// Positions of the quarantined connections that a rule which stays still permits.
@@ -205,7 +232,7 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Co
 
 /// Proposes a change, and proves it.
 pub fn propose(judged: Judged, config: &Config) -> Audit {
-    let evidence = suggest::Evidence {
+    let evidence = suggest::RuleEvidence {
         inventory: &judged.inventory,
         today: &judged.gates,
         table: &judged.table,
@@ -213,7 +240,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         before: None,
         generalise: &config.generalise,
     };
-    let basis = Basis::new(&evidence);
+    let basis = RuleBasis::new(&evidence);
     let level = config.generalise.level;
     let rules = basis.rules(level);
     let rules_after = RulesAfter::new(evidence.inventory, &rules.change());
@@ -269,13 +296,13 @@ fn with_outcomes(
 
 /// Proves the change. No part needs another but for the stages, so all parts run side by side.
 fn prove(
-    evidence: &suggest::Evidence<'_>,
-    basis: &Basis<'_>,
+    evidence: &suggest::RuleEvidence<'_>,
+    basis: &RuleBasis<'_>,
     window: (u64, u64),
     rules: &RuleSet,
     (after, replay): (&RulesAfter, &Replay),
 ) -> Proof {
-    let suggest::Evidence {
+    let suggest::RuleEvidence {
         inventory,
         today,
         connections,

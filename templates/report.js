@@ -270,20 +270,45 @@ const nameOf = (id) => id === null ? "" : groupById.has(id) ? data.groups[groupB
 const matches = (f) => (!wanted.severity || f.severity === wanted.severity) && (!wanted.confidence || f.confidence === wanted.confidence)
   && (!wanted.suspicious || f.threat)
   && (!wanted.text || `${f.kind} ${f.title} ${f.detail} ${nameOf(f.group_id)} ${f.group_id} ${f.id}`.toLowerCase().includes(wanted.text));
+const groupLink = (f) => f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id);
+// Posture findings of one kind and severity share a row; every other finding has its own.
+const folded = (list) => {
+  const rows = [], posture = new Map();
+  for (const f of list) {
+    const key = f.family === "posture" ? `${f.kind} ${f.severity}` : null;
+    if (key !== null && posture.has(key)) { posture.get(key).push(f); continue; }
+    const same = [f];
+    rows.push(same);
+    if (key !== null) posture.set(key, same);
+  }
+  return rows;
+};
+const foldedRow = (same) => {
+  const [f] = same, NAMED = 6;
+  const names = [...new Map(same.map((one) => [one.group_id, one])).values()];
+  const links = names.slice(0, NAMED).flatMap((one, position) => position ? [", ", groupLink(one)] : [groupLink(one)]);
+  const more = make("details", { class: "more" }, make("summary", {}, `${f.title} (${number(same.length)} findings)`), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
+    make("ul", {}, ...same.map((one) => make("li", {}, one.detail, make("span", { class: "dim" }, ` ${one.id}`)))));
+  return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(`${f.kind} ×${number(same.length)}`, "code"), make("td", { class: "wide" }, more),
+    make("td", { class: "name" }, ...links, names.length > NAMED ? ` and ${number(names.length - NAMED)} more` : ""), cell("", "code"), cell(""), cell(""), cell("", "number"));
+};
 const findings = () => {
   const list = data.findings.filter(matches);
   const by = rank[order.key];
   list.sort((a, b) => { const x = by(a), y = by(b); return (x < y ? -1 : x > y ? 1 : 0) * (order.up ? 1 : -1); });
-  $("finding-rows").replaceChildren(...list.slice(0, shown).map((f) => {
+  const rows = folded(list);
+  $("finding-rows").replaceChildren(...rows.slice(0, shown).map((same) => {
+    if (same.length > 1) return foldedRow(same);
+    const [f] = same;
     const more = make("details", { class: "more" }, make("summary", {}, f.title), make("p", {}, f.detail), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
       make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}.${f.last_seen ? ` Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.` : ""}`,
-        f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
+        f.known_since ? ` Known since ${f.known_since}.` : "", f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
     return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.kind, "code"), make("td", { class: "wide" }, more),
-      make("td", { class: "name" }, f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id)),
-      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell(f.outcome ? f.outcome.replace("-", " ") : ""), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
+      make("td", { class: "name" }, groupLink(f)),
+      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell([f.outcome ? f.outcome.replace("-", " ") : "", f.known_since ? "known" : ""].filter(Boolean).join(", ")), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
   }));
-  $("finding-count").replaceChildren(`${Math.min(shown, list.length)} of ${data.findings.length} findings shown${list.length < data.findings.length ? `, ${list.length} match` : ""}. `,
-    list.length > shown ? make("button", { type: "button", onclick: () => { shown += PAGE; findings(); } }, "More") : "");
+  $("finding-count").replaceChildren(`${number(rows.slice(0, shown).flat().length)} of ${number(data.findings.length)} findings shown${list.length < data.findings.length ? `, ${number(list.length)} match` : ""}. `,
+    rows.length > shown ? make("button", { type: "button", onclick: () => { shown += PAGE; findings(); } }, "More") : "");
   for (const th of $("finding-head").querySelectorAll("th[data-key]")) th.setAttribute("aria-sort", th.dataset.key === order.key ? (order.up ? "ascending" : "descending") : "none");
 };
 const sortable = (key, name) => make("th", { scope: "col", "data-key": key }, make("button", { type: "button", onclick: () => { order = { key, up: order.key === key ? !order.up : true }; findings(); } }, name));
@@ -326,7 +351,7 @@ function detail(index, place) {
     make("dl", {}, make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
       make("dt", {}, "an intruder reaches"), make("dd", {}, `in one hop ${number(hopB)} interfaces today, ${number(hopA)} after; in any number ${number(hopsB)}, then ${number(hopsA)}; on any port ${number(portB)}, then ${number(portA)}; addresses outside ${addresses(outB)}, then ${addresses(outA)}`),
       ...(group.kept_by ? [make("dt", {}, "kept by"), make("dd", {}, group.kept_by)] : [])),
-    make("h3", {}, `Today's rules, with what they let through (${group.today.length})`), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "#connections", "#by it alone", "last", "then", "description"], today),
+    make("h3", {}, `Today's rules, with the connections that each permitted (${group.today.length})`), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "#connections", "#by it alone", "last", "then", "description"], today),
     make("h3", {}, `Rules after the change that the logs need (${group.proposed.length})`), table(`Rules of ${group.name} after`, ["status", "way", "services", "target", "sure", "#connections", "description", "id", "copy"], proposed),
     copyAll(group));
 }
@@ -349,18 +374,18 @@ const figures = [];
   const top = Math.max(1, ...data.trade_off.map((t) => t[2]), c.exposure_before);
   const most = Math.max(1, ...data.trade_off.map((t) => t[1]));
   const at = (rules) => L + 20 + rules / most * (W - L - 90);
-  figures.push(figure("Rules to add against allowed pairs, by how wide the rules are", ...axes(top, [draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, `${number(most)} rules`)]),
+  figures.push(figure("Rules to add against reachable pairs, by generalisation level", ...axes(top, [draw("text", { x: W - 10, y: H - 12, "text-anchor": "end" }, `${number(most)} rules`)]),
     draw("line", { class: "axis", x1: L, x2: W - 8, y1: rise(c.exposure_before, top), y2: rise(c.exposure_before, top), "stroke-dasharray": "4 4" }), draw("text", { x: L + 6, y: rise(c.exposure_before, top) + 14 }, `today ${number(c.exposure_before)}`),
     ...data.trade_off.flatMap(([level, rules, exposure], index) => [draw("circle", { class: "dot", cx: at(rules), cy: rise(exposure, top), r: 5 }), draw("text", { x: at(rules) - 4, y: rise(exposure, top) - 10 - 14 * (data.trade_off.length - 1 - index), "text-anchor": "end" }, `${level}: ${number(rules)} rules, ${number(exposure)}`)])));
 }
 if (data.days.length) {
   const top = Math.max(1, ...data.days.map((d) => d[1]));
   const wide = Math.max(2, Math.min(30, (W - L - 50) / data.days.length * 0.7));
-  figures.push(figure("Connections seen, by day", ...axes(top, ends()), ...data.days.map(([, seen], index) => draw("rect", { class: "bar", x: span(index, data.days.length) - wide / 2, y: rise(seen, top), width: wide, height: H - B - rise(seen, top) }))));
+  figures.push(figure("Connections by day", ...axes(top, ends()), ...data.days.map(([, seen], index) => draw("rect", { class: "bar", x: span(index, data.days.length) - wide / 2, y: rise(seen, top), width: wide, height: H - B - rise(seen, top) }))));
   let sum = 0;
   const known = data.days.map((d) => { sum += d[2]; return sum; });
   const points = known.map((value, index) => `${span(index, known.length)},${rise(value, sum || 1)}`);
-  figures.push(figure("Different connections known, by day: flat means that little is new", ...axes(sum || 1, ends()), draw("polyline", { class: "line", points: points.join(" ") }), ...known.map((value, index) => draw("circle", { class: "dot", cx: span(index, known.length), cy: rise(value, sum || 1), r: 3 }))));
+  figures.push(figure("Distinct connections, summed up by day: a flat curve means few new ones", ...axes(sum || 1, ends()), draw("polyline", { class: "line", points: points.join(" ") }), ...known.map((value, index) => draw("circle", { class: "dot", cx: span(index, known.length), cy: rise(value, sum || 1), r: 3 }))));
 }
 $("figures").append(...figures);
 $("enough-rows").append(...data.groups.filter((group) => group.readiness).map((group) => { const r = group.readiness; return row(cell(group.name, "name"), cell(r.ready ? "yes" : "not yet", r.ready ? "add" : "medium"), cell(number(r.days), "number"), cell(number(r.connections), "number"), cell(r.chance_of_new === null ? "" : `${(r.chance_of_new * 100).toFixed(1)} %`, "number"), cell(r.unseen_at_least.toFixed(1), "number"), cell(r.wait_for.join("; "), "wide")); }));

@@ -59,10 +59,10 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
 fn read(audit: &Audit) -> String {
     let window = audit.intake.window.map_or(0, |(start, end)| end - start);
     format!(
-        "{} records over {}, {} connections",
-        thousands(audit.intake.records_read()),
+        "{} over {}, {}",
+        plural(audit.intake.records_read(), "record"),
         duration(window),
-        thousands(audit.connections.len() as u64)
+        plural(audit.connections.len() as u64, "connection")
     )
 }
 
@@ -72,8 +72,12 @@ fn unread(audit: &Audit) -> Option<String> {
     let parts = [
         (intake.malformed, "malformed line", ""),
         (intake.duplicates, "duplicate", ""),
-        (intake.outside_window, "record", " outside the window"),
-        (intake.skip_data, "gap", " where AWS dropped records"),
+        (
+            intake.outside_window,
+            "record",
+            " outside --since and --until",
+        ),
+        (intake.skip_data, "interval", " with skipped records"),
     ];
     let said: Vec<String> = parts
         .iter()
@@ -110,16 +114,7 @@ fn open(audit: &Audit) -> String {
 fn suspicious(audit: &Audit) -> String {
     let threats: Vec<&Finding> = audit.findings.iter().filter(|f| f.is_threat()).collect();
     let style = if threats.is_empty() { GOOD } else { BAD };
-    let new = threats.iter().filter(|f| f.known_since.is_none()).count();
-    let total = match threats.iter().find_map(|f| f.known_since.as_deref()) {
-        None => plural(threats.len() as u64, "threat finding"),
-        Some(run) => format!(
-            "{new} new and {} known since {}",
-            plural((threats.len() - new) as u64, "threat finding"),
-            visible(run, 60)
-        ),
-    };
-    let mut text = format!("{style}{total}{style:#}");
+    let mut text = format!("{style}{}{style:#}", audit.threats_in_words());
     let outcomes = [
         Outcome::Denied,
         Outcome::StillOpen,
@@ -199,7 +194,7 @@ fn ready(audit: &Audit) -> String {
         .count();
     let all = audit.proof.readiness.len();
     let style = if ready == all { GOOD } else { BOLD };
-    format!("{style}{ready} of {all} groups{style:#} in use have enough evidence to be locked")
+    format!("{style}{ready} of {all} groups{style:#} in use have enough evidence to lock")
 }
 
 /// What a row of the table says of a finding. Findings that say the same share a row.

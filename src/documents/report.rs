@@ -41,6 +41,8 @@ pub(crate) struct Counts {
     pub(crate) open_groups: u64,
     /// Threat findings, new and known.
     pub(crate) suspicious: u64,
+    /// Of these, those that the baseline has.
+    pub(crate) suspicious_known: u64,
     pub(crate) rules_to_add: u64,
     pub(crate) rules_in_use: u64,
     pub(crate) revocations: u64,

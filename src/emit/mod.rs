@@ -17,7 +17,10 @@ mod schema;
 
 pub use connection_table::connection_table;
 pub use findings::{Places, asff, csv, ocsf, sarif};
-pub use formats::{Asked, FORMATS, Format, FormatError, Holdings, Ids, StateError, group_lines};
+pub use formats::{
+    FORMATS, Ids, RuleFormat, RuleFormatError, RuleFormatOptions, StateError, TerraformState,
+    group_lines,
+};
 pub use report::report;
 pub use report_html::html;
 pub use schema::{SCHEMAS, schema};

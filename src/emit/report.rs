@@ -85,6 +85,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
 
 fn counts(audit: &Audit) -> Counts {
     let (replay, intake) = (&audit.replay, &audit.intake);
+    let threats = || audit.findings.iter().filter(|f| f.is_threat());
     let in_use = audit
         .rules
         .rules
@@ -93,7 +94,8 @@ fn counts(audit: &Audit) -> Counts {
     Counts {
         groups: audit.inventory.groups().len() as u64,
         open_groups: audit.open_groups() as u64,
-        suspicious: audit.findings.iter().filter(|f| f.is_threat()).count() as u64,
+        suspicious: threats().count() as u64,
+        suspicious_known: threats().filter(|f| f.known_since.is_some()).count() as u64,
         rules_to_add: audit.additions() as u64,
         rules_in_use: in_use.count() as u64,
         revocations: audit.rules.revocations.len() as u64,

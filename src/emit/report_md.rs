@@ -9,9 +9,9 @@ use crate::findings::{Family, Finding, Outcome};
 use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{Rule, Target};
-use crate::net::{ConnectionId, visible};
+use crate::net::{ConnectionId, plural, visible};
 use crate::proof::{BlastRadius, Reach, Readiness, Widening};
-use crate::suggest::{KeptBecause, Status};
+use crate::suggest::{KeptOpenBecause, Status};
 
 #[derive(Template)]
 #[template(path = "report.md", escape = "none")]
@@ -24,7 +24,7 @@ struct Report<'a> {
     rules: Vec<RuleLine>,
     revocations: Vec<RevocationLine>,
     kept_open: Vec<(String, &'static str)>,
-    held_back: Vec<HeldBack>,
+    excluded: Vec<Excluded>,
     talkers: Vec<Talker>,
     still_open: Vec<String>,
     wider: Vec<String>,
@@ -80,7 +80,8 @@ struct RevocationLine {
     command: String,
 }
 
-struct HeldBack {
+/// A quarantined or unattributed connection.
+struct Excluded {
     from: String,
     to: String,
     service: String,
@@ -117,7 +118,7 @@ pub(super) fn render(audit: &Audit) -> String {
         rules: rules(audit),
         revocations: revocations(audit),
         kept_open: kept_open.collect(),
-        held_back: held_back(audit),
+        excluded: excluded(audit),
         talkers: talkers(audit),
         still_open: still_open(audit),
         wider: wider(audit),
@@ -160,15 +161,28 @@ fn outcome(finding: &Finding) -> &'static str {
     finding.outcome.map_or("", Outcome::words)
 }
 
+/// For the template, which passes fields by reference.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "askama passes a reference"
+)]
+fn counted(number: &u64, noun: &str) -> String {
+    plural(*number, noun)
+}
+
+fn length(length: usize, noun: &str) -> String {
+    plural(length as u64, noun)
+}
+
 fn known(finding: &Finding) -> String {
     md(finding.known_since.as_deref().unwrap_or_default())
 }
 
-fn because(kept: KeptBecause) -> &'static str {
+fn because(kept: KeptOpenBecause) -> &'static str {
     match kept {
-        KeptBecause::Unused => "no interface carries it, so nothing leaves by it",
-        KeptBecause::Unseen => {
-            "none of its interfaces is in the logs, so closing it would be a guess"
+        KeptOpenBecause::Unused => "no interface carries it, so it permits no traffic",
+        KeptOpenBecause::Unseen => {
+            "the logs have no record of its interfaces, so revoking would be a guess"
         }
     }
 }
@@ -399,13 +413,13 @@ fn revoke_command(group: &str, rule: &Rule) -> String {
     format!("aws ec2 revoke-security-group-egress --group-id {group} {which}")
 }
 
-fn held_back(audit: &Audit) -> Vec<HeldBack> {
+fn excluded(audit: &Audit) -> Vec<Excluded> {
     audit
         .connections
         .iter()
         .filter_map(|c| {
             let reason = c.verdict.reason()?;
-            Some(HeldBack {
+            Some(Excluded {
                 from: c.initiator.address.to_string(),
                 to: c.responder.address.to_string(),
                 service: c.service.to_string(),

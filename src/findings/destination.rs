@@ -1,26 +1,26 @@
-//! Kinds that are recognised by where an outgoing connection goes.
+//! Kinds that are recognised by the destination of a connection.
 
 use super::finding::{Context, Found, Kind};
 use super::policy::Policy;
 use crate::documents::{Rating, Severity};
 use crate::inventory::{Admission, Direction, GroupIx};
-use crate::net::{Service, service_name};
+use crate::net::{Service, plural, service_name};
 use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger};
 
-/// Services and addresses of a destination.
+/// DestinationServices and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
     /// Which services.
-    pub services: Services,
-    /// Only addresses of well-known public resolvers, not every stranger.
+    pub services: DestinationServices,
+    /// Only addresses of well-known public resolvers.
     pub only_resolvers: bool,
     /// The ports alone are a hint of low severity and confidence; an address on the user's list of the kind's name is a proof on any port.
     pub hint: bool,
 }
 
-/// Services of a destination.
+/// DestinationServices of a destination.
 #[derive(Clone, Copy, Debug)]
-pub enum Services {
+pub enum DestinationServices {
     /// Protocol number, first and last port.
     Ports(&'static [(u8, u16, u16)]),
     /// Every protocol but these numbers.
@@ -28,10 +28,10 @@ pub enum Services {
 }
 
 impl Test {
-    /// Any stranger on one of these ports.
+    /// Any unknown external address on one of these ports.
     pub const fn ports(ports: &'static [(u8, u16, u16)]) -> Self {
         Self {
-            services: Services::Ports(ports),
+            services: DestinationServices::Ports(ports),
             only_resolvers: false,
             hint: false,
         }
@@ -48,17 +48,16 @@ impl Test {
     fn matches(self, policy: &Policy, connection: &Connection) -> bool {
         let Service { protocol, port } = connection.service;
         let service = match self.services {
-            Services::Ports(ports) => ports
+            DestinationServices::Ports(ports) => ports
                 .iter()
                 .any(|&(number, from, to)| number == protocol.0 && from <= port && port <= to),
-            Services::ProtocolsOtherThan(ordinary) => !ordinary.contains(&protocol.0),
+            DestinationServices::ProtocolsOtherThan(ordinary) => !ordinary.contains(&protocol.0),
         };
         service && (!self.only_resolvers || policy.resolver(connection.responder.address).is_some())
     }
 }
 
-/// Connections that one of our interfaces opened, that got out, and that go to a
-/// stranger on one of the kind's services.
+/// Connections that an interface of ours initiated, that left it, and that go to an unknown external address on one of the kind's services.
 pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found> {
     let policy = context.policy;
     let listed = |c: &Connection| test.hint && policy.lists(kind, c.responder.address);
@@ -96,7 +95,7 @@ pub(super) fn outgoing<'a>(
         .filter(|(_, c)| {
             c.initiator.place != Place::Outside
                 && c.responder.place == Place::Outside
-                && got_out(c)
+                && left(c)
                 && c.leg_of.is_empty()
                 && wanted(c)
                 && !context.policy.approves(context.inventory, c)
@@ -104,8 +103,8 @@ pub(super) fn outgoing<'a>(
         .collect()
 }
 
-/// The initiator's gate let it out, whatever became of it afterwards.
-fn got_out(connection: &Connection) -> bool {
+/// Whether its initiator's rules permitted it, whatever its responder's did.
+fn left(connection: &Connection) -> bool {
     connection.verdict != Verdict::Rejected || connection.seen.let_out > 0
 }
 
@@ -144,22 +143,22 @@ pub(super) fn found(
         .map(|name| format!(" ({name})"))
         .unwrap_or_default();
     let through = if is_forwarded(connection) {
-        " The client is behind a NAT gateway and was not seen itself."
+        " A NAT gateway forwarded it; the logs lack the client's own record."
     } else {
         ""
     };
     Found {
         detail: format!(
-            "{title}: {from} opened {service}{named} to {to}{whom}; {records} records, {bytes} bytes, direction {confidence} from {basis}.{through}",
+            "{title}: {from} connected to {to}{whom} on {service}{named}; {records}, {bytes}, direction {confidence} from {basis}.{through}",
             title = kind.title,
             from = initiator.address,
             to = responder.address,
-            records = totals.records,
-            bytes = totals.bytes,
+            records = plural(totals.records, "record"),
+            bytes = plural(totals.bytes, "byte"),
             confidence = connection.confidence.as_str(),
             basis = connection.basis.as_str(),
         ),
-        group: letting_out(context, connection),
+        group: permitting_group(context, connection),
         interface,
         local: Some(initiator.address),
         remote: Some(responder.address),
@@ -173,8 +172,8 @@ pub(super) fn found(
     }
 }
 
-/// The group whose rule lets the connection out today.
-fn letting_out(context: &Context<'_>, connection: &Connection) -> Option<GroupIx> {
+/// The group whose rule permits the connection today.
+fn permitting_group(context: &Context<'_>, connection: &Connection) -> Option<GroupIx> {
     let interface = context
         .inventory
         .interface(connection.initiator.interface()?);

@@ -1,6 +1,6 @@
 //! `dns-over-https`: HTTPS to a well-known public resolver.
 
-use super::destination::{Services, Test};
+use super::destination::{DestinationServices, Test};
 use super::{Family, Kind, Rating, Severity, Signal};
 
 /// 443 alone says nothing, so only the addresses of well-known resolvers count;
@@ -21,7 +21,7 @@ pub(super) const KIND: Kind = Kind {
     ],
     thresholds: &[],
     signal: Signal::Destination(Test {
-        services: Services::Ports(PORTS),
+        services: DestinationServices::Ports(PORTS),
         only_resolvers: true,
         hint: false,
     }),

@@ -1,6 +1,6 @@
 //! `unusual-protocol`: neither TCP, UDP nor ICMP.
 
-use super::destination::{Services, Test};
+use super::destination::{DestinationServices, Test};
 use super::{Family, Kind, Rating, Severity, Signal};
 
 /// ICMP, TCP, UDP, ICMPv6.
@@ -20,7 +20,7 @@ pub(super) const KIND: Kind = Kind {
     ],
     thresholds: &[],
     signal: Signal::Destination(Test {
-        services: Services::ProtocolsOtherThan(ORDINARY),
+        services: DestinationServices::ProtocolsOtherThan(ORDINARY),
         only_resolvers: false,
         hint: false,
     }),

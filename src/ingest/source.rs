@@ -7,7 +7,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::IngestError;
+use super::error::IngestError;
 
 /// One thing to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,11 +112,12 @@ impl Source {
         }
     }
 
-    /// Where it lies, whatever path leads there.
-    fn place(&self) -> Place {
+    /// What all paths to its file have in common. Inodes would not do: not every network file system has its own for each
+    /// file.
+    fn canonical(&self) -> Option<PathBuf> {
         match &self.origin {
-            Origin::File(path) => place_of(path),
-            _ => Place::Name(self.name.clone()),
+            Origin::File(path) => path.canonicalize().ok(),
+            Origin::Stdin | Origin::Memory(_) | Origin::Remote(_) => None,
         }
     }
 
@@ -230,9 +231,10 @@ pub fn find(arguments: &[String]) -> Result<Vec<Source>, IngestError> {
     }
     // Of several paths to one file, one that names the flow log: it tells the format of a log without a header.
     sources.sort_by_cached_key(|source| (source.flow_log_id().is_none(), source.clone()));
-    let mut places = HashSet::new();
-    sources.retain(|source| places.insert(source.place()));
+    let mut files = HashSet::new();
+    sources.retain(|source| source.canonical().is_none_or(|path| files.insert(path)));
     sources.sort();
+    sources.dedup_by(|a, b| a.origin == b.origin);
     Ok(sources)
 }
 
@@ -293,29 +295,6 @@ fn object(name: &str) -> Option<&str> {
         && slot(name).is_some()
         && hash.find('.').is_some_and(|dot| dot > 0);
     unique.then_some(name)
-}
-
-/// What only paths to the same file have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Place {
-    #[cfg(unix)]
-    Inode(u64, u64),
-    Path(PathBuf),
-    Name(String),
-}
-
-#[cfg(unix)]
-fn place_of(path: &Path) -> Place {
-    use std::os::unix::fs::MetadataExt as _;
-    path.metadata().map_or_else(
-        |_| Place::Path(path.to_path_buf()),
-        |there| Place::Inode(there.dev(), there.ino()),
-    )
-}
-
-#[cfg(not(unix))]
-fn place_of(path: &Path) -> Place {
-    Place::Path(path.canonicalize().unwrap_or_else(|_| path.to_path_buf()))
 }
 
 /// Whether an argument names something in AWS.

@@ -1,25 +1,24 @@
-//! Is the window long enough?
+//! Whether the evidence is enough to lock a group.
 //!
-//! Three answers: how well the logs cover each group; what statistics say of the
-//! connections that were not seen yet; and the honest check, rules made from the
-//! first part of the window and replayed on the rest. Jobs that run once a week or
-//! once a month break the independence that the statistics assume, so the age of
-//! the window counts on its own.
+//! Three answers: how much of the observation window the logs of each group cover; the risk of unseen connections, by Good-Turing and
+//! Chao; and a hold-out check, which makes rules from the first part of the window and replays them on the rest. Jobs that run once a
+//! week or once a month break the independence that the statistics assume, so the length of the window counts on its own.
 
 use crate::findings::SHORT_WINDOW_DAYS;
 use crate::flow::{DAY, Days, FlowTable};
 use crate::inventory::{GroupIx, Inventory};
+use crate::net::{plural, thousands};
 use crate::replay::RulesAfter;
 use crate::resolve::Connection;
-use crate::suggest::{Basis, Evidence};
+use crate::suggest::{RuleBasis, RuleEvidence};
 
-/// What a group has to show before it is ready to be locked.
+/// What a group needs to be ready to lock.
 struct Bar {
     /// Days of logs.
     days: u32,
-    /// The chance that the next connection is a new one.
+    /// The risk of unseen connections, at most.
     chance_of_new: f64,
-    /// The share of intervals in which AWS dropped records.
+    /// The share of intervals in which AWS skipped records, at most.
     skipped: f64,
 }
 
@@ -29,7 +28,7 @@ const BAR: Bar = Bar {
     skipped: 0.01,
 };
 
-/// How well one group is known.
+/// The evidence for one group.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     /// The group.
@@ -69,8 +68,8 @@ pub struct HoldOut {
 
 /// Judges every group that an interface carries.
 pub fn readiness(
-    evidence: &Evidence<'_>,
-    basis: &Basis<'_>,
+    evidence: &RuleEvidence<'_>,
+    basis: &RuleBasis<'_>,
     window: (u64, u64),
 ) -> (Vec<Readiness>, HoldOut) {
     let inventory = evidence.inventory;
@@ -117,7 +116,7 @@ fn initiating_groups<'a>(
 
 /// Everything about a group but for what the hold-out check missed.
 fn judge(
-    evidence: &Evidence<'_>,
+    evidence: &RuleEvidence<'_>,
     (start, end): (u64, u64),
     group: GroupIx,
     opened: &[&Connection],
@@ -198,8 +197,8 @@ fn chao2(once: u64, twice: u64, days: u32) -> f64 {
 /// Rules from what was first seen in the first four fifths, replayed on what was
 /// seen in the last; the second result are the positions of what they break.
 fn hold_out(
-    evidence: &Evidence<'_>,
-    basis: &Basis<'_>,
+    evidence: &RuleEvidence<'_>,
+    basis: &RuleBasis<'_>,
     (start, end): (u64, u64),
 ) -> (HoldOut, Vec<usize>) {
     let cut = start + (end - start) / 5 * 4;
@@ -231,17 +230,21 @@ impl Readiness {
     pub fn wait_for(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         if self.days < BAR.days {
-            reasons.push(format!("{} days of logs, not {}", BAR.days, self.days));
+            reasons.push(format!(
+                "{} days of logs (it has {})",
+                BAR.days,
+                thousands(self.days.into())
+            ));
         }
         if self.gaps > 0 {
             reasons.push(format!(
-                "days without a gap ({} have none of its records)",
-                self.gaps
+                "records on every day ({} without any)",
+                plural(self.gaps.into(), "day")
             ));
         }
         if self.skipped > BAR.skipped {
             reasons.push(format!(
-                "fewer dropped records ({:.1} % of its intervals)",
+                "fewer skipped records (AWS skipped some in {:.1} % of its intervals)",
                 self.skipped * 100.0
             ));
         }
@@ -250,14 +253,14 @@ impl Readiness {
             .filter(|&chance| chance > BAR.chance_of_new)
         {
             reasons.push(format!(
-                "fewer connections seen on one day only (the next is new with a chance of {:.0} %)",
+                "fewer one-off connections ({:.0} % of the next ones would be new)",
                 chance * 100.0
             ));
         }
         if self.missed > 0 {
             reasons.push(format!(
-                "no surprises ({} connections of the last fifth were new)",
-                self.missed
+                "nothing new in the last fifth of the observation window ({})",
+                plural(self.missed, "new connection")
             ));
         }
         reasons

@@ -6,7 +6,7 @@ use super::exposure::allowed_pairs;
 use crate::inventory::{Direction, Target};
 use crate::net::AddressSet;
 use crate::replay::RulesAfter;
-use crate::suggest::{Basis, Evidence, Level, RuleSet, Status};
+use crate::suggest::{Level, RuleBasis, RuleEvidence, RuleSet, Status};
 
 /// What one level comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,11 @@ pub struct TradeOff {
 
 /// Every level, the narrowest first.
 /// `made` are the rules at the level that is set.
-pub fn trade_off(evidence: &Evidence<'_>, basis: &Basis<'_>, made: &RuleSet) -> Vec<TradeOff> {
+pub fn trade_off(
+    evidence: &RuleEvidence<'_>,
+    basis: &RuleBasis<'_>,
+    made: &RuleSet,
+) -> Vec<TradeOff> {
     Level::ALL
         .into_par_iter()
         .map(|level| {

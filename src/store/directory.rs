@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::StoreError;
 use super::day;
+use super::error::{Fault, StoreError};
 use super::manifest::{DayEntry, FileEntry, Manifest};
 use crate::flow::FlowTable;
 
@@ -29,25 +29,6 @@ pub(super) struct Store {
     pub(super) manifest: Manifest,
     /// Held as long as the store may be written.
     lock: Option<File>,
-}
-
-/// What is wrong with a file that the manifest names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It is not there.
-    Missing,
-    /// Its content is not what closegate wrote.
-    Damaged,
-}
-
-impl Fault {
-    /// In a word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Damaged => "damaged",
-        }
-    }
 }
 
 /// A day's table and what it will be called.

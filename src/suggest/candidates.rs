@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Evidence;
+use super::RuleEvidence;
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
 };
@@ -18,14 +18,14 @@ pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
     interfaces: Arc<Classes>,
-    /// Pairs that were asked about already.
-    asked: Arc<Mutex<Asked>>,
+    /// Pairs that were reachable about already.
+    reachable: Arc<Mutex<Reachable>>,
     /// What must not be let through: who opened it, for what, to where.
-    held_back: Vec<(InterfaceIx, Service, IpAddr)>,
+    quarantined: Vec<(InterfaceIx, Service, IpAddr)>,
 }
 
 /// Whether one group may reach another one, for a service.
-type Asked = HashMap<(GroupIx, GroupIx, Service), bool>;
+type Reachable = HashMap<(GroupIx, GroupIx, Service), bool>;
 
 /// The interfaces by the groups that they carry.
 #[derive(Debug)]
@@ -63,22 +63,22 @@ impl Classes {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(evidence: &Evidence<'a>) -> Self {
+    pub(super) fn new(evidence: &RuleEvidence<'a>) -> Self {
         Self {
             inventory: evidence.inventory,
             today: evidence.today,
             interfaces: Arc::new(Classes::new(evidence.inventory)),
-            asked: Arc::default(),
-            held_back: held_back(evidence),
+            reachable: Arc::default(),
+            quarantined: quarantined(evidence),
         }
     }
 
     /// The same for other evidence of the same account.
-    pub(super) fn of(&self, evidence: &Evidence<'a>) -> Self {
+    pub(super) fn of(&self, evidence: &RuleEvidence<'a>) -> Self {
         Self {
             interfaces: Arc::clone(&self.interfaces),
-            asked: Arc::clone(&self.asked),
-            held_back: held_back(evidence),
+            reachable: Arc::clone(&self.reachable),
+            quarantined: quarantined(evidence),
             ..*self
         }
     }
@@ -91,14 +91,18 @@ impl<'a> Candidates<'a> {
         responders: GroupIx,
         service: Service,
     ) -> bool {
-        let asked = || self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let reachable = || {
+            self.reachable
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
         let question = (initiators, responders, service);
-        let known = asked().get(&question).copied();
+        let known = reachable().get(&question).copied();
         known.unwrap_or_else(|| {
             let is_open = self.every_pair(initiators, responders, |x, y| {
                 self.lets_out(x, y, service) && self.lets_in(x, y, service)
             });
-            asked().insert(question, is_open);
+            reachable().insert(question, is_open);
             is_open
         })
     }
@@ -200,11 +204,11 @@ impl<'a> Candidates<'a> {
         service: Service,
     ) -> bool {
         let carries = |ix: &InterfaceIx| self.inventory.interface(*ix).groups.contains(&initiators);
-        let held_back = |(ix, s, address): &(InterfaceIx, Service, IpAddr)| {
+        let quarantined = |(ix, s, address): &(InterfaceIx, Service, IpAddr)| {
             *s == service && addresses.contains(*address) && carries(ix)
         };
         self.addresses_are_open(initiators, addresses, service)
-            && !self.held_back.iter().any(held_back)
+            && !self.quarantined.iter().any(quarantined)
     }
 
     /// Whether every member of `initiators` may send to all of the addresses today.
@@ -295,7 +299,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-fn held_back(evidence: &Evidence<'_>) -> Vec<(InterfaceIx, Service, IpAddr)> {
+fn quarantined(evidence: &RuleEvidence<'_>) -> Vec<(InterfaceIx, Service, IpAddr)> {
     let connections = evidence.connections.iter().filter(|c| evidence.counts(c));
     connections
         .filter(|c| matches!(c.verdict, Verdict::Quarantined(_)))

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
-use super::Evidence;
+use super::RuleEvidence;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory};
 use crate::net::Service;
 use crate::resolve::{Connection, visible_groups};
@@ -14,12 +14,12 @@ use crate::resolve::{Connection, visible_groups};
 #[derive(Debug)]
 pub(super) struct Demand {
     pub(super) service: Service,
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<Demanded>,
 }
 
 /// One accepted connection: what each side's gate has to permit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(super) struct Demanded {
     /// Position among the connections.
     pub(super) connection: usize,
     /// The initiator, if a gate of known groups judges it.
@@ -34,16 +34,16 @@ pub(super) struct Wanted {
 
 impl Demand {
     /// Every accepted connection that some gate has to permit.
-    pub(super) fn by_service(evidence: &Evidence<'_>) -> Vec<Self> {
+    pub(super) fn by_service(evidence: &RuleEvidence<'_>) -> Vec<Self> {
         let connections = evidence.connections.par_iter().enumerate();
-        let wanted: Vec<Option<Wanted>> = connections
+        let wanted: Vec<Option<Demanded>> = connections
             .map(|(position, connection)| {
                 let counts = evidence.counts(connection);
-                let wanted = || Wanted::of(evidence.inventory, position, connection);
+                let wanted = || Demanded::of(evidence.inventory, position, connection);
                 counts.then(wanted).flatten()
             })
             .collect();
-        let mut by_service: BTreeMap<Service, Vec<Wanted>> = BTreeMap::new();
+        let mut by_service: BTreeMap<Service, Vec<Demanded>> = BTreeMap::new();
         for wanted in wanted.into_iter().flatten() {
             let service = evidence.connections[wanted.connection].service;
             by_service.entry(service).or_default().push(wanted);
@@ -55,7 +55,7 @@ impl Demand {
     }
 }
 
-impl Wanted {
+impl Demanded {
     /// What a connection needs, if some gate has to permit it.
     fn of(inventory: &Inventory, position: usize, connection: &Connection) -> Option<Self> {
         if !connection.is_accepted() || connection.unfiltered(inventory) {

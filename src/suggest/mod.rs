@@ -20,7 +20,7 @@ pub use crate::documents::Status;
 pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
-pub use revoke::{Kept, KeptBecause};
+pub use revoke::{KeptOpen, KeptOpenBecause};
 pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ use rule::Draft;
 
 /// What the rules are made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct RuleEvidence<'a> {
     /// The snapshot.
     pub inventory: &'a Inventory,
     /// Today's gates.
@@ -52,7 +52,7 @@ pub struct Evidence<'a> {
     pub generalise: &'a Generalise,
 }
 
-impl Evidence<'_> {
+impl RuleEvidence<'_> {
     /// Whether rules may be made from a connection.
     fn counts(&self, connection: &Connection) -> bool {
         self.before
@@ -62,8 +62,8 @@ impl Evidence<'_> {
 
 /// What the rules of every level have in common.
 #[derive(Debug)]
-pub struct Basis<'a> {
-    evidence: Evidence<'a>,
+pub struct RuleBasis<'a> {
+    evidence: RuleEvidence<'a>,
     standing: Arc<Standing>,
     candidates: Candidates<'a>,
     demands: Vec<Demand>,
@@ -76,14 +76,14 @@ pub struct Basis<'a> {
 #[derive(Debug)]
 struct Standing {
     revocations: Vec<Revocation>,
-    kept_open: Vec<Kept>,
+    kept_open: Vec<KeptOpen>,
     /// Those that are not revoked, by group.
     remaining: Vec<Vec<Rule>>,
     surviving: Gates,
 }
 
 impl Standing {
-    fn new(evidence: &Evidence<'_>) -> Self {
+    fn new(evidence: &RuleEvidence<'_>) -> Self {
         let inventory = evidence.inventory;
         let (revocations, kept_open) = revoke::open_egress(evidence);
         let remaining: Vec<_> = inventory
@@ -99,9 +99,9 @@ impl Standing {
     }
 }
 
-impl<'a> Basis<'a> {
+impl<'a> RuleBasis<'a> {
     /// Finds out what goes, what has to be permitted, and which pairs of groups permit it.
-    pub fn new(evidence: &Evidence<'a>) -> Self {
+    pub fn new(evidence: &RuleEvidence<'a>) -> Self {
         let standing = Arc::new(Standing::new(evidence));
         Self::of(*evidence, standing, Candidates::new(evidence))
     }
@@ -109,7 +109,7 @@ impl<'a> Basis<'a> {
     /// The same from connections that were first seen before some time alone; Unix seconds.
     #[must_use]
     pub fn before(&self, time: u64) -> Self {
-        let evidence = Evidence {
+        let evidence = RuleEvidence {
             before: Some(time),
             ..self.evidence
         };
@@ -117,7 +117,7 @@ impl<'a> Basis<'a> {
         Self::of(evidence, Arc::clone(&self.standing), candidates)
     }
 
-    fn of(evidence: Evidence<'a>, standing: Arc<Standing>, candidates: Candidates<'a>) -> Self {
+    fn of(evidence: RuleEvidence<'a>, standing: Arc<Standing>, candidates: Candidates<'a>) -> Self {
         let demands = Demand::by_service(&evidence);
         let chosen: Vec<(Vec<Mutual>, Vec<usize>)> = demands
             .par_iter()
@@ -158,7 +158,7 @@ impl<'a> Basis<'a> {
 
     /// The rules, with each group at a level of its own.
     fn draft(&self, levels: &[Level]) -> RuleSet {
-        let Evidence {
+        let RuleEvidence {
             inventory,
             connections,
             generalise,

@@ -4,7 +4,7 @@ use fixedbitset::FixedBitSet;
 
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, cover};
-use super::demand::{Demand, Wanted, groups_of};
+use super::demand::{Demand, Demanded, groups_of};
 use super::ranges::Mutual;
 use crate::inventory::{GroupIx, InterfaceIx};
 use crate::net::{HashMap, Service};
@@ -15,7 +15,7 @@ type Pair = (GroupIx, GroupIx);
 /// Chooses pairs for every connection that a valid pair covers; returns them, and the
 /// positions (in the demand) of the rest.
 pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutual>, Vec<usize>) {
-    let eligible: Vec<(usize, &Wanted)> = demand
+    let eligible: Vec<(usize, &Demanded)> = demand
         .wanted
         .iter()
         .enumerate()
@@ -49,12 +49,12 @@ pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutua
 /// what it would grant without evidence: pairs of classes, and how many pairs of
 /// interfaces of each were never observed.
 pub(super) fn choices(
-    eligible: &[(usize, &Wanted)],
+    eligible: &[(usize, &Demanded)],
     candidates: &Candidates<'_>,
     service: Service,
     valid: impl Fn(Pair) -> bool,
 ) -> (Vec<u64>, Vec<Choice<Pair>>) {
-    let ends = |wanted: &Wanted| wanted.initiator.zip(wanted.responder);
+    let ends = |wanted: &Demanded| wanted.initiator.zip(wanted.responder);
     let mut lots = Lots::new(candidates, eligible.iter().filter_map(|(_, w)| ends(w)));
     let mut covers: Vec<(Pair, usize)> = Vec::with_capacity(eligible.len());
     for (item, (_, wanted)) in eligible.iter().enumerate() {

@@ -1,20 +1,20 @@
 //! Which open egress rules go.
 
-use super::{Evidence, Revocation};
+use super::{Revocation, RuleEvidence};
 use crate::inventory::{GroupIx, InterfaceIx, Inventory, Rule};
 
 /// A group whose open egress stays.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct KeptOpen {
     /// The group.
     pub group: GroupIx,
     /// Why.
-    pub because: KeptBecause,
+    pub because: KeptOpenBecause,
 }
 
 /// Why open egress stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeptBecause {
+pub enum KeptOpenBecause {
     /// No interface carries the group: nothing leaves by it, and nothing is known.
     Unused,
     /// No interface that carries it recorded anything, not even that it was idle.
@@ -23,7 +23,7 @@ pub enum KeptBecause {
 
 /// Open egress goes where the logs show the group's traffic, or that there was
 /// none. Where they show nothing at all, closing it would be a guess.
-pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept>) {
+pub(super) fn open_egress(evidence: &RuleEvidence<'_>) -> (Vec<Revocation>, Vec<KeptOpen>) {
     let inventory = evidence.inventory;
     let (mut revocations, mut kept) = (Vec::new(), Vec::new());
     for group in inventory.group_indexes() {
@@ -42,14 +42,14 @@ pub(super) fn open_egress(evidence: &Evidence<'_>) -> (Vec<Revocation>, Vec<Kept
             evidence.table.coverage_of(id).is_some()
         };
         if members.is_empty() {
-            kept.push(Kept {
+            kept.push(KeptOpen {
                 group,
-                because: KeptBecause::Unused,
+                because: KeptOpenBecause::Unused,
             });
         } else if !members.iter().any(seen) {
-            kept.push(Kept {
+            kept.push(KeptOpen {
                 group,
-                because: KeptBecause::Unseen,
+                because: KeptOpenBecause::Unseen,
             });
         } else {
             revocations.extend(open.into_iter().map(|rule| Revocation {

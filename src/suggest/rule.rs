@@ -11,7 +11,7 @@ use crate::replay::Change;
 use crate::resolve::{Confidence, Connection};
 
 use super::quota::OverQuota;
-use super::revoke::Kept;
+use super::revoke::KeptOpen;
 
 /// A rule that should stand after the change.
 #[derive(Clone, Debug)]
@@ -142,7 +142,7 @@ pub struct RuleSet {
     /// Rules that go.
     pub revocations: Vec<Revocation>,
     /// Open egress that stays, and why.
-    pub kept_open: Vec<Kept>,
+    pub kept_open: Vec<KeptOpen>,
     /// Groups that would have more rules than AWS takes.
     pub over_quota: Vec<OverQuota>,
 }
@@ -326,7 +326,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The rules in order: by group, direction, protocol, ports, target.
-    pub(super) fn finish(self, revocations: Vec<Revocation>, kept_open: Vec<Kept>) -> RuleSet {
+    pub(super) fn finish(self, revocations: Vec<Revocation>, kept_open: Vec<KeptOpen>) -> RuleSet {
         let id = |permission: &Permission| id_of(self.inventory, permission);
         let ids: Vec<String> = self.rules.keys().map(id).collect();
         let known: BTreeMap<&Permission, &String> = self.rules.keys().zip(&ids).collect();

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
-use super::demand::{Demand, Wanted, groups_of};
+use super::demand::{Demand, Demanded, groups_of};
 use super::level::{Limits, Width, exact_prefixes, width};
 use super::pairs;
 use super::rule::{Draft, Reason};
@@ -27,7 +27,7 @@ pub(super) fn write(
     draft: &mut Draft<'_>,
 ) {
     let service = demand.service;
-    let mut closed: Vec<(usize, &Wanted)> = Vec::new();
+    let mut closed: Vec<(usize, &Demanded)> = Vec::new();
     for &position in alone {
         let wanted = &demand.wanted[position];
         let mut kept = |direction| {
@@ -53,7 +53,7 @@ pub(super) fn write(
 /// Whether a rule that stays lets the connection through on one side, or no gate
 /// judges it there.
 fn keep(
-    wanted: &Wanted,
+    wanted: &Demanded,
     direction: Direction,
     service: Service,
     inventory: &Inventory,
@@ -90,11 +90,11 @@ fn keep(
 /// would widen what its members accept: the ingress rule of today stays alone.
 /// Returns what is left.
 fn by_reference<'a>(
-    closed: &[(usize, &'a Wanted)],
+    closed: &[(usize, &'a Demanded)],
     service: Service,
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
-) -> Vec<&'a Wanted> {
+) -> Vec<&'a Demanded> {
     let (eligible, mut rest): (Vec<_>, Vec<_>) = closed
         .iter()
         .partition(|(_, w)| w.by_reference && w.responder.is_some());
@@ -127,14 +127,14 @@ enum Destination {
 }
 
 fn by_address(
-    outside: &[&Wanted],
+    outside: &[&Demanded],
     service: Service,
     candidates: &Candidates<'_>,
     limits: &[Option<&Limits>],
     draft: &mut Draft<'_>,
 ) {
     let inventory = candidates.inventory;
-    let mut destinations: BTreeMap<Destination, Vec<&Wanted>> = BTreeMap::new();
+    let mut destinations: BTreeMap<Destination, Vec<&Demanded>> = BTreeMap::new();
     for wanted in outside {
         let destination = list_for(inventory, wanted).map_or(
             Destination::Address(wanted.responder_address),
@@ -144,7 +144,7 @@ fn by_address(
     }
     // Lists first: what no group may reach as a whole falls back to addresses.
     let mut exact: BTreeMap<GroupIx, BTreeMap<IpAddr, Vec<usize>>> = BTreeMap::new();
-    let mut addresses: BTreeMap<IpAddr, Vec<&Wanted>> = BTreeMap::new();
+    let mut addresses: BTreeMap<IpAddr, Vec<&Demanded>> = BTreeMap::new();
     for (destination, wanted) in destinations {
         match destination {
             Destination::Address(address) => addresses.entry(address).or_default().extend(wanted),
@@ -257,7 +257,7 @@ fn everywhere(addresses: &[IpAddr]) -> Vec<IpNet> {
 
 /// Which groups get a rule for a destination that these connections share.
 fn assign(
-    wanted: &[&Wanted],
+    wanted: &[&Demanded],
     candidates: &Candidates<'_>,
     valid: impl Fn(GroupIx) -> bool,
 ) -> (Vec<(GroupIx, Vec<usize>)>, Vec<usize>) {
@@ -315,7 +315,7 @@ fn assign(
 
 /// The prefix list that stands for a destination outside: of a gateway endpoint
 /// first, then one that AWS keeps, then the customer's; the smallest of several.
-fn list_for(inventory: &Inventory, wanted: &Wanted) -> Option<usize> {
+fn list_for(inventory: &Inventory, wanted: &Demanded) -> Option<usize> {
     /// A customer's list with this many addresses says nothing about a destination.
     const TOO_WIDE: u128 = 1 << 24;
     if wanted.responder.is_some() {

@@ -9,22 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::{audit_paths, root};
 use crate::emit::{audit, hostile_audit, text};
-
-/// Chromium, if everything that drives it is there.
-fn chromium() -> Option<PathBuf> {
-    let places = [
-        "/usr/bin/chromium",
-        "/usr/bin/chromium-browser",
-        "/usr/bin/google-chrome",
-    ];
-    let chromium = places
-        .iter()
-        .map(PathBuf::from)
-        .find(|place| place.is_file())?;
-    let driver = root().join("target/peers/browser/node_modules/playwright-core");
-    let node = Command::new("node").arg("--version").output().is_ok();
-    (node && driver.is_dir()).then_some(chromium)
-}
+use crate::peers::chromium;
 
 fn look(tasks: &[Value]) {
     let Some(chromium) = chromium() else { return };

@@ -4,6 +4,7 @@
 // What the tests share.
 mod common;
 mod containers;
+mod peers;
 
 // The sample data's generator, to compare what it makes with what is checked in.
 mod browser;
@@ -19,6 +20,7 @@ mod cli;
 mod help;
 
 // What becomes of findings, and what every output says of it.
+mod documents;
 mod outcome;
 
 // What commands write, and what they leave alone.
@@ -45,7 +47,7 @@ mod hits;
 // How far rules go beyond what was seen.
 mod level;
 
-// Is the window long enough?
+// Whether the evidence is enough to lock a group.
 mod readiness;
 
 // Every way a flow record can be written.
@@ -94,4 +96,5 @@ mod queries;
 mod aws;
 
 // The project's own rules about itself.
+mod imports;
 mod tidy;

@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use assert_cmd::assert::Assert;
 
 use crate::cli::fails;
 use crate::common::{closegate, fixtures, sample};
@@ -382,105 +381,6 @@ fn a_place_that_cannot_be_written_fails_before_the_work() {
         &["below", "name one that can be written"],
     );
     assert_eq!(tree(dir.path()), before);
-}
-
-/// A run is read only by a program that knows its version.
-#[test]
-fn documents_of_unknown_versions_and_of_other_programs_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let run = run_in(dir.path());
-    let run_text = run.display().to_string();
-    let rules = run.join("rules/rules.json").display().to_string();
-    let inventory = fixtures().join("inventory").display().to_string();
-    let log = fixtures().join("irc/positive.log").display().to_string();
-    let out = dir.path().join("again").display().to_string();
-    let readers: &[(&str, &[&str])] = &[
-        (
-            "rules/rules.json",
-            &["rules", &run_text, "--emit", "terraform"],
-        ),
-        (
-            "rules/rules.json",
-            &[
-                "verify",
-                "--rules",
-                &rules,
-                "--flows",
-                &log,
-                "--inventory",
-                &inventory,
-            ],
-        ),
-        ("report.json", &["report", &run_text, "--format", "sarif"]),
-        ("graph.json", &["graph", &run_text, "--format", "dot"]),
-        (
-            "audit.json",
-            &[
-                "graph",
-                &run_text,
-                "--format",
-                "dot",
-                "--level",
-                "interface",
-            ],
-        ),
-        ("audit.json", &["explain", &run_text, "r-0"]),
-        ("audit.json", &["diff", &run_text, &run_text]),
-        (
-            "audit.json",
-            &[
-                "audit",
-                "--baseline",
-                &run_text,
-                "--flows",
-                &log,
-                "--inventory",
-                &inventory,
-                "--out",
-                &out,
-            ],
-        ),
-    ];
-    for (file, arguments) in readers {
-        let path = run.join(file);
-        let good = fs::read_to_string(&path).unwrap();
-        let read = |content: &str| -> Assert {
-            fs::write(&path, content).unwrap();
-            closegate().args(*arguments).assert()
-        };
-        let version = |to: &str| {
-            good.replacen(
-                "\"schema_version\": 2",
-                &format!("\"schema_version\": {to}"),
-                1,
-            )
-        };
-        for unknown in ["1", "3", "0", "99", "\"2\"", "2.5", "null"] {
-            assert_ne!(version(unknown), good);
-            fails(
-                read(&version(unknown)),
-                2,
-                &[file, "schema_version", "reads 1"],
-            );
-        }
-        fails(
-            read(&good.replacen("\"schema_version\": 2,", "", 1)),
-            2,
-            &[file],
-        );
-        for other in ["{}", "[]", "null", "{", ""] {
-            fails(read(other), 2, &[file]);
-        }
-        fs::write(&path, good).unwrap();
-    }
-    // What a document of the right version holds is checked as well.
-    let audit_json = run.join("audit.json");
-    fs::write(&audit_json, r#"{"schema_version": 2, "connections": [], "findings": [], "rules": [5], "revocations": []}"#).unwrap();
-    fails(
-        closegate().args(["diff", &run_text, &run_text]).assert(),
-        2,
-        &["audit.json", "missing field"],
-    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn excluded_connections() {
 }
 
 #[test]
-fn rejected_by_port() {
+fn rejected_by_port_of_a_run() {
     let rows = run("rejected-by-port.sql");
     let total: u64 = rows
         .iter()

@@ -1,4 +1,4 @@
-//! Is the window long enough?
+//! Whether the evidence is enough to lock a group.
 
 use std::fmt::Write as _;
 
@@ -77,7 +77,7 @@ fn the_hold_out_finds_what_came_late() {
         audit.proof.readiness[0]
             .wait_for()
             .iter()
-            .any(|reason| reason.contains("no surprises"))
+            .any(|reason| reason.contains("nothing new in the last fifth"))
     );
 }
 

@@ -4,7 +4,7 @@ use closegate::audit::Audit;
 use closegate::inventory::{Direction, Gates, Target, Way};
 use closegate::replay::{self, RulesAfter};
 use closegate::resolve::Confidence;
-use closegate::suggest::{KeptBecause, Reason, Status};
+use closegate::suggest::{KeptOpenBecause, Reason, Status};
 use std::fmt::Write as _;
 
 use crate::common::audit_text;
@@ -162,7 +162,7 @@ fn a_connection_between_groups_is_a_mutual_pair() {
         1,
         "only the group with interfaces in the logs"
     );
-    assert_eq!(audit.rules.kept_open[0].because, KeptBecause::Unseen);
+    assert_eq!(audit.rules.kept_open[0].because, KeptOpenBecause::Unseen);
 }
 
 /// `base` is on everything; the pair is written for the group that the client

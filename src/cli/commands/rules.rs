@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::OutFile;
 use crate::cli::past_run;
 use crate::documents::ChangeDocument;
-use crate::emit::{Asked, Format, Holdings};
+use crate::emit::{RuleFormat, RuleFormatOptions, TerraformState};
 
 pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
     let RulesArgs {
@@ -20,34 +20,34 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
         ids,
         terraform_state,
     } = args;
-    let format = Format::named(&emit).expect("clap knows the names");
+    let format = RuleFormat::named(&emit).expect("clap knows the names");
     if terraform_state.is_some() && format.name != "terraform" {
         return Err(Failure::usage(anyhow!(
             "--terraform-state goes with --emit terraform; {emit} has no styles"
         )));
     }
     let out = OutFile::prepare(out.as_deref())?;
-    let holdings = terraform_state.as_deref().map(holdings).transpose()?;
-    let asked = Asked {
+    let state = terraform_state.as_deref().map(state).transpose()?;
+    let options = RuleFormatOptions {
         ids: ids.into(),
-        holdings: holdings.unwrap_or_default(),
+        state: state.unwrap_or_default(),
     };
     let change: ChangeDocument = past_run::file(&run, "rules/rules.json")?;
     let text = format
-        .write(&change, &asked)
+        .write(&change, &options)
         .map_err(|error| Failure::Output(error.into()))?;
     out.write(text)
 }
 
-fn holdings(state: &Path) -> Result<Holdings, Failure> {
+fn state(state: &Path) -> Result<TerraformState, Failure> {
     let read = || {
-        let holdings = Holdings::parse(&fs::read(state)?)?;
-        if holdings.is_empty() {
+        let state = TerraformState::parse(&fs::read(state)?)?;
+        if state.is_empty() {
             return Err(anyhow!(
                 "it holds no security group; name the state of the estate that does"
             ));
         }
-        Ok(holdings)
+        Ok(state)
     };
     read()
         .with_context(|| format!("--terraform-state `{}`", state.display()))

@@ -30,7 +30,7 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// The findings as a table.
-pub fn csv(report: &ReportDocument) -> Result<String, crate::emit::FormatError> {
+pub fn csv(report: &ReportDocument) -> Result<String, crate::emit::RuleFormatError> {
     let mut table = ::csv::Writer::from_writer(Vec::new());
     table.write_record(COLUMNS)?;
     for f in &report.findings {

@@ -5,31 +5,34 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::names::{Names, unique};
+use super::names::{ResourceNames, unique};
 use super::terraform::Refs;
-use super::{Asked, FormatError, Ids};
+use super::{Ids, RuleFormatError, RuleFormatOptions};
 use crate::documents::{ChangeDocument, Direction, RuleRow, TargetRow};
 use crate::net::{aws_description, json, visible};
 
 /// How many resources a template may have (cloudformation-limits.html).
 const RESOURCES: usize = 500;
 
-pub(super) fn json(change: &ChangeDocument, asked: &Asked) -> String {
-    json::pretty(&template(change, asked))
+pub(super) fn json(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
+    json::pretty(&template(change, options))
 }
 
-pub(super) fn yaml(change: &ChangeDocument, asked: &Asked) -> Result<String, FormatError> {
-    Ok(serde_saphyr::to_string(&template(change, asked))?)
+pub(super) fn yaml(
+    change: &ChangeDocument,
+    options: &RuleFormatOptions,
+) -> Result<String, RuleFormatError> {
+    Ok(serde_saphyr::to_string(&template(change, options))?)
 }
 
-fn template(change: &ChangeDocument, asked: &Asked) -> Value {
+fn template(change: &ChangeDocument, options: &RuleFormatOptions) -> Value {
     // There is no data source: whatever is not literal is a parameter.
-    let ids = if asked.ids == Ids::Literal {
+    let ids = if options.ids == Ids::Literal {
         Ids::Literal
     } else {
         Ids::Var
     };
-    let names = Names::alone(change);
+    let names = ResourceNames::alone(change);
     let refs = Refs::new(change, ids, names.rules());
     let logical = names
         .others

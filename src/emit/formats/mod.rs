@@ -14,7 +14,7 @@ mod terraform_json;
 pub use hcl::group_lines;
 pub(super) use plan_md::render as plan;
 pub(super) use shell::{apply, rollback};
-pub use state::{Holdings, StateError};
+pub use state::{StateError, TerraformState};
 pub(super) use table::inert;
 pub(super) use terraform::{mutual, other};
 
@@ -33,73 +33,73 @@ pub enum Ids {
     Data,
 }
 
-/// What a format may be asked for.
+/// What a format may be options for.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub struct RuleFormatOptions {
     /// How groups and lists are named; only Terraform and `CloudFormation` can do anything but literally.
     pub ids: Ids,
     /// What Terraform holds already, from its state.
-    pub holdings: Holdings,
+    pub state: TerraformState,
 }
 
 /// A format: its name, what it is, and what writes it.
 #[derive(Debug)]
-pub struct Format {
+pub struct RuleFormat {
     /// As `--emit` has it.
     pub name: &'static str,
     /// For people.
     pub meaning: &'static str,
-    write: fn(&ChangeDocument, &Asked) -> Result<String, FormatError>,
+    write: fn(&ChangeDocument, &RuleFormatOptions) -> Result<String, RuleFormatError>,
 }
 
 /// Every format.
-pub const FORMATS: &[Format] = &[
-    Format {
+pub const FORMATS: &[RuleFormat] = &[
+    RuleFormat {
         name: "terraform-module",
         meaning: "Terraform: the module skwashd/mutual-security-groups/aws 2.x, and native resources for the rest",
-        write: |change, asked| Ok(terraform::module(change, asked)),
+        write: |change, options| Ok(terraform::module(change, options)),
     },
-    Format {
+    RuleFormat {
         name: "terraform-module-v1",
         meaning: "Terraform before 1.3: the module's 1.0, and aws_security_group_rule for the rest",
-        write: |change, asked| Ok(module_v1::render(change, asked)),
+        write: |change, options| Ok(module_v1::render(change, options)),
     },
-    Format {
+    RuleFormat {
         name: "terraform",
         meaning: "Terraform: aws_vpc_security_group_egress_rule and aws_vpc_security_group_ingress_rule",
-        write: |change, asked| Ok(terraform::standalone(change, asked)),
+        write: |change, options| Ok(terraform::standalone(change, options)),
     },
-    Format {
+    RuleFormat {
         name: "terraform-json",
         meaning: "the same in Terraform's JSON syntax",
-        write: |change, asked| Ok(terraform_json::render(change, asked)),
+        write: |change, options| Ok(terraform_json::render(change, options)),
     },
-    Format {
+    RuleFormat {
         name: "cloudformation",
         meaning: "CloudFormation template in YAML",
         write: cloudformation::yaml,
     },
-    Format {
+    RuleFormat {
         name: "cloudformation-json",
         meaning: "CloudFormation template in JSON",
-        write: |change, asked| Ok(cloudformation::json(change, asked)),
+        write: |change, options| Ok(cloudformation::json(change, options)),
     },
-    Format {
+    RuleFormat {
         name: "aws-cli",
         meaning: "a bash script with stages add, revoke and tighten",
         write: |change, _| Ok(apply(change)),
     },
-    Format {
+    RuleFormat {
         name: "aws-cli-rollback",
         meaning: "the bash script that undoes it",
         write: |change, _| Ok(rollback(change)),
     },
-    Format {
+    RuleFormat {
         name: "csv",
         meaning: "a table of every rule to add, keep and revoke",
         write: |change, _| table::csv(change),
     },
-    Format {
+    RuleFormat {
         name: "json",
         meaning: "rules.json",
         write: |change, _| Ok(json::pretty(change)),
@@ -108,7 +108,7 @@ pub const FORMATS: &[Format] = &[
 
 /// Why a change can't be written in a format.
 #[derive(Debug, thiserror::Error)]
-pub enum FormatError {
+pub enum RuleFormatError {
     /// Not in YAML.
     #[error(
         "the template can't be written as YAML: {0}; take cloudformation-json, and please report this"
@@ -122,14 +122,18 @@ pub enum FormatError {
     Text(#[from] std::string::FromUtf8Error),
 }
 
-impl Format {
+impl RuleFormat {
     /// The format of a name.
     pub fn named(name: &str) -> Option<&'static Self> {
         FORMATS.iter().find(|format| format.name == name)
     }
 
     /// Writes a change.
-    pub fn write(&self, change: &ChangeDocument, asked: &Asked) -> Result<String, FormatError> {
-        (self.write)(change, asked)
+    pub fn write(
+        &self,
+        change: &ChangeDocument,
+        options: &RuleFormatOptions,
+    ) -> Result<String, RuleFormatError> {
+        (self.write)(change, options)
     }
 }

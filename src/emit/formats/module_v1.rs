@@ -4,15 +4,15 @@
 use hcl_edit::expr::{Array, Expression};
 use hcl_edit::structure::Block;
 
-use super::Asked;
+use super::RuleFormatOptions;
 use super::hcl::{self, Lines, line};
-use super::names::Names;
+use super::names::ResourceNames;
 use super::terraform::{Refs, heading};
 use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
 
-pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
-    let names = Names::new(change, fits);
-    let refs = Refs::new(change, asked.ids, names.rules());
+pub(super) fn render(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
+    let names = ResourceNames::new(change, fits);
+    let refs = Refs::new(change, options.ids, names.rules());
     let mut blocks = refs.blocks();
     if !names.pairs.is_empty() {
         blocks.push(module(&names, &refs));
@@ -37,7 +37,7 @@ fn fits(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
             .is_none()
 }
 
-fn module(names: &Names<'_>, refs: &Refs<'_>) -> Block {
+fn module(names: &ResourceNames<'_>, refs: &Refs<'_>) -> Block {
     let entries = names.pairs.iter().map(|(key, (egress, ingress))| {
         let port = |port: Option<u16>| port.map_or_else(String::new, |port| port.to_string());
         let mut entry = vec![

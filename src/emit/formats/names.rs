@@ -6,14 +6,14 @@ use crate::documents::{ChangeDocument, Direction, PermissionRow, RuleRow, Status
 use crate::net::{HashMap, HashSet, identifier};
 
 /// Which rules go into the module, which stand alone, and what they are called.
-pub(super) struct Names<'a> {
+pub(super) struct ResourceNames<'a> {
     /// Key of the module's map → egress and ingress rule.
     pub(super) pairs: BTreeMap<String, (&'a RuleRow, &'a RuleRow)>,
     /// Resource name → rule.
     pub(super) others: BTreeMap<String, &'a RuleRow>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> ResourceNames<'a> {
     /// Pairs that a module can say, and the rest.
     pub(super) fn new(
         change: &'a ChangeDocument,

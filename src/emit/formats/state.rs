@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::hcl::{self, Lines, line};
-use super::names::Names;
+use super::names::ResourceNames;
 use super::terraform::{Refs, resource};
 use super::{Ids, module_v1};
 use crate::documents::{ChangeDocument, GroupRow, PermissionRow, RevocationRow, Status, TargetRow};
@@ -17,7 +17,7 @@ use crate::net::visible;
 
 /// What a state says of security groups.
 #[derive(Clone, Debug, Default)]
-pub struct Holdings {
+pub struct TerraformState {
     /// By group.
     groups: BTreeMap<String, Held>,
     /// Address of the resource that holds a rule, by the rule's id.
@@ -93,7 +93,7 @@ enum Style {
     Older,
 }
 
-impl Holdings {
+impl TerraformState {
     /// Reads a `terraform.tfstate`, or `terraform show -json` of a state or a plan.
     pub fn parse(json: &[u8]) -> Result<Self, StateError> {
         let document: Value = serde_json::from_slice(json)?;
@@ -107,11 +107,11 @@ impl Holdings {
         } else {
             return Err(StateError::Shape);
         };
-        let mut holdings = Self::default();
+        let mut state = Self::default();
         for instance in instances {
-            holdings.take(instance);
+            state.take(instance);
         }
-        Ok(holdings)
+        Ok(state)
     }
 
     /// Whether nothing is known of any group.
@@ -194,7 +194,7 @@ impl Holdings {
 
     /// The change in the style of each group.
     pub(super) fn patch(&self, change: &ChangeDocument) -> String {
-        let names = Names::alone(change);
+        let names = ResourceNames::alone(change);
         let refs = Refs::new(change, Ids::Literal, std::iter::empty());
         let mut blocks: Vec<Block> = Vec::new();
         for (name, rule) in &names.others {

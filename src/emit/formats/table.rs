@@ -1,6 +1,6 @@
 //! A table of the change, for a spreadsheet.
 
-use super::FormatError;
+use super::RuleFormatError;
 use crate::documents::{ChangeDocument, PermissionRow};
 use crate::net::visible;
 
@@ -23,7 +23,7 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// Every rule to add, keep and revoke.
-pub(super) fn csv(change: &ChangeDocument) -> Result<String, FormatError> {
+pub(super) fn csv(change: &ChangeDocument) -> Result<String, RuleFormatError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     table.write_record(COLUMNS)?;
     for rule in &change.rules {

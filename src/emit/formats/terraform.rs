@@ -13,8 +13,8 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
 use super::hcl::{self, Lines, line};
-use super::names::{Names, fits_module, unique};
-use super::{Asked, Ids};
+use super::names::{ResourceNames, fits_module, unique};
+use super::{Ids, RuleFormatOptions};
 use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
 use crate::net::{identifier, visible};
 
@@ -212,7 +212,7 @@ fn referenced(change: &ChangeDocument, from: &str, id: &str) -> String {
 
 /// `rules/mutual.tf`.
 pub(in crate::emit) fn mutual(change: &ChangeDocument) -> String {
-    let names = Names::new(change, fits_module);
+    let names = ResourceNames::new(change, fits_module);
     if names.pairs.is_empty() {
         return hcl::file("closegate: no mutual pair has to be added.", Vec::new());
     }
@@ -225,7 +225,7 @@ pub(in crate::emit) fn mutual(change: &ChangeDocument) -> String {
 
 /// `rules/other.tf`.
 pub(in crate::emit) fn other(change: &ChangeDocument) -> String {
-    let names = Names::new(change, fits_module);
+    let names = ResourceNames::new(change, fits_module);
     if names.others.is_empty() {
         return hcl::file(
             "closegate: no rule besides the mutual pairs has to be added.",
@@ -239,9 +239,9 @@ pub(in crate::emit) fn other(change: &ChangeDocument) -> String {
 }
 
 /// Both in one file.
-pub(super) fn module(change: &ChangeDocument, asked: &Asked) -> String {
-    let names = Names::new(change, fits_module);
-    let refs = Refs::new(change, asked.ids, names.rules());
+pub(super) fn module(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
+    let names = ResourceNames::new(change, fits_module);
+    let refs = Refs::new(change, options.ids, names.rules());
     let mut blocks = refs.blocks();
     if !names.pairs.is_empty() {
         blocks.extend(pairs(&names, &refs));
@@ -257,15 +257,15 @@ pub(super) fn module(change: &ChangeDocument, asked: &Asked) -> String {
 }
 
 /// Native resources only.
-pub(super) fn standalone(change: &ChangeDocument, asked: &Asked) -> String {
-    if asked.holdings.is_empty() {
-        return natives(change, asked.ids);
+pub(super) fn standalone(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
+    if options.state.is_empty() {
+        return natives(change, options.ids);
     }
-    asked.holdings.patch(change)
+    options.state.patch(change)
 }
 
 fn natives(change: &ChangeDocument, ids: Ids) -> String {
-    let names = Names::alone(change);
+    let names = ResourceNames::alone(change);
     let refs = Refs::new(change, ids, names.rules());
     let mut blocks = refs.blocks();
     blocks.extend(resources(&names, &refs));
@@ -290,7 +290,7 @@ pub(super) fn heading(what: &str, change: &ChangeDocument) -> String {
 }
 
 /// The module's block, and imports of halves that stand.
-fn pairs(names: &Names<'_>, refs: &Refs<'_>) -> Vec<Block> {
+fn pairs(names: &ResourceNames<'_>, refs: &Refs<'_>) -> Vec<Block> {
     let entries = names.pairs.iter().map(|(key, (egress, ingress))| {
         // ICMP: every type and code, since flow logs record neither.
         let (from, to) = egress.permission.api_ports().unwrap_or((-1, -1));
@@ -341,7 +341,7 @@ fn import(key: &str, rule: &RuleRow) -> Option<Block> {
     Some(hcl::block("import", &[], vec![lines]))
 }
 
-fn resources(names: &Names<'_>, refs: &Refs<'_>) -> Vec<Block> {
+fn resources(names: &ResourceNames<'_>, refs: &Refs<'_>) -> Vec<Block> {
     let others = names.others.iter();
     others
         .map(|(name, rule)| resource(name, rule, refs))

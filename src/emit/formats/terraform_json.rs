@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Asked;
-use super::names::Names;
+use super::RuleFormatOptions;
+use super::names::ResourceNames;
 use super::terraform::{Argument, Name, Refs, kind, values};
 use crate::documents::ChangeDocument;
 use crate::net::json;
 
 /// One document.
-pub(super) fn render(change: &ChangeDocument, asked: &Asked) -> String {
-    let names = Names::alone(change);
-    let refs = Refs::new(change, asked.ids, names.rules());
+pub(super) fn render(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
+    let names = ResourceNames::alone(change);
+    let refs = Refs::new(change, options.ids, names.rules());
     let mut document =
         json!({"//": "closegate: one resource per rule. Apply this before revoking anything."});
     for declared in refs.declared() {

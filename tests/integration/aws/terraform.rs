@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use closegate::inventory::Inventory;
 use hcl_edit::structure::Body;
@@ -12,12 +11,8 @@ use serde_json::Value;
 
 use super::apply::{Estate, rules};
 use crate::common;
-use crate::emit::terraform::{provider_mirror, terraform, validate};
-
-fn ready() -> Option<String> {
-    let installed = Command::new("terraform").arg("version").output().is_ok();
-    provider_mirror().filter(|_| installed)
-}
+use crate::emit::terraform::{terraform, validate};
+use crate::peers::terraform_with_provider;
 
 /// The provider, for the emulator.
 fn provider(estate: &Estate) -> String {
@@ -54,7 +49,9 @@ fn without_descriptions(rules: Vec<String>) -> Vec<String> {
 /// The module and the native resources: applied, nothing lost when the open rules go, and back.
 #[test]
 fn the_module_is_applied_and_undone() {
-    let Some(mirror) = ready() else { return };
+    let Some(mirror) = terraform_with_provider() else {
+        return;
+    };
     let estate = Estate::new();
     let before = estate.collect("before");
     let log = estate.log(&before);
@@ -204,7 +201,9 @@ fn flows(inventory: &Path) -> String {
 /// The state says which resource holds each open rule and in which style: what is printed is put in, planned, applied, and planned again.
 #[test]
 fn an_estate_of_three_styles_is_changed_in_its_own() {
-    let Some(mirror) = ready() else { return };
+    let Some(mirror) = terraform_with_provider() else {
+        return;
+    };
     let estate = Estate::empty();
     let dir = estate.path("terraform");
     fs::create_dir(&dir).unwrap();

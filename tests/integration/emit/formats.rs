@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use closegate::documents::ChangeDocument;
-use closegate::emit::{Asked, FORMATS, Format, Ids};
+use closegate::emit::{FORMATS, Ids, RuleFormat, RuleFormatOptions};
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 use proptest::prelude::*;
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{HOSTILE, audit, hostile_audit, json, text};
 use crate::common::root;
+use crate::peers::has;
 
 /// Direction, group, protocol, ports and target.
 type Said = BTreeSet<String>;
@@ -291,7 +292,7 @@ fn of_script(text: &str, stage: &str) -> Said {
 }
 
 /// What a format's text says has to be added.
-fn said(format: &Format, text: &str) -> Said {
+fn said(format: &RuleFormat, text: &str) -> Said {
     match format.name {
         "terraform-module" | "terraform-module-v1" | "terraform" => of_hcl(text),
         "terraform-json" => of_terraform_json(text),
@@ -315,7 +316,9 @@ fn every_format_says_the_same_rules() {
     for audit in [audit(), hostile_audit()] {
         let change = json(&audit, "rules/rules.json");
         for format in FORMATS {
-            let text = format.write(&read(&change), &Asked::default()).unwrap();
+            let text = format
+                .write(&read(&change), &RuleFormatOptions::default())
+                .unwrap();
             assert_eq!(said(format, &text), meant(&change), "{}", format.name);
         }
     }
@@ -356,8 +359,10 @@ fn renamed(names: &[String]) -> Value {
 
 fn says_the_same(name: &str, names: &[String]) -> Result<(), TestCaseError> {
     let change = renamed(names);
-    let format = Format::named(name).unwrap();
-    let text = format.write(&read(&change), &Asked::default()).unwrap();
+    let format = RuleFormat::named(name).unwrap();
+    let text = format
+        .write(&read(&change), &RuleFormatOptions::default())
+        .unwrap();
     prop_assert_eq!(said(format, &text), meant(&change));
     Ok(())
 }
@@ -398,8 +403,8 @@ proptest! {
             .filter(|rule| rule["status"] == "add")
             .map(|rule| rule["wording"].as_str().unwrap())
             .collect();
-        let format = Format::named("terraform").unwrap();
-        let written = format.write(&read(&change), &Asked::default()).unwrap();
+        let format = RuleFormat::named("terraform").unwrap();
+        let written = format.write(&read(&change), &RuleFormatOptions::default()).unwrap();
         let body: Body = written.parse().unwrap();
         let said: Vec<String> = body
             .get_blocks("resource")
@@ -417,9 +422,9 @@ fn ids_by_variable_or_data_source() {
         (Ids::Var, "var.sg_web"),
         (Ids::Data, "data.aws_security_group.sg_web.id"),
     ] {
-        let asked = Asked {
+        let options = RuleFormatOptions {
             ids,
-            ..Asked::default()
+            ..RuleFormatOptions::default()
         };
         for name in [
             "terraform-module",
@@ -427,7 +432,10 @@ fn ids_by_variable_or_data_source() {
             "terraform",
             "terraform-json",
         ] {
-            let text = Format::named(name).unwrap().write(&change, &asked).unwrap();
+            let text = RuleFormat::named(name)
+                .unwrap()
+                .write(&change, &options)
+                .unwrap();
             assert!(text.contains(wanted), "{name}");
             let literal = |line: &&str| {
                 ["\"sg-", "\"pl-", "\"vpc-", "\"sgr-"]
@@ -436,9 +444,9 @@ fn ids_by_variable_or_data_source() {
             };
             assert_eq!(text.lines().find(literal), None, "{name}");
         }
-        let template = Format::named("cloudformation-json")
+        let template = RuleFormat::named("cloudformation-json")
             .unwrap()
-            .write(&change, &asked)
+            .write(&change, &options)
             .unwrap();
         let template: Value = serde_json::from_str(&template).unwrap();
         assert_eq!(
@@ -459,7 +467,9 @@ fn ids_by_variable_or_data_source() {
 fn names_never_collide() {
     let change = renamed(&["web".to_owned()]);
     for format in FORMATS {
-        let text = format.write(&read(&change), &Asked::default()).unwrap();
+        let text = format
+            .write(&read(&change), &RuleFormatOptions::default())
+            .unwrap();
         assert_eq!(said(format, &text), meant(&change), "{}", format.name);
     }
 }
@@ -472,14 +482,17 @@ fn cfn_lint_takes_the_templates() {
         let change = read(&json(audit, "rules/rules.json"));
         for (name, end) in [("cloudformation", "yaml"), ("cloudformation-json", "json")] {
             for ids in [Ids::Literal, Ids::Var] {
-                let asked = Asked {
+                let options = RuleFormatOptions {
                     ids,
-                    ..Asked::default()
+                    ..RuleFormatOptions::default()
                 };
                 let path = dir.path().join(format!("{number}-{ids:?}.{end}"));
                 std::fs::write(
                     &path,
-                    Format::named(name).unwrap().write(&change, &asked).unwrap(),
+                    RuleFormat::named(name)
+                        .unwrap()
+                        .write(&change, &options)
+                        .unwrap(),
                 )
                 .unwrap();
             }
@@ -510,11 +523,7 @@ fn cfn_lint_takes_the_templates() {
 /// Where `ShellCheck` is missing, `make test` says so in its summary.
 #[test]
 fn shellcheck_takes_the_scripts() {
-    if Command::new("shellcheck")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
+    if !has("shellcheck") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

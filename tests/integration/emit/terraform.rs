@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 use closegate::audit::Audit;
-use closegate::emit::{Asked, Format, Ids};
+use closegate::emit::{Ids, RuleFormat, RuleFormatOptions};
 use closegate::inventory::{Direction, Target};
 use closegate::suggest::Status;
 use hcl_edit::expr::{Expression, ObjectKey};
 use hcl_edit::structure::Body;
 
 use super::{audit, hostile_audit, text};
+use crate::peers::{has, terraform_with_provider};
 
 fn string(value: &Expression) -> String {
     value.as_str().unwrap().to_owned()
@@ -173,7 +174,7 @@ fn standing_halves_are_imported() {
 /// says so in its summary.
 #[test]
 fn terraform_takes_the_files() {
-    if Command::new("terraform").arg("version").output().is_err() {
+    if !has("terraform") {
         return;
     }
     for audit in [audit(), hostile_audit()] {
@@ -186,7 +187,7 @@ fn terraform_takes_the_files() {
             .unwrap();
         }
         terraform(dir.path(), &["fmt", "-check", "-diff"]);
-        if let Some(mirror) = provider_mirror() {
+        if let Some(mirror) = terraform_with_provider() {
             validate(dir.path(), &mirror);
         }
     }
@@ -196,19 +197,22 @@ fn terraform_takes_the_files() {
 /// Terraform runs, against the real provider.
 #[test]
 fn terraform_takes_every_format_of_it() {
-    if Command::new("terraform").arg("version").output().is_err() {
+    if !has("terraform") {
         return;
     }
     for (number, audit) in [audit(), hostile_audit()].iter().enumerate() {
         let change = super::json(audit, "rules/rules.json");
         for ids in [Ids::Literal, Ids::Var, Ids::Data] {
-            let asked = Asked {
+            let options = RuleFormatOptions {
                 ids,
-                ..Asked::default()
+                ..RuleFormatOptions::default()
             };
             let write = |name: &str| {
                 let change = serde_json::from_value(change.clone()).unwrap();
-                Format::named(name).unwrap().write(&change, &asked).unwrap()
+                RuleFormat::named(name)
+                    .unwrap()
+                    .write(&change, &options)
+                    .unwrap()
             };
             let dir = tempfile::tempdir().unwrap();
             for name in ["terraform-module", "terraform-module-v1", "terraform"] {
@@ -216,7 +220,8 @@ fn terraform_takes_every_format_of_it() {
             }
             terraform(dir.path(), &["fmt", "-check", "-diff"]);
             // One of each kind is enough: each takes ten seconds.
-            let Some(mirror) = provider_mirror().filter(|_| (number == 1) == (ids == Ids::Data))
+            let Some(mirror) =
+                terraform_with_provider().filter(|_| (number == 1) == (ids == Ids::Data))
             else {
                 continue;
             };
@@ -238,8 +243,7 @@ fn terraform_takes_every_format_of_it() {
 /// of a group goes, and `verify` says what that would break.
 #[test]
 fn verify_reads_a_plan_of_terraform() {
-    let installed = Command::new("terraform").arg("version").output().is_ok();
-    let Some(mirror) = provider_mirror().filter(|_| installed) else {
+    let Some(mirror) = terraform_with_provider() else {
         return;
     };
     let audit = audit();
@@ -301,14 +305,6 @@ fn verify_reads_a_plan_of_terraform() {
 
 /// The folder above `registry.terraform.io`, if the machine has a local mirror of
 /// the provider.
-pub(crate) fn provider_mirror() -> Option<String> {
-    std::env::split_paths(
-        "/opt/tf-plugins:/usr/share/terraform/plugins:/usr/local/share/terraform/plugins",
-    )
-    .find(|dir| dir.join("registry.terraform.io/hashicorp/aws").is_dir())
-    .map(|dir| dir.display().to_string())
-}
-
 pub(crate) fn validate(dir: &Path, mirror: &str) {
     let module = dir.join("module");
     std::fs::create_dir(&module).unwrap();

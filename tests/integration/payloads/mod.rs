@@ -9,7 +9,6 @@ mod readers;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -150,17 +149,6 @@ fn put_back(text: &str) -> String {
         }
     }
     out + rest
-}
-
-/// A peer that this machine lacks: that fails under CI, and is said elsewhere.
-fn not_run(peer: &str) {
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "{peer} is missing: run `make peers`, or install it"
-    );
-    // Not by a macro, whose output a passing test keeps to itself.
-    let line = format!("NOT RUN: {peer} is not on this machine\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// The id of the group that has a payload for its name.

@@ -8,9 +8,10 @@ use std::process::Command;
 use base64::Engine as _;
 use serde_json::Value;
 
-use super::{PAYLOADS, clean, estate, not_run, put_back};
+use super::{PAYLOADS, clean, estate, put_back};
 use crate::common::root;
 use crate::emit::shell::{option, run};
+use crate::peers::{has, node_package};
 
 /// What `tests/peers/read_texts.py` reads in a file.
 pub(super) fn read(form: &str, bytes: &[u8]) -> Vec<String> {
@@ -224,9 +225,8 @@ fn graphs_are_read_with_every_name() {
 #[test]
 fn markdown_stays_what_the_template_made_it() {
     let peers = root().join("target/peers");
-    let node = Command::new("node").arg("--version").output().is_ok();
-    if !node || !peers.join("browser/node_modules/marked").is_dir() {
-        return not_run("marked, by Node");
+    if !node_package("marked") {
+        return;
     }
     let estate = estate();
     for (file, names) in [("report.md", 2), ("rules/plan.md", 1)] {
@@ -310,8 +310,8 @@ fn as_locals(file: &str, prefix: &str) -> (String, Vec<String>) {
 /// Terraform evaluates every text of both syntaxes to what was meant. It composes letters (NFC), so none here is in parts.
 #[test]
 fn terraform_reads_every_literal_back() {
-    if Command::new("terraform").arg("version").output().is_err() {
-        return not_run("terraform");
+    if !has("terraform") {
+        return;
     }
     let estate = estate();
     let dir = tempfile::tempdir().unwrap();

@@ -160,14 +160,20 @@ pub(super) struct Decided {
     pub(super) ranges: Option<PathBuf>,
 }
 
-/// Resolves the configuration that was named, else the one in this directory, else none; `tables` and `maxmind` are
+/// Resolves the configuration that was named, else the one in this directory (and says so), else none; `tables` and `maxmind` are
 /// the command line's. What this refuses, every command with a configuration refuses.
 pub(super) fn decide(
     named: Option<PathBuf>,
     tables: Option<PathBuf>,
     maxmind: &[PathBuf],
 ) -> Result<Decided, Failure> {
-    let mut config = config(named)?;
+    let unnamed = named.is_none();
+    let found = named.or_else(|| {
+        let path = PathBuf::from(config::FILE);
+        path.is_file().then_some(path)
+    });
+    let notice = unnamed && found.is_some();
+    let mut config = found.as_deref().map_or_else(|| Ok(Config::default()), config)?;
     let Tables { dir, maxmind: own } = &config.tables;
     let mut owners = Owners::default();
     add_owners(&mut owners, own, "tables.maxmind")?;
@@ -181,21 +187,21 @@ pub(super) fn decide(
     config.policy.owners = owners;
     let tables = tables.unwrap_or_default();
     config.policy.resolvers = tables.resolvers;
+    if notice {
+        progress::say(&format!(
+            "Using {}; --config FILE chooses another",
+            config::FILE
+        ));
+    }
     Ok(Decided {
         config,
         ranges: tables.ranges.map(|(file, _)| file),
     })
 }
 
-fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
-    let here = || {
-        let path = PathBuf::from(config::FILE);
-        path.is_file().then_some(path)
-    };
-    let Some(path) = named.or_else(here) else {
-        return Ok(Config::default());
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+/// A configuration file, checked.
+fn config(path: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
         let advice = if error.kind() == std::io::ErrorKind::InvalidData {
             "is not UTF-8; save it as UTF-8"
         } else {
@@ -204,7 +210,7 @@ fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
         let context = format!("configuration `{}` {advice}", path.display());
         Failure::usage(anyhow::Error::new(error).context(context))
     })?;
-    Config::parse(&text, &path).map_err(Failure::usage)
+    Config::parse(&text, path).map_err(Failure::usage)
 }
 
 /// `--blocklist NAME=FILE`, each.

@@ -329,6 +329,10 @@ pub(in crate::cli) struct VerifyArgs {
     #[arg(long, group = "against")]
     pub(in crate::cli) current: bool,
 
+    /// Configuration [default: closegate.toml in this directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
+
     /// Print JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,

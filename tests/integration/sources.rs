@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::cli::fails;
-use crate::common::{closegate, fixtures, sample};
+use crate::common::{closegate, fixtures, printed, sample};
 
 /// What AWS calls a flow log object.
 const OBJECT: &str =
@@ -152,7 +152,7 @@ fn a_date_is_its_midnight_in_utc() {
     let query = |since: &str| {
         let mut command = closegate();
         command.args(["query", "connections", "--engine", "athena", "--since", since]);
-        crate::common::printed(&mut command)
+        printed(&mut command)
     };
     assert_eq!(query("2026-11-03"), query("2026-11-03T00:00:00Z"));
     // Which hour is meant, and where, nobody can tell.
@@ -185,4 +185,29 @@ fn a_window_without_records_says_what_the_logs_cover() {
         .arg(fixtures().join("inventory"))
         .assert();
     fails(done, 3, &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"]);
+}
+
+/// A router without a clock writes 0, which is not the first of January 1970.
+#[test]
+fn a_time_of_zero_is_unknown_in_every_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = log().replace(" 1793577600 1793577659 ", " 0 0 ");
+    fs::write(dir.path().join("flows.log"), text).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = closegate();
+        command.current_dir(dir.path()).args(arguments);
+        printed(&mut command)
+    };
+    let inventory = fixtures().join("inventory").display().to_string();
+    let audit = ["audit", "--out", "run", "--flows", "flows.log"];
+    let summary = run(&[&audit[..], &["--inventory", &inventory]].concat());
+    assert!(!summary.contains("1970"), "{summary}");
+    for format in ["csv", "markdown", "html"] {
+        let text = run(&["report", "run", "--format", format]);
+        assert!(!text.contains("1970-01-01"), "{format}: {text}");
+    }
+    let plan = fs::read_to_string(dir.path().join("run/rules/plan.md")).unwrap();
+    assert!(!plan.contains("1970"), "{plan}");
+    let report = run(&["report", "run", "--format", "markdown"]);
+    assert!(report.contains("unknown to unknown"), "{report}");
 }

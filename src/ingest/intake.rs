@@ -39,6 +39,8 @@ pub struct Intake {
     pub samples: Vec<MalformedSample>,
     /// Start of the first and end of the last row, Unix seconds.
     pub window: Option<(u64, u64)>,
+    /// The same of the rows outside the window.
+    pub outside: Option<(u64, u64)>,
 }
 
 /// One source's part.
@@ -102,12 +104,13 @@ impl Intake {
     }
 
     /// Adds what was counted elsewhere over the same sources.
-    pub(super) const fn count(&mut self, other: &Self) {
+    pub(super) fn count(&mut self, other: &Self) {
         self.rows += other.rows;
         self.no_data += other.no_data;
         self.skip_data += other.skip_data;
         self.duplicates += other.duplicates;
         self.outside_window += other.outside_window;
+        self.outside = wider(self.outside, other.outside);
     }
 
     /// Adds the account of other sources.

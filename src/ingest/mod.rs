@@ -42,4 +42,6 @@ pub use intake::{Intake, MalformedSample, Settings, SourceIntake};
 pub use read::{read, read_until};
 pub use row::{BadLine, Interval, Line, PacketDirection, Row, parse_line};
 pub use sink::Sink;
-pub use source::{Remote, Source, find, flow_log_id, is_remote, slot};
+pub use source::{
+    ObjectCopy, Remote, Source, find, flow_log_id, is_remote, slot, without_copies,
+};

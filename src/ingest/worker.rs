@@ -324,6 +324,7 @@ impl<'a, S: Sink> Worker<'a, S> {
             || settings.until.is_some_and(|until| start >= until)
         {
             self.intake.outside_window += 1;
+            self.intake.outside = wider(self.intake.outside, Some((start, end)));
             return false;
         }
         tally.window = wider(tally.window, Some((start, end)));

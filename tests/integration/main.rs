@@ -30,6 +30,9 @@ mod outputs;
 // `--threads`, of every command that has it.
 mod threads;
 
+// Which sources the arguments name, and which time of them is read.
+mod sources;
+
 // What a team decides, and what is wrong with it.
 mod configuration;
 

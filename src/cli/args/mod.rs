@@ -118,11 +118,11 @@ pub(in crate::cli) struct InputArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::cli) log_format: Option<String>,
 
-    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
 
-    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,
 
@@ -333,6 +333,10 @@ pub(in crate::cli) struct VerifyArgs {
     /// Today's rules, as the inventory has them
     #[arg(long, group = "against")]
     pub(in crate::cli) current: bool,
+
+    /// Configuration [default: closegate.toml in this directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
 
     /// Print JSON
     #[arg(long)]
@@ -553,11 +557,11 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) inventory: Option<PathBuf>,
 
-    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
 
-    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,
 }

@@ -10,6 +10,7 @@ use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{self, Decided, Evidence, Input};
 use crate::cli::{past_run, progress, summary};
 use crate::config::Config;
+use crate::emit::day;
 use crate::findings::{Family, Finding, Severity};
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
@@ -138,6 +139,17 @@ fn tripping(audit: &Audit, limit: Severity, families: &[Family]) -> BTreeMap<&'s
 
 /// What was wrong with the sources, in one sentence.
 pub(super) fn nothing_read(intake: &Intake) -> Failure {
+    if let Some((first, last)) = intake.outside {
+        return Failure::NothingRead(format!(
+            "nothing in the window: --since and --until leave out {}; the logs cover {}{}",
+            plural(intake.outside_window, "record"),
+            span(first, last),
+            match intake.malformed {
+                0 => String::new(),
+                lines => format!(" (and {} can't be read)", plural(lines, "line")),
+            },
+        ));
+    }
     Failure::NothingRead(match intake.samples.first() {
         Some(sample) => format!(
             "nothing usable could be read from the flow sources: {}{}: {}{}",
@@ -149,10 +161,19 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
                 more => format!(" (and {} more)", plural(more - 1, "line")),
             },
         ),
-        None if intake.outside_window > 0 => format!(
-            "nothing usable could be read from the flow sources: {} outside --since and --until, and nothing else",
-            plural(intake.outside_window, "record")
-        ),
         None => "nothing usable could be read from the flow sources: they are empty; check that they are the files the flow log delivered".to_owned(),
     })
+}
+
+/// From one time to another in UTC: days, or times where both are of one day.
+fn span(first: u64, last: u64) -> String {
+    let (from, to) = (day(first), day(last));
+    if from != to {
+        return format!("{from} to {to}");
+    }
+    let clock = |seconds: u64| {
+        let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+        format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+    };
+    format!("{from}, {} to {} UTC", clock(first), clock(last))
 }

@@ -27,10 +27,11 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         input,
         rules,
         current,
+        config,
         json,
     } = args;
     debug_assert!(current != rules.is_some(), "clap takes exactly one");
-    let Decided { config, ranges } = settings::decide(None, None, &[])?;
+    let Decided { config, ranges } = settings::decide(config, None, &[])?;
     let Input {
         evidence,
         inventory,

@@ -94,6 +94,39 @@ fn a_flow_log_object_below_two_directories_is_read_once_and_named() {
     );
 }
 
+/// The next ingest finds the object elsewhere: it was moved, or is named by another path.
+#[test]
+fn a_store_does_not_read_a_copy_of_an_object_that_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in ["a", "b"] {
+        fs::create_dir(dir.path().join(place)).unwrap();
+        fs::write(dir.path().join(place).join(OBJECT), log()).unwrap();
+    }
+    let store = |arguments: &[&str]| {
+        let mut command = closegate();
+        command.current_dir(dir.path()).arg("ingest").args(arguments);
+        command
+    };
+    let inventory = fixtures().join("inventory").display().to_string();
+    let ingest = |into: &str, flows: &str| {
+        let inputs = ["--store", into, "--flows", flows, "--inventory", &inventory];
+        printed(&mut store(&inputs))
+    };
+    let first = ingest("store", "a");
+    assert!(first.contains("1 new file, 8 records"), "{first}");
+    let again = ingest("store", "b");
+    assert!(again.contains("0 new files, 0 records"), "{again}");
+    assert!(again.contains("1 file known before"), "{again}");
+    ingest("other", "b");
+    let merged = printed(&mut store(&["--store", "store", "--merge", "other"]));
+    assert!(merged.contains("0 new files; 1 file known before"), "{merged}");
+    // What changed is not a copy.
+    fs::write(dir.path().join("b").join(OBJECT), log() + "\n").unwrap();
+    let inputs = ["--store", "store", "--flows", "b", "--inventory", &inventory];
+    let refused = store(&inputs).assert();
+    fails(refused, 2, &[OBJECT, "has another size now"]);
+}
+
 /// A name that anybody may give says nothing about the content.
 #[test]
 fn files_of_equal_names_are_both_read() {
@@ -187,7 +220,7 @@ fn a_window_without_records_says_what_the_logs_cover() {
     fails(done, 3, &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"]);
 }
 
-/// A router without a clock writes 0, which is not the first of January 1970.
+/// No record is of 1970: a time of 0 is one that is missing.
 #[test]
 fn a_time_of_zero_is_unknown_in_every_format() {
     let dir = tempfile::tempdir().unwrap();

@@ -250,8 +250,7 @@ impl SourceEntry {
     /// Whether a source of this name, or a copy of this object, is what was read, as far as can be told without reading.
     pub(super) fn is(&self, source: &Source) -> bool {
         let same = |identity| identity == self.content;
-        self.size == source.size
-            && (self.name != source.name || source.identity().is_none_or(same))
+        self.size == source.size && (self.name != source.name || source.identity().is_none_or(same))
     }
 
     /// Whether it says the same of the same source, or of a copy of the object.

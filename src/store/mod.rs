@@ -151,9 +151,8 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
             .iter()
             .filter(|source| find(&source.name).is_some())
             .collect();
-        let differs = |source: &&&SourceEntry| {
-            find(&source.name).is_none_or(|known| !known.agrees(source))
-        };
+        let differs =
+            |source: &&&SourceEntry| find(&source.name).is_none_or(|known| !known.agrees(source));
         let conflict = shared.iter().find(differs).or_else(|| {
             let partly = !shared.is_empty() && shared.len() < theirs.sources.len();
             shared.first().filter(|_| partly)

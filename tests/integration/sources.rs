@@ -24,11 +24,7 @@ fn audit(dir: &Path, flows: &[&str]) -> (u64, u64, String) {
         serde_json::from_slice(&fs::read(dir.join("run/audit.json")).unwrap()).unwrap();
     let count = |name: &str| audit["input"][name].as_u64().unwrap();
     let error = String::from_utf8(done.get_output().stderr.clone()).unwrap();
-    (
-        count("records_read"),
-        count("records_duplicate"),
-        error,
-    )
+    (count("records_read"), count("records_duplicate"), error)
 }
 
 fn log() -> String {
@@ -82,7 +78,10 @@ fn a_flow_log_object_below_two_directories_is_read_once_and_named() {
         );
     }
     // A download that was cut off does not stand for the whole.
-    let half = log().lines().take(2).fold(String::new(), |text, line| text + line + "\n");
+    let half = log()
+        .lines()
+        .take(2)
+        .fold(String::new(), |text, line| text + line + "\n");
     write(&format!("a/{OBJECT}"), &half);
     write(&format!("c/{OBJECT}"), &log());
     let (again, _, error) = audit(dir.path(), &["a", "b", "c"]);
@@ -104,7 +103,10 @@ fn a_store_does_not_read_a_copy_of_an_object_that_it_has() {
     }
     let store = |arguments: &[&str]| {
         let mut command = closegate();
-        command.current_dir(dir.path()).arg("ingest").args(arguments);
+        command
+            .current_dir(dir.path())
+            .arg("ingest")
+            .args(arguments);
         command
     };
     let inventory = fixtures().join("inventory").display().to_string();
@@ -119,10 +121,20 @@ fn a_store_does_not_read_a_copy_of_an_object_that_it_has() {
     assert!(again.contains("1 file known before"), "{again}");
     ingest("other", "b");
     let merged = printed(&mut store(&["--store", "store", "--merge", "other"]));
-    assert!(merged.contains("0 new files; 1 file known before"), "{merged}");
+    assert!(
+        merged.contains("0 new files; 1 file known before"),
+        "{merged}"
+    );
     // What changed is not a copy.
     fs::write(dir.path().join("b").join(OBJECT), log() + "\n").unwrap();
-    let inputs = ["--store", "store", "--flows", "b", "--inventory", &inventory];
+    let inputs = [
+        "--store",
+        "store",
+        "--flows",
+        "b",
+        "--inventory",
+        &inventory,
+    ];
     let refused = store(&inputs).assert();
     fails(refused, 2, &[OBJECT, "has another size now"]);
 }
@@ -184,13 +196,24 @@ fn a_date_is_its_midnight_in_utc() {
     assert_ne!(printed(&["--since", "2026-11-03"]), times);
     let query = |since: &str| {
         let mut command = closegate();
-        command.args(["query", "connections", "--engine", "athena", "--since", since]);
+        command.args([
+            "query",
+            "connections",
+            "--engine",
+            "athena",
+            "--since",
+            since,
+        ]);
         printed(&mut command)
     };
     assert_eq!(query("2026-11-03"), query("2026-11-03T00:00:00Z"));
     // Which hour is meant, and where, nobody can tell.
     for wrong in ["2026-11-3", "2026-13-01", "2026-11-03T10:00", "20261103"] {
-        fails(bounded("audit", &["--since", wrong]), 2, &[wrong, "2026-11-01"]);
+        fails(
+            bounded("audit", &["--since", wrong]),
+            2,
+            &[wrong, "2026-11-01"],
+        );
     }
 }
 
@@ -217,7 +240,11 @@ fn a_window_without_records_says_what_the_logs_cover() {
         .args(["--since", "2030-01-01", "--inventory"])
         .arg(fixtures().join("inventory"))
         .assert();
-    fails(done, 3, &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"]);
+    fails(
+        done,
+        3,
+        &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"],
+    );
 }
 
 /// No record is of 1970: a time of 0 is one that is missing.

@@ -12,7 +12,7 @@ use super::exit::Failure;
 use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
-use crate::ingest::{self, ObjectCopy, Format, Source};
+use crate::ingest::{self, Format, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
 use crate::net::{plural, visible};
 
@@ -173,7 +173,9 @@ pub(super) fn decide(
         path.is_file().then_some(path)
     });
     let notice = unnamed && found.is_some();
-    let mut config = found.as_deref().map_or_else(|| Ok(Config::default()), config)?;
+    let mut config = found
+        .as_deref()
+        .map_or_else(|| Ok(Config::default()), config)?;
     let Tables { dir, maxmind: own } = &config.tables;
     let mut owners = Owners::default();
     add_owners(&mut owners, own, "tables.maxmind")?;
@@ -370,7 +372,10 @@ fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
 /// A date's midnight in UTC.
 fn date(text: &str) -> Option<Timestamp> {
     // A time without an offset would be read as a date as well.
-    let date: Date = text.parse().ok().filter(|_| text.len() == "2026-11-01".len())?;
+    let date: Date = text
+        .parse()
+        .ok()
+        .filter(|_| text.len() == "2026-11-01".len())?;
     let midnight = date.to_zoned(TimeZone::UTC).ok()?;
     Some(midnight.timestamp())
 }

@@ -43,5 +43,5 @@ pub use read::{read, read_until};
 pub use row::{BadLine, Interval, Line, PacketDirection, Row, parse_line};
 pub use sink::Sink;
 pub use source::{
-    ObjectCopy, Remote, Source, find, flow_log_id, is_remote, slot, without_copies,
+    ObjectCopy, Remote, Source, find, flow_log_id, is_remote, object_name, slot, without_copies,
 };

@@ -263,7 +263,7 @@ pub fn without_copies(mut sources: Vec<Source>) -> (Vec<Source>, Vec<ObjectCopy>
     let mut objects: BTreeMap<String, (String, u64)> = BTreeMap::new();
     let mut copies = Vec::new();
     sources.retain(|source| {
-        let Some(object) = object(&source.name) else {
+        let Some(object) = object_name(&source.name) else {
             return true;
         };
         if let Some((of, size)) = objects.get(object) {
@@ -283,7 +283,7 @@ pub fn without_copies(mut sources: Vec<Source>) -> (Vec<Source>, Vec<ObjectCopy>
 }
 
 /// The name of a flow log object in S3, if the last part of a path is one. AWS gives no such name twice.
-fn object(name: &str) -> Option<&str> {
+pub fn object_name(name: &str) -> Option<&str> {
     let name = name.rsplit(['/', '\\']).next()?;
     let parts: Vec<&str> = name.split('_').collect();
     let [account, "vpcflowlogs", _, _, _, hash] = parts.as_slice() else {

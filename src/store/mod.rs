@@ -64,8 +64,9 @@ pub fn ingest(
     let mut store = Store::lock(dir)?;
     let mut new: Vec<Source> = Vec::new();
     let mut outcome = Outcome::default();
+    let find = store.manifest.finder();
     for source in sources {
-        match store.manifest.source(&source.name) {
+        match find(&source.name) {
             Some(known) if known.is(source) => {
                 outcome.known += 1;
                 progress(source.size);
@@ -74,6 +75,7 @@ pub fn ingest(
             None => new.push(source.clone()),
         }
     }
+    drop(find);
     refuse_late(&store.manifest, &new)?;
     outcome.read = new.len();
     // By time, so that what several flow logs delivered at one time is read in one batch.
@@ -143,13 +145,14 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
     let mut store = Store::lock(dir)?;
     let mut outcome = Outcome::default();
     for (other, from) in others {
-        let (manifest, theirs) = (&store.manifest, &from.manifest);
+        let (find, theirs) = (store.manifest.finder(), &from.manifest);
         let shared: Vec<&SourceEntry> = theirs
             .sources
             .iter()
-            .filter(|source| manifest.source(&source.name).is_some())
+            .filter(|source| find(&source.name).is_some())
             .collect();
-        let differs = |source: &&&SourceEntry| manifest.source(&source.name) != Some(**source);
+        let differs =
+            |source: &&&SourceEntry| find(&source.name).is_none_or(|known| !known.agrees(source));
         let conflict = shared.iter().find(differs).or_else(|| {
             let partly = !shared.is_empty() && shared.len() < theirs.sources.len();
             shared.first().filter(|_| partly)
@@ -165,6 +168,7 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
             outcome.known += shared.len();
             continue;
         }
+        drop(find);
         let entries = theirs.days.iter();
         let entries =
             entries.flat_map(|(&day, entries)| entries.iter().map(move |entry| (day, entry)));

@@ -24,11 +24,7 @@ fn audit(dir: &Path, flows: &[&str]) -> (u64, u64, String) {
         serde_json::from_slice(&fs::read(dir.join("run/audit.json")).unwrap()).unwrap();
     let count = |name: &str| audit["input"][name].as_u64().unwrap();
     let error = String::from_utf8(done.get_output().stderr.clone()).unwrap();
-    (
-        count("records_read"),
-        count("records_duplicate"),
-        error,
-    )
+    (count("records_read"), count("records_duplicate"), error)
 }
 
 fn log() -> String {
@@ -82,7 +78,10 @@ fn a_flow_log_object_below_two_directories_is_read_once_and_named() {
         );
     }
     // A download that was cut off does not stand for the whole.
-    let half = log().lines().take(2).fold(String::new(), |text, line| text + line + "\n");
+    let half = log()
+        .lines()
+        .take(2)
+        .fold(String::new(), |text, line| text + line + "\n");
     write(&format!("a/{OBJECT}"), &half);
     write(&format!("c/{OBJECT}"), &log());
     let (again, _, error) = audit(dir.path(), &["a", "b", "c"]);
@@ -92,6 +91,52 @@ fn a_flow_log_object_below_two_directories_is_read_once_and_named() {
             && error.starts_with(&format!("`a/{OBJECT}` is the same")),
         "{error}"
     );
+}
+
+/// The next ingest finds the object elsewhere: it was moved, or is named by another path.
+#[test]
+fn a_store_does_not_read_a_copy_of_an_object_that_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in ["a", "b"] {
+        fs::create_dir(dir.path().join(place)).unwrap();
+        fs::write(dir.path().join(place).join(OBJECT), log()).unwrap();
+    }
+    let store = |arguments: &[&str]| {
+        let mut command = closegate();
+        command
+            .current_dir(dir.path())
+            .arg("ingest")
+            .args(arguments);
+        command
+    };
+    let inventory = fixtures().join("inventory").display().to_string();
+    let ingest = |into: &str, flows: &str| {
+        let inputs = ["--store", into, "--flows", flows, "--inventory", &inventory];
+        printed(&mut store(&inputs))
+    };
+    let first = ingest("store", "a");
+    assert!(first.contains("1 new file, 8 records"), "{first}");
+    let again = ingest("store", "b");
+    assert!(again.contains("0 new files, 0 records"), "{again}");
+    assert!(again.contains("1 file known before"), "{again}");
+    ingest("other", "b");
+    let merged = printed(&mut store(&["--store", "store", "--merge", "other"]));
+    assert!(
+        merged.contains("0 new files; 1 file known before"),
+        "{merged}"
+    );
+    // What changed is not a copy.
+    fs::write(dir.path().join("b").join(OBJECT), log() + "\n").unwrap();
+    let inputs = [
+        "--store",
+        "store",
+        "--flows",
+        "b",
+        "--inventory",
+        &inventory,
+    ];
+    let refused = store(&inputs).assert();
+    fails(refused, 2, &[OBJECT, "has another size now"]);
 }
 
 /// A name that anybody may give says nothing about the content.
@@ -151,13 +196,24 @@ fn a_date_is_its_midnight_in_utc() {
     assert_ne!(printed(&["--since", "2026-11-03"]), times);
     let query = |since: &str| {
         let mut command = closegate();
-        command.args(["query", "connections", "--engine", "athena", "--since", since]);
+        command.args([
+            "query",
+            "connections",
+            "--engine",
+            "athena",
+            "--since",
+            since,
+        ]);
         printed(&mut command)
     };
     assert_eq!(query("2026-11-03"), query("2026-11-03T00:00:00Z"));
     // Which hour is meant, and where, nobody can tell.
     for wrong in ["2026-11-3", "2026-13-01", "2026-11-03T10:00", "20261103"] {
-        fails(bounded("audit", &["--since", wrong]), 2, &[wrong, "2026-11-01"]);
+        fails(
+            bounded("audit", &["--since", wrong]),
+            2,
+            &[wrong, "2026-11-01"],
+        );
     }
 }
 
@@ -184,10 +240,14 @@ fn a_window_without_records_says_what_the_logs_cover() {
         .args(["--since", "2030-01-01", "--inventory"])
         .arg(fixtures().join("inventory"))
         .assert();
-    fails(done, 3, &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"]);
+    fails(
+        done,
+        3,
+        &["the logs cover 2026-11-02, 00:00:00 to 00:00:59 UTC"],
+    );
 }
 
-/// A router without a clock writes 0, which is not the first of January 1970.
+/// No record is of 1970: a time of 0 is one that is missing.
 #[test]
 fn a_time_of_zero_is_unknown_in_every_format() {
     let dir = tempfile::tempdir().unwrap();

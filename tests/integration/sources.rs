@@ -177,23 +177,23 @@ fn bounded(command: &str, bounds: &[&str]) -> assert_cmd::assert::Assert {
 
 #[test]
 fn a_date_is_its_midnight_in_utc() {
-    let printed = |bounds: &[&str]| {
+    let answer = |bounds: &[&str]| {
         let done = bounded("verify", bounds);
         let output = done.get_output().clone();
         assert!(output.stderr.is_empty(), "{bounds:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let times = printed(&[
+    let times = answer(&[
         "--since",
         "2026-11-03T00:00:00Z",
         "--until",
         "2026-11-04T00:00:00Z",
     ]);
     assert_eq!(
-        printed(&["--since", "2026-11-03", "--until", "2026-11-04"]),
+        answer(&["--since", "2026-11-03", "--until", "2026-11-04"]),
         times
     );
-    assert_ne!(printed(&["--since", "2026-11-03"]), times);
+    assert_ne!(answer(&["--since", "2026-11-03"]), times);
     let query = |since: &str| {
         let mut command = closegate();
         command.args([

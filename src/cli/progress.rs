@@ -1,6 +1,7 @@
 //! How far the reading has come, on standard error and only on a terminal.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -29,11 +30,36 @@ pub(super) fn asking() -> ProgressBar {
     bar(None, "{spinner} {msg} ({elapsed})")
 }
 
-/// A line on standard error.
+/// The bar that is shown, if there is one.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Removes the bar from the terminal.
+pub(super) fn clear() {
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(bar) = shown {
+        bar.finish_and_clear();
+    }
+}
+
+/// A line on standard error, above the bar if there is one.
+pub(super) fn print(text: &str) {
+    let write = || {
+        // Nothing is left to do if standard error is gone.
+        let _ = writeln!(anstream::stderr(), "{text}");
+    };
+    let shown = SHOWN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    match shown {
+        Some(bar) if !bar.is_finished() => bar.suspend(write),
+        _ => write(),
+    }
+}
+
+/// A notice: what a user may want to know, and no result.
 pub(super) fn say(text: &str) {
-    use std::io::Write as _;
-    // Nothing is left to do if standard error is gone.
-    let _ = writeln!(anstream::stderr(), "{text}");
+    print(text);
 }
 
 fn bar(length: Option<u64>, template: &str) -> ProgressBar {
@@ -44,5 +70,6 @@ fn bar(length: Option<u64>, template: &str) -> ProgressBar {
     };
     let bar = ProgressBar::with_draw_target(length, target);
     bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant"));
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
     bar
 }

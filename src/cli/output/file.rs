@@ -108,7 +108,7 @@ fn aside(place: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(ASIDE);
     system::for_a_new_file(&mut builder);
     let aside = builder.tempfile_in(parent(place))?;
-    interrupt::guard(Some(aside.path()));
+    interrupt::guard(aside.path(), &[]);
     Ok(aside)
 }
 

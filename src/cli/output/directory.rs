@@ -86,8 +86,7 @@ pub(in crate::cli) struct OutDir {
     scratch: TempDir,
     made: Made,
     /// Goes after the scratch directory, which may lie in one of them.
-    #[expect(dead_code, reason = "removes on drop")]
-    parents: Parents,
+    _parents: Parents,
 }
 
 /// The directories that closegate made to hold a place, the deepest first. Those that are empty go when this is dropped.
@@ -126,7 +125,7 @@ impl OutDir {
                     place,
                     scratch,
                     made,
-                    parents,
+                    _parents: parents,
                 }
             })
             .with_context(cannot)

@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
+use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, Format, Source};
 use crate::inventory::{self, Inventory};
+use crate::net::plural;
 
 /// Something to read, checked.
 pub(super) struct Input {
@@ -44,7 +46,18 @@ impl Input {
         } = args;
         let (since, until) = window(since, until)?;
         let format = format(log_format)?;
-        let inventory = Inventory::load_with(&inventory, ranges).map_err(Failure::usage)?;
+        let inventory = progress::stage(
+            || Inventory::load_with(&inventory, ranges),
+            |loaded| match loaded {
+                Ok(loaded) => format!(
+                    "inventory: {}, {}",
+                    plural(loaded.groups().len() as u64, "security group"),
+                    plural(loaded.interfaces().len() as u64, "interface")
+                ),
+                Err(_) => "the inventory can't be used".to_owned(),
+            },
+        )
+        .map_err(Failure::usage)?;
         let reading = ingest::Settings {
             format,
             known_formats: known_formats(&inventory),

@@ -118,3 +118,20 @@ fn a_build_without_aws_says_so() {
         crate::cli::fails(assert, 2, &["without the feature aws", "aws ec2 describe-"]);
     }
 }
+
+/// How much a command says is decided under one heading, in every command's help.
+#[test]
+fn options_of_output_stand_under_one_heading() {
+    for command in COMMANDS {
+        let text = help(command);
+        let (_, output) = text.split_once("\nOutput:\n").expect("a heading");
+        for option in [
+            "-q, --quiet",
+            "-v, --verbose",
+            "--no-progress",
+            "--color <WHEN>",
+        ] {
+            assert!(output.contains(option), "{command:?} {option}: {text}");
+        }
+    }
+}

@@ -12,8 +12,10 @@ use crate::store;
 
 mod choices;
 mod help;
+mod terminal;
 
 pub(in crate::cli) use help::command;
+pub(in crate::cli) use terminal::{TerminalArgs, color};
 
 pub(in crate::cli) use choices::{
     EngineArg, FamilyArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg,
@@ -33,6 +35,9 @@ pub(in crate::cli) use choices::{
 pub(in crate::cli) struct Args {
     #[command(subcommand)]
     pub(in crate::cli) command: Command,
+
+    #[command(flatten)]
+    pub(in crate::cli) terminal: TerminalArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -340,8 +345,8 @@ pub(in crate::cli) struct RulesArgs {
     pub(in crate::cli) run: PathBuf,
 
     /// The format
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    pub(in crate::cli) emit: String,
+    #[arg(long, visible_alias = "emit", value_name = "FORMAT", value_parser = formats())]
+    pub(in crate::cli) format: String,
 
     /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -351,7 +356,7 @@ pub(in crate::cli) struct RulesArgs {
     #[arg(long, value_name = "IDS", default_value = "literal")]
     pub(in crate::cli) ids: IdsArg,
 
-    /// For --emit terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
+    /// For --format terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub(in crate::cli) terraform_state: Option<PathBuf>,
 }

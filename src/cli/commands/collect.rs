@@ -34,6 +34,7 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         let bar = progress::collecting();
         let seen = bar.clone();
         let told = move |region: &str, operation: &str, things: usize| {
+            progress::detail(|| format!("{region} {operation}: {things} more"));
             seen.set_message(format!("{region} {operation}"));
             seen.inc(things as u64);
         };

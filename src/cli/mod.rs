@@ -2,6 +2,7 @@
 //! file system on the way out.
 
 mod args;
+mod clock;
 mod commands;
 mod exit;
 mod interrupt;

@@ -38,12 +38,12 @@ pub(super) fn reading(total: u64) -> ProgressBar {
 /// A spinner over what AWS describes.
 #[cfg(feature = "aws")]
 pub(super) fn collecting() -> ProgressBar {
-    bar(None, "{spinner} {pos} things ({per_sec}), {msg}")
+    bar(None, "{spinner} {pos} items ({per_sec}), {msg}")
 }
 
 /// A spinner over what an engine has scanned.
 #[cfg(feature = "aws")]
-pub(super) fn asking() -> ProgressBar {
+pub(super) fn querying() -> ProgressBar {
     bar(None, "{spinner} {msg} ({elapsed})")
 }
 

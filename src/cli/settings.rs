@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
+use super::clock::now;
 use super::exit::Failure;
 use super::progress;
 use crate::config::{self, Config, Tables};
@@ -27,7 +28,7 @@ pub(super) enum Evidence {
     Store(PathBuf),
     /// What an engine in AWS groups.
     #[cfg(feature = "aws")]
-    Asked(super::remote::Question),
+    Engine(super::remote::EngineQuery),
 }
 
 impl Input {
@@ -76,15 +77,15 @@ impl Input {
     }
 }
 
-/// What is to be read: sources, or one question to an engine in AWS.
+/// What is to be read: sources, or one query to an engine in AWS.
 fn evidence(
     flows: &[String],
     remote: &RemoteArgs,
     reading: &ingest::Settings,
 ) -> Result<Evidence, Failure> {
     #[cfg(feature = "aws")]
-    if let Some(question) = super::remote::question(flows, remote, reading)? {
-        return Ok(Evidence::Asked(question));
+    if let Some(query) = super::remote::engine_query(flows, remote, reading)? {
+        return Ok(Evidence::Engine(query));
     }
     sources(flows, remote, (reading.since, reading.until), false).map(Evidence::Logs)
 }
@@ -125,12 +126,6 @@ pub(super) fn sources(
         let _ = (remote, window, settled);
         ingest::find(flows).map_err(Failure::usage)
     }
-}
-
-/// Now, in Unix seconds.
-#[cfg(feature = "aws")]
-pub(super) fn seconds_now() -> u64 {
-    u64::try_from(now().as_second()).unwrap_or_default()
 }
 
 /// What configuration and command line decide together, with every file that they name read and checked.
@@ -319,14 +314,6 @@ pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
         .build_global()
         .with_context(|| format!("{threads} threads can't be started; give a smaller --threads"))
         .map_err(Failure::usage)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the clock"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 /// RFC 3339, or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.

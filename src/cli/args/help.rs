@@ -1,16 +1,10 @@
 //! Help as a terminal shows it.
 
+use clap::Command;
 use clap::builder::StyledStr;
-use clap::{Command, CommandFactory as _};
 
-use super::Args;
-
-/// The command line, with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
-pub(in crate::cli) fn command() -> Command {
-    without_backticks(Args::command())
-}
-
-fn without_backticks(command: Command) -> Command {
+/// The command with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
+pub(super) fn without_backticks(command: Command) -> Command {
     let plain = |text: Option<&StyledStr>| text.map(|text| text.to_string().replace('`', ""));
     let (about, long) = (plain(command.get_about()), plain(command.get_long_about()));
     let command = command.mut_args(|arg| {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config;
@@ -14,7 +14,6 @@ mod choices;
 mod help;
 mod terminal;
 
-pub(in crate::cli) use help::command;
 pub(in crate::cli) use terminal::{TerminalArgs, color};
 
 pub(in crate::cli) use choices::{
@@ -38,6 +37,11 @@ pub(in crate::cli) struct Args {
 
     #[command(flatten)]
     pub(in crate::cli) terminal: TerminalArgs,
+}
+
+/// The command line.
+pub(in crate::cli) fn command() -> clap::Command {
+    help::without_backticks(Args::command())
 }
 
 #[derive(Debug, Subcommand)]

@@ -123,7 +123,7 @@ fn gather(evidence: &Evidence, reading: &Settings) -> Result<(FlowTable, Intake)
         }
         Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
-        Evidence::Asked(question) => question.ask()?,
+        Evidence::Engine(query) => query.run()?,
     })
 }
 

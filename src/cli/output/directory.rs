@@ -12,7 +12,8 @@ use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use super::{ASIDE, followed, parent, system};
+use super::place::{ASIDE, followed, parent};
+use super::system;
 use crate::audit::Audit;
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;

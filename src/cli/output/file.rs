@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
-use super::{ASIDE, followed, parent, system};
+use super::place::{ASIDE, followed, parent};
+use super::system;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::interrupt;
 

@@ -312,7 +312,10 @@ pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
-        .with_context(|| format!("{threads} threads can't be started; give a smaller --threads"))
+        .with_context(|| {
+            let threads = plural(threads as u64, "thread");
+            format!("{threads} can't be started; give a smaller --threads")
+        })
         .map_err(Failure::usage)
 }
 

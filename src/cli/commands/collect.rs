@@ -8,7 +8,7 @@ use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::{progress, remote};
-use crate::net::{json, visible};
+use crate::net::{json, plural, visible};
 
 pub(in crate::cli) fn run(args: CollectArgs) -> Result<Exit, Failure> {
     match args.what {
@@ -127,7 +127,10 @@ fn summary(collected: &Collected, place: &str) -> String {
     }
     line(
         "snapshot",
-        format!("{place}: {} files", collected.files.len() + 1),
+        format!(
+            "{place}: {}",
+            plural(collected.files.len() as u64 + 1, "file")
+        ),
     );
     text
 }

@@ -28,3 +28,8 @@ pub(super) fn without_backticks(command: Command) -> Command {
     };
     command.mut_subcommands(without_backticks)
 }
+
+/// What the exit codes mean, for the end of a help page.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \
+2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; 4 AWS refused or could not be reached; \
+130 interrupted.";

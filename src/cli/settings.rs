@@ -8,13 +8,14 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
+use super::clock::now;
 use super::exit::Failure;
 use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, Format, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
-use crate::net::{plural, visible};
+use crate::net::plural;
 
 /// Something to read, checked.
 pub(super) struct Input {
@@ -29,7 +30,7 @@ pub(super) enum Evidence {
     Store(PathBuf),
     /// What an engine in AWS groups.
     #[cfg(feature = "aws")]
-    Asked(super::remote::Question),
+    Engine(super::remote::EngineQuery),
 }
 
 impl Input {
@@ -48,7 +49,18 @@ impl Input {
         } = args;
         let (since, until) = window(since, until)?;
         let format = format(log_format)?;
-        let inventory = Inventory::load_with(&inventory, ranges).map_err(Failure::usage)?;
+        let inventory = progress::stage(
+            || Inventory::load_with(&inventory, ranges),
+            |loaded| match loaded {
+                Ok(loaded) => format!(
+                    "inventory: {}, {}",
+                    plural(loaded.groups().len() as u64, "security group"),
+                    plural(loaded.interfaces().len() as u64, "interface")
+                ),
+                Err(_) => "the inventory can't be used".to_owned(),
+            },
+        )
+        .map_err(Failure::usage)?;
         let reading = ingest::Settings {
             format,
             known_formats: known_formats(&inventory),
@@ -67,15 +79,15 @@ impl Input {
     }
 }
 
-/// What is to be read: sources, or one question to an engine in AWS.
+/// What is to be read: sources, or one query to an engine in AWS.
 fn evidence(
     flows: &[String],
     remote: &RemoteArgs,
     reading: &ingest::Settings,
 ) -> Result<Evidence, Failure> {
     #[cfg(feature = "aws")]
-    if let Some(question) = super::remote::question(flows, remote, reading)? {
-        return Ok(Evidence::Asked(question));
+    if let Some(query) = super::remote::engine_query(flows, remote, reading)? {
+        return Ok(Evidence::Engine(query));
     }
     sources(flows, remote, (reading.since, reading.until), false).map(Evidence::Logs)
 }
@@ -145,12 +157,6 @@ fn copies_in_words(copies: &[ObjectCopy]) -> Option<String> {
         note += &format!(" (and {more} more like it)");
     }
     Some(note)
-}
-
-/// Now, in Unix seconds.
-#[cfg(feature = "aws")]
-pub(super) fn seconds_now() -> u64 {
-    u64::try_from(now().as_second()).unwrap_or_default()
 }
 
 /// What configuration and command line decide together, with every file that they name read and checked.
@@ -345,19 +351,14 @@ pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
-        .with_context(|| format!("{threads} threads can't be started; give a smaller --threads"))
+        .with_context(|| {
+            let threads = plural(threads as u64, "thread");
+            format!("{threads} can't be started; give a smaller --threads")
+        })
         .map_err(Failure::usage)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the clock"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
-/// A date, which means its midnight in UTC; RFC 3339; or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.
+/// RFC 3339, or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.
 fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
     let stamp = match (age(text), date(text)) {
         (Some(age), _) => now.checked_sub(age).context("lies before all time")?,

@@ -18,6 +18,9 @@ const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 
+/// Columns where standard output is no terminal.
+const WIDTH: u16 = 80;
+
 /// How many rows of threat findings are listed.
 const LISTED: usize = 12;
 
@@ -38,7 +41,7 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>, width: u16) -> String {
     line("replay", replay(audit));
     line("exposure", exposure(audit));
     line("ready", ready(audit));
-    let table = threats(audit, width);
+    let table = threats(audit, width());
     if !table.is_empty() {
         text.push('\n');
         text.push_str(&table);
@@ -53,6 +56,11 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>, width: u16) -> String {
         .expect("writing to a string does not fail");
     }
     text
+}
+
+/// Columns of the terminal that shows standard output.
+fn width() -> u16 {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| width.0)
 }
 
 fn read(audit: &Audit) -> String {

@@ -11,7 +11,7 @@ use memchr::{memchr_iter, memchr3};
 
 use super::damage::goes_on;
 use super::row::{BadLine, LONGEST_LINE};
-use crate::net::thousands;
+use crate::net::{plural, thousands};
 
 /// Keys whose lists hold the items, wherever they stand.
 const LISTS: &[&str] = &["events", "logEvents", "Records", "records", "results"];
@@ -85,12 +85,12 @@ pub(super) fn each(reader: impl Read, mut take: impl FnMut(TextPosition, JsonEve
                 take(place, JsonEvent::Lost(reason));
             }
             Fault::End => {
-                let end = thousands(here - 1);
+                let end = plural(here - 1, "byte");
                 let reason = if place.byte < here {
                     let begin = thousands(place.byte);
-                    format!("the JSON ends after {end} bytes, inside what begins at byte {begin}")
+                    format!("the JSON ends after {end}, inside what begins at byte {begin}")
                 } else {
-                    format!("the JSON ends after {end} bytes, before its last bracket")
+                    format!("the JSON ends after {end}, before its last bracket")
                 };
                 take(place, JsonEvent::Lost(reason));
                 return;

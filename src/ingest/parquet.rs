@@ -18,7 +18,7 @@ use super::format::{self, FormatError};
 use super::item::Item;
 use super::ocsf;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
-use crate::net::thousands;
+use crate::net::{plural, thousands};
 
 /// Reads every record of a file and hands it out with its number, from 1. Returns what the
 /// report calls the format.
@@ -37,11 +37,11 @@ pub(super) fn records(file: Bytes, mut take: impl FnMut(u64, Item<'_>)) -> Resul
         let missing = (read < rows).then(|| "it has fewer rows than it says".to_owned());
         if let Some(reason) = result.err().or(missing) {
             let (group, groups) = (number + 1, file.groups());
-            let (read, rows) = (thousands(read), thousands(rows));
+            let (read, rows) = (thousands(read), plural(rows, "row"));
             take(
                 0,
                 Item::Unreadable(format!(
-                    "row group {group} of {groups} is damaged ({reason}): {read} of its {rows} rows were used"
+                    "row group {group} of {groups} is damaged ({reason}): {read} of its {rows} were used"
                 )),
             );
         }
@@ -195,7 +195,10 @@ impl Shape {
         if self.is_ocsf {
             "Parquet, OCSF network activity".to_owned()
         } else {
-            format!("Parquet, {} fields", FIELDS.len().min(self.width))
+            format!(
+                "Parquet, {}",
+                plural(FIELDS.len().min(self.width) as u64, "field")
+            )
         }
     }
 }

@@ -15,6 +15,7 @@ use super::day;
 use super::error::{Fault, StoreError};
 use super::manifest::{DayEntry, FileEntry, Manifest};
 use crate::flow::FlowTable;
+use crate::net::{plural, thousands};
 
 const MANIFEST: &str = "manifest.json";
 const NEW_MANIFEST: &str = "manifest.json.new";
@@ -169,8 +170,11 @@ impl Store {
         let (count, rows) = (table.flows.len() as u64, rows(&table));
         if (count, rows) != (entry.count, entry.rows) {
             let what = format!(
-                "it holds {count} flows of {rows} rows, and the manifest says {} of {}",
-                entry.count, entry.rows
+                "it holds {} of {}, and the manifest says {} of {}",
+                plural(count, "flow"),
+                plural(rows, "row"),
+                thousands(entry.count),
+                thousands(entry.rows)
             );
             return Err(self.damaged(&entry.flows.name, what));
         }

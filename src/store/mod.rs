@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::ingest::{Intake, Settings, Source};
+use crate::net::{plural, thousands};
 use directory::{Encoded, Store};
 use fold::by_day;
 use manifest::{DayEntry, Manifest, SourceEntry, hex};
@@ -241,7 +242,11 @@ pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
     let distinct = [intake.rows, intake.no_data, intake.skip_data];
     let distinct = distinct.into_iter().fold(0, u64::saturating_add);
     intake.duplicates = records.checked_sub(distinct).ok_or_else(|| {
-        let what = format!("its days hold {distinct} records, and its sources {records}");
+        let what = format!(
+            "its days hold {}, and its sources {}",
+            plural(distinct, "record"),
+            thousands(records)
+        );
         store.damaged("manifest.json", what)
     })?;
     Ok((builder.finish(), intake))

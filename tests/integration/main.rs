@@ -18,6 +18,7 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 mod help;
+mod terminal;
 
 // What becomes of findings, and what every output says of it.
 mod display;

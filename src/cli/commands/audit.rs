@@ -52,7 +52,8 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
             let kinds = kinds
                 .iter()
                 .map(|(kind, count)| format!("{kind} ×{}", thousands(*count)));
-            progress::say(&format!(
+            // The reason of the exit code stays under --quiet.
+            progress::print(&format!(
                 "--fail-on: {}",
                 kinds.collect::<Vec<_>>().join(", ")
             ));
@@ -73,12 +74,17 @@ pub(super) fn audit(
     config: &Config,
 ) -> Result<Audit, Failure> {
     let (table, intake) = read(evidence, reading)?;
-    let judged = progress::step("connections and findings", || {
-        audit::judge(inventory, table, intake, &config.policy)
-    });
-    Ok(progress::step("rules and proof", || {
-        audit::propose(judged, config)
-    }))
+    Ok(progress::stage(
+        || audit::audit(inventory, table, intake, config),
+        |audit| {
+            format!(
+                "audited: {}, {}, {}",
+                plural(audit.connections.len() as u64, "connection"),
+                plural(audit.findings.len() as u64, "finding"),
+                plural(audit.rules.rules.len() as u64, "rule")
+            )
+        },
+    ))
 }
 
 /// Reads, with progress.
@@ -86,7 +92,26 @@ pub(super) fn read(
     evidence: &Evidence,
     reading: &Settings,
 ) -> Result<(FlowTable, Intake), Failure> {
-    let (table, intake) = match evidence {
+    let start = || gather(evidence, reading);
+    let (table, intake) = progress::stage(start, |gathered| match gathered {
+        Ok((table, intake)) => format!(
+            "read: {}, {} bytes, {}, {}",
+            plural(intake.sources.len() as u64, "source"),
+            thousands(intake.bytes),
+            plural(intake.records_read(), "record"),
+            plural(table.flows.len() as u64, "flow")
+        ),
+        Err(_) => "reading failed".to_owned(),
+    })?;
+    progress::sources(&intake);
+    if intake.records_read() == 0 {
+        return Err(nothing_read(&intake));
+    }
+    Ok((table, intake))
+}
+
+fn gather(evidence: &Evidence, reading: &Settings) -> Result<(FlowTable, Intake), Failure> {
+    Ok(match evidence {
         Evidence::Logs(sources) => {
             let bar = progress::reading(sources.iter().map(|s| s.size).sum());
             for source in sources {
@@ -104,19 +129,15 @@ pub(super) fn read(
         }
         Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
-        Evidence::Asked(question) => question.ask()?,
-    };
-    if intake.records_read() == 0 {
-        return Err(nothing_read(&intake));
-    }
-    Ok((table, intake))
+        Evidence::Engine(query) => query.run()?,
+    })
 }
 
 /// Writes the run if it has a place, and prints the summary.
 pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), Failure> {
     let place = run.as_ref().map(|(_, place)| *place);
     if let Some((run, _)) = run {
-        progress::step("writing", || run.write_run(audit))?;
+        progress::stage(|| run.write_run(audit), |_| "wrote the run".to_owned())?;
     }
     exit::print_coloured(&summary::render(audit, place, progress::width()))
 }

@@ -22,6 +22,7 @@
 pub mod net;
 
 pub mod documents;
+mod toml_file;
 
 pub mod inventory;
 
@@ -48,9 +49,9 @@ pub mod replay;
 
 pub mod outcome;
 
-pub mod audit;
 pub mod config;
-mod toml_file;
+
+pub mod audit;
 
 pub mod emit;
 

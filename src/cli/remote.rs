@@ -4,9 +4,11 @@ use super::args::RemoteArgs;
 use super::exit::Failure;
 use super::progress;
 use super::settings::seconds_now;
-use crate::aws::{self, Account, Asked, CallError, Group, Selection, SignIn, Span, Table};
+use crate::aws::{
+    self, Account, CallError, LogGroup, QueryProgress, Selection, SignIn, Span, Table,
+};
 use crate::flow::FlowTable;
-use crate::ingest::{self, Format, Intake, Settings, Source, is_remote};
+use crate::ingest::{self, Intake, LogFormat, Settings, Source, is_remote};
 
 /// The sources behind every argument, in AWS or not; `settled` leaves out what may still grow.
 pub(super) fn sources(
@@ -56,7 +58,7 @@ pub(super) fn sources(
 /// A question to an engine that holds the logs.
 pub(super) enum Question {
     Athena(Box<(Account, Table)>),
-    Insights(Box<(Account, Group)>),
+    Insights(Box<(Account, LogGroup)>),
 }
 
 /// The question, if that is what the arguments are.
@@ -88,9 +90,9 @@ pub(super) fn question(
             .format
             .clone()
             .or_else(|| only.map(|(_, format)| format.clone()));
-        let group = Group {
+        let group = LogGroup {
             name: group.to_owned(),
-            format: format.unwrap_or_else(Format::default_v2),
+            format: format.unwrap_or_else(LogFormat::default_v2),
             since,
             until,
         };
@@ -118,10 +120,10 @@ impl Question {
     /// Asks, and says on standard error what it costs.
     pub(super) fn ask(&self) -> Result<(FlowTable, Intake), Failure> {
         let bar = progress::asking();
-        let told = |asked: &Asked| match asked {
+        let told = |asked: &QueryProgress| match asked {
             // Before anything is paid for, whoever looks.
-            Asked::Before { .. } => progress::say(&asked.describe()),
-            Asked::Scanned { .. } => bar.set_message(asked.describe()),
+            QueryProgress::Before { .. } => progress::say(&asked.describe()),
+            QueryProgress::Scanned { .. } => bar.set_message(asked.describe()),
         };
         let answer = match self {
             Self::Athena(asked) => aws::connections(&asked.0, &asked.1, told),

@@ -9,7 +9,7 @@ use super::args::{InputArgs, RemoteArgs};
 use super::exit::Failure;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
-use crate::ingest::{self, Format, Source};
+use crate::ingest::{self, LogFormat, Source};
 use crate::inventory::{self, Inventory};
 
 /// Something to read, checked.
@@ -279,17 +279,17 @@ fn add_owners(owners: &mut Owners, files: &[PathBuf], by: &str) -> Result<(), Fa
 }
 
 /// The formats of the inventory's flow logs that this program can use.
-pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, Format)> {
+pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, LogFormat)> {
     inventory
         .log_formats()
         .iter()
-        .filter_map(|(id, text)| Some((id.clone(), Format::parse(text).ok()?)))
+        .filter_map(|(id, text)| Some((id.clone(), LogFormat::parse(text).ok()?)))
         .collect()
 }
 
 /// `--log-format`, compiled.
-pub(super) fn format(text: Option<String>) -> Result<Option<Format>, Failure> {
-    text.map(|text| Format::parse(&text).context("--log-format"))
+pub(super) fn format(text: Option<String>) -> Result<Option<LogFormat>, Failure> {
+    text.map(|text| LogFormat::parse(&text).context("--log-format"))
         .transpose()
         .map_err(Failure::usage)
 }

@@ -4,7 +4,7 @@ use super::finding::{Context, Found, Kind, Rating, Severity};
 use super::policy::Policy;
 use crate::inventory::{Admission, Direction, GroupIx};
 use crate::net::{HashSet, Service, service_name};
-use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger};
+use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_unknown_external};
 
 /// Services and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +63,8 @@ pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found>
     let listed = |c: &Connection| test.hint && policy.lists(kind, c.responder.address);
     outgoing(context, |c| {
         listed(c)
-            || test.matches(policy, c) && is_stranger(context.inventory, context.table, c.responder)
+            || test.matches(policy, c)
+                && is_unknown_external(context.inventory, context.table, c.responder)
     })
     .into_iter()
     .map(|(position, c)| {

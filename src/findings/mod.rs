@@ -9,9 +9,10 @@
 mod baseline;
 mod benchmarks;
 mod destination;
+mod egress_evidence;
 mod finding;
-mod leaving;
 mod lists;
+mod opened;
 mod owners;
 mod policy;
 mod public_resolvers;
@@ -65,8 +66,8 @@ pub use benchmarks::benchmarks;
 pub use finding::{
     Context, Family, Finding, Found, Kind, Outcome, Rating, Severity, Signal, Threshold,
 };
-pub use leaving::Opened;
 pub use lists::Blocklist;
+pub use opened::OpenedConnections;
 pub use owners::Owners;
 pub use policy::{Approval, Policy, Tuning};
 pub use public_resolvers::Resolvers;

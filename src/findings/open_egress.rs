@@ -48,7 +48,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                     if members == 1 { " carries" } else { "s carry" },
                 ),
                 group: Some(group),
-                evidence: context.leaving(group, Rule::is_open_egress),
+                evidence: context.permitted_egress(group, Rule::is_open_egress),
                 ..Found::default()
             })
         })

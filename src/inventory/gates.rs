@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use super::rules::{Direction, Rule, RulePorts, RuleProtocol, Target};
-use super::{GroupIx, Interface, Inventory, Services};
+use super::{GroupIx, Interface, Inventory, ServiceSet};
 use crate::net::{AddressSet, Protocol, Service};
 
 /// The rules of every group in a form that is quick to ask. Built from today's
@@ -68,7 +68,7 @@ impl Side {
             protocol: rule.protocol,
             ports: rule.ports,
             target: compile_target(inventory, &rule.target),
-            services: Services::of(rule),
+            services: ServiceSet::of(rule),
         });
     }
 
@@ -91,7 +91,7 @@ struct Compiled {
     ports: RulePorts,
     target: CompiledTarget,
     /// What `protocol` and `ports` say, as a set.
-    services: Services,
+    services: ServiceSet,
 }
 
 /// A target, looked up.
@@ -218,7 +218,7 @@ impl Gates {
         &self,
         groups: &[GroupIx],
         direction: Direction,
-        services: &Services,
+        services: &ServiceSet,
     ) -> AddressSet {
         self.of(groups, direction)
             .filter(|rule| rule.services.contains_set(services))
@@ -245,8 +245,8 @@ impl Gates {
         &self,
         groups: &[GroupIx],
         direction: Direction,
-        services: &Services,
-    ) -> Vec<Services> {
+        services: &ServiceSet,
+    ) -> Vec<ServiceSet> {
         services.cut(self.of(groups, direction).map(|rule| &rule.services))
     }
 
@@ -256,10 +256,10 @@ impl Gates {
         groups: &[GroupIx],
         direction: Direction,
         peer: Peer<'_>,
-    ) -> Services {
+    ) -> ServiceSet {
         self.of(groups, direction)
             .filter(|rule| rule.reaches(peer))
-            .fold(Services::default(), |all, rule| all.union(&rule.services))
+            .fold(ServiceSet::default(), |all, rule| all.union(&rule.services))
     }
 
     fn of<'a>(

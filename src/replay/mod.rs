@@ -26,10 +26,8 @@ pub use wider::{Widening, wider};
 
 use rayon::prelude::*;
 
-use crate::inventory::{
-    Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Rule,
-};
-use crate::resolve::{Connection, End, Verdict, peer_of};
+use crate::inventory::{Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Rule};
+use crate::resolve::{Connection, End, Verdict, admission};
 use crate::suggest::{RuleSet, Status};
 
 /// What became of every connection; the five counts add up to their number.
@@ -150,18 +148,7 @@ pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) ->
         ..
     } = connection;
     let gate = |at: End, peer: End, direction: Direction| {
-        let Some(ix) = at.interface() else {
-            return true;
-        };
-        let peer = peer_of(inventory, at, direction, peer);
-        let interface = inventory.interface(ix);
-        gates.judge(
-            inventory,
-            interface,
-            direction,
-            peer,
-            Packet::from(*service),
-        ) != Admission::Refused
+        admission(inventory, gates, (at, peer), direction, *service) != Admission::Refused
     };
     let unfiltered = connection.unfiltered(inventory);
     Passage {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{Change, Replay, after, verify};
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule,
-    Services,
+    ServiceSet,
 };
 use crate::net::{Protocol, Service};
 use crate::resolve::{Connection, End, peer_of};
@@ -117,10 +117,8 @@ impl Standing {
         let rules = after(inventory, change);
         let gates = Gates::new(inventory, |group| &rules[group.index()]);
         let everybody = |rules: &Vec<Rule>| {
-            [Direction::Egress, Direction::Ingress].map(|direction| {
-                let open = |r: &Rule| r.direction == direction && r.to_everyone() && r.every_port();
-                rules.iter().any(open)
-            })
+            [Direction::Egress, Direction::Ingress]
+                .map(|direction| rules.iter().any(|rule| rule.is_open(direction)))
         };
         Self {
             everybody: rules.iter().map(everybody).collect(),
@@ -255,11 +253,11 @@ pub fn tightenings(
         .map(|r| (r.group, &r.rule))
         .collect();
     let covers = |group: GroupIx, rule: &Rule| {
-        let services = Services::of(rule);
+        let services = ServiceSet::of(rule);
         mutual.iter().any(|(own, half)| {
             *own == group
                 && !half.same_permission(rule)
-                && services.contains_set(&Services::of(half))
+                && services.contains_set(&ServiceSet::of(half))
         })
     };
     // By group and position among the rules after the change.

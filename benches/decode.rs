@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use closegate::audit;
-use closegate::ingest::{self, Format, Settings, parse_line};
+use closegate::ingest::{self, LogFormat, Settings, parse_line};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Rows of the default format: two thousand interfaces, ever new client ports.
@@ -28,7 +28,7 @@ fn rows(count: u64) -> String {
 
 fn lines(c: &mut Criterion) {
     let text = rows(10_000);
-    let format = Format::default_v2();
+    let format = LogFormat::default_v2();
     let mut group = c.benchmark_group("lines");
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("parse", |b| {

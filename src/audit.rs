@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::findings::{self, Context, Finding, Opened, Policy, SHORT_WINDOW_DAYS};
+use crate::findings::{self, Context, Finding, OpenedConnections, Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
@@ -220,7 +220,7 @@ impl Judged {
             connections: &self.connections,
             hits: &self.hits,
             policy: &self.policy,
-            opened: Opened::default(),
+            opened: OpenedConnections::default(),
         }
     }
 }

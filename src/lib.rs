@@ -23,6 +23,7 @@
 pub mod net;
 
 pub mod documents;
+mod toml_file;
 
 pub mod inventory;
 
@@ -51,9 +52,9 @@ pub mod outcome;
 
 pub mod graph;
 
-pub mod audit;
 pub mod config;
-mod toml_file;
+
+pub mod audit;
 
 pub mod emit;
 

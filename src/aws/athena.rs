@@ -14,12 +14,12 @@ use jiff::Span;
 use jiff::civil::Date;
 
 use super::account::{Account, CallError};
-use super::asked::Asked;
 use super::layout::Selection;
+use super::query_progress::QueryProgress;
 use super::s3;
 use crate::flow::FlowTable;
 use crate::ingest::Intake;
-use crate::query::{self, Names, Over, Partials};
+use crate::query::{self, Over, Partials, QueryNames};
 
 /// The catalog that accounts have unless they make others.
 const CATALOG: &str = "AwsDataCatalog";
@@ -53,12 +53,12 @@ pub struct Table {
 pub fn connections(
     account: &Account,
     table: &Table,
-    progress: impl Fn(&Asked) + Sync,
+    progress: impl Fn(&QueryProgress) + Sync,
 ) -> Result<(FlowTable, Intake), CallError> {
     let source = format!("athena:{}.{}", table.database, table.name);
     let metadata = account.wait(metadata(account, table))?;
     let statements = statements(table, &metadata);
-    progress(&Asked::Before {
+    progress(&QueryProgress::Before {
         queries: statements.len(),
         bytes: estimate(account, table, &metadata),
         price: PRICE,
@@ -74,7 +74,7 @@ pub fn connections(
         while let Some(answer) = answers.next().await {
             let Answer { rows, bytes } = answer?;
             scanned += bytes;
-            progress(&Asked::Scanned {
+            progress(&QueryProgress::Scanned {
                 bytes: scanned,
                 price: PRICE,
             });
@@ -140,7 +140,7 @@ fn statements(table: &Table, metadata: &TableMetadata) -> Vec<String> {
     let statement = |condition: &str| {
         query::over_rows(
             query,
-            &Names {
+            &QueryNames {
                 from: &from,
                 columns: &columns,
                 condition,

@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     /// What makes it.
-    pub command: Command,
+    pub command: Caller,
     /// The service, as IAM names it.
     pub service: &'static str,
     /// The operation, as the API names it.
@@ -18,7 +18,7 @@ pub struct Call {
 
 /// What makes calls. One policy each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Caller {
     /// `closegate collect inventory`
     CollectInventory,
     /// `closegate collect inventory --history`
@@ -33,7 +33,7 @@ pub enum Command {
     Insights,
 }
 
-impl Command {
+impl Caller {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::CollectInventory,
@@ -71,7 +71,7 @@ impl Command {
 
 const fn ec2(operation: &'static str, cost: &'static str) -> Call {
     Call {
-        command: Command::CollectInventory,
+        command: Caller::CollectInventory,
         service: "ec2",
         operation,
         action: None,
@@ -79,7 +79,7 @@ const fn ec2(operation: &'static str, cost: &'static str) -> Call {
     }
 }
 
-const fn call(command: Command, service: &'static str, operation: &'static str) -> Call {
+const fn call(command: Caller, service: &'static str, operation: &'static str) -> Call {
     Call {
         command,
         service,
@@ -152,41 +152,41 @@ pub const CALLS: &[Call] = &[
     ec2("DescribeRegions", "only the configured region is collected"),
     Call {
         cost: "",
-        ..call(Command::CollectInventory, "sts", "GetCallerIdentity")
+        ..call(Caller::CollectInventory, "sts", "GetCallerIdentity")
     },
     Call {
         cost: "interfaces that are gone stay unknown",
-        ..call(Command::History, "config", "ListDiscoveredResources")
+        ..call(Caller::History, "config", "ListDiscoveredResources")
     },
     Call {
         cost: "interfaces that are gone stay unknown",
-        ..call(Command::History, "config", "GetResourceConfigHistory")
+        ..call(Caller::History, "config", "GetResourceConfigHistory")
     },
     Call {
         action: Some("ListBucket"),
-        ..call(Command::S3, "s3", "ListObjectsV2")
+        ..call(Caller::S3, "s3", "ListObjectsV2")
     },
     Call {
         action: Some("ListBucket"),
         cost: "the bucket has to lie in the configured region",
-        ..call(Command::S3, "s3", "HeadBucket")
+        ..call(Caller::S3, "s3", "HeadBucket")
     },
-    call(Command::S3, "s3", "GetObject"),
-    call(Command::CloudWatch, "logs", "DescribeLogStreams"),
-    call(Command::CloudWatch, "logs", "FilterLogEvents"),
-    call(Command::Athena, "athena", "GetTableMetadata"),
-    call(Command::Athena, "athena", "StartQueryExecution"),
-    call(Command::Athena, "athena", "GetQueryExecution"),
-    call(Command::Athena, "athena", "GetQueryResults"),
-    call(Command::Athena, "athena", "StopQueryExecution"),
-    call(Command::Insights, "logs", "StartQuery"),
-    call(Command::Insights, "logs", "GetQueryResults"),
-    call(Command::Insights, "logs", "StopQuery"),
+    call(Caller::S3, "s3", "GetObject"),
+    call(Caller::CloudWatch, "logs", "DescribeLogStreams"),
+    call(Caller::CloudWatch, "logs", "FilterLogEvents"),
+    call(Caller::Athena, "athena", "GetTableMetadata"),
+    call(Caller::Athena, "athena", "StartQueryExecution"),
+    call(Caller::Athena, "athena", "GetQueryExecution"),
+    call(Caller::Athena, "athena", "GetQueryResults"),
+    call(Caller::Athena, "athena", "StopQueryExecution"),
+    call(Caller::Insights, "logs", "StartQuery"),
+    call(Caller::Insights, "logs", "GetQueryResults"),
+    call(Caller::Insights, "logs", "StopQuery"),
 ];
 
 /// What an identity needs that makes the calls of a command, as a policy document
 /// (`reference_policies_elements.html` of the IAM user guide).
-pub fn policy(command: Command) -> serde_json::Value {
+pub fn policy(command: Caller) -> serde_json::Value {
     let calls = CALLS.iter().filter(|call| call.command == command);
     let mut actions: Vec<String> = calls
         .map(|call| format!("{}:{}", call.service, call.action.unwrap_or(call.operation)))

@@ -22,16 +22,16 @@ pub struct Collected {
     /// Path below the snapshot's directory, and content.
     pub files: Vec<(String, Value)>,
     /// The account of it.
-    pub manifest: Manifest,
+    pub manifest: SnapshotManifest,
 }
 
 /// `manifest.json` of a snapshot.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Manifest {
+pub struct SnapshotManifest {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// The program that made it.
-    pub tool: Tool,
+    pub tool: ToolVersion,
     /// The snapshot's files, by path below its directory; this one is not in it.
     pub files: Vec<String>,
     /// When collecting began, Unix seconds.
@@ -46,12 +46,12 @@ pub struct Manifest {
 
 /// The name of the program that wrote a document, and its version.
 #[derive(Clone, Debug, Serialize)]
-pub struct Tool {
+pub struct ToolVersion {
     name: &'static str,
     version: &'static str,
 }
 
-impl Default for Tool {
+impl Default for ToolVersion {
     fn default() -> Self {
         Self {
             name: TOOL,
@@ -224,10 +224,10 @@ pub fn collect(
     let progress: Arc<Progress> = Arc::new(progress);
     account.wait(async {
         let identity = identity(account).await?;
-        let mut manifest = Manifest {
+        let mut manifest = SnapshotManifest {
             schema_version: SCHEMA_VERSION,
             collected_at: now,
-            ..Manifest::default()
+            ..SnapshotManifest::default()
         };
         let regions = match regions {
             [] => enabled_regions(account, &identity, &mut manifest).await?,
@@ -289,7 +289,7 @@ pub fn collect(
 impl Collected {
     /// Adds what was collected elsewhere.
     pub fn add(&mut self, other: Self) {
-        let Manifest {
+        let SnapshotManifest {
             schema_version,
             tool: _,
             files: _,
@@ -343,7 +343,7 @@ async fn identity(account: &Account) -> Result<Identity, CallError> {
 async fn enabled_regions(
     account: &Account,
     identity: &Identity,
-    manifest: &mut Manifest,
+    manifest: &mut SnapshotManifest,
 ) -> Result<Vec<String>, CallError> {
     const OPERATION: &str = "DescribeRegions";
     let said = Client::new(&account.config).describe_regions().send().await;

@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::account::{Account, CallError};
-use super::asked::Asked;
+use super::query_progress::QueryProgress;
 use crate::flow::FlowTable;
-use crate::ingest::{Format, Intake};
-use crate::query::{Kept, Partials, insights_connections};
+use crate::ingest::{Intake, LogFormat};
+use crate::query::{KeptPorts, Partials, insights_connections};
 
 /// Rows that an answer has at most (`API_StartQuery.html`): an answer that has so many may lack some.
 const MOST: usize = 10_000;
@@ -28,11 +28,11 @@ const PRICE: f64 = 5.0;
 
 /// A log group, and how to ask.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct LogGroup {
     /// Its name.
     pub name: String,
     /// The format of its events.
-    pub format: Format,
+    pub format: LogFormat,
     /// Events at or after this; Unix seconds.
     pub since: u64,
     /// Events before this; Unix seconds.
@@ -42,7 +42,7 @@ pub struct Group {
 /// One question about one time.
 #[derive(Clone, Copy, Debug)]
 struct Slice {
-    kept: Kept,
+    kept: KeptPorts,
     from: u64,
     until: u64,
 }
@@ -50,12 +50,12 @@ struct Slice {
 /// The flows of a log group. `progress` is told of what is asked and what it costs.
 pub fn ask(
     account: &Account,
-    group: &Group,
-    progress: impl Fn(&Asked),
+    group: &LogGroup,
+    progress: impl Fn(&QueryProgress),
 ) -> Result<(FlowTable, Intake), CallError> {
     let client = Client::new(&account.config);
     let mut left: Vec<Slice> = Vec::new();
-    for kept in Kept::ALL {
+    for kept in KeptPorts::ALL {
         let mut from = group.since;
         while from < group.until {
             let until = group.until.min((from / SLICE + 1) * SLICE);
@@ -63,7 +63,7 @@ pub fn ask(
             from = until;
         }
     }
-    progress(&Asked::Before {
+    progress(&QueryProgress::Before {
         queries: left.len(),
         bytes: None,
         price: PRICE,
@@ -83,7 +83,7 @@ pub fn ask(
             };
             let (slice, rows, bytes) = answer?;
             scanned += bytes;
-            progress(&Asked::Scanned { bytes: scanned, price: PRICE });
+            progress(&QueryProgress::Scanned { bytes: scanned, price: PRICE });
             if rows.len() < MOST {
                 for row in &rows {
                     let value = |wanted: &str| {
@@ -117,7 +117,7 @@ pub fn ask(
 
 async fn answer(
     client: &Client,
-    group: &Group,
+    group: &LogGroup,
     slice: Slice,
 ) -> Result<(Slice, Vec<Vec<ResultField>>, u64), CallError> {
     let second = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);

@@ -78,7 +78,7 @@ pub struct Selection {
 
 /// What is wanted, in the terms of keys.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct KeyFilter {
     from: Option<DateTime>,
     until: Option<DateTime>,
     accounts: Vec<String>,
@@ -91,7 +91,7 @@ fn time(seconds: u64) -> Option<DateTime> {
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).datetime())
 }
 
-impl Wanted {
+impl KeyFilter {
     pub(super) fn new(selection: &Selection) -> Self {
         Self {
             from: selection
@@ -173,8 +173,8 @@ mod tests {
         u64::try_from(time.as_second()).expect("after 1970")
     }
 
-    fn wanted() -> Wanted {
-        Wanted::new(&Selection {
+    fn wanted() -> KeyFilter {
+        KeyFilter::new(&Selection {
             since: Some(seconds("2026-11-02T10:00:00Z")),
             until: Some(seconds("2026-11-03T00:00:00Z")),
             regions: vec!["us-east-1".to_owned()],

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::account::{Account, CallError};
-use super::ahead::{self, Fetch, Label, Pieces};
+use super::read_ahead::{self, Fetch, Label, Pieces};
 use crate::ingest::Source;
 
 /// Seconds of a slice: what is remembered of a group once it was read.
@@ -73,7 +73,7 @@ pub fn events(account: &Account, group: &str, span: &Span) -> Result<Vec<Source>
         streams,
         hours,
     };
-    Ok(ahead::sources(account, labels, slices))
+    Ok(read_ahead::sources(account, labels, slices))
 }
 
 /// A stream, and when it has events; Unix seconds.

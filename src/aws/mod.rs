@@ -3,8 +3,6 @@
 //! Every call that is made is a row of [`calls::CALLS`], and none of them changes anything.
 
 mod account;
-mod ahead;
-mod asked;
 mod athena;
 pub mod calls;
 mod collect;
@@ -12,16 +10,18 @@ mod history;
 mod insights;
 mod layout;
 mod logs;
+mod query_progress;
+mod read_ahead;
 mod redact;
 mod s3;
 mod shapes;
 
 pub use account::{Account, CallError, SignIn};
-pub use asked::Asked;
 pub use athena::{Table, connections};
-pub use collect::{Answered, Collected, Identity, Manifest, Refused, collect};
-pub use insights::{Group, ask};
+pub use collect::{Answered, Collected, Identity, Refused, SnapshotManifest, collect};
+pub use insights::{LogGroup, ask};
 pub use layout::Selection;
 pub use logs::{Span, events};
+pub use query_progress::QueryProgress;
 pub use redact::redact;
 pub use s3::objects;

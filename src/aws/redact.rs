@@ -173,7 +173,7 @@ impl Redaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::{Identity, Manifest};
+    use crate::aws::{Identity, SnapshotManifest};
     use serde_json::json;
 
     #[test]
@@ -190,12 +190,12 @@ mod tests {
                 "111122223333/us-east-1/security-groups.json".to_owned(),
                 content,
             )],
-            manifest: Manifest {
+            manifest: SnapshotManifest {
                 identities: vec![Identity {
                     account: "111122223333".to_owned(),
                     arn: "arn:aws:iam::111122223333:user/alice".to_owned(),
                 }],
-                ..Manifest::default()
+                ..SnapshotManifest::default()
             },
         };
         redact(&mut collected);

@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::account::{Account, CallError};
-use super::ahead::{self, Fetch, Label, Pieces};
-use super::layout::{Day, Selection, Wanted};
+use super::layout::{Day, KeyFilter, Selection};
+use super::read_ahead::{self, Fetch, Label, Pieces};
 use crate::ingest::Source;
 
 /// Bytes of an object that are asked for at a time.
@@ -51,7 +51,7 @@ pub fn objects(
             size: size(object),
             identity: object.e_tag().unwrap_or_default().to_owned(),
         });
-        Ok(ahead::sources(
+        Ok(read_ahead::sources(
             account,
             labels.collect(),
             Objects {
@@ -145,7 +145,7 @@ struct Bucket {
 impl Bucket {
     /// Goes down the prefixes, and never into one that holds nothing that is wanted.
     async fn list(&self, prefix: &str, selection: &Selection) -> Result<Vec<Object>, CallError> {
-        let wanted = Arc::new(Wanted::new(selection));
+        let wanted = Arc::new(KeyFilter::new(selection));
         let at_once = Arc::new(Semaphore::new(LISTINGS_AT_ONCE));
         let mut found = Vec::new();
         let mut tasks = JoinSet::new();

@@ -4,9 +4,11 @@ use super::args::RemoteArgs;
 use super::clock::seconds_now;
 use super::exit::Failure;
 use super::progress;
-use crate::aws::{self, Account, Asked, CallError, Group, Selection, SignIn, Span, Table};
+use crate::aws::{
+    self, Account, CallError, LogGroup, QueryProgress, Selection, SignIn, Span, Table,
+};
 use crate::flow::FlowTable;
-use crate::ingest::{self, Format, Intake, Settings, Source, is_remote};
+use crate::ingest::{self, Intake, LogFormat, Settings, Source, is_remote};
 
 /// The sources behind every argument, in AWS or not; `settled` leaves out what may still grow.
 pub(super) fn sources(
@@ -56,7 +58,7 @@ pub(super) fn sources(
 /// A query to an engine that holds the logs.
 pub(super) enum EngineQuery {
     Athena(Box<(Account, Table)>),
-    Insights(Box<(Account, Group)>),
+    Insights(Box<(Account, LogGroup)>),
 }
 
 /// The query, if the arguments name an engine.
@@ -88,9 +90,9 @@ pub(super) fn engine_query(
             .format
             .clone()
             .or_else(|| only.map(|(_, format)| format.clone()));
-        let group = Group {
+        let group = LogGroup {
             name: group.to_owned(),
-            format: format.unwrap_or_else(Format::default_v2),
+            format: format.unwrap_or_else(LogFormat::default_v2),
             since,
             until,
         };
@@ -118,10 +120,10 @@ impl EngineQuery {
     /// Runs the query. A notice says what it costs.
     pub(super) fn run(&self) -> Result<(FlowTable, Intake), Failure> {
         let bar = progress::querying();
-        let on_progress = |asked: &Asked| match asked {
+        let on_progress = |query: &QueryProgress| match query {
             // Before anything is paid for.
-            Asked::Before { .. } => progress::say(&asked.describe()),
-            Asked::Scanned { .. } => bar.set_message(asked.describe()),
+            QueryProgress::Before { .. } => progress::say(&query.describe()),
+            QueryProgress::Scanned { .. } => bar.set_message(query.describe()),
         };
         let answer = match self {
             Self::Athena(query) => aws::connections(&query.0, &query.1, on_progress),

@@ -13,7 +13,7 @@ use super::exit::Failure;
 use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
-use crate::ingest::{self, Format, ObjectCopy, Source};
+use crate::ingest::{self, LogFormat, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
 use crate::net::{plural, visible};
 
@@ -326,17 +326,17 @@ fn add_owners(owners: &mut Owners, files: &[PathBuf], by: &str) -> Result<(), Fa
 }
 
 /// The formats of the inventory's flow logs that this program can use.
-pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, Format)> {
+pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, LogFormat)> {
     inventory
         .log_formats()
         .iter()
-        .filter_map(|(id, text)| Some((id.clone(), Format::parse(text).ok()?)))
+        .filter_map(|(id, text)| Some((id.clone(), LogFormat::parse(text).ok()?)))
         .collect()
 }
 
 /// `--log-format`, compiled.
-pub(super) fn format(text: Option<String>) -> Result<Option<Format>, Failure> {
-    text.map(|text| Format::parse(&text).context("--log-format"))
+pub(super) fn format(text: Option<String>) -> Result<Option<LogFormat>, Failure> {
+    text.map(|text| LogFormat::parse(&text).context("--log-format"))
         .transpose()
         .map_err(Failure::usage)
 }

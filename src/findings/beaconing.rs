@@ -4,7 +4,7 @@ use super::destination::{found, outgoing};
 use super::finding::{Context, Found, Threshold};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::Contacts;
-use crate::resolve::is_stranger;
+use crate::resolve::is_unknown_external;
 
 /// Calls closer together than this are one: a client may open several connections at once. Seconds.
 const ONE_CALL: u32 = 10;
@@ -51,7 +51,7 @@ pub(super) const KIND: Kind = Kind {
     signal: Signal::Function(find),
 };
 
-/// One finding per connection to a stranger whose calls are regular.
+/// One finding per connection to an unknown external host whose calls are regular.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let calls = context.policy.threshold(&KIND, &CALLS);
     let strength = context.policy.threshold(&KIND, &STRENGTH);
@@ -59,7 +59,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         c.service
             .port()
             .is_some_and(|port| !REGULAR_BY_DESIGN.contains(&port))
-            && is_stranger(context.inventory, context.table, c.responder)
+            && is_unknown_external(context.inventory, context.table, c.responder)
     });
     let rhythm_of = |(position, c)| {
         let mut found = found(context, &KIND, position, c);

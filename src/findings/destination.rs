@@ -5,9 +5,9 @@ use super::policy::Policy;
 use crate::documents::{Rating, Severity};
 use crate::inventory::{Admission, Direction, GroupIx};
 use crate::net::{Service, plural, service_name};
-use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_stranger};
+use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_unknown_external};
 
-/// DestinationServices and addresses of a destination.
+/// Services and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
     /// Which services.
@@ -18,7 +18,7 @@ pub struct Test {
     pub hint: bool,
 }
 
-/// DestinationServices of a destination.
+/// Services of a destination.
 #[derive(Clone, Copy, Debug)]
 pub enum DestinationServices {
     /// Protocol number, first and last port.
@@ -63,7 +63,8 @@ pub(super) fn find(context: &Context<'_>, kind: &Kind, test: Test) -> Vec<Found>
     let listed = |c: &Connection| test.hint && policy.lists(kind, c.responder.address);
     outgoing(context, |c| {
         listed(c)
-            || test.matches(policy, c) && is_stranger(context.inventory, context.table, c.responder)
+            || test.matches(policy, c)
+                && is_unknown_external(context.inventory, context.table, c.responder)
     })
     .into_iter()
     .map(|(position, c)| {

@@ -1,4 +1,4 @@
-//! `dns-over-tls`: encrypted DNS to a stranger.
+//! `dns-over-tls`: encrypted DNS to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};

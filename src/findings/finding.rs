@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::leaving::Opened;
+use super::opened::OpenedConnections;
 use super::policy::Policy;
 use crate::documents::{Family, Outcome, Rating, Severity};
 use crate::flow::FlowTable;
@@ -76,7 +76,7 @@ pub struct Context<'a> {
     /// What the team has decided.
     pub policy: &'a Policy,
     /// Connections by the interface that opened them, for whoever asks.
-    pub opened: Opened,
+    pub opened: OpenedConnections,
 }
 
 /// What a detection found, before it gets a kind's severity and an id.

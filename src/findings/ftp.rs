@@ -1,9 +1,9 @@
-//! `ftp`: FTP to a stranger.
+//! `ftp`: FTP to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// FTP to a stranger.
+/// FTP to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 21, 21)];
 
 pub(super) const KIND: Kind = Kind {

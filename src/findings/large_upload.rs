@@ -8,7 +8,7 @@ use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::FlowKey;
 use crate::inventory::InterfaceIx;
 use crate::net::{HashMap, Service, plural};
-use crate::resolve::{Connection, is_stranger};
+use crate::resolve::{Connection, is_unknown_external};
 
 const BYTES: Threshold = Threshold {
     key: "bytes",
@@ -59,7 +59,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
     };
     let candidates = outgoing(context, |c| {
         c.totals.bytes / days(c) >= much(c)
-            && is_stranger(context.inventory, context.table, c.responder)
+            && is_unknown_external(context.inventory, context.table, c.responder)
     });
     let sent = sent(context, &candidates);
     candidates

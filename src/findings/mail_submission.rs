@@ -1,9 +1,9 @@
-//! `mail-submission`: mail submission to a stranger.
+//! `mail-submission`: mail submission to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// Mail submission to a stranger.
+/// Mail submission to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 465, 465), (6, 587, 587)];
 
 pub(super) const KIND: Kind = Kind {

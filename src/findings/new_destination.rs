@@ -3,7 +3,7 @@
 use super::destination::{found, outgoing};
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::resolve::is_stranger;
+use crate::resolve::is_unknown_external;
 
 pub(super) const KIND: Kind = Kind {
     id: "new-destination",
@@ -18,14 +18,14 @@ pub(super) const KIND: Kind = Kind {
     signal: Signal::Function(find),
 };
 
-/// One finding per connection to a stranger, if there is a baseline (`--baseline RUN`) and it lacks the destination and port for
+/// One finding per connection to an unknown external host, if there is a baseline (`--baseline RUN`) and it lacks the destination and port for
 /// interfaces of the same groups.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let Some(baseline) = &context.policy.baseline else {
         return Vec::new();
     };
     outgoing(context, |c| {
-        is_stranger(context.inventory, context.table, c.responder)
+        is_unknown_external(context.inventory, context.table, c.responder)
             && !baseline.knows(context.inventory, c)
     })
     .into_iter()

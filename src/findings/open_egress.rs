@@ -53,7 +53,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 ),
                 group: Some(group),
                 remediation: (members == 0).then_some(UNUSED),
-                evidence: context.leaving(group, Rule::is_open_egress),
+                evidence: context.permitted_egress(group, Rule::is_open_egress),
                 ..Found::default()
             })
         })

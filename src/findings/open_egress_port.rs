@@ -44,7 +44,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 ),
                 group: Some(group),
                 rule_ports: Some(ports),
-                evidence: context.leaving(group, |r| r.same_permission(rule)),
+                evidence: context.permitted_egress(group, |r| r.same_permission(rule)),
                 ..Found::default()
             });
         }

@@ -1,4 +1,4 @@
-//! `proxy-out`: a stranger's proxy.
+//! `proxy-out`: an unknown external proxy.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};

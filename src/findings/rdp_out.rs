@@ -1,9 +1,9 @@
-//! `rdp-out`: remote desktop to a stranger.
+//! `rdp-out`: remote desktop to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// Remote desktop to a stranger.
+/// Remote desktop to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 3389, 3389), (17, 3389, 3389)];
 
 pub(super) const KIND: Kind = Kind {

@@ -1,4 +1,4 @@
-//! `rpc`: remote procedure calls to a stranger.
+//! `rpc`: remote procedure calls to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};

@@ -1,9 +1,9 @@
-//! `smb`: windows file sharing with a stranger.
+//! `smb`: windows file sharing with an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// Windows file sharing with a stranger.
+/// Windows file sharing with an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 139, 139), (6, 445, 445), (17, 137, 138)];
 
 pub(super) const KIND: Kind = Kind {

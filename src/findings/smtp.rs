@@ -1,4 +1,4 @@
-//! `smtp`: mail sent straight to a stranger's server.
+//! `smtp`: mail sent straight to an unknown external server.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};

@@ -1,9 +1,9 @@
-//! `ssh-out`: SSH to a stranger.
+//! `ssh-out`: SSH to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// SSH to a stranger.
+/// SSH to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 22, 22)];
 
 pub(super) const KIND: Kind = Kind {

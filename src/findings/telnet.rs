@@ -1,9 +1,9 @@
-//! `telnet`: telnet to a stranger.
+//! `telnet`: telnet to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// Telnet to a stranger.
+/// Telnet to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 23, 23)];
 
 pub(super) const KIND: Kind = Kind {

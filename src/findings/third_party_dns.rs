@@ -1,4 +1,4 @@
-//! `third-party-dns`: name resolution by a stranger's DNS server.
+//! `third-party-dns`: name resolution by an unknown external DNS server.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};

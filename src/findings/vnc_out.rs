@@ -1,9 +1,9 @@
-//! `vnc-out`: VNC to a stranger.
+//! `vnc-out`: VNC to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// VNC to a stranger.
+/// VNC to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 5800, 5810), (6, 5900, 5910)];
 
 pub(super) const KIND: Kind = Kind {

@@ -50,7 +50,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                     targets.join(", "),
                 ),
                 group: Some(group),
-                evidence: context.leaving(group, |rule| wide.iter().any(|w| w.same_permission(rule))),
+                evidence: context.permitted_egress(group, |rule| wide.iter().any(|w| w.same_permission(rule))),
                 ..Found::default()
             })
         })

@@ -1,9 +1,9 @@
-//! `winrm-out`: windows remote management to a stranger.
+//! `winrm-out`: windows remote management to an unknown external host.
 
 use super::destination::Test;
 use super::{Family, Kind, Rating, Severity, Signal};
 
-/// Windows remote management to a stranger.
+/// Windows remote management to an unknown external host.
 const PORTS: &[(u8, u16, u16)] = &[(6, 5985, 5986)];
 
 pub(super) const KIND: Kind = Kind {

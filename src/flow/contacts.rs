@@ -1,4 +1,4 @@
-//! When a client called: a compact series of times, for what goes out only.
+//! When a client called: a compact series of times, for outgoing connections only.
 
 /// How many calls are told apart.
 const KEPT: usize = 32;

@@ -1,10 +1,8 @@
 //! The fold: rows into a table that all workers share.
 //!
-//! A table per worker would be as many tables as there are cores, all of nearly the same
-//! keys, and a merge as long as the reading. So there is one, in parts with a lock each.
-//! A worker gathers rows by part and folds some dozens of one part at a time: the lock is
-//! taken once for them, that part of the table is in the cache, and the processor can look up
-//! several at once.
+//! With a table per worker, every table would hold nearly the same keys, and merging them would take as long as reading. So
+//! there is one table, in parts with a lock each. A worker collects rows by part and folds a batch of one part at a
+//! time: it takes the lock once for the batch, and the lookups of the batch overlap.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::hash::BuildHasher;
@@ -45,7 +43,7 @@ struct Part {
     contacts: HashTable<(FlowKey, Contacts)>,
 }
 
-/// What is touched once per interface and worker.
+/// What a worker needs once per interface.
 #[derive(Debug, Default)]
 struct Shared {
     names: HashMap<Box<[u8]>, ObserverIx>,
@@ -119,7 +117,7 @@ impl FlowTableBuilder {
         }
     }
 
-    /// What both directions have in common.
+    /// The hash that both directions share.
     #[inline]
     fn hash_of_packed(&self, key: u128) -> u64 {
         self.hasher.hash_one(key & !SRC_DROPPED)
@@ -324,8 +322,8 @@ fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
 }
 
-/// Every flow of a table, in order. Flows are large, so what is sorted is where each belongs and where it is,
-/// and each is put down once.
+/// Every flow of a table, in order. Flows are large, so their keys and places are sorted, and each flow is then copied
+/// once.
 fn flows_in_order(
     parts: Vec<Part>,
     finished: &(impl Fn(FlowKey, &Ports) -> FlowKey + Sync),
@@ -346,7 +344,7 @@ fn flows_in_order(
     let count = packed.iter().map(PackedTable::len).sum::<usize>() + rest.len();
     let nowhere = (SortKey::default(), NOT_PACKED, 0u32);
     let mut order: Vec<_> = rayon::iter::repeat_n(nowhere, count).collect();
-    // Each part has a room of its own, so that nothing is moved to make one list of them.
+    // Each part writes to its own range of the list, so that nothing is moved afterwards.
     let mut rooms = Vec::with_capacity(packed.len());
     let mut left = &mut order[..];
     for (part, number) in packed.iter().zip(0..) {
@@ -425,7 +423,7 @@ fn flow(key: FlowKey, counters: Counters) -> Flow {
     }
 }
 
-/// One worker's way into the table.
+/// The sink of one worker.
 #[derive(Debug)]
 pub struct Folder {
     table: Arc<FlowTableBuilder>,
@@ -496,14 +494,14 @@ impl Folder {
 }
 
 impl Folder {
-    /// Keeps which services the addresses of a row are said to be.
+    /// Keeps the services that a row names for its addresses.
     #[inline(never)]
     fn services(&mut self, row: Row<'_>) {
         note_service(&mut self.services, row.src, row.src_service);
         note_service(&mut self.services, row.dst, row.dst_service);
     }
 
-    /// Keeps when a client called somebody on the internet.
+    /// Keeps when a client called an address on the internet.
     #[inline(never)]
     fn call(&mut self, observer: ObserverIx, row: Row<'_>) {
         let Ok(start) = u32::try_from(row.start) else {

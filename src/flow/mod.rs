@@ -2,7 +2,7 @@
 //!
 //! One [`Flow`] per interface, direction of packets, 5-tuple and action, with
 //! counters that merge associatively. Nothing is decided here: who opened a
-//! connection is a question for the whole window, see [`crate::resolve`].
+//! connection depends on the whole window, see [`crate::resolve`].
 
 mod cache;
 mod contacts;
@@ -19,5 +19,5 @@ pub use coverage::Coverage;
 pub use days::{DAY, Days};
 pub use fold::{FlowTableBuilder, Folder};
 pub use ports::Ports;
-pub use presume::{Dropped, LISTENERS};
+pub use presume::{Dropped, EPHEMERAL_FROM, LISTENERS, PRIVILEGED_BELOW};
 pub use table::{Counters, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx};

@@ -1,14 +1,12 @@
-//! Whose port a row can do without.
+//! Which port of a row is dropped.
 //!
-//! A client takes a new port for every connection; kept, these ports make the table as
-//! large as the traffic instead of as large as the topology. So the port of the end that
-//! is, by the two port numbers, the client is dropped at once, and only its smallest few
-//! values are remembered. That depends on nothing but the row, so the outcome is the same for
-//! any order of rows, and nothing is decided by it: a row whose flags say otherwise keeps
-//! both ports, so does a pair of ports that says nothing, and a conversation that is alone
-//! in its place gets its port back. Who opened it is asked in [`crate::resolve`].
+//! A client takes a new port for every connection. If these ports were kept, the table would grow with the traffic instead of
+//! with the topology. So the port of the end that is the client, by the two port numbers, is dropped, and only
+//! its smallest values are kept. That depends on the row alone, so the result is the same for any order of rows. It decides
+//! nothing: a row whose flags say otherwise keeps both ports, a pair of ports that says nothing does too, and a flow whose
+//! dropped port was always the same gets it back. [`crate::resolve`] decides who opened a connection.
 
-use crate::ingest::Row;
+use crate::ingest::{Handshake, Row};
 use crate::net::Protocol;
 
 /// Which end's port stands for several.
@@ -38,23 +36,34 @@ pub const LISTENERS: &[u16] = &[
     27019, 33060, 50051, 50070, 61613, 61616,
 ];
 
-/// What ports say.
+/// Below this, only programs with privileges may listen; clients of NFS use such ports too.
+pub const PRIVILEGED_BELOW: u16 = 1024;
+
+/// From this port on, Linux (32768-60999) and Windows (49152-65535) choose ports for their clients; NAT gateways,
+/// load balancers and Lambda choose from 1024 on (vpc-network-acls.html).
+pub const EPHEMERAL_FROM: u16 = 32768;
+
+/// Classes of ports, the surest listener first.
 const PRIVILEGED: u8 = 0;
 const LISTENER: u8 = 1;
 const REGISTERED: u8 = 2;
 const EPHEMERAL: u8 = 3;
 
-/// The classes of four ports in a byte: half of all ports that are asked about are a client's, each
-/// another one, and a table of a byte each would not stay in the nearest cache.
+/// The classes of four ports in a byte, so that the table fits in the L1 cache: half of all lookups are of clients' ports, at
+/// random.
 static CLASSES: [u8; 1 << 14] = {
     let mut classes = [0; 1 << 14];
     let mut four = 0;
     while four < classes.len() {
-        classes[four] = match four * 4 {
-            ..1024 => PRIVILEGED,
-            32768.. => EPHEMERAL,
-            _ => REGISTERED,
-        } * 0b01_01_01_01;
+        let port = four * 4;
+        let class = if port < PRIVILEGED_BELOW as usize {
+            PRIVILEGED
+        } else if port >= EPHEMERAL_FROM as usize {
+            EPHEMERAL
+        } else {
+            REGISTERED
+        };
+        classes[four] = class * 0b01_01_01_01;
         four += 1;
     }
     let mut at = 0;
@@ -66,14 +75,11 @@ static CLASSES: [u8; 1 << 14] = {
     classes
 };
 
-/// What a port says of its end.
+/// The class of a port.
 #[inline]
 fn class(port: u16) -> u8 {
     CLASSES[usize::from(port / 4)] >> (port % 4 * 2) & 3
 }
-
-const SYN: u8 = 2;
-const SYN_ACK: u8 = 18;
 
 /// Whose port is dropped.
 #[inline]
@@ -97,12 +103,10 @@ pub(super) fn dropped(row: &Row<'_>) -> Dropped {
     }
 }
 
-/// Whether the flags say that the end whose port would go is the one that answers
-/// (flow-log-records.html: SYN opens, SYN-ACK answers).
+/// Whether the flags say that the end whose port would go is the one that answers.
 const fn contradicts(dropped: Dropped, flags: u8) -> bool {
-    match dropped {
-        Dropped::Neither => false,
-        Dropped::Src => flags & SYN_ACK == SYN_ACK,
-        Dropped::Dst => flags & SYN_ACK == SYN,
-    }
+    matches!(
+        (dropped, Handshake::of(flags)),
+        (Dropped::Src, Handshake::Answers) | (Dropped::Dst, Handshake::Opens)
+    )
 }

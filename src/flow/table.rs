@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rayon::prelude::*;
 
 use super::{Contacts, Coverage, Days, Dropped, Ports};
-use crate::ingest::{PacketDirection, Row};
+use crate::ingest::{Handshake, PacketDirection, Row};
 use crate::net::{HashMap, Protocol, Service};
 
 /// A recording interface, as the rows name it; positions follow the names' order.
@@ -46,7 +46,7 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
-    /// What all calls of a client to a service have in common, let through or not.
+    /// The key of all calls of a client to a service, accepted or rejected.
     pub const fn of_calls(
         observer: ObserverIx,
         client: IpAddr,
@@ -88,10 +88,6 @@ pub struct Counters {
     pub dropped: Ports,
 }
 
-/// SYN and ACK of `tcp-flags`; together they are a SYN-ACK (flow-log-records.html).
-const SYN: u8 = 2;
-const SYN_ACK: u8 = 18;
-
 impl Counters {
     /// Adds what another set of rows of the same flow adds up to. Counters hold
     /// whatever a hostile log claims, so they saturate.
@@ -107,7 +103,7 @@ impl Counters {
     }
 }
 
-/// What rows say besides numbers: one bit each, or-ed.
+/// TCP flags, directions and rewritten addresses of the rows: one bit each, or-ed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowFlags(u8);
 
@@ -128,10 +124,10 @@ impl FlowFlags {
     }
 
     pub(super) fn of(row: &Row<'_>) -> Self {
-        let mut flags = match row.tcp_flags & SYN_ACK {
-            SYN => Self::SYN,
-            SYN_ACK => Self::SYN_ACK,
-            _ => 0,
+        let mut flags = match Handshake::of(row.tcp_flags) {
+            Handshake::Opens => Self::SYN,
+            Handshake::Answers => Self::SYN_ACK,
+            Handshake::Neither => 0,
         };
         flags |= match row.way {
             PacketDirection::Egress => Self::EGRESS,
@@ -172,12 +168,12 @@ impl FlowFlags {
         self.0 & Self::INGRESS != 0
     }
 
-    /// A row's sender stood behind the address that the interface shows.
+    /// A row's sender is behind the address that the interface shows.
     pub const fn src_rewritten(self) -> bool {
         self.0 & Self::SRC_REWRITTEN != 0
     }
 
-    /// A row's receiver did.
+    /// A row's receiver is.
     pub const fn dst_rewritten(self) -> bool {
         self.0 & Self::DST_REWRITTEN != 0
     }
@@ -305,7 +301,7 @@ impl FlowTable {
         note_service(&mut self.services, address, name);
     }
 
-    /// When a client called, as its own interface recorded it; nothing, if that is too seldom to tell.
+    /// When a client called, as its own interface recorded it; `None` for too few calls.
     pub fn contacts_of(
         &self,
         interface: &str,

@@ -1,4 +1,4 @@
-//! What content is, told by its first bytes: file names lie, and get lost.
+//! What content is, by its first bytes: file names can be wrong or missing.
 
 use std::io::{self, Cursor, Read};
 
@@ -165,7 +165,7 @@ pub(super) fn is_csv_header(line: &[u8]) -> bool {
 
 /// The text of a gzip file, if it is whole, of one member, and not too large.
 ///
-/// libdeflate does 1.75 times as much as zlib-rs on such files (`benches/README.md`), but needs
+/// libdeflate is 1.75 times as fast as zlib-rs on such files (`benches/README.md`), but needs
 /// to know how large the text will be. The last four bytes say so, modulo 2³²
 /// (RFC 1952), of the last member. `text` is where it goes, and may be used again.
 pub(super) fn gunzip_whole<'t>(compressed: &[u8], text: &'t mut Vec<u8>) -> Option<&'t [u8]> {

@@ -7,7 +7,7 @@ use std::io::Read;
 use super::blocks::{Block, Blocks};
 use super::container::{BYTE_ORDER_MARK, is_csv_header};
 use super::fields::{self, COLUMNS, Column, MESSAGE};
-use super::format::{self, FormatError};
+use super::format::{self, LogFormatError};
 use super::item::Item;
 use super::row::BadLine;
 use super::texts::Texts;
@@ -17,7 +17,7 @@ use super::texts::Texts;
 pub(super) fn records(
     reader: impl Read,
     mut take: impl FnMut(u64, Item<'_>),
-) -> Result<(), FormatError> {
+) -> Result<(), LogFormatError> {
     let mut blocks = Blocks::new(reader, is_csv_header);
     let mut table: Option<Table> = None;
     let mut cells = Vec::new();
@@ -84,7 +84,7 @@ enum Record<'c> {
 }
 
 impl Table {
-    fn of(names: &[Vec<u8>]) -> Result<Self, FormatError> {
+    fn of(names: &[Vec<u8>]) -> Result<Self, LogFormatError> {
         let mut table = Self {
             columns: Vec::new(),
             message: None,
@@ -98,7 +98,7 @@ impl Table {
                 None => name == MESSAGE && table.message.replace(position).is_some(),
             };
             if is_again {
-                return Err(FormatError::Twice(name.into_owned()));
+                return Err(LogFormatError::Twice(name.into_owned()));
             }
             table.columns.push(column);
         }

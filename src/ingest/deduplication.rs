@@ -1,4 +1,4 @@
-//! Rows that were already counted.
+//! Deduplication of rows that several flow logs delivered.
 //!
 //! Flow logs on a VPC, a subnet and an interface record the same traffic each;
 //! rows equal in interface, 5-tuple, start, end and action are one row
@@ -6,8 +6,8 @@
 //! so one may carry flags or counts that the other lacks; whichever comes first,
 //! the outcome is the same.
 //!
-//! What is remembered is bounded by time: the name of an S3 object tells in which five
-//! minutes its rows end, so once every object of a time is read, its rows are forgotten.
+//! Memory is bounded by time: the name of an S3 object says in which five minutes its rows end. Once every object of a
+//! time is read, the fingerprints of its rows are dropped.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
@@ -22,7 +22,7 @@ use crate::net::HashMap;
 
 const SHARDS: usize = 64;
 
-/// Rows are remembered and forgotten by the hour in which they end.
+/// Fingerprints are kept and dropped by the hour in which their rows end.
 const HOUR: u64 = 3600;
 
 /// Fingerprints of the rows seen so far, shared by all workers.

@@ -1,4 +1,4 @@
-//! The elements of JSON, told apart before they are parsed, so that one that can't be read costs no other.
+//! Splits JSON into elements before any is parsed, so that an unreadable element costs no other.
 //!
 //! What is looked for: objects that hold no list of others, and texts, in lists or one after the other. Where they end
 //! is told by brackets and quotes alone, without recursion. After a fault the next element is looked for: an

@@ -5,7 +5,7 @@ use super::fields::{self, COLUMNS, Column};
 /// A line format, compiled: the position of every used column, and how many
 /// values a line must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Format {
+pub struct LogFormat {
     names: Vec<String>,
     /// By position in the line: the index of a [`Column`], or `SKIP`.
     plan: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) const SKIP: u8 = u8::MAX;
 
 /// Why a list of fields cannot be used as a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FormatError {
+pub enum LogFormatError {
     /// A Transit Gateway flow log.
     #[error(
         "this is a Transit Gateway flow log: it records no ACCEPT or REJECT and no interface, so it proves nothing about security groups; give the VPC flow logs of the attached VPCs instead"
@@ -53,14 +53,14 @@ const NEEDED: &[(Column, Column, &str)] = &[
 ];
 
 /// Whether records with these columns can become connections.
-pub(super) fn complete(has: impl Fn(Column) -> bool) -> Result<(), FormatError> {
+pub(super) fn complete(has: impl Fn(Column) -> bool) -> Result<(), LogFormatError> {
     match NEEDED.iter().find(|&&(a, b, _)| !has(a) && !has(b)) {
-        Some(&(_, _, name)) => Err(FormatError::Missing(name)),
+        Some(&(_, _, name)) => Err(LogFormatError::Missing(name)),
         None => Ok(()),
     }
 }
 
-impl Format {
+impl LogFormat {
     /// The default format.
     pub fn default_v2() -> Self {
         Self::from_names(fields::DEFAULT.split(' '), true).expect("the default format is complete")
@@ -68,7 +68,7 @@ impl Format {
 
     /// A format as `--log-format` and `LogFormat` write it: `${version} ${account-id} …`.
     /// Bare names are taken too. Unknown names are errors: a person typed this.
-    pub fn parse(text: &str) -> Result<Self, FormatError> {
+    pub fn parse(text: &str) -> Result<Self, LogFormatError> {
         let names = text.split_ascii_whitespace().map(|token| {
             token
                 .strip_prefix("${")
@@ -79,14 +79,14 @@ impl Format {
     }
 
     /// A format from a header line; fields newer than this program are skipped.
-    pub fn from_header(line: &str) -> Result<Self, FormatError> {
+    pub fn from_header(line: &str) -> Result<Self, LogFormatError> {
         Self::from_names(line.split_ascii_whitespace(), false)
     }
 
     fn from_names<'a>(
         names: impl Iterator<Item = &'a str>,
         strict: bool,
-    ) -> Result<Self, FormatError> {
+    ) -> Result<Self, LogFormatError> {
         let mut format = Self {
             names: Vec::new(),
             plan: Vec::new(),
@@ -95,17 +95,17 @@ impl Format {
         };
         for name in names {
             if name.replace('_', "-") == fields::TRANSIT_GATEWAY_MARK {
-                return Err(FormatError::TransitGateway);
+                return Err(LogFormatError::TransitGateway);
             }
             let field = fields::field(name);
             if field.is_none() && strict && !name.starts_with("tgw") {
-                return Err(FormatError::UnknownField(name.to_owned()));
+                return Err(LogFormatError::UnknownField(name.to_owned()));
             }
             let column = field.and_then(|f| f.column);
             if let Some(column) = column {
                 let position = &mut format.positions[column as usize];
                 if position.is_some() {
-                    return Err(FormatError::Twice(name.to_owned()));
+                    return Err(LogFormatError::Twice(name.to_owned()));
                 }
                 *position = Some(format.plan.len());
             }

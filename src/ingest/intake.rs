@@ -1,15 +1,15 @@
 //! How sources are read, and the account of what was read.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
-use super::format::Format;
+use super::format::LogFormat;
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// `--log-format`: for files without a header.
-    pub format: Option<Format>,
+    pub format: Option<LogFormat>,
     /// `LogFormat` by flow log id from the inventory: for files without a header.
-    pub known_formats: Vec<(String, Format)>,
+    pub known_formats: Vec<(String, LogFormat)>,
     /// Rows that end before this are outside the window; Unix seconds.
     pub since: Option<u64>,
     /// Rows that start at or after this are outside the window; Unix seconds.

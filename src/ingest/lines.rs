@@ -7,7 +7,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::blocks::{Block, Blocks};
 use super::container::{self, BYTE_ORDER_MARK};
-use super::format::{Format, FormatError};
+use super::format::{LogFormat, LogFormatError};
 use super::reading::Reading;
 use super::row::{BadLine, LONGEST_LINE, parse_line};
 use super::simd::{DefaultFormat, Delimiters, ShortLine};
@@ -47,8 +47,8 @@ impl<S: Sink> Reading<'_, '_, S> {
         }
     }
 
-    /// Gives lines away if somebody waits and they can be read without what comes
-    /// before them: their format is known and no header is among them.
+    /// Hands lines to a worker that waits, if they can be read on their own: their format is known and no header is among
+    /// them.
     fn lines_or_hand_out(&mut self, lines: &[u8]) {
         if self.context.format.is_some() && self.worker.work.somebody_waits() {
             let low = |at: usize| lines.get(at).is_some_and(u8::is_ascii_lowercase);
@@ -68,8 +68,7 @@ impl<S: Sink> Reading<'_, '_, S> {
         self.lines(lines);
     }
 
-    /// Reads whole lines, some thousand bytes of them at a time, so that these are still in the
-    /// processor's cache when their values are read.
+    /// Reads whole lines, some thousand bytes at a time, so that they are still in the L1 cache when their values are read.
     pub(super) fn lines(&mut self, mut rest: &[u8]) {
         const AT_A_TIME: usize = 32 << 10;
         let mut delimiters = mem::take(&mut self.worker.delimiters);
@@ -95,7 +94,7 @@ impl<S: Sink> Reading<'_, '_, S> {
         self.worker.delimiters = delimiters;
     }
 
-    /// Most lines are usual records of a format that is known; `text` begins with them.
+    /// Reads lines whose delimiters are known: plain records on the fast path, others one by one. `text` begins with them.
     fn some_lines(&mut self, text: &[u8], delimiters: &Delimiters) {
         let mut at = At::default();
         loop {
@@ -124,7 +123,7 @@ impl<S: Sink> Reading<'_, '_, S> {
         }
     }
 
-    /// Lines one by one.
+    /// The slow path: lines one by one.
     fn slow_lines(&mut self, text: &[u8]) {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         for line in text.split(|&byte| byte == b'\n') {
@@ -162,10 +161,10 @@ impl<S: Sink> Reading<'_, '_, S> {
         }
     }
 
-    fn one_line(&mut self, line: &[u8]) -> Result<(), FormatError> {
-        if Format::is_header(line) {
+    fn one_line(&mut self, line: &[u8]) -> Result<(), LogFormatError> {
+        if LogFormat::is_header(line) {
             let text = String::from_utf8_lossy(line);
-            let format = Format::from_header(&text)?;
+            let format = LogFormat::from_header(&text)?;
             self.describe(format.describe());
             self.context.format = Some(format);
             return Ok(());
@@ -176,7 +175,7 @@ impl<S: Sink> Reading<'_, '_, S> {
         }
         if self.context.format.is_none() {
             if line.starts_with(TRANSIT_GATEWAY_ROW) {
-                return Err(FormatError::TransitGateway);
+                return Err(LogFormatError::TransitGateway);
             }
             let Some(format) = self.format_without_header(line) else {
                 self.reject(NO_FORMAT.to_owned());
@@ -215,7 +214,7 @@ impl<S: Sink> Reading<'_, '_, S> {
         let candidates = settings.format.iter().chain(known);
         let found = candidates
             .cloned()
-            .chain(is_default_v2(line).then(Format::default_v2))
+            .chain(is_default_v2(line).then(LogFormat::default_v2))
             .find(|format| parse_line(format, line).is_ok());
         let Some(format) = found else {
             let reason = failed.map_or_else(|| NO_FORMAT.to_owned(), |reason| reason.to_string());
@@ -231,7 +230,7 @@ impl<S: Sink> Reading<'_, '_, S> {
 
     /// What was asked for, else what the inventory says of this flow log, else
     /// the default format if the line can be nothing else.
-    fn format_without_header(&self, line: &[u8]) -> Option<Format> {
+    fn format_without_header(&self, line: &[u8]) -> Option<LogFormat> {
         let settings = self.worker.work.settings;
         let known = &settings.known_formats;
         let by_id = self.worker.work.sources[self.source]
@@ -246,7 +245,7 @@ impl<S: Sink> Reading<'_, '_, S> {
             .format
             .clone()
             .or_else(|| from_inventory.map(|(_, format)| format.clone()))
-            .or_else(|| is_default_v2(line).then(Format::default_v2))
+            .or_else(|| is_default_v2(line).then(LogFormat::default_v2))
     }
 }
 
@@ -254,13 +253,13 @@ impl<S: Sink> Reading<'_, '_, S> {
 /// or makes every row too long.
 fn is_whole_header(line: &[u8]) -> bool {
     let text = std::str::from_utf8(line);
-    Format::is_header(line) && text.is_ok_and(|text| Format::from_header(text).is_ok())
+    LogFormat::is_header(line) && text.is_ok_and(|text| LogFormat::from_header(text).is_ok())
 }
 
 /// How a row of the default Transit Gateway format begins (tgw-flow-logs.html).
 const TRANSIT_GATEWAY_ROW: &[u8] = b"6 TransitGateway";
 
-/// What CloudWatch Logs sends to see whether anybody listens.
+/// What CloudWatch Logs sends to test a subscription.
 const CONTROL_MESSAGE: &[u8] = b"CWL CONTROL MESSAGE";
 
 const NO_FORMAT: &str = "no header and no known format; give --log-format, or add the output of `aws ec2 describe-flow-logs` to the inventory";
@@ -278,5 +277,5 @@ fn is_default_v2(line: &[u8]) -> bool {
     let interface = values
         .next()
         .is_some_and(|i| i == b"-" || i.starts_with(b"eni-"));
-    version && account && interface && parse_line(&Format::default_v2(), line).is_ok()
+    version && account && interface && parse_line(&LogFormat::default_v2(), line).is_ok()
 }

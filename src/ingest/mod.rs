@@ -37,10 +37,10 @@ mod worker;
 
 pub use error::IngestError;
 pub use fields::{Column, DEFAULT, FIELDS, Field, field};
-pub use format::{Format, FormatError};
+pub use format::{LogFormat, LogFormatError};
 pub use intake::{Intake, MalformedSample, Settings, SourceIntake};
 pub use read::{read, read_until};
-pub use row::{BadLine, Interval, Line, PacketDirection, Row, parse_line};
+pub use row::{BadLine, Handshake, Interval, Line, PacketDirection, Row, parse_line};
 pub use sink::Sink;
 pub use source::{
     ObjectCopy, Remote, Source, find, flow_log_id, is_remote, object_name, slot, without_copies,

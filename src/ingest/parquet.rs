@@ -14,7 +14,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::columns::{ColumnValue, File, Holds, RowGroup, Values};
 use super::fields::{self, COLUMNS, Column, FIELDS};
-use super::format::{self, FormatError};
+use super::format::{self, LogFormatError};
 use super::item::Item;
 use super::ocsf;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
@@ -178,7 +178,7 @@ impl Shape {
                 && std::mem::replace(&mut known[column as usize], true)
             {
                 let name = columns[leaf].path().string();
-                return Err(FormatError::Twice(name).to_string());
+                return Err(LogFormatError::Twice(name).to_string());
             }
         }
         if !is_ocsf {

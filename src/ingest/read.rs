@@ -9,7 +9,7 @@ use super::source::Source;
 use super::worker::{Work, Worker};
 
 /// Reads all sources with as many workers as there are threads, each into a sink of
-/// its own made by `sink`; `progress` is told of every chunk's size in bytes.
+/// its own made by `sink`; `progress` gets the size of every chunk in bytes.
 pub fn read<S: Sink>(
     sources: &[Source],
     settings: &Settings,

@@ -39,7 +39,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         }
     }
 
-    /// Reads lines that somebody else came across.
+    /// Reads lines that another worker handed out.
     pub(super) fn resume(worker: &'w mut Worker<'a, S>, task: Task) {
         let mut reading = Self {
             worker,
@@ -50,7 +50,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         reading.lines(&task.lines);
     }
 
-    /// Reads the whole source; `progress` is told of every byte before decompression.
+    /// Reads the whole source; `progress` gets every count of bytes before decompression.
     pub(super) fn source(mut self, progress: &(impl Fn(u64) + Sync)) {
         let source = &self.worker.work.sources[self.source];
         let bytes = Cell::new(0);

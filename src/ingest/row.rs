@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::fields::{COLUMNS, Column};
-use super::format::{Format, SKIP};
+use super::format::{LogFormat, SKIP};
 use crate::net::Protocol;
 
 /// One direction of one 5-tuple at one interface in one aggregation interval
@@ -40,7 +40,7 @@ pub struct Row<'a> {
     /// Which way the packets went at the interface.
     pub way: PacketDirection,
     /// The sender in the packet is not the one the interface shows: a pod or a
-    /// secondary address behind the primary one, or somebody behind a middlebox.
+    /// secondary address behind the primary one, or a host behind a middlebox.
     pub src_rewritten: bool,
     /// The same of the receiver.
     pub dst_rewritten: bool,
@@ -59,6 +59,31 @@ pub enum PacketDirection {
     Ingress,
     /// Not recorded.
     Unknown,
+}
+
+/// What the TCP flags of a row say of its sender (flow-log-records.html).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// SYN without ACK: it opens connections.
+    Opens,
+    /// SYN with ACK: it answers them.
+    Answers,
+    /// No SYN.
+    Neither,
+}
+
+impl Handshake {
+    /// Of the flags as `tcp-flags` has them.
+    #[inline(always)]
+    pub const fn of(flags: u8) -> Self {
+        const SYN: u8 = 0b0_0010;
+        const SYN_ACK: u8 = 0b1_0010;
+        match flags & SYN_ACK {
+            SYN => Self::Opens,
+            SYN_ACK => Self::Answers,
+            _ => Self::Neither,
+        }
+    }
 }
 
 /// What a line turned out to be.
@@ -129,7 +154,7 @@ pub(super) const NONE: &[u8] = b"-";
 /// Reads one line. Runs of spaces and tabs are one separator: one of AWS's own
 /// examples has a double space.
 #[inline]
-pub fn parse_line<'a>(format: &Format, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
+pub fn parse_line<'a>(format: &LogFormat, line: &'a [u8]) -> Result<Line<'a>, BadLine> {
     let mut values = Values {
         format,
         values: [NONE; COLUMNS],
@@ -267,7 +292,7 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
 
 /// The values of one line by column; `-` where the format lacks a column.
 struct Values<'a, 'f> {
-    format: &'f Format,
+    format: &'f LogFormat,
     values: [&'a [u8]; COLUMNS],
 }
 

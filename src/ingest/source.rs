@@ -1,4 +1,4 @@
-//! From what was typed to the files it means.
+//! From the arguments to the files they name.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashSet};

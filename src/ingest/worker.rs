@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::deduplication::Deduplication;
-use super::format::Format;
+use super::format::LogFormat;
 use super::intake::{Intake, MalformedSample, SAMPLES, Settings, SourceIntake, join, wider};
 use super::row::{Line, Row};
 use super::simd::{ColumnPositions, Delimiters, PreviousRow, Text, fast_row};
@@ -18,12 +18,12 @@ use super::source::Source;
 pub(super) struct LineContext {
     /// What samples call it: the source, and the file inside it.
     pub(super) name: String,
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<LogFormat>,
     /// The line that was read last, from 1.
     pub(super) line: u64,
 }
 
-/// Lines of a large source, for whichever worker has nothing else to do.
+/// Lines of a large source, for a worker that has nothing else to do.
 pub(super) struct Task {
     pub(super) source: usize,
     pub(super) context: LineContext,
@@ -35,7 +35,7 @@ pub(super) struct Work<'a> {
     pub(super) sources: &'a [Source],
     pub(super) settings: &'a Settings,
     deduplication: Option<Deduplication>,
-    /// ColumnPositions of the sources in the order of reading: by time.
+    /// Positions of the sources in the order of reading: by time.
     order: Vec<usize>,
     next: AtomicUsize,
     /// No more sources are to be read.
@@ -70,7 +70,7 @@ impl<'a> Work<'a> {
     }
 
     /// The next source to read, as its place in the order and its position; `full` says whether enough was read.
-    /// Whoever takes one says when it is read: [`Self::finish_source`].
+    /// Every source that is taken has to be finished: [`Self::finish_source`].
     pub(super) fn next_source(&self, full: &impl Fn() -> bool) -> Option<(usize, usize)> {
         while self.has_more() {
             let full = full();
@@ -138,7 +138,7 @@ impl<'a> Work<'a> {
         place > 0 && (self.deduplication.is_none() || slot(place) != slot(place - 1))
     }
 
-    /// Gives a task to a worker that waits for one; says whether anybody did.
+    /// Gives a task to a worker that waits for one; says whether one did.
     pub(super) fn hand_out(&self, task: impl FnOnce() -> Task) -> bool {
         let mut queue = self.queue();
         let wanted = queue.tasks.len() < queue.waiting;
@@ -149,15 +149,14 @@ impl<'a> Work<'a> {
         wanted
     }
 
-    /// Whether somebody waits, without asking too precisely.
+    /// Whether a worker waits for lines; it may not any more when this returns.
     pub(super) fn somebody_waits(&self) -> bool {
         let queue = self.queue();
         queue.tasks.len() < queue.waiting
     }
 }
 
-/// One flow log never delivers a row twice. So there is nothing to look for when
-/// every source names the same flow log.
+/// Whether sources may hold the same row twice. One flow log never delivers a row twice.
 fn may_overlap(sources: &[Source]) -> bool {
     let mut ids = sources.iter().map(Source::flow_log_id);
     match ids.next() {
@@ -166,7 +165,7 @@ fn may_overlap(sources: &[Source]) -> bool {
     }
 }
 
-/// How far some lines are read.
+/// How far a block of lines is read.
 #[derive(Default)]
 pub(super) struct At {
     /// The line that is next, and its first byte.
@@ -189,7 +188,7 @@ impl At {
     }
 }
 
-/// Reads sources and lines of others' sources until there are none.
+/// One thread that reads, and its account.
 pub(super) struct Worker<'a, S> {
     pub(super) work: &'a Work<'a>,
     pub(super) sink: S,
@@ -254,8 +253,8 @@ impl<'a, S: Sink> Worker<'a, S> {
 
     /// Reads lines up to the first that is unusual; `text` is what there is of the line from one place to another.
     ///
-    /// Not compiled for newer processors: what was just written in pieces would be read as one, for
-    /// which the processor waits.
+    /// Not compiled for newer processors: the compiler would load at once what was just stored in pieces, which stalls
+    /// the processor.
     #[inline(always)]
     pub(super) fn fast_lines<'t, T: Text<'t>>(
         &mut self,
@@ -283,8 +282,7 @@ impl<'a, S: Sink> Worker<'a, S> {
         }
     }
 
-    /// Takes a row of traffic. Its parts need never lie together in memory, as long as nobody
-    /// borrows it whole.
+    /// Takes a row of traffic, by value: while nothing borrows it, its fields stay in registers.
     #[inline(always)]
     pub(super) fn take_row(&mut self, row: Row<'_>) {
         if !self.is_inside(row.start, row.end) {
@@ -337,7 +335,7 @@ impl<'a, S: Sink> Worker<'a, S> {
             malformed, samples, ..
         } = &mut self.tally;
         *malformed += 1;
-        // Each worker keeps as many as anybody will ever see.
+        // Each worker keeps as many as a report shows.
         let sample = MalformedSample {
             source: name.to_owned(),
             line,

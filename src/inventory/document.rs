@@ -12,7 +12,7 @@ use super::InventoryError;
 
 /// What a file holds.
 #[derive(Debug)]
-pub(super) enum Document {
+pub(super) enum JsonFile {
     /// JSON: one page, or several that were appended to one file.
     Pages(Vec<Value>),
     /// Something else, as notes and scripts are that lie beside the snapshot.
@@ -22,7 +22,7 @@ pub(super) enum Document {
 /// How much of a file is enough to see whether it is JSON.
 const PEEK: u64 = 512;
 
-impl Document {
+impl JsonFile {
     /// Reads a file that is called `.json` or `.json.gz`, or whose content is JSON.
     pub(super) fn read(path: &Path) -> Result<Self, InventoryError> {
         let unreadable = |source| InventoryError::Unreadable {

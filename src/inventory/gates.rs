@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use super::rules::{Rule, RulePorts, RuleProtocol, Target};
-use super::{GroupIx, Interface, Inventory, Services};
+use super::{GroupIx, Interface, Inventory, ServiceSet};
 use crate::documents::Direction;
 use crate::net::{AddressSet, Protocol, Service};
 
@@ -69,7 +69,7 @@ impl Side {
             protocol: rule.protocol,
             ports: rule.ports,
             target: compile_target(inventory, &rule.target),
-            services: Services::of(rule),
+            services: ServiceSet::of(rule),
         });
     }
 
@@ -92,7 +92,7 @@ struct Compiled {
     ports: RulePorts,
     target: CompiledTarget,
     /// What `protocol` and `ports` say, as a set.
-    services: Services,
+    services: ServiceSet,
 }
 
 /// A target, looked up.
@@ -227,7 +227,7 @@ impl Gates {
         &self,
         groups: &[GroupIx],
         direction: Direction,
-        services: &Services,
+        services: &ServiceSet,
     ) -> AddressSet {
         self.of(groups, direction)
             .filter(|rule| rule.services.contains_set(services))
@@ -254,8 +254,8 @@ impl Gates {
         &self,
         groups: &[GroupIx],
         direction: Direction,
-        services: &Services,
-    ) -> Vec<Services> {
+        services: &ServiceSet,
+    ) -> Vec<ServiceSet> {
         services.cut(self.of(groups, direction).map(|rule| &rule.services))
     }
 
@@ -265,10 +265,10 @@ impl Gates {
         groups: &[GroupIx],
         direction: Direction,
         peer: Peer<'_>,
-    ) -> Services {
+    ) -> ServiceSet {
         self.of(groups, direction)
             .filter(|rule| rule.reaches(peer))
-            .fold(Services::default(), |all, rule| all.union(&rule.services))
+            .fold(ServiceSet::default(), |all, rule| all.union(&rule.services))
     }
 
     fn of<'a>(

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::document::Document;
-use super::json::{Place, Wire};
+use super::document::JsonFile;
+use super::json::{JsonPath, Wire};
 use super::{InventoryError, Note, wire};
 
 /// The manifests' version that this program knows.
@@ -40,7 +40,7 @@ impl History {
     pub(super) fn of(paths: &[PathBuf], notes: &mut Vec<Note>) -> Result<Self, InventoryError> {
         let mut history = Self::default();
         for path in paths.iter().filter(|path| path.ends_with("manifest.json")) {
-            let Document::Pages(pages) = Document::read(path)? else {
+            let JsonFile::Pages(pages) = JsonFile::read(path)? else {
                 continue;
             };
             let manifest = pages.into_iter().find(is_manifest);
@@ -51,7 +51,7 @@ impl History {
                 path: path.clone(),
                 misfit,
             };
-            let at = Place::Top("");
+            let at = JsonPath::Top("");
             let manifest = wire::Manifest::read(page, at).map_err(wrong)?;
             if let Some(version) = manifest
                 .schema_version

@@ -13,7 +13,7 @@ use crate::net::visible;
 
 /// Where a value stands in a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum JsonPath<'a> {
     /// The document itself, or a list by its key.
     Top(&'a str),
     /// A member of an object.
@@ -22,7 +22,7 @@ pub(super) enum Place<'a> {
     Item(&'a Self, usize),
 }
 
-impl<'a> Place<'a> {
+impl<'a> JsonPath<'a> {
     pub(super) const fn key(&'a self, key: &'a str) -> Self {
         Self::Key(self, key)
     }
@@ -42,7 +42,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for JsonPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Top("") => f.write_str("the document"),
@@ -75,7 +75,7 @@ fn found(value: &Value) -> String {
 /// What can be read from JSON.
 pub(super) trait Wire: Sized {
     /// Reads a value that is neither absent nor null.
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit>;
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit>;
 
     /// Puts lists in order, so that two answers of AWS about the same thing are equal.
     fn sort(&mut self) {}
@@ -85,7 +85,7 @@ pub(super) trait Wire: Sized {
 pub(super) fn may<T: Wire + Default>(
     object: &mut Map<String, Value>,
     keys: &[&str],
-    at: Place<'_>,
+    at: JsonPath<'_>,
 ) -> Result<T, Misfit> {
     match take(object, keys) {
         Some((key, value)) => T::read(value, at.key(key)),
@@ -97,7 +97,7 @@ pub(super) fn may<T: Wire + Default>(
 pub(super) fn must<T: Wire>(
     object: &mut Map<String, Value>,
     keys: &[&str],
-    at: Place<'_>,
+    at: JsonPath<'_>,
 ) -> Result<T, Misfit> {
     match take(object, keys) {
         Some((key, Value::String(text))) if text.is_empty() => Err(at.key(key).wrong("is empty")),
@@ -114,7 +114,7 @@ fn take<'k>(object: &mut Map<String, Value>, keys: &[&'k str]) -> Option<(&'k st
 }
 
 /// The object that a value has to be.
-pub(super) fn object(value: Value, at: Place<'_>) -> Result<Map<String, Value>, Misfit> {
+pub(super) fn object(value: Value, at: JsonPath<'_>) -> Result<Map<String, Value>, Misfit> {
     match value {
         Value::Object(object) => Ok(object),
         other => Err(at.unwanted(&other, "an object")),
@@ -122,7 +122,7 @@ pub(super) fn object(value: Value, at: Place<'_>) -> Result<Map<String, Value>, 
 }
 
 impl Wire for String {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         match value {
             Value::String(text) => Ok(text),
             other => Err(at.unwanted(&other, "a text")),
@@ -131,7 +131,7 @@ impl Wire for String {
 }
 
 impl Wire for bool {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         value
             .as_bool()
             .ok_or_else(|| at.unwanted(&value, "true or false"))
@@ -139,7 +139,7 @@ impl Wire for bool {
 }
 
 impl Wire for i64 {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         value
             .as_i64()
             .ok_or_else(|| at.unwanted(&value, "a whole number"))
@@ -147,7 +147,7 @@ impl Wire for i64 {
 }
 
 impl Wire for u64 {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         value
             .as_u64()
             .ok_or_else(|| at.unwanted(&value, "a whole number from 0 on"))
@@ -155,7 +155,7 @@ impl Wire for u64 {
 }
 
 impl Wire for IpAddr {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         let address = value.as_str().and_then(|text| text.parse().ok());
         address.ok_or_else(|| at.unwanted(&value, "an IP address"))
     }
@@ -163,7 +163,7 @@ impl Wire for IpAddr {
 
 /// In the form that AWS stores: the bits behind the prefix are 0 (`API_IpRange.html`).
 impl Wire for IpNet {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         let net = value.as_str().and_then(|text| text.parse().ok());
         net.map(|net: Self| net.trunc())
             .ok_or_else(|| at.unwanted(&value, "a prefix such as 10.0.0.0/16"))
@@ -172,7 +172,7 @@ impl Wire for IpNet {
 
 /// An empty text means the same as none.
 impl<T: Wire> Wire for Option<T> {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         match value {
             Value::String(text) if text.is_empty() => Ok(None),
             value => T::read(value, at).map(Some),
@@ -185,7 +185,7 @@ impl<T: Wire> Wire for Option<T> {
 }
 
 impl<T: Wire + Ord> Wire for Vec<T> {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         let Value::Array(list) = value else {
             return Err(at.unwanted(&value, "a list"));
         };

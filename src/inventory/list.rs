@@ -22,7 +22,7 @@ pub(super) struct Origin {
 }
 
 /// A kind of thing that the inventory lists.
-pub(super) trait Kind: Wire + Clone + PartialEq {
+pub(super) trait Listed: Wire + Clone + PartialEq {
     /// What one is called.
     const NAME: &'static str;
 
@@ -128,7 +128,7 @@ impl List<(String, wire::Entry)> {
 /// How many things of a kind are named in notes before the rest is counted.
 const NAMED: usize = 5;
 
-impl<T: Kind> List<T> {
+impl<T: Listed> List<T> {
     /// Leaves each thing once, in the order in which they were read.
     pub(super) fn settle(&mut self, files: &[String], notes: &mut Vec<Note>) {
         let mut by_id: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -204,7 +204,7 @@ impl<T: Kind> List<T> {
 
 macro_rules! kinds {
     ($($kind:ident $name:literal: $thing:ident => $id:expr $(, version $version:ident)?;)*) => {$(
-        impl Kind for wire::$kind {
+        impl Listed for wire::$kind {
             const NAME: &'static str = $name;
 
             fn id(&self) -> Option<String> {
@@ -237,7 +237,7 @@ kinds! {
     Instance "instance": it => Some(it.instance_id.clone());
 }
 
-impl Kind for wire::Interface {
+impl Listed for wire::Interface {
     const NAME: &'static str = "network interface";
 
     fn id(&self) -> Option<String> {

@@ -4,7 +4,7 @@
 //! and indexed. A file or a value that can't be used is an error that names file and
 //! place; what is missing, ambiguous or out of date leaves a [`Note`].
 
-mod ask;
+mod access;
 mod document;
 mod error;
 mod gates;
@@ -28,7 +28,7 @@ mod unread;
 mod wire;
 
 pub use crate::documents::Direction;
-pub use ask::{Answer, Party, SideAnswer, UnknownParty};
+pub use access::{Answer, Party, SideAnswer, UnknownParty};
 pub use error::InventoryError;
 pub(crate) use gates::CompiledTarget;
 pub use gates::{Admission, Gates, Packet, Peer};
@@ -40,6 +40,6 @@ pub use network::Inventory;
 pub use note::Note;
 pub use prefix_lists::{Keeper, PrefixList};
 pub use ranges::{bundled_on, published_on};
-pub use reach::Way;
+pub use reach::NetworkPath;
 pub use rules::{Rule, RulePorts, RuleProtocol, Target};
-pub use services::Services;
+pub use services::ServiceSet;

@@ -12,7 +12,7 @@ use super::lacking;
 use super::note::Note;
 use super::prefix_lists::{self, PrefixList};
 use super::ranges::ServiceRanges;
-use super::reach::{self, Way};
+use super::reach::{self, NetworkPath};
 use super::reserved::Reserved;
 use super::snapshot::Snapshot;
 use super::wire;
@@ -49,7 +49,7 @@ pub struct Inventory {
     interfaces: Vec<Interface>,
     prefix_lists: Vec<PrefixList>,
     addresses: AddressIndex,
-    ways: reach::Ways,
+    paths: reach::NetworkPaths,
     reserved: Reserved,
     vpc_blocks: HashMap<String, AddressSet>,
     ranges: Arc<ServiceRanges>,
@@ -129,7 +129,7 @@ impl Inventory {
         Ok(Self {
             addresses: AddressIndex::new(&interfaces),
             prefix_lists,
-            ways: reach::Ways::new(&snapshot),
+            paths: reach::NetworkPaths::new(&snapshot),
             ranges,
             log_formats: log_formats(&snapshot),
             group_ids: groups
@@ -275,27 +275,27 @@ impl Inventory {
 impl Inventory {
     /// Whether the two VPCs are joined by peering or by a transit gateway.
     fn joined(&self, a: &str, b: &str) -> bool {
-        self.ways.join(a, b)
+        self.paths.join(a, b)
     }
 
-    /// The way between two interfaces; the same both ways.
-    pub fn way(&self, a: &Interface, b: &Interface) -> Way {
-        self.ways.between(a, b)
+    /// The way between two interfaces; the same both paths.
+    pub fn way(&self, a: &Interface, b: &Interface) -> NetworkPath {
+        self.paths.between(a, b)
     }
 
     /// Whether the inventory knows a way from one to the other.
     pub fn path_between(&self, a: &Interface, b: &Interface) -> bool {
-        self.way(a, b) != Way::Unknown
+        self.way(a, b) != NetworkPath::Unknown
     }
 
     /// Whether rules of one direction at `at` may name the groups of `peer`.
     pub fn reference_works(&self, at: &Interface, direction: Direction, peer: &Interface) -> bool {
         match self.way(at, peer) {
-            Way::Vpc | Way::Peering => true,
-            Way::TransitGateway { inbound_references } => {
+            NetworkPath::Vpc | NetworkPath::Peering => true,
+            NetworkPath::TransitGateway { inbound_references } => {
                 inbound_references && direction == Direction::Ingress
             }
-            Way::OtherRegion | Way::Inspected | Way::Unknown => false,
+            NetworkPath::OtherRegion | NetworkPath::Inspected | NetworkPath::Unknown => false,
         }
     }
 

@@ -36,9 +36,9 @@ fn active_peerings(wire: &[wire::Peering]) -> Vec<Peering> {
         .collect()
 }
 
-/// The ways between VPCs, and what stands in them.
+/// The paths between VPCs, and what stands in them.
 #[derive(Debug, Default)]
-pub(super) struct Ways {
+pub(super) struct NetworkPaths {
     peerings: Vec<Peering>,
     /// Transit gateways by VPC, and whether the attachment supports references.
     attachments: HashMap<String, Vec<(String, bool)>>,
@@ -52,23 +52,25 @@ pub(super) struct Ways {
     inspect_anything: bool,
 }
 
-impl Ways {
+impl NetworkPaths {
     pub(super) fn new(snapshot: &Snapshot) -> Self {
         let enabled = |text: &str| text.eq_ignore_ascii_case("enable");
-        let mut ways = Self {
+        let mut paths = Self {
             peerings: active_peerings(&snapshot.peerings),
             ..Self::default()
         };
         for gateway in &snapshot.transit_gateways {
             if !enabled(&gateway.options.security_group_referencing_support) {
-                ways.without_references
+                paths
+                    .without_references
                     .push(gateway.transit_gateway_id.clone());
             }
         }
         for attachment in &snapshot.attachments {
             // A snapshot that does not say counts as attached.
             if attachment.state.is_empty() || attachment.state.eq_ignore_ascii_case("available") {
-                ways.attachments
+                paths
+                    .attachments
                     .entry(attachment.vpc_id.clone())
                     .or_default()
                     .push((
@@ -79,18 +81,19 @@ impl Ways {
         }
         for table in &snapshot.route_tables {
             let inspected = behind_middleboxes(&table.routes);
-            ways.inspect_anything |= inspected != AddressSet::EMPTY;
+            paths.inspect_anything |= inspected != AddressSet::EMPTY;
             for association in &table.associations {
                 if let Some(subnet) = &association.subnet_id {
-                    ways.inspected.insert(subnet.clone(), inspected.clone());
+                    paths.inspected.insert(subnet.clone(), inspected.clone());
                 }
                 if association.main {
-                    ways.inspected_by_default
+                    paths
+                        .inspected_by_default
                         .insert(table.vpc_id.clone(), inspected.clone());
                 }
             }
         }
-        ways
+        paths
     }
 
     fn peering_between(&self, a: &str, b: &str) -> Option<&Peering> {
@@ -100,7 +103,7 @@ impl Ways {
     }
 
     /// The way through a transit gateway that both VPCs are attached to.
-    fn transit(&self, a: &str, b: &str) -> Option<Way> {
+    fn transit(&self, a: &str, b: &str) -> Option<NetworkPath> {
         let (from, to) = (self.attachments.get(a)?, self.attachments.get(b)?);
         let shared = from.iter().flat_map(|(gateway, here)| {
             let there = to.iter().filter(move |(other, _)| other == gateway);
@@ -112,7 +115,7 @@ impl Ways {
         shared
             .map(references)
             .reduce(|a, b| a || b)
-            .map(|inbound_references| Way::TransitGateway { inbound_references })
+            .map(|inbound_references| NetworkPath::TransitGateway { inbound_references })
     }
 
     /// Whether the two VPCs are joined.
@@ -120,23 +123,23 @@ impl Ways {
         self.peering_between(a, b).is_some() || self.transit(a, b).is_some()
     }
 
-    /// The way between two interfaces; the same both ways.
-    pub(super) fn between(&self, a: &Interface, b: &Interface) -> Way {
+    /// The way between two interfaces; the same both paths.
+    pub(super) fn between(&self, a: &Interface, b: &Interface) -> NetworkPath {
         let way = if a.vpc.is_empty() || b.vpc.is_empty() {
-            Way::Unknown
+            NetworkPath::Unknown
         } else if Arc::ptr_eq(&a.vpc, &b.vpc) || a.vpc == b.vpc {
-            Way::Vpc
+            NetworkPath::Vpc
         } else if let Some(peering) = self.peering_between(&a.vpc, &b.vpc) {
             if peering.same_region {
-                Way::Peering
+                NetworkPath::Peering
             } else {
-                Way::OtherRegion
+                NetworkPath::OtherRegion
             }
         } else {
-            self.transit(&a.vpc, &b.vpc).unwrap_or(Way::Unknown)
+            self.transit(&a.vpc, &b.vpc).unwrap_or(NetworkPath::Unknown)
         };
         if self.inspect_anything && (self.inspects(a, b) || self.inspects(b, a)) {
-            Way::Inspected
+            NetworkPath::Inspected
         } else {
             way
         }
@@ -187,7 +190,7 @@ fn behind_middleboxes(routes: &[wire::Route]) -> AddressSet {
 /// (security-group-rules.html, vpc-peering-security-groups.html,
 /// tgw-vpc-attachments.html).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub enum NetworkPath {
     /// Inside one VPC.
     Vpc,
     /// Over an active peering connection inside one region.

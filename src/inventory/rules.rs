@@ -117,9 +117,14 @@ impl Rule {
         matches!(&self.target, Target::Cidr(net) if net.prefix_len() == 0)
     }
 
-    /// Whether it lets members open every port of some protocol to everybody.
+    /// Whether it is open: every port of some protocol, to or from all of 0.0.0.0/0 or ::/0.
+    pub fn is_open(&self, direction: Direction) -> bool {
+        self.direction == direction && self.every_port() && self.to_everyone()
+    }
+
+    /// Whether it is open egress.
     pub fn is_open_egress(&self) -> bool {
-        self.direction == Direction::Egress && self.every_port() && self.to_everyone()
+        self.is_open(Direction::Egress)
     }
 
     /// The one service of a rule for one port, or for a protocol without ports.

@@ -9,11 +9,11 @@ use crate::net::{IntervalSet, Protocol, Service};
 /// A set of (protocol, port). ICMP types and codes take the place of ports, the
 /// type in the upper half; protocols without ports have all or none of theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Services(IntervalSet);
+pub struct ServiceSet(IntervalSet);
 
 const PORTS: u128 = 1 << 16;
 
-impl Services {
+impl ServiceSet {
     /// What a rule is for.
     pub fn of(rule: &Rule) -> Self {
         let RuleProtocol::One(protocol) = rule.protocol else {
@@ -86,7 +86,7 @@ impl Services {
     }
 }
 
-impl fmt::Display for Services {
+impl fmt::Display for ServiceSet {
     /// The first interval: `tcp/443`, `udp/1000-2000`, `icmp`, `everything`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(&(from, to)) = self.0.intervals().first() else {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::document::{Document, is_named_json};
+use super::document::{JsonFile, is_named_json};
 use super::history::{Age, History, is_manifest};
-use super::json::{Misfit, Place, Wire};
+use super::json::{JsonPath, Misfit, Wire};
 use super::list::{List, Origin};
 use super::unread::Unread;
 use super::wire;
@@ -51,7 +51,7 @@ struct Listing {
     /// The members that tell its things from those of all lists further down, where the key is missing or another, as
     /// `--query` leaves them.
     marks: &'static [&'static str],
-    read: fn(&mut Snapshot, Value, Place<'_>, Origin) -> Result<(), Misfit>,
+    read: fn(&mut Snapshot, Value, JsonPath<'_>, Origin) -> Result<(), Misfit>,
 }
 
 macro_rules! listings {
@@ -135,7 +135,7 @@ fn listings() -> impl Iterator<Item = &'static Listing> {
 }
 
 /// null stands for an empty list.
-fn list<T: Wire + Ord>(value: Value, at: Place<'_>) -> Result<Vec<T>, Misfit> {
+fn list<T: Wire + Ord>(value: Value, at: JsonPath<'_>) -> Result<Vec<T>, Misfit> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -232,17 +232,17 @@ impl Snapshot {
         name: &Path,
         time: Option<u64>,
     ) -> Result<(), InventoryError> {
-        match Document::read(path)? {
-            Document::Pages(pages) => self.read_pages(path, name, pages, time),
-            Document::Other => Ok(()),
+        match JsonFile::read(path)? {
+            JsonFile::Pages(pages) => self.read_pages(path, name, pages, time),
+            JsonFile::Other => Ok(()),
         }
     }
 
     /// Reads text that is in memory already.
     pub(super) fn read_bytes(&mut self, name: &Path, bytes: &[u8]) -> Result<(), InventoryError> {
-        match Document::parse(name, bytes)? {
-            Document::Pages(pages) => self.read_pages(name, name, pages, None),
-            Document::Other => Ok(()),
+        match JsonFile::parse(name, bytes)? {
+            JsonFile::Pages(pages) => self.read_pages(name, name, pages, None),
+            JsonFile::Other => Ok(()),
         }
     }
 
@@ -282,10 +282,10 @@ impl Snapshot {
             }
             Value::Array(things) => match (recognise_any(&things), list_id_in_name(name)) {
                 (Some(listing), _) => {
-                    self.read_listing(listing, Value::Array(things), Place::Top(""), origin)
+                    self.read_listing(listing, Value::Array(things), JsonPath::Top(""), origin)
                 }
                 (None, Some(id)) if are_entries(&things) => {
-                    self.read_entries(&id, Value::Array(things), Place::Top(""), origin)
+                    self.read_entries(&id, Value::Array(things), JsonPath::Top(""), origin)
                 }
                 (None, _) => {
                     self.unread.add_value(name, &Value::Array(things));
@@ -315,7 +315,7 @@ impl Snapshot {
                 .map(str::to_owned)
                 .or_else(|| list_id_in_name(name));
             match id {
-                Some(id) => self.read_entries(&id, entries, Place::Top("Entries"), origin)?,
+                Some(id) => self.read_entries(&id, entries, JsonPath::Top("Entries"), origin)?,
                 None => self.notes.push(Note::new(format!(
                     "{}: prefix list entries that do not say which list they belong to; put the list's id (pl-…) into the file's name",
                     name.display()
@@ -327,7 +327,7 @@ impl Snapshot {
             let by_content = || recognise_any(value.as_array()?);
             if let Some(listing) = known.or_else(by_content) {
                 found = true;
-                self.read_listing(listing, value.take(), Place::Top(key), origin)?;
+                self.read_listing(listing, value.take(), JsonPath::Top(key), origin)?;
             }
         }
         let page = Value::Object(object);
@@ -336,7 +336,7 @@ impl Snapshot {
         }
         // One thing, as `--query 'SecurityGroups[0]'` prints it.
         if let Some(listing) = recognise(&page) {
-            return self.read_listing(listing, Value::Array(vec![page]), Place::Top(""), origin);
+            return self.read_listing(listing, Value::Array(vec![page]), JsonPath::Top(""), origin);
         }
         self.unread.add_value(name, &page);
         Ok(())
@@ -346,7 +346,7 @@ impl Snapshot {
         &mut self,
         listing: &'static Listing,
         value: Value,
-        at: Place<'_>,
+        at: JsonPath<'_>,
         origin: Origin,
     ) -> Result<(), Misfit> {
         if !self.present.contains(&listing.key) {
@@ -359,7 +359,7 @@ impl Snapshot {
         &mut self,
         id: &str,
         value: Value,
-        at: Place<'_>,
+        at: JsonPath<'_>,
         origin: Origin,
     ) -> Result<(), Misfit> {
         let entries: Vec<wire::Entry> = list(value, at)?;

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::json::{Misfit, Place, Wire, may, must, object};
+use super::json::{JsonPath, Misfit, Wire, may, must, object};
 use super::rules::{Rule, RulePorts, RuleProtocol, Target, services};
 use crate::documents::Direction;
 use crate::net::Protocol;
@@ -28,7 +28,7 @@ macro_rules! wire {
         }
 
         impl Wire for $name {
-            fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+            fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
                 let mut object = object(value, at)?;
                 Ok(Self { $($field: $how(&mut object, &[$($key),+], at)?,)* })
             }
@@ -162,7 +162,7 @@ pub(super) struct Permission {
 }
 
 impl Wire for Permission {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         let PrintedPermission {
             ip_protocol,
             from_port,
@@ -209,7 +209,7 @@ pub(super) struct GroupRule {
 }
 
 impl Wire for GroupRule {
-    fn read(value: Value, at: Place<'_>) -> Result<Self, Misfit> {
+    fn read(value: Value, at: JsonPath<'_>) -> Result<Self, Misfit> {
         let PrintedRule {
             security_group_rule_id,
             group_id,
@@ -257,7 +257,7 @@ fn printed_services(
     protocol: &str,
     from: Option<i64>,
     to: Option<i64>,
-    at: Place<'_>,
+    at: JsonPath<'_>,
 ) -> Result<(RuleProtocol, RulePorts), Misfit> {
     let read =
         services(protocol, from, to).map_err(|wrong| at.key(wrong.field).wrong(wrong.what))?;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::inventory::{
-    Direction, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule, Services,
+    Direction, GroupIx, Interface, InterfaceIx, InterfaceKind, Inventory, Packet, Rule, ServiceSet,
 };
 use crate::net::{Protocol, Service};
 use crate::replay::{Change, Replay, RulesAfter, replay};
@@ -114,10 +114,8 @@ impl Standing {
     fn new(inventory: &Inventory, change: &Change) -> Self {
         let after = RulesAfter::new(inventory, change);
         let everybody = |rules: &Vec<Rule>| {
-            [Direction::Egress, Direction::Ingress].map(|direction| {
-                let open = |r: &Rule| r.direction == direction && r.to_everyone() && r.every_port();
-                rules.iter().any(open)
-            })
+            [Direction::Egress, Direction::Ingress]
+                .map(|direction| rules.iter().any(|rule| rule.is_open(direction)))
         };
         Self {
             everybody: after.rules.iter().map(everybody).collect(),
@@ -253,11 +251,11 @@ pub fn tightenings(
         .map(|r| (r.group, &r.rule))
         .collect();
     let covers = |group: GroupIx, rule: &Rule| {
-        let services = Services::of(rule);
+        let services = ServiceSet::of(rule);
         mutual.iter().any(|(own, half)| {
             *own == group
                 && !half.same_permission(rule)
-                && services.contains_set(&Services::of(half))
+                && services.contains_set(&ServiceSet::of(half))
         })
     };
     // By group and position among the rules after the change.

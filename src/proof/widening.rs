@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::exposure::{Class, by_address, classes, path};
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
-    Services,
+    ServiceSet,
 };
 use crate::replay::RulesAfter;
 
@@ -100,7 +100,7 @@ struct New<'a> {
     position: usize,
     rule: &'a Rule,
     target: CompiledTarget,
-    services: Services,
+    services: ServiceSet,
     /// In order, the interfaces that it reaches if rules can name their groups.
     reached: Vec<InterfaceIx>,
 }
@@ -135,7 +135,7 @@ fn new_rules<'a>(inventory: &Inventory, after_rules: &'a [Vec<Rule>]) -> Vec<Vec
                     group,
                     position,
                     rule,
-                    services: Services::of(rule),
+                    services: ServiceSet::of(rule),
                     reached: reached(&target),
                     target,
                 }
@@ -215,7 +215,7 @@ impl Gate<'_> {
         })
     }
 
-    fn widening(&self, new: &New<'_>, peer: IpAddr, services: &Services) -> Widening {
+    fn widening(&self, new: &New<'_>, peer: IpAddr, services: &ServiceSet) -> Widening {
         Widening {
             group: new.group,
             rule: new.rule.clone(),

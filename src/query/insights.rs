@@ -1,12 +1,13 @@
 //! The question for Logs Insights, which has no CASE: three filters that every row passes one of.
 
 use super::{Over, PRIVATE, listeners, named_query};
-use crate::ingest::Format;
+use crate::flow::{EPHEMERAL_FROM, PRIVILEGED_BELOW};
+use crate::ingest::LogFormat;
 use crate::inventory::{Inventory, Rule};
 
 /// Which ports a question keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptPorts {
     /// The sender's: the receiver is the client.
     Src,
     /// The receiver's: the sender is the client.
@@ -17,7 +18,7 @@ pub enum Kept {
     None,
 }
 
-impl Kept {
+impl KeptPorts {
     /// All of them; every record passes one.
     pub const ALL: [Self; 4] = [Self::Dst, Self::Src, Self::Both, Self::None];
 
@@ -32,7 +33,7 @@ impl Kept {
 }
 
 /// The names of a format's fields as they are written in a question.
-fn fields(format: &Format) -> Vec<String> {
+fn fields(format: &LogFormat) -> Vec<String> {
     format
         .names()
         .iter()
@@ -41,7 +42,7 @@ fn fields(format: &Format) -> Vec<String> {
 }
 
 /// How the fields of a format get their names.
-fn parse(format: &Format) -> String {
+fn parse(format: &LogFormat) -> String {
     let fields = fields(format);
     format!(
         "parse @message \"{}\" as {}",
@@ -54,10 +55,12 @@ fn parse(format: &Format) -> String {
 fn class(port: &str, class: u8) -> String {
     let listeners = listeners();
     match class {
-        0 => format!("{port} < 1024"),
+        0 => format!("{port} < {PRIVILEGED_BELOW}"),
         1 => format!("{port} in [{listeners}]"),
-        2 => format!("({port} >= 1024 and {port} < 32768 and {port} not in [{listeners}])"),
-        _ => format!("({port} >= 32768 and {port} not in [{listeners}])"),
+        2 => format!(
+            "({port} >= {PRIVILEGED_BELOW} and {port} < {EPHEMERAL_FROM} and {port} not in [{listeners}])"
+        ),
+        _ => format!("({port} >= {EPHEMERAL_FROM} and {port} not in [{listeners}])"),
     }
 }
 
@@ -85,7 +88,7 @@ fn drops(client: &str, server: &str, refuted: Option<&str>) -> String {
 }
 
 /// The question `connections`, for one of the three, or `coverage`.
-pub fn insights_connections(kept: Kept, format: &Format) -> String {
+pub fn insights_connections(kept: KeptPorts, format: &LogFormat) -> String {
     let text = |name| named_query(Over::Events, name).text;
     let fields = fields(format);
     let flags = fields.iter().any(|name| name == "tcp_flags");
@@ -97,10 +100,10 @@ pub fn insights_connections(kept: Kept, format: &Format) -> String {
     let sender = drops("srcport", "dstport", flags.then_some(syn_ack));
     let receiver = drops("dstport", "srcport", flags.then_some(syn));
     let (filter, dropped, ports) = match kept {
-        Kept::Dst => (sender, "srcport", "dstport"),
-        Kept::Src => (receiver, "dstport", "srcport"),
-        Kept::None => return text("coverage").replace("{{parse}}", &parse(format)),
-        Kept::Both => (
+        KeptPorts::Dst => (sender, "srcport", "dstport"),
+        KeptPorts::Src => (receiver, "dstport", "srcport"),
+        KeptPorts::None => return text("coverage").replace("{{parse}}", &parse(format)),
+        KeptPorts::Both => (
             format!("not {sender} and not {receiver}"),
             "srcport",
             "srcport, dstport",
@@ -126,7 +129,7 @@ pub fn insights_connections(kept: Kept, format: &Format) -> String {
 }
 
 /// Another question for Logs Insights.
-pub fn over_events(text: &str, format: &Format, inventory: Option<&Inventory>) -> String {
+pub fn over_events(text: &str, format: &LogFormat, inventory: Option<&Inventory>) -> String {
     let mut open: Vec<String> = Vec::new();
     if let Some(inventory) = inventory {
         let groups = inventory

@@ -10,7 +10,7 @@ mod partial;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-pub use insights::{Kept, insights_connections, over_events};
+pub use insights::{KeptPorts, insights_connections, over_events};
 pub use partial::{Partials, Unreadable};
 
 use crate::flow::LISTENERS;
@@ -105,7 +105,7 @@ pub const PRIVATE: &str = r"^(10\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.|100\.
 
 /// What stands for the names in a question.
 #[derive(Clone, Debug)]
-pub struct Names<'a> {
+pub struct QueryNames<'a> {
     /// What flow rows are read from, as it stands behind FROM; quoted by whoever gives it.
     pub from: &'a str,
     /// The columns there are.
@@ -126,7 +126,7 @@ pub(crate) fn listeners() -> String {
 }
 
 /// A question over flow rows.
-pub fn over_rows(query: &Query, names: &Names<'_>) -> String {
+pub fn over_rows(query: &Query, names: &QueryNames<'_>) -> String {
     query
         .text
         .replace("{{flow_rows}}", &flow_rows(names))
@@ -163,7 +163,7 @@ pub fn named(name: &str) -> String {
 }
 
 /// The rows as every question over them expects them, whatever columns there are.
-fn flow_rows(names: &Names<'_>) -> String {
+fn flow_rows(names: &QueryNames<'_>) -> String {
     let column = |name: &str| names.columns.contains(name).then(|| named(name));
     let text = |name: &str| match column(name) {
         Some(column) => format!("nullif(CAST({column} AS varchar), '-')"),
@@ -241,7 +241,7 @@ fn flow_rows(names: &Names<'_>) -> String {
     line(text("pkt_src_aws_service"), "src_service");
     line(text("pkt_dst_aws_service"), "dst_service");
     let columns = sql.trim_end_matches(",\n");
-    let Names {
+    let QueryNames {
         from, condition, ..
     } = names;
     format!("    SELECT\n{columns}\n    FROM {from}\n    WHERE {condition}")

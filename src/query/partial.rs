@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::insights::Kept;
+use super::insights::KeptPorts;
 use crate::flow::{
     Counters, Coverage, Days, Dropped, Flow, FlowFlags, FlowKey, FlowTable, FlowTableBuilder,
     ObserverIx, Ports,
 };
-use crate::ingest::{Intake, SourceIntake};
+use crate::ingest::{Handshake, Intake, SourceIntake};
 use crate::net::{HashMap, Protocol};
 
 /// A row that is not what was asked for: the column, and what it held.
@@ -19,10 +19,6 @@ pub struct Unreadable {
     /// Its value; hostile.
     pub value: String,
 }
-
-/// SYN, and SYN with ACK, of `tcp-flags` (flow-log-records.html).
-const SYN: u64 = 0b0_0010;
-const SYN_ACK: u64 = 0b1_0010;
 
 /// Partial results, adding up.
 #[derive(Debug, Default)]
@@ -214,14 +210,14 @@ impl Partials {
     /// A row of the answer of Logs Insights to one of the three questions.
     pub fn add_kept<'a>(
         &mut self,
-        kept: Kept,
+        kept: KeptPorts,
         value: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<(), Unreadable> {
         let cells = Cells { value };
         let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
         self.seen(first, last);
         let observer = self.observer(cells.text("interface_id"));
-        if kept == Kept::None {
+        if kept == KeptPorts::None {
             let done = self.idle(
                 observer,
                 cells.text("log_status"),
@@ -232,9 +228,9 @@ impl Partials {
         }
         let mut ports = Ports::default();
         let dropped = match kept {
-            Kept::Both | Kept::None => Dropped::Neither,
-            Kept::Dst => Dropped::Src,
-            Kept::Src => Dropped::Dst,
+            KeptPorts::Both | KeptPorts::None => Dropped::Neither,
+            KeptPorts::Dst => Dropped::Src,
+            KeptPorts::Src => Dropped::Dst,
         };
         if dropped != Dropped::Neither {
             let (least, most) = (cells.port("least_port")?, cells.port("most_port")?);
@@ -245,13 +241,14 @@ impl Partials {
             }
         }
         let port = |column, there: bool| if there { cells.port(column) } else { Ok(0) };
-        let flags = cells.number("tcp_flags").unwrap_or(0) & SYN_ACK;
+        let flags = cells.number("tcp_flags").unwrap_or(0) & 0xff;
+        let handshake = Handshake::of(u8::try_from(flags).unwrap_or_default());
         let key = FlowKey {
             observer,
             src: cells.parse("srcaddr")?,
             dst: cells.parse("dstaddr")?,
-            src_port: port("srcport", kept != Kept::Dst)?,
-            dst_port: port("dstport", kept != Kept::Src)?,
+            src_port: port("srcport", kept != KeptPorts::Dst)?,
+            dst_port: port("dstport", kept != KeptPorts::Src)?,
             protocol: cells.protocol()?,
             accepted: cells.accepted()?,
             dropped,
@@ -265,8 +262,8 @@ impl Partials {
             last,
             days: Days::of(first, last),
             flags: FlowFlags::of_parts([
-                tcp && flags == SYN,
-                tcp && flags == SYN_ACK,
+                tcp && handshake == Handshake::Opens,
+                tcp && handshake == Handshake::Answers,
                 cells.text("flow_direction") == "egress",
                 cells.text("flow_direction") == "ingress",
                 false,

@@ -12,8 +12,8 @@ pub use verification::{Verification, verify};
 use rayon::prelude::*;
 
 pub use crate::documents::AfterState;
-use crate::inventory::{Admission, Direction, Gates, GroupIx, Inventory, Packet, Rule};
-use crate::resolve::{Connection, End, Verdict, peer_of};
+use crate::inventory::{Admission, Direction, Gates, GroupIx, Inventory, Rule};
+use crate::resolve::{Connection, End, Verdict, admission};
 
 /// Rules that come and go.
 #[derive(Clone, Debug, Default)]
@@ -221,12 +221,7 @@ pub fn passage(inventory: &Inventory, gates: &Gates, connection: &Connection) ->
         ..
     } = connection;
     let judge = |at: End, peer: End, direction: Direction| {
-        let Some(ix) = at.interface() else {
-            return Admission::NoGate;
-        };
-        let peer = peer_of(inventory, at, direction, peer);
-        let packet = Packet::from(*service);
-        gates.judge(inventory, inventory.interface(ix), direction, peer, packet)
+        admission(inventory, gates, (at, peer), direction, *service)
     };
     if connection.unfiltered(inventory) {
         return Passage {

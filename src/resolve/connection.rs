@@ -3,11 +3,11 @@
 use std::fmt::{Display, Write as _};
 
 use super::conversation::{Conversation, Side, SocketPair};
-use super::direction::{Basis, Decision, EPHEMERAL_FROM};
+use super::direction::{Decision, DirectionBasis};
 use super::ends::{End, Place, Vantage};
-use super::evidence::{Asked, peer_of};
+use super::evidence::{CurrentRules, peer_of};
 use crate::documents::{Confidence, VerdictTerm};
-use crate::flow::{Days, Flow, FlowTable};
+use crate::flow::{Days, EPHEMERAL_FROM, Flow, FlowTable};
 use crate::inventory::{Admission, Direction, Inventory, Packet, Peer};
 use crate::net::{ConnectionId, Service};
 
@@ -18,14 +18,14 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Who opened it.
     pub initiator: End,
-    /// Who was asked.
+    /// Who was rules.
     pub responder: End,
     /// What for.
     pub service: Service,
     /// How sure the direction is: of the best of its conversations.
     pub confidence: Confidence,
     /// What decided it there.
-    pub basis: Basis,
+    pub basis: DirectionBasis,
     /// What its rows add up to. Rows are counted at every interface that saw
     /// them, replies included; bytes and packets at one end only.
     pub totals: Totals,
@@ -281,7 +281,7 @@ pub(super) struct Sum {
     responder: End,
     service: Service,
     confidence: Confidence,
-    basis: Basis,
+    basis: DirectionBasis,
     records: u64,
     seen: Seen,
     by_place: ByPlace,
@@ -378,7 +378,7 @@ impl Sum {
         }
     }
 
-    pub(super) fn finish(self, id: ConnectionId, asked: &Asked<'_>) -> Connection {
+    pub(super) fn finish(self, id: ConnectionId, rules: &CurrentRules<'_>) -> Connection {
         let Self {
             initiator,
             responder,
@@ -417,7 +417,7 @@ impl Sum {
             verdict: Verdict::Accepted,
             leg_of: Vec::new(),
         };
-        connection.verdict = judge(&connection, asked);
+        connection.verdict = judge(&connection, rules);
         connection
     }
 }
@@ -485,7 +485,7 @@ impl Seen {
     }
 }
 
-fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
+fn judge(connection: &Connection, rules: &CurrentRules<'_>) -> Verdict {
     let Connection {
         initiator,
         responder,
@@ -501,12 +501,12 @@ fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
     }
     let forwards = |end: &End| {
         end.interface()
-            .is_some_and(|ix| asked.inventory.interface(ix).kind.forwards())
+            .is_some_and(|ix| rules.inventory.interface(ix).kind.forwards())
     };
     if forwards(initiator) || forwards(responder) {
         return Verdict::Unattributed(Unattributed::Forwarded);
     }
-    if connection.unfiltered(asked.inventory) {
+    if connection.unfiltered(rules.inventory) {
         return Verdict::Accepted;
     }
     // A service known by its port below the ephemeral range may be guessed; a
@@ -514,7 +514,7 @@ fn judge(connection: &Connection, asked: &Asked<'_>) -> Verdict {
     if connection.confidence == Confidence::Guessed && service.port >= EPHEMERAL_FROM {
         return Verdict::Quarantined(Quarantine::GuessedPort);
     }
-    let opening = asked.judge(*initiator, *responder, *service);
+    let opening = rules.judge(*initiator, *responder, *service);
     match (opening.egress, opening.ingress) {
         (Admission::Refused, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),
         (_, Admission::Refused) if seen.reached_responder() => {

@@ -3,13 +3,14 @@
 use rayon::prelude::*;
 
 use super::conversation::{Conversation, Side, Socket, SocketPair};
-use super::evidence::Evidence;
+use super::evidence::DirectionEvidence;
 use crate::documents::Confidence;
+use crate::flow::{EPHEMERAL_FROM, PRIVILEGED_BELOW};
 use crate::net::{HashMap, HashSet, Protocol};
 
 /// What decided the direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Basis {
+pub enum DirectionBasis {
     /// SYN or SYN-ACK in tcp-flags (flow-log-records.html).
     Flags,
     /// An accepted packet that no rule of today admits is a reply.
@@ -34,7 +35,7 @@ pub enum Basis {
     LowerPort,
 }
 
-impl Basis {
+impl DirectionBasis {
     /// In words, for reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -58,16 +59,8 @@ impl Basis {
 pub(super) struct Decision {
     pub(super) initiator: Side,
     pub(super) confidence: Confidence,
-    pub(super) basis: Basis,
+    pub(super) basis: DirectionBasis,
 }
-
-/// Ports from here on are a client's own choice on Linux (32768-60999) and on
-/// Windows (49152-65535); NAT gateways, load balancers and Lambda begin at 1024
-/// (vpc-network-acls.html).
-pub(super) const EPHEMERAL_FROM: u16 = 32768;
-
-/// Below this no client picks a port unless it is root and means to.
-const PRIVILEGED_BELOW: u16 = 1024;
 
 /// What is known of listeners: how many conversations end at a socket, and which
 /// sockets are known to answer.
@@ -95,7 +88,10 @@ impl Listeners {
 const ROUNDS: usize = 2;
 
 /// Decides every conversation; the result runs parallel to the input.
-pub(super) fn decide(conversations: &[Conversation<'_>], evidence: &[Evidence]) -> Vec<Decision> {
+pub(super) fn decide(
+    conversations: &[Conversation<'_>],
+    evidence: &[DirectionEvidence],
+) -> Vec<Decision> {
     let mut listeners = Listeners {
         fan_in: fan_in(conversations, evidence),
         known: HashSet::default(),
@@ -139,21 +135,21 @@ fn known(
 /// How many answered conversations each socket takes part in: a listener has one
 /// port for many, a client many ports for one. A scanner's targets rarely answer.
 ///
-/// Sockets that nothing asks about are left out, for most conversations are decided by what is surer.
+/// Only sockets of conversations that need it are counted: stronger evidence decides most of them.
 fn fan_in(
     conversations: &[Conversation<'_>],
-    evidence: &[Evidence],
+    evidence: &[DirectionEvidence],
 ) -> HashMap<(Socket, Protocol), u32> {
     let all = || conversations.par_iter().zip(evidence);
     let sockets = |c: &Conversation<'_>, side| -> Vec<(Socket, Protocol)> {
         let protocol = c.pair.protocol;
         c.sockets(side).map(|socket| (socket, protocol)).collect()
     };
-    let asked = all().filter(|(c, evidence)| may_ask(c, evidence));
-    let asked =
-        asked.flat_map_iter(|(c, _)| Side::BOTH.into_iter().flat_map(|side| sockets(c, side)));
-    let asked: HashSet<(Socket, Protocol)> = asked.collect();
-    if asked.is_empty() {
+    let undecided = all().filter(|(c, evidence)| needs_fan_in(c, evidence));
+    let counted =
+        undecided.flat_map_iter(|(c, _)| Side::BOTH.into_iter().flat_map(|side| sockets(c, side)));
+    let counted: HashSet<(Socket, Protocol)> = counted.collect();
+    if counted.is_empty() {
         return HashMap::default();
     }
     let two_way = all().filter(|(_, evidence)| evidence.two_way());
@@ -166,7 +162,7 @@ fn fan_in(
                 c.count()
             };
             for socket in c.sockets(side).map(|socket| (socket, c.pair.protocol)) {
-                if asked.contains(&socket) {
+                if counted.contains(&socket) {
                     *counts.entry(socket).or_default() += times;
                 }
             }
@@ -184,7 +180,7 @@ fn fan_in(
 
 /// Whether a conversation may come to be decided by the crowds at its sockets; what else is known of
 /// listeners changes from round to round.
-fn may_ask(conversation: &Conversation<'_>, evidence: &Evidence) -> bool {
+fn needs_fan_in(conversation: &Conversation<'_>, evidence: &DirectionEvidence) -> bool {
     let [a, b] = Side::BOTH.map(|side| evidence.of(side));
     conversation.pair.protocol.has_ports()
         && only(a.opened, b.opened).is_none()
@@ -194,7 +190,7 @@ fn may_ask(conversation: &Conversation<'_>, evidence: &Evidence) -> bool {
 
 fn decide_one(
     conversation: &Conversation<'_>,
-    evidence: &Evidence,
+    evidence: &DirectionEvidence,
     listeners: &Listeners,
 ) -> Decision {
     let pair = &conversation.pair;
@@ -206,20 +202,20 @@ fn decide_one(
     };
 
     if let Some(side) = only(a.opened, b.opened) {
-        return decided(side, Confidence::Certain, Basis::Flags);
+        return decided(side, Confidence::Certain, DirectionBasis::Flags);
     }
     if let Some(side) = only(a.answered_unasked, b.answered_unasked) {
         return decided(
             side,
             confidence_in_rules(conversation, evidence, listeners, side),
-            Basis::Rules,
+            DirectionBasis::Rules,
         );
     }
     if let Some(side) = refused_opener(conversation, evidence, listeners) {
-        return decided(side, Confidence::Likely, Basis::Refusal);
+        return decided(side, Confidence::Likely, DirectionBasis::Refusal);
     }
     if let Some(side) = only(a.never_listens, b.never_listens) {
-        return decided(side, Confidence::Likely, Basis::Role);
+        return decided(side, Confidence::Likely, DirectionBasis::Role);
     }
     if pair.protocol.has_ports() {
         // In each of these the sign marks the responder.
@@ -228,17 +224,20 @@ fn decide_one(
             listeners.knows(conversation, Side::A),
             listeners.knows(conversation, Side::B),
         ) {
-            return decided(side, Confidence::Likely, Basis::Listener);
+            return decided(side, Confidence::Likely, DirectionBasis::Listener);
         }
         if let Some(side) = only(a.peer_port_named, b.peer_port_named) {
-            return decided(side, Confidence::Likely, Basis::NamedPort);
+            return decided(side, Confidence::Likely, DirectionBasis::NamedPort);
         }
-        debug_assert!(may_ask(conversation, evidence), "its sockets were counted");
+        debug_assert!(
+            needs_fan_in(conversation, evidence),
+            "its sockets were counted"
+        );
         if let Some(side) = by_fan_in(conversation, listeners) {
-            return decided(side, Confidence::Likely, Basis::FanIn);
+            return decided(side, Confidence::Likely, DirectionBasis::FanIn);
         }
         if let Some(side) = responder(well_known(pair, Side::A), well_known(pair, Side::B)) {
-            return decided(side, Confidence::Likely, Basis::Ports);
+            return decided(side, Confidence::Likely, DirectionBasis::Ports);
         }
     }
     if let Some(side) = only(a.accepted || a.rejected, b.accepted || b.rejected) {
@@ -247,16 +246,16 @@ fn decide_one(
         } else {
             Confidence::Likely
         };
-        return decided(side, confidence, Basis::OneWay);
+        return decided(side, confidence, DirectionBasis::OneWay);
     }
     let ephemeral = |side| pair.socket(side).port >= EPHEMERAL_FROM;
     if let Some(side) = only(ephemeral(Side::A), ephemeral(Side::B)) {
-        return decided(side, Confidence::Guessed, Basis::Ports);
+        return decided(side, Confidence::Guessed, DirectionBasis::Ports);
     }
     match (a.first, b.first) {
         (Some(first), Some(second)) if first != second => {
             let side = if first < second { Side::A } else { Side::B };
-            decided(side, Confidence::Guessed, Basis::Earlier)
+            decided(side, Confidence::Guessed, DirectionBasis::Earlier)
         }
         _ => {
             let side = if pair.a.port < pair.b.port {
@@ -264,7 +263,7 @@ fn decide_one(
             } else {
                 Side::A
             };
-            decided(side, Confidence::Guessed, Basis::LowerPort)
+            decided(side, Confidence::Guessed, DirectionBasis::LowerPort)
         }
     }
 }
@@ -284,7 +283,7 @@ const fn only(a: bool, b: bool) -> Option<Side> {
 /// the proof counts as a guess, unless a rule names the responder's port.
 fn confidence_in_rules(
     conversation: &Conversation<'_>,
-    evidence: &Evidence,
+    evidence: &DirectionEvidence,
     listeners: &Listeners,
     initiator: Side,
 ) -> Confidence {
@@ -310,7 +309,7 @@ fn confidence_in_rules(
 /// known to be the one who answers.
 fn refused_opener(
     conversation: &Conversation<'_>,
-    evidence: &Evidence,
+    evidence: &DirectionEvidence,
     listeners: &Listeners,
 ) -> Option<Side> {
     let tried = |side: Side| {

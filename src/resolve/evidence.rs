@@ -8,7 +8,7 @@ use crate::inventory::{
 };
 use crate::net::{PortRange, Service};
 
-/// Evidence for one side being the initiator. All of it is about the packets
+/// DirectionEvidence for one side being the initiator. All of it is about the packets
 /// that this side sent, or could have sent.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
@@ -35,13 +35,13 @@ pub(super) struct Sent {
     pub(super) never_listens: bool,
 }
 
-/// Evidence by side.
+/// DirectionEvidence by side.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Evidence {
+pub(super) struct DirectionEvidence {
     by_side: [Sent; 2],
 }
 
-impl Evidence {
+impl DirectionEvidence {
     pub(super) const fn of(&self, side: Side) -> &Sent {
         &self.by_side[side.index()]
     }
@@ -55,17 +55,17 @@ impl Evidence {
     pub(super) fn collect(
         conversation: &Conversation<'_>,
         table: &FlowTable,
-        asked: &Asked<'_>,
+        rules: &CurrentRules<'_>,
     ) -> Self {
         let mut evidence = Self::default();
         let pair = &conversation.pair;
-        let admissions = Side::BOTH.map(|side| asked.opening(pair, side));
+        let admissions = Side::BOTH.map(|side| rules.opening(pair, side));
         for side in Side::BOTH {
             let opening = &admissions[side.index()];
             let sent = &mut evidence.by_side[side.index()];
             sent.may_open = opening.egress.passes() && opening.ingress.passes();
             sent.peer_port_named = opening.port_named;
-            sent.never_listens = asked.never_listens(pair.socket(side).end);
+            sent.never_listens = rules.never_listens(pair.socket(side).end);
         }
         for part in conversation.parts() {
             let flow = &table.flows[part.flow];
@@ -94,8 +94,8 @@ impl Evidence {
     }
 }
 
-/// Today's rules, asked about the opening of a conversation.
-pub(super) struct Asked<'a> {
+/// Today's rules, as they judge the first packet of a connection.
+pub(super) struct CurrentRules<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) gates: &'a Gates,
 }
@@ -109,7 +109,7 @@ pub(super) struct Opening {
     port_named: bool,
 }
 
-impl Asked<'_> {
+impl CurrentRules<'_> {
     /// What both gates say when `side` opens the conversation.
     pub(super) fn opening(&self, pair: &SocketPair, side: Side) -> Opening {
         self.judge(
@@ -121,8 +121,11 @@ impl Asked<'_> {
 
     /// What both gates say to a connection.
     pub(super) fn judge(&self, initiator: End, responder: End, service: Service) -> Opening {
-        let egress = self.gate(initiator, responder, Direction::Egress, service);
-        let ingress = self.gate(responder, initiator, Direction::Ingress, service);
+        let gate = |at, peer, direction| {
+            admission(self.inventory, self.gates, (at, peer), direction, service)
+        };
+        let egress = gate(initiator, responder, Direction::Egress);
+        let ingress = gate(responder, initiator, Direction::Ingress);
         let port_named = match ingress {
             Admission::Allowed(group, rule) => self.names_port(group, rule),
             _ => false,
@@ -132,21 +135,6 @@ impl Asked<'_> {
             ingress,
             port_named,
         }
-    }
-
-    fn gate(&self, at: End, peer: End, direction: Direction, service: Service) -> Admission {
-        let Some(ix) = at.interface() else {
-            return Admission::NoGate;
-        };
-        let interface = self.inventory.interface(ix);
-        let peer = peer_of(self.inventory, at, direction, peer);
-        self.gates.judge(
-            self.inventory,
-            interface,
-            direction,
-            peer,
-            Packet::from(service),
-        )
     }
 
     fn names_port(&self, group: GroupIx, rule: usize) -> bool {
@@ -162,6 +150,27 @@ impl Asked<'_> {
         end.interface()
             .is_some_and(|ix| self.inventory.interface(ix).kind == InterfaceKind::Lambda)
     }
+}
+
+/// What the rules at one end of a connection, and of one direction, say to it; [`Admission::NoGate`] where the end is
+/// no interface of the inventory. The ends are the one that judges and the other.
+pub fn admission(
+    inventory: &Inventory,
+    gates: &Gates,
+    (at, peer): (End, End),
+    direction: Direction,
+    service: Service,
+) -> Admission {
+    let Some(ix) = at.interface() else {
+        return Admission::NoGate;
+    };
+    gates.judge(
+        inventory,
+        inventory.interface(ix),
+        direction,
+        peer_of(inventory, at, direction, peer),
+        Packet::from(service),
+    )
 }
 
 /// The other end of a connection as the gate at `at` sees it.

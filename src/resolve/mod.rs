@@ -10,17 +10,17 @@ mod conversation;
 mod direction;
 mod ends;
 mod evidence;
+mod external;
 mod hits;
 mod legs;
-mod stranger;
 
 pub use crate::documents::Confidence;
 pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict};
-pub use direction::Basis;
+pub use direction::DirectionBasis;
 pub use ends::{End, Place};
-pub use evidence::{peer_of, visible_groups};
+pub use evidence::{admission, peer_of, visible_groups};
+pub use external::{aws_service, is_unknown_external};
 pub use hits::{Hits, hits};
-pub use stranger::{aws_service, is_stranger};
 
 use rayon::prelude::*;
 
@@ -29,16 +29,16 @@ use crate::inventory::{Gates, Inventory};
 use connection::{Share, Sum, Tally};
 use conversation::Sorted;
 use ends::Placer;
-use evidence::{Asked, Evidence};
+use evidence::{CurrentRules, DirectionEvidence};
 
 /// Resolves every flow of the table. `gates` are today's.
 pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<Connection> {
     let placer = Placer::new(table, inventory);
     let sorted = Sorted::new(table, &placer);
-    let asked = Asked { inventory, gates };
+    let rules = CurrentRules { inventory, gates };
     let (conversations, (evidence, tallies)) = sorted.conversations(table, |conversation| {
         (
-            Evidence::collect(conversation, table, &asked),
+            DirectionEvidence::collect(conversation, table, &rules),
             Tally::of(conversation, table),
         )
     });
@@ -76,7 +76,7 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         for other in &same[1..] {
             all.merge(&sum(other));
         }
-        all.finish(same[0].id, &asked)
+        all.finish(same[0].id, &rules)
     };
     let load = |same: &&[Share]| tallies[same[0].conversation].prefetch();
     let mut connections: Vec<Connection> =

@@ -36,7 +36,7 @@ pub const HELD: usize = 1 << 20;
 
 /// What an ingest did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct IngestSummary {
     /// Sources that were new.
     pub read: usize,
     /// Sources that the store had already.
@@ -58,13 +58,13 @@ pub fn ingest(
     settings: &Settings,
     held: usize,
     progress: impl Fn(u64) + Sync,
-) -> Result<Outcome, StoreError> {
+) -> Result<IngestSummary, StoreError> {
     if let Some(stream) = sources.iter().find(|source| source.is_stream()) {
         return Err(StoreError::NotAFile(stream.name.clone()));
     }
     let mut store = Store::lock(dir)?;
     let mut new: Vec<Source> = Vec::new();
-    let mut outcome = Outcome::default();
+    let mut outcome = IngestSummary::default();
     let find = store.manifest.finder();
     for source in sources {
         match find(&source.name) {
@@ -138,13 +138,13 @@ fn refuse_late(manifest: &Manifest, new: &[Source]) -> Result<(), StoreError> {
 }
 
 /// Adds what other stores hold. All have to be of different files, or of the same.
-pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
+pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<IngestSummary, StoreError> {
     let others: Vec<(&PathBuf, Store)> = others
         .iter()
         .map(|other| Ok((other, Store::open(other)?)))
         .collect::<Result<_, StoreError>>()?;
     let mut store = Store::lock(dir)?;
-    let mut outcome = Outcome::default();
+    let mut outcome = IngestSummary::default();
     for (other, from) in others {
         let (find, theirs) = (store.manifest.finder(), &from.manifest);
         let shared: Vec<&SourceEntry> = theirs

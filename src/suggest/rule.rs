@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::documents::Status;
 use crate::inventory::{
-    Direction, Group, GroupIx, Inventory, Rule, RulePorts, RuleProtocol, Target, Way,
+    Direction, Group, GroupIx, Inventory, NetworkPath, Rule, RulePorts, RuleProtocol, Target,
 };
 use crate::net::{Protocol, Service, aws_description, service_name, stable_id};
 use crate::replay::Change;
@@ -54,7 +54,7 @@ pub enum Reason {
     /// The destination is outside, or carries no group.
     Exact,
     /// The destination is ours, but an egress rule cannot name its group on this way.
-    Unreferenced(Way),
+    Unreferenced(NetworkPath),
     /// Prefixes of which enough was seen, for there were too many addresses to name.
     Covered,
     /// One port to the whole internet, for there were too many addresses to name.
@@ -105,21 +105,21 @@ impl Reason {
 
 /// Why addresses stand where the destination carries groups (security-group-rules.html,
 /// vpc-peering-security-groups.html, tgw-vpc-attachments.html).
-const fn unreferenced(way: Way) -> &'static str {
+const fn unreferenced(way: NetworkPath) -> &'static str {
     match way {
-        Way::OtherRegion => {
+        NetworkPath::OtherRegion => {
             "exact addresses: the peering leads to another region, where a rule can't name a group"
         }
-        Way::TransitGateway { .. } => {
+        NetworkPath::TransitGateway { .. } => {
             "exact addresses: across a transit gateway an egress rule can't name a group"
         }
-        Way::Inspected => {
+        NetworkPath::Inspected => {
             "exact addresses: the route leads through a middlebox, past which a rule can't name a group"
         }
-        Way::Vpc | Way::Peering => {
+        NetworkPath::Vpc | NetworkPath::Peering => {
             "exact addresses: the destination's groups are not all in the inventory"
         }
-        Way::Unknown => {
+        NetworkPath::Unknown => {
             "exact addresses: a rule can't name a group where the inventory knows neither peering nor transit gateway between the two VPCs"
         }
     }

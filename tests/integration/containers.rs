@@ -4,7 +4,7 @@ use std::io::{Cursor, Write as _};
 
 use closegate::audit;
 use closegate::flow::FlowTable;
-use closegate::ingest::{self, Format, Intake, Settings};
+use closegate::ingest::{self, Intake, LogFormat, Settings};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
@@ -172,7 +172,7 @@ fn what_cloudwatch_and_firehose_wrap() {
 /// Flow logs of different formats may write to one stream.
 #[test]
 fn formats_may_change_inside_a_stream() {
-    let other = Format::parse("${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${start} ${end} ${action} ${tcp-flags}").unwrap();
+    let other = LogFormat::parse("${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${start} ${end} ${action} ${tcp-flags}").unwrap();
     let lines = [
         LINES[0],
         "eni-0a 10.0.0.1 10.0.0.3 40001 443 6 1600000000 1600000058 ACCEPT 2",

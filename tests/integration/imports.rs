@@ -103,6 +103,22 @@ impl Module {
         }
     }
 
+    /// The first parts of every path that it names, re-exports included: stages, for a whole crate.
+    pub(crate) fn roots(&self) -> BTreeSet<&str> {
+        let paths = self.paths.iter().chain(self.aliases.values());
+        paths
+            .filter_map(|path| path.first())
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// The modules that it declares in files of their own, in order.
+    pub(crate) fn declared(&self) -> Vec<&str> {
+        let is_file = |at: &usize| self.at(*at) == "mod" && self.at(at + 2) == ";";
+        let places = (0..self.tokens.len()).filter(is_file);
+        places.map(|at| self.at(at + 1)).collect()
+    }
+
     /// The public types that it defines: `pub`, `pub(crate)` and the like.
     pub(crate) fn public_types(&self) -> impl Iterator<Item = &str> {
         (0..self.tokens.len()).filter_map(|at| {
@@ -421,6 +437,13 @@ fn every_form_of_import_is_found() {
     ];
     assert_eq!(imports, expected);
     assert_eq!(read.circles(), [vec![2, 3, 4]]);
+    assert_eq!(read.modules[0].declared(), ["a"]);
+    assert!(
+        read.modules
+            .iter()
+            .skip(1)
+            .all(|module| module.roots() == ["a"].into())
+    );
     assert_eq!(
         read.modules[4].public_types().collect::<Vec<_>>(),
         ["Three"]

@@ -3,7 +3,7 @@
 use closegate::audit;
 use closegate::flow::FlowTable;
 use closegate::ingest::{
-    self, FIELDS, Format, FormatError, Intake, Line, Settings, Source, parse_line,
+    self, FIELDS, Intake, Line, LogFormat, LogFormatError, Settings, Source, parse_line,
 };
 
 use crate::common::audit_text;
@@ -176,7 +176,7 @@ fn the_default_format_is_taken_only_where_a_line_can_be_nothing_else() {
     assert_eq!((intake.rows, intake.malformed), (0, 1));
     assert!(intake.samples[0].reason.contains("--log-format"));
     let settings = Settings {
-        format: Some(Format::parse("${version} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status} ${account-id}").unwrap()),
+        format: Some(LogFormat::parse("${version} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status} ${account-id}").unwrap()),
         ..Settings::default()
     };
     assert_eq!(
@@ -188,12 +188,13 @@ fn the_default_format_is_taken_only_where_a_line_can_be_nothing_else() {
 /// The name of an S3 object says which flow log it is from.
 #[test]
 fn the_inventorys_format_is_used_for_its_flow_log() {
-    let short = Format::parse("interface-id srcaddr dstaddr srcport dstport protocol action start")
-        .unwrap();
+    let short =
+        LogFormat::parse("interface-id srcaddr dstaddr srcport dstport protocol action start")
+            .unwrap();
     let settings = Settings {
         known_formats: vec![
             ("fl-1".to_owned(), short),
-            ("fl-2".to_owned(), Format::default_v2()),
+            ("fl-2".to_owned(), LogFormat::default_v2()),
         ],
         ..Settings::default()
     };
@@ -265,30 +266,30 @@ fn the_table_of_fields_is_complete() {
     names.dedup();
     assert_eq!(names.len(), 54);
     let all: Vec<&str> = FIELDS.iter().map(|f| f.name).collect();
-    Format::parse(&all.join(" ")).unwrap();
-    Format::from_header(&all.join(" ").replace('-', "_")).unwrap();
+    LogFormat::parse(&all.join(" ")).unwrap();
+    LogFormat::from_header(&all.join(" ").replace('-', "_")).unwrap();
 }
 
 #[test]
 fn a_format_says_what_is_wrong_with_it() {
     assert_eq!(
-        Format::parse("${version} ${nope}"),
-        Err(FormatError::UnknownField("nope".to_owned()))
+        LogFormat::parse("${version} ${nope}"),
+        Err(LogFormatError::UnknownField("nope".to_owned()))
     );
     assert_eq!(
-        Format::parse("${srcaddr} ${srcaddr}"),
-        Err(FormatError::Twice("srcaddr".to_owned()))
+        LogFormat::parse("${srcaddr} ${srcaddr}"),
+        Err(LogFormatError::Twice("srcaddr".to_owned()))
     );
     assert_eq!(
-        Format::parse("${version}"),
-        Err(FormatError::Missing("srcaddr"))
+        LogFormat::parse("${version}"),
+        Err(LogFormatError::Missing("srcaddr"))
     );
     assert_eq!(
-        Format::parse("${version} ${tgw-id}"),
-        Err(FormatError::TransitGateway)
+        LogFormat::parse("${version} ${tgw-id}"),
+        Err(LogFormatError::TransitGateway)
     );
     let newer = format!("{} field-of-version-12", ingest::DEFAULT);
-    let format = Format::from_header(&newer).unwrap();
+    let format = LogFormat::from_header(&newer).unwrap();
     assert!(matches!(
         parse_line(&format, format!("{V2} what").as_bytes()),
         Ok(Line::Row(_))
@@ -298,9 +299,9 @@ fn a_format_says_what_is_wrong_with_it() {
 /// A tag may be named like a field; a row is still a row.
 #[test]
 fn a_row_with_a_field_name_in_it_is_not_a_header() {
-    assert!(Format::is_header(ingest::DEFAULT.as_bytes()));
-    assert!(!Format::is_header(V2.as_bytes()));
-    assert!(!Format::is_header(
+    assert!(LogFormat::is_header(ingest::DEFAULT.as_bytes()));
+    assert!(!LogFormat::is_header(V2.as_bytes()));
+    assert!(!LogFormat::is_header(
         b"srcaddr 10.0.0.1 10.0.0.2 1 2 6 ACCEPT 7"
     ));
 }

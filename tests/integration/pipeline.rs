@@ -7,7 +7,7 @@ use closegate::audit::{self, Audit};
 use closegate::config::Config;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Inventory, RulePorts};
-use closegate::resolve::{Basis, Quarantine, Unattributed, Verdict};
+use closegate::resolve::{DirectionBasis, Quarantine, Unattributed, Verdict};
 use closegate::suggest::Status;
 
 use crate::common::{audit_paths, sample};
@@ -296,7 +296,7 @@ fn overlapping_formats_give_the_same_bytes() {
         audit
             .connections
             .iter()
-            .filter(|c| c.basis == Basis::Flags)
+            .filter(|c| c.basis == DirectionBasis::Flags)
             .count()
     };
     assert_eq!(

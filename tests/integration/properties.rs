@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use closegate::audit;
-use closegate::ingest::{self, Format, Line, Settings, parse_line};
+use closegate::ingest::{self, Line, LogFormat, Settings, parse_line};
 use closegate::inventory::Inventory;
 use closegate::net::{
     AddressSet, IntervalSet, PortRange, aws_description, identifier, prefix_of, visible,
@@ -67,7 +67,7 @@ proptest! {
         let lines: Vec<String> = std::iter::once(&(8, 1)).chain(&lines).map(text).collect();
         let (mut rows, mut packets, mut idle, mut bad) = (0, 0, 0, 0);
         for line in lines.iter().filter(|line| !line.is_empty()) {
-            match parse_line(&Format::default_v2(), line.trim_end().as_bytes()) {
+            match parse_line(&LogFormat::default_v2(), line.trim_end().as_bytes()) {
                 Ok(Line::Row(row)) => { rows += 1; packets += row.packets; }
                 Ok(_) => idle += 1,
                 Err(_) => bad += 1,
@@ -91,7 +91,7 @@ proptest! {
         let end = start + length;
         let values = ["2", "123456789010", "eni-1", &src.to_string(), &dst.to_string(), &ports.0.to_string(), &ports.1.to_string(),
                       &protocol.to_string(), &packets.to_string(), &bytes.to_string(), &start.to_string(), &end.to_string(), action, "OK"].join(&gap);
-        let parsed = parse_line(&Format::default_v2(), values.as_bytes());
+        let parsed = parse_line(&LogFormat::default_v2(), values.as_bytes());
         if src.is_ipv4() != dst.is_ipv4() {
             prop_assert!(parsed.is_err());
             return Ok(());
@@ -106,13 +106,13 @@ proptest! {
     /// No bytes make the parser panic, and what it accepts has the right width.
     #[test]
     fn any_bytes_are_a_row_or_an_error(line in prop::collection::vec(any::<u8>(), 0..200)) {
-        let format = Format::default_v2();
+        let format = LogFormat::default_v2();
         if parse_line(&format, &line).is_ok() {
             let count = line.split(|b| matches!(b, b' ' | b'\t')).filter(|v| !v.is_empty()).count();
             prop_assert_eq!(count, 14);
         }
-        let _ = Format::from_header(&String::from_utf8_lossy(&line));
-        let _ = Format::is_header(&line);
+        let _ = LogFormat::from_header(&String::from_utf8_lossy(&line));
+        let _ = LogFormat::is_header(&line);
     }
 
     /// One character changed in a valid row is still a row or an error, never a panic.
@@ -121,7 +121,7 @@ proptest! {
         let mut line = b"2 123456789010 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK".to_vec();
         let length = line.len();
         line[position % length] = byte;
-        let _ = parse_line(&Format::default_v2(), &line);
+        let _ = parse_line(&LogFormat::default_v2(), &line);
     }
 
     /// Interval arithmetic agrees with arithmetic on single values.

@@ -1,7 +1,9 @@
 //! Who opened what, and what that is worth.
 
 use closegate::audit::Audit;
-use closegate::resolve::{Basis, Confidence, Connection, Quarantine, Unattributed, Verdict};
+use closegate::resolve::{
+    Confidence, Connection, DirectionBasis, Quarantine, Unattributed, Verdict,
+};
 use std::fmt::Write as _;
 
 use crate::common::audit_text;
@@ -108,7 +110,10 @@ fn flags_decide_and_hold_for_intervals_without_them() {
         "eni-d 10.0.0.3:41000 10.0.0.4:51000 6 ACCEPT 0 5000",
     ]);
     is(&c, "10.0.0.3", "10.0.0.4", "tcp/51000");
-    assert_eq!((c.confidence, c.basis), (Confidence::Certain, Basis::Flags));
+    assert_eq!(
+        (c.confidence, c.basis),
+        (Confidence::Certain, DirectionBasis::Flags)
+    );
     assert_eq!(
         (c.totals.records, c.totals.packets),
         (4, 3),
@@ -125,7 +130,10 @@ fn logic_on_todays_rules_decides_without_flags() {
         "eni-a 10.0.0.2:50051 10.0.0.1:33000 6 ACCEPT - 1000",
     ]);
     is(&c, "10.0.0.1", "10.0.0.2", "tcp/50051");
-    assert_eq!((c.confidence, c.basis), (Confidence::Certain, Basis::Rules));
+    assert_eq!(
+        (c.confidence, c.basis),
+        (Confidence::Certain, DirectionBasis::Rules)
+    );
     let c = only(&["eni-a 198.51.100.1:443 10.0.0.1:1500 6 ACCEPT - 1000"]);
     is(&c, "10.0.0.1", "198.51.100.1", "tcp/443");
 }
@@ -150,7 +158,7 @@ fn a_function_never_listens() {
         "eni-l 10.0.0.3:40000 10.0.0.5:1433 6 ACCEPT - 1000",
     ]);
     is(&c, "10.0.0.5", "10.0.0.3", "tcp/40000");
-    assert_eq!(c.basis, Basis::Role);
+    assert_eq!(c.basis, DirectionBasis::Role);
 }
 
 /// A handshake that was seen once settles every conversation with that listener.
@@ -168,7 +176,12 @@ fn a_listener_is_known_from_elsewhere() {
             .iter()
             .all(|c| c.responder.address.to_string() == "10.0.0.3")
     );
-    assert!(audit.connections.iter().any(|c| c.basis == Basis::Listener));
+    assert!(
+        audit
+            .connections
+            .iter()
+            .any(|c| c.basis == DirectionBasis::Listener)
+    );
 }
 
 /// Load balancers and NAT gateways use client ports from 1024 on, so the lower
@@ -187,7 +200,7 @@ fn many_peers_make_a_listener() {
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let c = only(&rows);
     is(&c, "198.51.100.7", "10.0.0.4", "tcp/60001");
-    assert_eq!(c.basis, Basis::FanIn);
+    assert_eq!(c.basis, DirectionBasis::FanIn);
 }
 
 #[test]

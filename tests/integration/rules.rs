@@ -1,7 +1,7 @@
 //! The rules, and the proof of them.
 
 use closegate::audit::Audit;
-use closegate::inventory::{Direction, Gates, Target, Way};
+use closegate::inventory::{Direction, Gates, NetworkPath, Target};
 use closegate::replay::{self, RulesAfter};
 use closegate::resolve::Confidence;
 use closegate::suggest::{KeptOpenBecause, Reason, Status};
@@ -375,7 +375,7 @@ fn across_a_transit_gateway_egress_goes_by_address_and_ingress_by_name() {
     assert!(
         matches!(
             rule.reason,
-            Reason::Unreferenced(Way::TransitGateway { .. })
+            Reason::Unreferenced(NetworkPath::TransitGateway { .. })
         ),
         "{:?}",
         rule.reason
@@ -420,7 +420,7 @@ fn past_a_middlebox_a_group_cannot_be_named() {
     );
     assert_eq!(
         inspected.rules.rules[1].reason,
-        Reason::Unreferenced(Way::Inspected)
+        Reason::Unreferenced(NetworkPath::Inspected)
     );
     // Only the way to the internet leads through the appliance.
     let direct = with(r#"{"DestinationCidrBlock":"0.0.0.0/0","NetworkInterfaceId":"eni-7"}"#);

@@ -8,9 +8,9 @@ use anyhow::anyhow;
 use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings;
-use crate::ingest::Format;
+use crate::ingest::LogFormat;
 use crate::inventory::Inventory;
-use crate::query::{self, Engine, Kept, Names, Over, QUERIES, Query};
+use crate::query::{self, Engine, KeptPorts, Over, QUERIES, Query, QueryNames};
 
 pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
     let Some(name) = args.name.clone() else {
@@ -69,14 +69,14 @@ fn list() -> String {
 
 fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failure> {
     let (since, until) = settings::window(args.since, args.until)?;
-    let format = settings::format(args.log_format)?.unwrap_or_else(Format::default_v2);
+    let format = settings::format(args.log_format)?.unwrap_or_else(LogFormat::default_v2);
     let inventory = args
         .inventory
         .map(|dir| Inventory::load(&dir).map_err(Failure::usage))
         .transpose()?;
     let table = table(&args.table)?;
     Ok(match query.over {
-        Over::Events if query.name == "connections" => Kept::ALL
+        Over::Events if query.name == "connections" => KeptPorts::ALL
             .map(|kept| query::insights_connections(kept, &format))
             .join("\n"),
         Over::Events => query::over_events(query.text, &format, inventory.as_ref()),
@@ -110,7 +110,7 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
             } else {
                 table
             };
-            let names = Names {
+            let names = QueryNames {
                 from: &from,
                 columns: &columns,
                 condition: &condition,

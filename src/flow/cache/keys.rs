@@ -1,4 +1,4 @@
-//! An IPv4 flow's key with one port, as a number to find it by and as numbers in its order.
+//! The key of an IPv4 flow with one port, packed into one number for hashing, and into numbers that sort as the key does.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,7 +9,7 @@ use crate::net::Protocol;
 
 const ACCEPTED: u128 = 1;
 
-/// The bit of a packed flow that says that its sender's port is dropped, and not its receiver's.
+/// The bit of a packed key that is set if the sender's port is dropped, and clear if the receiver's is.
 pub(in crate::flow) const SRC_DROPPED: u128 = 2;
 
 /// An IPv4 flow with one port as one number: observer, the end whose port is dropped, the other
@@ -20,8 +20,8 @@ pub(in crate::flow) fn pack(key: &FlowKey) -> Option<u128> {
     Some(with_rest(packed, key.observer, key.protocol, key.accepted))
 }
 
-/// The same of a row, without a key in between: a row's addresses are four bytes with a mark
-/// in front, and the processor waits when they are copied as sixteen.
+/// The same of a row. It skips the [`FlowKey`]: a row's addresses are stored as four bytes and a tag, and copying
+/// them as sixteen stalls the processor.
 #[inline]
 pub(in crate::flow) fn pack_row(
     observer: ObserverIx,
@@ -80,8 +80,8 @@ pub(in crate::flow) fn unpack(packed: u128) -> FlowKey {
     }
 }
 
-/// An IPv4 flow's key as numbers that are in its order, in half the room: what is sorted is this, and flows are
-/// put down once, in order.
+/// An IPv4 flow's key as numbers that sort as the key does, in half its size. These are sorted, and each flow is then
+/// copied once, to its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::flow) struct SortKey {
     /// Observer, sender, receiver and both ports; in halves, which need less alignment.

@@ -1,4 +1,4 @@
-//! Interfaces by the names that rows have for them.
+//! Interfaces by the names that rows give them.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::hash::BuildHasher;
@@ -8,7 +8,7 @@ use hashbrown::HashTable;
 use crate::flow::table::ObserverIx;
 use crate::net::HashMap;
 
-/// What a worker knows of them.
+/// The names that one worker knows.
 #[derive(Debug, Default)]
 pub(in crate::flow) struct ObserverNames {
     hasher: foldhash::fast::RandomState,
@@ -27,7 +27,7 @@ struct ShortName {
     length: u32,
 }
 
-/// A name and its interface, in half a line of the cache.
+/// A name and its interface, in half a cache line.
 #[derive(Clone, Copy, Debug)]
 struct NamedObserver {
     pieces: [u64; 3],
@@ -55,7 +55,7 @@ impl ShortName {
 }
 
 impl NamedObserver {
-    /// One piece after the other: what was just stored in pieces is not to be read as a whole.
+    /// Compares piece by piece: reading pieces that were just stored as one value stalls the processor.
     #[inline(always)]
     const fn is(&self, name: ShortName) -> bool {
         self.pieces[0] == name.pieces[0]
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// ObserverNames of every length are told apart, also where their pieces are the same.
+        /// Names of every length are distinct, also where their pieces are the same.
         #[test]
         fn names_are_told_apart(texts in prop::collection::vec("[ab]{0,30}|a{0,30}|eni-[01]{17}", 1..60)) {
             let mut names = ObserverNames::default();

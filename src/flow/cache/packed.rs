@@ -1,10 +1,8 @@
-//! The table's hot half: flows whose key is one number.
+//! A hash table of flows whose key fits in one number.
 //!
-//! An open-addressing table, because its access pattern is known as no general one can know it:
-//! rows come by the dozen. What they will touch is loaded for all of them first, in
-//! a loop with nothing else in it, so that the processor waits for many places of memory at
-//! once instead of for one after the other; that halved the time of the fold. A row touches two
-//! lines of the cache: a bucket, which says by hashes alone where a flow may be, and the flow.
+//! Rows are folded in batches, and a general table cannot use that. Here a batch first prefetches the cache lines of all its
+//! rows, in a loop that does nothing else, so that the processor waits for many of them at once. A row needs two cache
+//! lines: a bucket, which finds a flow by its hash alone, and the flow. Measurements: benches/README.md.
 
 use std::hint::black_box;
 
@@ -14,7 +12,7 @@ use crate::flow::ports::Ports;
 use crate::flow::table::{Counters, FlowFlags};
 use crate::net::HashMap;
 
-/// Rows that are folded at a time, at most.
+/// The largest batch of rows.
 pub(in crate::flow) const AT_ONCE: usize = 128;
 
 /// A part of the flows.
@@ -29,7 +27,7 @@ pub(in crate::flow) struct PackedTable {
     far: HashMap<u32, Days>,
 }
 
-/// Flows whose hash is in one line of the processor's cache.
+/// One cache line of hashes, and where their flows are.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket {
@@ -76,7 +74,7 @@ pub(in crate::flow) trait Addition {
     fn key(&self) -> u128;
     fn hash(&self) -> u32;
     fn days(&self) -> Days;
-    /// The same by their number modulo 64.
+    /// The same days, as bits by their number modulo 64.
     fn days_modulo_64(&self) -> u64 {
         self.days().modulo_64()
     }
@@ -84,8 +82,7 @@ pub(in crate::flow) trait Addition {
     fn add_to(&self, cell: &mut PackedFlow);
 }
 
-/// A key and its [`Counters`] in the least room that holds them: one line of the processor's cache, where
-/// they would lie across two or three.
+/// A key and its [`Counters`], packed into one cache line; unpacked, they take two or three.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(in crate::flow) struct PackedFlow {
@@ -147,7 +144,7 @@ impl PackedFlow {
         (self.more_records as u64) << 32 | self.records as u64
     }
 
-    /// Whether days that are told apart modulo 64 are told apart.
+    /// Whether its days are less than 64 apart, so that their numbers modulo 64 are distinct.
     #[inline]
     fn is_near(&self) -> bool {
         const SURELY: u64 = DAY * (u64::BITS as u64 - 1);
@@ -156,7 +153,7 @@ impl PackedFlow {
         last < first + SURELY || last / DAY < first / DAY + u64::from(u64::BITS)
     }
 
-    /// The days between two times, as long as the cell tells them apart.
+    /// The days between two times, while they are less than 64 apart.
     fn days(&self, first: u32, last: u32) -> Days {
         let days = u64::from(first) / DAY..=u64::from(last) / DAY;
         Days::among(days, |day| {
@@ -165,7 +162,7 @@ impl PackedFlow {
     }
 }
 
-/// Both directions of a connection, whose rows come together: what the second one touches is at hand.
+/// Both directions of a connection, side by side: their rows come together, so the second row finds its flow in the cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(128))]
 struct FlowPair([PackedFlow; 2]);
@@ -408,19 +405,19 @@ impl PackedTable {
         self.count
     }
 
-    /// How many flows there is room for, since the other way of each has its own.
+    /// How many flows there is room for: two for each pair.
     pub(in crate::flow) const fn capacity(&self) -> usize {
         2 * self.pairs.len()
     }
 
-    /// Every key with the ports that it does without and where its flow is, in no order.
+    /// Every key with its dropped ports and the place of its flow, in no order.
     pub(in crate::flow) fn entries(&self) -> impl Iterator<Item = (u128, &Ports, u32)> {
         let cells = self.pairs.iter().flat_map(|FlowPair(cells)| cells);
         let used = cells.zip(0..).filter(|(cell, _)| !cell.is_empty());
         used.map(|(cell, place)| (cell.key(), &cell.dropped, place))
     }
 
-    /// Some number of a flow of [`Self::entries`].
+    /// Reads one number of a flow of [`Self::entries`], which brings its cache line.
     #[inline]
     pub(in crate::flow) fn prefetch(&self, place: u32) -> u64 {
         self.cell(place).packets
@@ -442,7 +439,7 @@ impl PackedTable {
         }
     }
 
-    /// Without what finds a flow by its key.
+    /// The flows without the buckets, for reading all of them.
     pub(in crate::flow) fn without_buckets(self) -> Self {
         Self {
             buckets: Vec::new(),

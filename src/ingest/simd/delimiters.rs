@@ -1,28 +1,26 @@
-//! Where values and lines end, found sixty-four bytes at a time.
+//! The delimiter scan: where values and lines end, found sixty-four bytes at a time.
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 #[cfg(target_arch = "x86_64")]
 use pulp::{NullaryFnOnce, x86::V3};
 use wide::u8x16;
 
-/// Where values and lines end in some text that is nothing but values with one space or line end
-/// behind each.
+/// Where values and lines end, in a text of nothing but values with one space or line end after each.
 #[derive(Debug, Default)]
 pub(in crate::ingest) struct Delimiters {
-    /// Of values, behind that of none.
+    /// Where values end, after an entry for the place before the text.
     values: Offsets,
     lines: Offsets,
 }
 
-/// Some offsets in a text, and room for more.
+/// Offsets in a text, with spare room.
 #[derive(Debug, Default)]
 struct Offsets {
     offsets: Vec<u32>,
     count: usize,
 }
 
-/// Offsets that are written in one step, whether or not there are as many: lines of flow
-/// logs rarely have more in sixty-four bytes.
+/// How many offsets are written in one step, needed or not: flow logs rarely have more in sixty-four bytes.
 const VALUES_AT_ONCE: usize = 12;
 const LINES_AT_ONCE: usize = 2;
 
@@ -43,7 +41,8 @@ impl Offsets {
 }
 
 impl Delimiters {
-    /// Finds those of a text of whole lines and less than 4 GiB, if it is one of that kind.
+    /// Scans a text of whole lines and less than 4 GiB; says whether it holds nothing but values, single spaces and
+    /// line ends.
     pub(in crate::ingest) fn find(&mut self, text: &[u8]) -> bool {
         #[cfg(target_arch = "x86_64")]
         if let Some(newer) = V3::try_new() {
@@ -99,26 +98,26 @@ impl Delimiters {
         self.lines.all()
     }
 
-    /// The ends from one on, as many as there are values and one more.
+    /// The ends of a line's values, and the one before them.
     #[inline(always)]
     pub(in crate::ingest) fn line(&self, from: usize, values: usize) -> Option<&[u32]> {
         self.values.all().get(from..=from + values)
     }
 
-    /// The end, from one on, that is that of a line.
+    /// The position, from one on, of the end that is the line's own.
     pub(in crate::ingest) fn behind(&self, from: usize, line: u32) -> usize {
         let ends = self.values.all()[from..].iter();
         from + ends.take_while(|&&end| end != line).count()
     }
 }
 
-/// What was found so far.
+/// The state of a scan.
 struct Scan {
     values: usize,
     lines: usize,
-    /// Whether the byte before ends something.
+    /// 1 if the byte before is a delimiter.
     before: u64,
-    /// Bits of bytes that end a value that is empty, or that are no part of such a text.
+    /// Bits of bytes that end an empty value, or that such a text does not have.
     wrong: u64,
 }
 
@@ -160,13 +159,13 @@ fn note<const AT_ONCE: usize>(mut bits: u64, base: u32, offsets: &mut [u32], cou
     }
 }
 
-/// One bit for each byte of which something holds.
+/// Comparisons of sixty-four bytes: one bit for each byte that fulfils them.
 trait Bytes: Copy {
     fn at_most(self, block: &[u8; 64], most: u8) -> u64;
     fn equal(self, block: &[u8; 64], byte: u8) -> u64;
 }
 
-/// What every processor can do.
+/// For every processor.
 #[derive(Clone, Copy)]
 struct Portable;
 
@@ -193,7 +192,7 @@ impl Bytes for Portable {
     }
 }
 
-/// Thirty-two bytes at once.
+/// For processors with AVX2: thirty-two bytes at once.
 #[cfg(target_arch = "x86_64")]
 impl Bytes for V3 {
     #[inline(always)]

@@ -1,18 +1,13 @@
-//! The way most lines go: where values end is found sixty-four bytes at a time, and what a
-//! column needs is read eight bytes at a time.
+//! The fast path: the values of a plain line, read eight bytes at a time.
 //!
-//! Values differ in length from line to line. A loop over their bytes ends where the processor
-//! did not expect it, once a value; and where one value has to be read to know where the
-//! next begins, none can be read beside another. So the ends are found first, for many
-//! lines, and then nothing waits for anything. What has to hold of every value is gathered in
-//! one number and asked once a row.
+//! Values differ in length. A loop over the bytes of each costs a mispredicted branch per value, and each value has to be
+//! read before the next is found. With the delimiters known, all values of a line are read independently, and their checks
+//! are collected in one number that is tested once a row.
 //!
-//! All of it is inlined always: left to itself the compiler makes calls of the smaller pieces, a
-//! dozen for every row, and reading takes a tenth more.
+//! Everything is always inlined: otherwise the compiler makes a dozen calls for every row, and reading takes a tenth longer.
 //!
-//! Everything that is not quite usual, IPv6, a missing value, a tab, a fault, is left to
-//! [`crate::ingest::row::parse_line`], which has the last word on every line; what is read here is
-//! the same, which a test checks over random lines.
+//! IPv6, a missing value, a tab or a fault takes the slow path, [`crate::ingest::row::parse_line`]. A test over random
+//! lines compares the two.
 
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
@@ -23,11 +18,11 @@ use super::values::{
     Faults, KnownAddress, Text, digits, known_address, literal, number, two_digits, word,
 };
 use crate::ingest::fields::{self, COLUMNS, Column};
-use crate::ingest::format::Format;
+use crate::ingest::format::LogFormat;
 use crate::ingest::row::{LONGEST_LINE, PacketDirection, Row, TIMES_BELOW};
 use crate::net::Protocol;
 
-/// Where in a line the columns are.
+/// The positions of the columns in a line.
 pub(in crate::ingest) trait ColumnPositions {
     /// How many values a line has.
     fn width(&self) -> usize;
@@ -35,7 +30,7 @@ pub(in crate::ingest) trait ColumnPositions {
     fn position(&self, column: Column) -> Option<usize>;
 }
 
-impl ColumnPositions for Format {
+impl ColumnPositions for LogFormat {
     #[inline(always)]
     fn width(&self) -> usize {
         self.width()
@@ -47,8 +42,7 @@ impl ColumnPositions for Format {
     }
 }
 
-/// The default format, which most flow logs have: where its columns are is known when this program
-/// is compiled, and nothing is looked up.
+/// The default format, which most flow logs have. Its positions are constants.
 pub(in crate::ingest) struct DefaultFormat;
 
 impl ColumnPositions for DefaultFormat {
@@ -79,8 +73,7 @@ struct Hundreds {
     seconds: u64,
 }
 
-/// What the row before says: of the rows that AWS delivers, most have one of its addresses, and the time
-/// is as good as the same.
+/// Values of the previous row. Most rows that AWS delivers share an address with it, and nearly the whole time.
 #[derive(Clone, Copy)]
 pub(in crate::ingest) struct PreviousRow {
     /// The sender and the receiver.
@@ -285,7 +278,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the short way reads, the long way reads the same, whatever stood in the row before.
+        /// The slow path reads whatever the fast path reads, and the same, whatever the previous row was.
         #[test]
         fn both_ways_read_the_same(
             order in Just(crate::ingest::FIELDS.iter().filter(|f| f.column.is_some()).map(|f| f.name).collect::<Vec<_>>()).prop_shuffle(),
@@ -300,7 +293,7 @@ mod tests {
             } else {
                 order[..order.len() - drop].to_vec()
             };
-            let Ok(format) = Format::from_header(&names.join(" ")) else { return Ok(()) };
+            let Ok(format) = LogFormat::from_header(&names.join(" ")) else { return Ok(()) };
             let usual = |name: &str, value: &str, number: u8| match name {
                 "action" => "ACCEPT".to_owned(),
                 "log-status" => "OK".to_owned(),
@@ -361,7 +354,7 @@ mod tests {
                 if let Some(row) = row {
                     prop_assert_eq!(read, Ok(row::Line::Row(row)), "{}", String::from_utf8_lossy(line));
                 } else if let Ok(row::Line::Row(_)) = read {
-                    // What is left to the long way although it is a row has something unusual about it.
+                    // A row that is left to the slow path has something unusual about it.
                     let all_usual = lines.iter().all(|(_, kind, _)| *kind == 0);
                     prop_assert!(!all_usual || !format.has(Column::End), "{}", String::from_utf8_lossy(line));
                 }

@@ -3,7 +3,7 @@
 
 use wide::u8x16;
 
-/// Text of which some bytes at a place are wanted, the first the lowest; behind its end there are zeros.
+/// Text whose bytes are loaded at an offset, the first the lowest; zeros after its end.
 pub(in crate::ingest) trait Text<'a>: Copy {
     fn load<const N: usize>(self, at: usize) -> [u8; N];
 
@@ -27,8 +27,8 @@ impl<'a> Text<'a> for &'a [u8] {
     }
 }
 
-/// A short line, and what can be read behind any of its bytes without asking whether it is there: asking is an
-/// eighth of a row's instructions.
+/// A short line with enough bytes after it that any load is in bounds: bounds checks are an eighth of a row's
+/// instructions.
 #[derive(Clone, Copy)]
 pub(in crate::ingest) struct ShortLine<'a> {
     text: &'a [u8],
@@ -43,7 +43,7 @@ pub(in crate::ingest) const SHORT: usize = 256;
 pub(in crate::ingest) const LOADED: usize = 16;
 
 impl<'a> ShortLine<'a> {
-    /// The line that begins and ends at some places, if it is short and enough text is behind it.
+    /// The line between two offsets, if it is short and enough text follows.
     #[inline(always)]
     pub(in crate::ingest) fn of(text: &'a [u8], start: usize, end: u32) -> Option<Self> {
         let bytes = text.get(start..)?.first_chunk()?;
@@ -216,7 +216,7 @@ pub(in crate::ingest) fn known_address<'a>(
     Some(KnownAddress { text: value, bits })
 }
 
-/// So many of the lowest bytes of sixteen.
+/// Masks of the lowest bytes of sixteen, by how many.
 const FIRST: [u128; 16] = {
     let (mut masks, mut length) = ([0; 16], 1);
     while length < 16 {
@@ -226,8 +226,8 @@ const FIRST: [u128; 16] = {
     masks
 };
 
-/// Four octets without leading zeros, as bits. What has to hold of the whole is asked of all
-/// its bytes at once, a bit for each; of an octet only its size is left.
+/// Four octets without leading zeros, as bits. The checks run over all bytes at once, one bit for each; only the size of
+/// each octet remains.
 #[inline(always)]
 fn address<'a>(text: impl Text<'a>, start: usize, end: usize) -> Option<u32> {
     const LARGEST: u32 = 0x0002_0505;
@@ -254,8 +254,8 @@ fn address<'a>(text: impl Text<'a>, start: usize, end: usize) -> Option<u32> {
     for _ in 0..4 {
         let to = left.trailing_zeros();
         left &= left.wrapping_sub(1);
-        // Up to three digits, the ones highest, behind what comes before them. Read from the text
-        // again: the processor waits when what was just stored is read in other pieces.
+        // Up to three digits, the last one highest, after whatever precedes them. Loaded from the text again: loading
+        // what was just stored in other pieces stalls the processor.
         let word = u32::from_le_bytes(load_before(text.all(), start + to as usize)) ^ 0x3030_3030;
         let beside = 32_u32.wrapping_sub(to.wrapping_sub(from).wrapping_mul(8)) & 31;
         let octet = word >> beside << beside;

@@ -217,7 +217,7 @@ fn a_redacted_snapshot_still_hangs_together() {
 
 #[test]
 fn every_call_is_in_the_table_that_the_policies_are_made_from() {
-    use closegate::aws::calls::{CALLS, Command};
+    use closegate::aws::calls::{CALLS, Caller};
     let moto = Peer::moto();
     moto.run("ec2_estate.py", &["make", "20"]);
     let proxy = Peer::faults(&moto);
@@ -237,7 +237,7 @@ fn every_call_is_in_the_table_that_the_policies_are_made_from() {
     seen.dedup();
     let mut table: Vec<&str> = CALLS
         .iter()
-        .filter(|c| c.command == Command::CollectInventory)
+        .filter(|c| c.command == Caller::CollectInventory)
         .map(|c| c.operation)
         .collect();
     table.sort_unstable();

@@ -1,6 +1,6 @@
 //! The policies under docs/iam are those of the calls that are made.
 
-use closegate::aws::calls::{Command, policy};
+use closegate::aws::calls::{Caller, policy};
 
 use crate::common::root;
 
@@ -8,7 +8,7 @@ use crate::common::root;
 #[test]
 fn every_command_has_the_policy_that_its_calls_need() {
     let dir = root().join("docs/iam");
-    for command in Command::ALL {
+    for command in Caller::ALL {
         let path = dir.join(command.policy()).with_extension("json");
         let made = format!("{:#}\n", policy(command));
         if std::env::var_os("CLOSEGATE_BLESS").is_some() {
@@ -23,7 +23,7 @@ fn every_command_has_the_policy_that_its_calls_need() {
         );
     }
     // Nothing in them changes anything.
-    for command in Command::ALL {
+    for command in Caller::ALL {
         for action in policy(command)["Statement"][0]["Action"]
             .as_array()
             .unwrap()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use closegate::aws::calls::{CALLS, Command};
+use closegate::aws::calls::{CALLS, Caller};
 use serde_json::Value;
 
 use super::peers::Peer;
@@ -86,7 +86,7 @@ impl Story {
 }
 
 /// Every call that passed the proxy is in the table that the policies are made from.
-fn only_known_calls(proxy: &Peer, command: Command) {
+fn only_known_calls(proxy: &Peer, command: Caller) {
     let seen = proxy.seen();
     assert!(!seen.is_empty());
     for (operation, _) in seen {
@@ -169,7 +169,7 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
         .filter(|(operation, _)| operation == "GetObject")
         .count();
     assert_eq!(fetched, 1);
-    only_known_calls(&proxy, Command::S3);
+    only_known_calls(&proxy, Caller::S3);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn events_in_cloudwatch_are_read_as_files_whatever_breaks_on_the_way() {
             audit(&mut proxy.closegate(), &[source], out) == *expected,
             "{kind}"
         );
-        only_known_calls(&proxy, Command::CloudWatch);
+        only_known_calls(&proxy, Caller::CloudWatch);
     }
     proxy.break_with(r#"[{"op":"FilterLogEvents","kind":"error","code":"AccessDeniedException","status":400,"skip":3,"times":1}]"#);
     let mut command = proxy.closegate();
@@ -335,7 +335,7 @@ fn athena_answers_what_the_local_engine_finds() {
         ));
         ask(&proxy, &[]).assert().success();
         assert!(said(out) == *expected, "{kind}");
-        only_known_calls(&proxy, Command::Athena);
+        only_known_calls(&proxy, Caller::Athena);
     }
     proxy.break_with(r#"[{"op":"GetQueryResults","kind":"error","code":"InvalidRequestException","skip":1,"times":1}]"#);
     ask(&proxy, &[]).assert().code(4);

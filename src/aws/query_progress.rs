@@ -1,15 +1,15 @@
-//! What a question to an engine costs.
+//! What a query to an engine costs.
 
 use crate::net::thousands;
 
-/// How far an engine has come with a question.
+/// How far an engine has come with a query.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Asked {
-    /// Nothing was asked yet.
+pub enum QueryProgress {
+    /// Nothing was sent yet.
     Before {
         /// How many queries there will be.
         queries: usize,
-        /// Bytes that they will scan at most, if that can be told.
+        /// Bytes that they will scan at most, if known.
         bytes: Option<u64>,
         /// US dollars for a terabyte.
         price: f64,
@@ -23,7 +23,7 @@ pub enum Asked {
     },
 }
 
-impl Asked {
+impl QueryProgress {
     /// In words.
     pub fn describe(&self) -> String {
         match *self {

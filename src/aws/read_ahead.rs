@@ -1,8 +1,7 @@
-//! Reading ahead: while one thing is read, the next ones are fetched.
+//! Read-ahead: while one object is read, the next ones are fetched.
 //!
-//! A request takes tens of milliseconds whatever it brings, and a worker reads what it brought in
-//! less. So the things that will be read next are under way already; how many, and how much of
-//! each, is bounded, and with it the memory.
+//! A request takes tens of milliseconds, longer than reading what it brings. So the objects that will be read next are
+//! requested early. Their number and the pieces that wait are bounded, and with them the memory.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -17,15 +16,15 @@ use crate::ingest::{Remote, Source};
 /// A piece of content, or why there is no more.
 type Piece = Result<Bytes, CallError>;
 
-/// Things that are under way before somebody asks for them.
+/// Objects that are requested before they are read.
 const AHEAD: usize = 16;
 
 /// Pieces of each that wait to be read.
 const WAITING: usize = 1;
 
-/// Something that brings a thing's content, piece by piece.
+/// Fetches an object's content, piece by piece.
 pub(super) trait Fetch: std::fmt::Debug + Send + Sync + 'static {
-    /// Brings the thing at a position, or as much of it as somebody wants.
+    /// Fetches the object at a position, until its reader wants no more.
     fn fetch(
         self: &Arc<Self>,
         position: usize,
@@ -37,14 +36,14 @@ pub(super) trait Fetch: std::fmt::Debug + Send + Sync + 'static {
 pub(super) struct Pieces(Sender<Piece>);
 
 impl Pieces {
-    /// Whether anybody wants more.
+    /// Sends a piece; says whether the reader wants more.
     pub(super) async fn send(&self, piece: Bytes) -> bool {
         // An empty one would be the end.
         piece.is_empty() || self.0.send(Ok(piece)).await.is_ok()
     }
 }
 
-/// What a source is called, its size if that is known, and what tells its content.
+/// A source's name, its size if known, and what identifies its content.
 pub(super) struct Label {
     pub(super) name: String,
     pub(super) size: u64,
@@ -53,7 +52,7 @@ pub(super) struct Label {
 
 /// Sources of what `fetch` brings, which are best read in this order.
 pub(super) fn sources<F: Fetch>(account: &Account, labels: Vec<Label>, fetch: F) -> Vec<Source> {
-    let ahead = Arc::new(Ahead {
+    let ahead = Arc::new(ReadAhead {
         account: account.clone(),
         fetch: Arc::new(fetch),
         count: labels.len(),
@@ -65,7 +64,7 @@ pub(super) fn sources<F: Fetch>(account: &Account, labels: Vec<Label>, fetch: F)
             size,
             identity,
         } = label;
-        let thing = Thing {
+        let thing = RemoteObject {
             ahead: Arc::clone(&ahead),
             position,
             identity,
@@ -75,9 +74,9 @@ pub(super) fn sources<F: Fetch>(account: &Account, labels: Vec<Label>, fetch: F)
     labels.into_iter().enumerate().map(source).collect()
 }
 
-/// Things in the order in which they will be read.
+/// Objects in the order in which they will be read.
 #[derive(Debug)]
-struct Ahead<F> {
+struct ReadAhead<F> {
     /// Its runtime brings them.
     account: Account,
     fetch: Arc<F>,
@@ -87,21 +86,21 @@ struct Ahead<F> {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Things before this one were asked for, or are under way.
+    /// Objects before this one were requested.
     next: usize,
     under_way: BTreeMap<usize, Receiver<Piece>>,
     failures: BTreeMap<usize, CallError>,
 }
 
-impl<F: Fetch> Ahead<F> {
+impl<F: Fetch> ReadAhead<F> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The content of a thing; those behind it get under way.
+    /// The content of an object; the next ones are requested too.
     fn open(&self, position: usize) -> impl Read + '_ {
         let mut state = self.state();
-        // What was passed over is not wanted.
+        // Objects that were skipped are not wanted.
         state.under_way = state.under_way.split_off(&position.saturating_sub(AHEAD));
         let until = (position + 1 + AHEAD).min(self.count);
         for next in state.next.max(position)..until {
@@ -109,7 +108,7 @@ impl<F: Fetch> Ahead<F> {
             state.under_way.insert(next, pieces);
         }
         state.next = state.next.max(until);
-        // Somebody may ask twice.
+        // A source may be opened twice.
         let pieces = state
             .under_way
             .remove(&position)
@@ -130,22 +129,22 @@ impl<F: Fetch> Ahead<F> {
         self.account.handle().spawn(async move {
             let to = Pieces(to);
             let end = fetch.fetch(position, &to).await.map(|()| Bytes::new());
-            // Nobody may be listening any more.
+            // The reader may be gone.
             let _ = to.0.send(end).await;
         });
         pieces
     }
 }
 
-/// One of them.
+/// One object.
 #[derive(Debug)]
-struct Thing<F> {
-    ahead: Arc<Ahead<F>>,
+struct RemoteObject<F> {
+    ahead: Arc<ReadAhead<F>>,
     position: usize,
     identity: String,
 }
 
-impl<F: Fetch> Remote for Thing<F> {
+impl<F: Fetch> Remote for RemoteObject<F> {
     fn open(&self) -> io::Result<Box<dyn Read + '_>> {
         Ok(Box::new(self.ahead.open(self.position)))
     }
@@ -161,7 +160,7 @@ impl<F: Fetch> Remote for Thing<F> {
 }
 
 struct Content<'a, F> {
-    ahead: &'a Ahead<F>,
+    ahead: &'a ReadAhead<F>,
     position: usize,
     pieces: Receiver<Piece>,
     /// What is left of the last one.

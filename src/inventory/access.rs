@@ -1,10 +1,10 @@
-//! Is this allowed by today's rules, and by which?
+//! Whether today's rules permit a connection, and which of them do.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer};
 
-/// Who a question is about.
+/// One end of a connection that is checked.
 #[derive(Clone, Debug)]
 pub enum Party {
     /// An address, of an interface or outside.
@@ -35,21 +35,21 @@ pub enum UnknownParty {
     },
 }
 
-/// The answer: allowed if no side that is in the inventory refuses.
+/// The answer: allowed if no side that is in the inventory denies it.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Whether both gates let it through.
+    /// Whether both gates permit it.
     pub allowed: bool,
-    /// What the asking side says; `None` when it is outside the inventory.
+    /// What the initiator's side says; `None` when it is outside the inventory.
     pub egress: Option<SideAnswer>,
-    /// What the asked side says.
+    /// What the responder's side says; `None` when it is outside the inventory.
     pub ingress: Option<SideAnswer>,
 }
 
 /// What one side says.
 #[derive(Clone, Debug)]
 pub struct SideAnswer {
-    /// Whether it lets the packet through.
+    /// Whether it permits the packet.
     pub allowed: bool,
     /// The rules that do: group, and position among the group's rules.
     pub rules: Vec<(GroupIx, usize)>,

@@ -17,7 +17,7 @@ use crate::documents::{
 use crate::net::{HashMap, json};
 use crate::proof::{BlastRadius, Reach, Readiness, TradeOff, Widening};
 use crate::replay::RulePlace;
-use crate::resolve::{End, Place, Seen, aws_service};
+use crate::resolve::{End, Place, RecordCounts, aws_service};
 use crate::suggest::rule_id;
 
 /// An end, or the text that was made of it before.
@@ -331,24 +331,24 @@ fn connection<'a>(texts: &'a Texts<'_>, position: usize) -> ConnectionRow<'a, En
     }
 }
 
-const fn seen(seen: &Seen) -> SeenRow {
-    let Seen {
-        let_out,
-        refused_out,
-        let_in,
-        refused_in,
-        passed_between,
-        refused_between,
-        answers,
+const fn seen(seen: &RecordCounts) -> SeenRow {
+    let RecordCounts {
+        egress_accepted,
+        egress_rejected,
+        ingress_accepted,
+        ingress_rejected,
+        forwarded_accepted,
+        forwarded_rejected,
+        replies,
     } = *seen;
     SeenRow {
-        egress_accepted: let_out,
-        egress_rejected: refused_out,
-        ingress_accepted: let_in,
-        ingress_rejected: refused_in,
-        forwarded_accepted: passed_between,
-        forwarded_rejected: refused_between,
-        replies: answers,
+        egress_accepted,
+        egress_rejected,
+        ingress_accepted,
+        ingress_rejected,
+        forwarded_accepted,
+        forwarded_rejected,
+        replies,
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn outgoing<'a>(
 
 /// Whether its initiator's rules permitted it, whatever its responder's did.
 fn left(connection: &Connection) -> bool {
-    connection.verdict != Verdict::Rejected || connection.seen.let_out > 0
+    connection.verdict != Verdict::Rejected || connection.seen.egress_accepted > 0
 }
 
 fn is_forwarded(connection: &Connection) -> bool {

@@ -25,7 +25,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .filter(|(_, c)| {
             c.service.protocol == Protocol::TCP
                 && c.verdict == Verdict::Accepted
-                && c.seen.answers == 0
+                && c.seen.replies == 0
         })
         .map(|(position, c)| {
             let interface = c

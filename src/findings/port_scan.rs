@@ -54,7 +54,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         let unanswered = unanswered(context, &positions);
         let uncommon = positions
             .iter()
-            .filter(|p| of(p).seen.answers == 0 && service_name(of(p).service).is_none())
+            .filter(|p| of(p).seen.replies == 0 && service_name(of(p).service).is_none())
             .count() as u64;
         if ((positions.len() as u64) < ports && uncommon < enough)
             || unanswered * 2 < positions.len()

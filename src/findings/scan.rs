@@ -55,7 +55,7 @@ pub(super) fn busiest<K>(context: &Context<'_>, attempts: &[Attempt<K>]) -> Vec<
 
 /// How many of them were never answered.
 pub(super) fn unanswered(context: &Context<'_>, positions: &[usize]) -> usize {
-    let answers = |position: &&usize| context.connections[**position].seen.answers;
+    let answers = |position: &&usize| context.connections[**position].seen.replies;
     positions
         .iter()
         .filter(|position| answers(position) == 0)

@@ -139,7 +139,7 @@ pub enum Admission {
     /// first one in order, of as many as there may be.
     Allowed(GroupIx, usize),
     /// No rule does.
-    Refused,
+    Denied,
     /// The interface carries no group at all, so nothing judges it.
     NoGate,
     /// One of the interface's groups is not in the inventory.
@@ -149,14 +149,14 @@ pub enum Admission {
 impl Admission {
     /// Whether the packet passes, as far as anybody can tell.
     pub const fn passes(self) -> bool {
-        !matches!(self, Self::Refused)
+        !matches!(self, Self::Denied)
     }
 
     /// The rule that permits the packet, if one has to.
     pub const fn rule(self) -> Option<(GroupIx, usize)> {
         match self {
             Self::Allowed(group, position) => Some((group, position)),
-            Self::Refused | Self::NoGate | Self::Unknown => None,
+            Self::Denied | Self::NoGate | Self::Unknown => None,
         }
     }
 }
@@ -204,7 +204,7 @@ impl Gates {
         if interface.groups.iter().any(|&g| !inventory.group(g).known) {
             return Admission::Unknown;
         }
-        Admission::Refused
+        Admission::Denied
     }
 
     /// The addresses to which the given groups let the packet through by prefix

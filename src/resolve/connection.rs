@@ -30,7 +30,7 @@ pub struct Connection {
     /// them, replies included; bytes and packets at one end only.
     pub totals: Totals,
     /// What each gate did with the initiator's packets.
-    pub seen: Seen,
+    pub seen: RecordCounts,
     /// What logs, today's rules and findings say about it.
     pub verdict: Verdict,
     /// Positions of the connections whose leg it is: what a NAT gateway forwarded for them. Empty for most.
@@ -54,23 +54,23 @@ pub struct Totals {
     pub days: Days,
 }
 
-/// Rows by gate and action.
+/// Records by place and action. Packets are the initiator's, but for `replies`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// The initiator's packets at its own interface, let out.
-    pub let_out: u64,
-    /// The same, refused.
-    pub refused_out: u64,
-    /// The initiator's packets at the responder's interface, let in.
-    pub let_in: u64,
-    /// The same, refused.
-    pub refused_in: u64,
-    /// The initiator's packets at interfaces in between, accepted.
-    pub passed_between: u64,
-    /// The same, refused.
-    pub refused_between: u64,
+pub struct RecordCounts {
+    /// At the initiator's interface, accepted.
+    pub egress_accepted: u64,
+    /// At the initiator's interface, rejected.
+    pub egress_rejected: u64,
+    /// At the responder's interface, accepted.
+    pub ingress_accepted: u64,
+    /// At the responder's interface, rejected.
+    pub ingress_rejected: u64,
+    /// At interfaces that forward, accepted.
+    pub forwarded_accepted: u64,
+    /// At interfaces that forward, rejected; rejected replies are in it.
+    pub forwarded_rejected: u64,
     /// The responder's packets, accepted anywhere.
-    pub answers: u64,
+    pub replies: u64,
 }
 
 /// What logs, today's rules and findings say about a connection. `resolve` decides all but [`Quarantine::Finding`], which
@@ -257,12 +257,12 @@ impl Tally {
     }
 
     /// The same, as it is with one side for the initiator.
-    fn opened_by(&self, initiator: Side) -> (u64, Seen, ByPlace) {
+    fn opened_by(&self, initiator: Side) -> (u64, RecordCounts, ByPlace) {
         let places = match initiator {
             Side::A => [0, 1, 2],
             Side::B => [1, 0, 2],
         };
-        let (mut records, mut seen) = (0, Seen::default());
+        let (mut records, mut seen) = (0, RecordCounts::default());
         for (place, rows) in places.iter().zip(self.rows) {
             for sender in Side::BOTH {
                 for (accepted, rows) in [false, true].into_iter().zip(rows[sender.index()]) {
@@ -283,7 +283,7 @@ pub(super) struct Sum {
     confidence: Confidence,
     basis: DirectionBasis,
     records: u64,
-    seen: Seen,
+    seen: RecordCounts,
     by_place: ByPlace,
 }
 
@@ -325,25 +325,25 @@ impl Sum {
             bytes: part(counted.bytes),
             ..counted
         };
-        let Seen {
-            let_out,
-            refused_out,
-            let_in,
-            refused_in,
-            passed_between,
-            refused_between,
-            answers,
+        let RecordCounts {
+            egress_accepted,
+            egress_rejected,
+            ingress_accepted,
+            ingress_rejected,
+            forwarded_accepted,
+            forwarded_rejected,
+            replies,
         } = self.seen;
         Self {
             records: part(self.records),
-            seen: Seen {
-                let_out: some(let_out),
-                refused_out: some(refused_out),
-                let_in: some(let_in),
-                refused_in: some(refused_in),
-                passed_between: some(passed_between),
-                refused_between: some(refused_between),
-                answers: some(answers),
+            seen: RecordCounts {
+                egress_accepted: some(egress_accepted),
+                egress_rejected: some(egress_rejected),
+                ingress_accepted: some(ingress_accepted),
+                ingress_rejected: some(ingress_rejected),
+                forwarded_accepted: some(forwarded_accepted),
+                forwarded_rejected: some(forwarded_rejected),
+                replies: some(replies),
             },
             by_place: self.by_place.map(|place| place.map(counted)),
             ..*self
@@ -435,53 +435,53 @@ fn add(sum: &mut Option<Counted>, more: &Counted) {
     sum.days.join(more.days);
 }
 
-impl Seen {
+impl RecordCounts {
     fn counter(&mut self, place: usize, asking: bool, accepted: bool) -> &mut u64 {
         match (place, asking, accepted) {
-            (_, false, true) => &mut self.answers,
+            (_, false, true) => &mut self.replies,
             // A refused answer is a packet that came after the end, or a network
             // ACL; either way it says nothing of the groups. It counts as a row.
-            (_, false, false) => &mut self.refused_between,
-            (0, true, true) => &mut self.let_out,
-            (0, true, false) => &mut self.refused_out,
-            (1, true, true) => &mut self.let_in,
-            (1, true, false) => &mut self.refused_in,
-            (_, true, true) => &mut self.passed_between,
-            (_, true, false) => &mut self.refused_between,
+            (_, false, false) => &mut self.forwarded_rejected,
+            (0, true, true) => &mut self.egress_accepted,
+            (0, true, false) => &mut self.egress_rejected,
+            (1, true, true) => &mut self.ingress_accepted,
+            (1, true, false) => &mut self.ingress_rejected,
+            (_, true, true) => &mut self.forwarded_accepted,
+            (_, true, false) => &mut self.forwarded_rejected,
         }
     }
 
     fn add(&mut self, other: &Self) {
         let Self {
-            let_out,
-            refused_out,
-            let_in,
-            refused_in,
-            passed_between,
-            refused_between,
-            answers,
+            egress_accepted,
+            egress_rejected,
+            ingress_accepted,
+            ingress_rejected,
+            forwarded_accepted,
+            forwarded_rejected,
+            replies,
         } = other;
-        self.let_out += let_out;
-        self.refused_out += refused_out;
-        self.let_in += let_in;
-        self.refused_in += refused_in;
-        self.passed_between += passed_between;
-        self.refused_between += refused_between;
-        self.answers += answers;
+        self.egress_accepted += egress_accepted;
+        self.egress_rejected += egress_rejected;
+        self.ingress_accepted += ingress_accepted;
+        self.ingress_rejected += ingress_rejected;
+        self.forwarded_accepted += forwarded_accepted;
+        self.forwarded_rejected += forwarded_rejected;
+        self.replies += replies;
     }
 
     /// Some gate turned it away and never let it through.
     const fn was_refused(&self) -> bool {
-        let out = self.refused_out > 0 && self.let_out == 0;
-        let inward = self.refused_in > 0 && self.let_in == 0;
-        let nothing_passed = self.let_out + self.let_in + self.passed_between + self.answers == 0;
-        (out || inward) && self.answers == 0 || nothing_passed
+        let out = self.egress_rejected > 0 && self.egress_accepted == 0;
+        let inward = self.ingress_rejected > 0 && self.ingress_accepted == 0;
+        let nothing_passed = self.egress_accepted + self.ingress_accepted + self.forwarded_accepted + self.replies == 0;
+        (out || inward) && self.replies == 0 || nothing_passed
     }
 
     /// The responder's gate is known to have let it in: a row there says so, or
     /// an answer does.
     const fn reached_responder(&self) -> bool {
-        self.let_in > 0 || self.answers > 0
+        self.ingress_accepted > 0 || self.replies > 0
     }
 }
 
@@ -516,12 +516,12 @@ fn judge(connection: &Connection, rules: &CurrentRules<'_>) -> Verdict {
     }
     let opening = rules.judge(*initiator, *responder, *service);
     match (opening.egress, opening.ingress) {
-        (Admission::Refused, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),
-        (_, Admission::Refused) if seen.reached_responder() => {
+        (Admission::Denied, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),
+        (_, Admission::Denied) if seen.reached_responder() => {
             Verdict::Quarantined(Quarantine::NotPermittedToday)
         }
         // Let out, not seen to arrive, and today's rules would not let it in.
-        (_, Admission::Refused) => Verdict::Rejected,
+        (_, Admission::Denied) => Verdict::Rejected,
         _ => Verdict::Accepted,
     }
 }

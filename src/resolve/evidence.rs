@@ -86,7 +86,7 @@ impl DirectionEvidence {
                 Vantage::Destination => opening.ingress,
                 Vantage::Between => Admission::NoGate,
             };
-            if accepted && judged == Admission::Refused {
+            if accepted && judged == Admission::Denied {
                 evidence.by_side[receiver.index()].answered_unasked = true;
             }
         }

@@ -92,7 +92,7 @@ fn may_have_a_leg(connection: &Connection) -> bool {
         && connection.responder.place == Place::Outside
         && match connection.verdict {
             Verdict::Accepted | Verdict::Quarantined(_) => true,
-            Verdict::Rejected => connection.seen.let_out > 0,
+            Verdict::Rejected => connection.seen.egress_accepted > 0,
             Verdict::Unattributed(_) => false,
         }
 }

@@ -15,7 +15,7 @@ mod hits;
 mod legs;
 
 pub use crate::documents::Confidence;
-pub use connection::{Connection, Quarantine, Seen, Totals, Unattributed, Verdict};
+pub use connection::{Connection, Quarantine, RecordCounts, Totals, Unattributed, Verdict};
 pub use direction::DirectionBasis;
 pub use ends::{End, Place};
 pub use evidence::{admission, peer_of, visible_groups};

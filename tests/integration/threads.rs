@@ -8,10 +8,10 @@ use crate::cli::fails;
 use crate::common::{closegate, sample};
 
 /// A command with its sources and what else it needs.
-fn command(words: &[&str], threads: &str, dir: &Path) -> assert_cmd::assert::Assert {
+fn command(words: &[&str], format: &str, threads: &str, dir: &Path) -> assert_cmd::assert::Assert {
     let mut command = closegate();
     command.current_dir(dir).args(words);
-    command.arg("--flows").arg(sample().join("flows/custom"));
+    command.arg("--flows").arg(sample().join("flows").join(format));
     command.arg("--inventory").arg(sample().join("inventory"));
     command.args(["--threads", threads]).assert()
 }
@@ -36,11 +36,13 @@ fn every_command_that_has_threads_writes_the_same_with_any_number() {
         (&["verify", "--current", "--json"], None),
         (&["ingest", "--store", "store"], Some("store")),
     ];
-    for (words, out) in COMMANDS {
+    let formats = ["custom", "default"];
+    let all = formats.iter().flat_map(|format| COMMANDS.iter().map(move |command| (format, command)));
+    for (format, (words, out)) in all {
         let mut written = Vec::new();
         for threads in ["1", "2", "8"] {
             let dir = tempfile::tempdir().unwrap();
-            let done = command(words, threads, dir.path()).success();
+            let done = command(words, format, threads, dir.path()).success();
             let printed = done.get_output().stdout.clone();
             let files = out.map(|out| files(&dir.path().join(out)));
             assert!(!printed.is_empty() && files.as_ref().is_none_or(|f| !f.is_empty()));
@@ -52,7 +54,7 @@ fn every_command_that_has_threads_writes_the_same_with_any_number() {
         );
         let dir = tempfile::tempdir().unwrap();
         fails(
-            command(words, "0", dir.path()),
+            command(words, format, "0", dir.path()),
             2,
             &["--threads is 0", "1 or more"],
         );

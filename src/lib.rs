@@ -21,7 +21,6 @@
 //! 13. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
 
 pub mod net;
-mod touched;
 
 pub mod documents;
 

@@ -28,7 +28,7 @@ const draw = (name, attributes = {}, ...children) => {
 };
 const number = (n) => n.toLocaleString("en");
 const bytes = (n) => { const units = ["B", "kB", "MB", "GB", "TB", "PB"]; let unit = 0; while (n >= 1000 && unit < 5) { n /= 1000; unit++; } return `${n.toFixed(n < 10 && unit ? 1 : 0)} ${units[unit]}`; };
-const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
+const day = (seconds) => seconds ? new Date(seconds * 1000).toISOString().slice(0, 10) : "unknown";
 const time = (seconds) => seconds ? new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") : "never";
 const cell = (content, kind) => make("td", { class: kind }, content);
 const row = (...cells) => make("tr", {}, ...cells);

@@ -1,5 +1,7 @@
 //! What a question to an engine costs.
 
+use crate::net::thousands;
+
 /// How far an engine has come with a question.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Asked {
@@ -30,7 +32,7 @@ impl Asked {
                 bytes: Some(bytes),
                 price,
             } => {
-                format!("{queries} queries over at most {}", scan(bytes, price))
+                format!("{} over at most {}", count(queries), scan(bytes, price))
             }
             Self::Before {
                 queries,
@@ -38,11 +40,19 @@ impl Asked {
                 price,
             } => {
                 format!(
-                    "{queries} queries over logs that can't be listed from here, at ${price} per terabyte"
+                    "{} over logs that can't be listed from here, at ${price} per terabyte",
+                    count(queries)
                 )
             }
             Self::Scanned { bytes, price } => format!("scanned {}", scan(bytes, price)),
         }
+    }
+}
+
+fn count(queries: usize) -> String {
+    match queries {
+        1 => "1 query".to_owned(),
+        several => format!("{} queries", thousands(several as u64)),
     }
 }
 

@@ -15,7 +15,8 @@ use jiff::civil::Date;
 
 use super::account::{Account, CallError};
 use super::asked::Asked;
-use super::s3::{self, Selection};
+use super::layout::Selection;
+use super::s3;
 use crate::flow::FlowTable;
 use crate::ingest::Intake;
 use crate::query::{self, Names, Over, Partials};

@@ -7,8 +7,6 @@
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Span};
 
-use super::s3::Selection;
-
 /// What the parts of a key behind `AWSLogs` are, in order: Hive's name for each.
 const PARTS: [&str; 7] = [
     "aws-account-id",
@@ -61,6 +59,21 @@ impl Day {
         let small = |at: usize| i8::try_from(number(at)?).ok();
         Date::new(number(0)?, small(1)?, small(2)?).ok().map(Self)
     }
+}
+
+/// What of a bucket is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Objects with rows that end at or after this; Unix seconds.
+    pub since: Option<u64>,
+    /// Objects with rows that start before this; Unix seconds.
+    pub until: Option<u64>,
+    /// The accounts in the keys; all, if none is named.
+    pub accounts: Vec<String>,
+    /// The regions in the keys; all, if none is named.
+    pub regions: Vec<String>,
+    /// The requester pays.
+    pub requester_pays: bool,
 }
 
 /// What is wanted, in the terms of keys.

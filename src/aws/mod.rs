@@ -21,6 +21,7 @@ pub use asked::Asked;
 pub use athena::{Table, connections};
 pub use collect::{Answered, Collected, Identity, Manifest, Refused, collect};
 pub use insights::{Group, ask};
+pub use layout::Selection;
 pub use logs::{Span, events};
 pub use redact::redact;
-pub use s3::{Selection, objects};
+pub use s3::objects;

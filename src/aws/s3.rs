@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::account::{Account, CallError};
 use super::ahead::{self, Fetch, Label, Pieces};
-use super::layout::{Day, Wanted};
+use super::layout::{Day, Selection, Wanted};
 use crate::ingest::Source;
 
 /// Bytes of an object that are asked for at a time.
@@ -26,21 +26,6 @@ const LISTINGS_AT_ONCE: usize = 16;
 
 /// Attempts at a body that breaks off; the SDK repeats only what fails before it begins.
 const ATTEMPTS: u32 = 6;
-
-/// What of a bucket is wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// Objects with rows that end at or after this; Unix seconds.
-    pub since: Option<u64>,
-    /// Objects with rows that start before this; Unix seconds.
-    pub until: Option<u64>,
-    /// The accounts in the keys; all, if none is named.
-    pub accounts: Vec<String>,
-    /// The regions in the keys; all, if none is named.
-    pub regions: Vec<String>,
-    /// The requester pays.
-    pub requester_pays: bool,
-}
 
 /// The objects behind `s3://bucket/prefix`, as sources in the order of their names.
 pub fn objects(

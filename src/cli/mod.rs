@@ -2,6 +2,7 @@
 //! file system on the way out.
 
 mod args;
+mod clock;
 mod commands;
 mod exit;
 mod interrupt;
@@ -16,17 +17,21 @@ mod summary;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anstream::ColorChoice;
 use clap::FromArgMatches as _;
 
 use args::{Args, Command};
 
 /// Runs the program with the given arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    ColorChoice::from(args::color(&arguments)).write_global();
     let matches = args::command().try_get_matches_from(arguments);
     let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(help_or_error) => return exit::clap(&help_or_error),
     };
+    progress::configure(args.terminal);
     interrupt::install();
     match args.command.threads().map_or(Ok(()), settings::use_threads) {
         Ok(()) => {}

@@ -11,6 +11,7 @@ use crate::documents::{
     self, AuditDocument, ConnectionRow, DocumentError, Outcome, RuleRow, VerdictTerm,
 };
 use crate::findings::Baseline;
+use crate::net::plural;
 
 /// A run's `audit.json`.
 pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
@@ -65,13 +66,13 @@ pub(super) fn rule_in_words(rule: &RuleRow) -> String {
 /// A connection in one line.
 pub(super) fn connection_in_words(c: &ConnectionRow<'_>) -> String {
     format!(
-        "{}: {} to {} {}, {} records, {} bytes, direction {} from {}, {}",
+        "{}: {} to {} {}, {}, {}, direction {} from {}, {}",
         c.id,
         c.initiator.address,
         c.responder.address,
         service(c),
-        c.records,
-        c.bytes,
+        plural(c.records, "record"),
+        plural(c.bytes, "byte"),
         c.direction_confidence.as_str(),
         c.direction_basis,
         verdict_in_words(c),

@@ -1,9 +1,9 @@
 //! Sources and accounts in AWS.
 
 use super::args::RemoteArgs;
+use super::clock::seconds_now;
 use super::exit::Failure;
 use super::progress;
-use super::settings::seconds_now;
 use crate::aws::{self, Account, Asked, CallError, Group, Selection, SignIn, Span, Table};
 use crate::flow::FlowTable;
 use crate::ingest::{self, Format, Intake, Settings, Source, is_remote};
@@ -53,18 +53,18 @@ pub(super) fn sources(
     Ok(sources)
 }
 
-/// A question to an engine that holds the logs.
-pub(super) enum Question {
+/// A query to an engine that holds the logs.
+pub(super) enum EngineQuery {
     Athena(Box<(Account, Table)>),
     Insights(Box<(Account, Group)>),
 }
 
-/// The question, if that is what the arguments are.
-pub(super) fn question(
+/// The query, if the arguments name an engine.
+pub(super) fn engine_query(
     flows: &[String],
     remote: &RemoteArgs,
     reading: &Settings,
-) -> Result<Option<Question>, Failure> {
+) -> Result<Option<EngineQuery>, Failure> {
     let [flow] = flows else {
         return Ok(None);
     };
@@ -94,7 +94,7 @@ pub(super) fn question(
             since,
             until,
         };
-        return Ok(Some(Question::Insights(Box::new((account, group)))));
+        return Ok(Some(EngineQuery::Insights(Box::new((account, group)))));
     }
     let name = table.unwrap_or_default();
     let Some((database, name)) = name.split_once('.') else {
@@ -111,25 +111,25 @@ pub(super) fn question(
         output: remote.athena_output.clone(),
         unload: remote.athena_unload,
     };
-    Ok(Some(Question::Athena(Box::new((account, table)))))
+    Ok(Some(EngineQuery::Athena(Box::new((account, table)))))
 }
 
-impl Question {
-    /// Asks, and says on standard error what it costs.
-    pub(super) fn ask(&self) -> Result<(FlowTable, Intake), Failure> {
-        let bar = progress::asking();
-        let told = |asked: &Asked| match asked {
-            // Before anything is paid for, whoever looks.
+impl EngineQuery {
+    /// Runs the query. A notice says what it costs.
+    pub(super) fn run(&self) -> Result<(FlowTable, Intake), Failure> {
+        let bar = progress::querying();
+        let on_progress = |asked: &Asked| match asked {
+            // Before anything is paid for.
             Asked::Before { .. } => progress::say(&asked.describe()),
             Asked::Scanned { .. } => bar.set_message(asked.describe()),
         };
         let answer = match self {
-            Self::Athena(asked) => aws::connections(&asked.0, &asked.1, told),
-            Self::Insights(asked) => aws::ask(&asked.0, &asked.1, told),
+            Self::Athena(query) => aws::connections(&query.0, &query.1, on_progress),
+            Self::Insights(query) => aws::ask(&query.0, &query.1, on_progress),
         };
         bar.finish_and_clear();
         let (table, intake) = answer.map_err(|error| failure(&error))?;
-        progress::say(&bar.message());
+        progress::notice(&bar.message());
         Ok((table, intake))
     }
 }

@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::args::{InputArgs, RemoteArgs};
+use super::clock::now;
 use super::exit::Failure;
+use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
-use crate::ingest::{self, Format, Source};
+use crate::ingest::{self, Format, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
+use crate::net::plural;
 
 /// Something to read, checked.
 pub(super) struct Input {
@@ -25,7 +30,7 @@ pub(super) enum Evidence {
     Store(PathBuf),
     /// What an engine in AWS groups.
     #[cfg(feature = "aws")]
-    Asked(super::remote::Question),
+    Engine(super::remote::EngineQuery),
 }
 
 impl Input {
@@ -44,7 +49,18 @@ impl Input {
         } = args;
         let (since, until) = window(since, until)?;
         let format = format(log_format)?;
-        let inventory = Inventory::load_with(&inventory, ranges).map_err(Failure::usage)?;
+        let inventory = progress::stage(
+            || Inventory::load_with(&inventory, ranges),
+            |loaded| match loaded {
+                Ok(loaded) => format!(
+                    "inventory: {}, {}",
+                    plural(loaded.groups().len() as u64, "security group"),
+                    plural(loaded.interfaces().len() as u64, "interface")
+                ),
+                Err(_) => "the inventory can't be used".to_owned(),
+            },
+        )
+        .map_err(Failure::usage)?;
         let reading = ingest::Settings {
             format,
             known_formats: known_formats(&inventory),
@@ -63,15 +79,15 @@ impl Input {
     }
 }
 
-/// What is to be read: sources, or one question to an engine in AWS.
+/// What is to be read: sources, or one query to an engine in AWS.
 fn evidence(
     flows: &[String],
     remote: &RemoteArgs,
     reading: &ingest::Settings,
 ) -> Result<Evidence, Failure> {
     #[cfg(feature = "aws")]
-    if let Some(question) = super::remote::question(flows, remote, reading)? {
-        return Ok(Evidence::Asked(question));
+    if let Some(query) = super::remote::engine_query(flows, remote, reading)? {
+        return Ok(Evidence::Engine(query));
     }
     sources(flows, remote, (reading.since, reading.until), false).map(Evidence::Logs)
 }
@@ -106,18 +122,41 @@ pub(super) fn sources(
     settled: bool,
 ) -> Result<Vec<Source>, Failure> {
     #[cfg(feature = "aws")]
-    return super::remote::sources(flows, remote, window, settled);
+    let found = super::remote::sources(flows, remote, window, settled)?;
     #[cfg(not(feature = "aws"))]
-    {
+    let found = {
         let _ = (remote, window, settled);
-        ingest::find(flows).map_err(Failure::usage)
+        ingest::find(flows).map_err(Failure::usage)?
+    };
+    let (sources, copies) = ingest::without_copies(found);
+    if let Some(note) = copies_in_words(&copies) {
+        progress::say(&note);
     }
+    Ok(sources)
 }
 
-/// Now, in Unix seconds.
-#[cfg(feature = "aws")]
-pub(super) fn seconds_now() -> u64 {
-    u64::try_from(now().as_second()).unwrap_or_default()
+/// The note about flow log objects that lie in several places.
+fn copies_in_words(copies: &[ObjectCopy]) -> Option<String> {
+    // A copy that was cut off is the one to look at.
+    let example = copies
+        .iter()
+        .find(|copy| !copy.same_size)
+        .or_else(|| copies.first())?;
+    let size = if example.same_size {
+        ""
+    } else {
+        "; their sizes differ, so closegate reads the larger one"
+    };
+    let mut note = format!(
+        "`{}` is the same flow log object as `{}`: closegate reads it once{size}",
+        visible(&example.name, 300),
+        visible(&example.of, 300),
+    );
+    if copies.len() > 1 {
+        let more = plural(copies.len() as u64 - 1, "file");
+        note += &format!(" (and {more} more like it)");
+    }
+    Some(note)
 }
 
 /// What configuration and command line decide together, with every file that they name read and checked.
@@ -127,14 +166,22 @@ pub(super) struct Decided {
     pub(super) ranges: Option<PathBuf>,
 }
 
-/// Resolves the configuration that was named, else the one in this directory, else none; `tables` and `maxmind` are
+/// Resolves the configuration that was named, else the one in this directory (and says so), else none; `tables` and `maxmind` are
 /// the command line's. What this refuses, every command with a configuration refuses.
 pub(super) fn decide(
     named: Option<PathBuf>,
     tables: Option<PathBuf>,
     maxmind: &[PathBuf],
 ) -> Result<Decided, Failure> {
-    let mut config = config(named)?;
+    let unnamed = named.is_none();
+    let found = named.or_else(|| {
+        let path = PathBuf::from(config::FILE);
+        path.is_file().then_some(path)
+    });
+    let notice = unnamed && found.is_some();
+    let mut config = found
+        .as_deref()
+        .map_or_else(|| Ok(Config::default()), config)?;
     let Tables { dir, maxmind: own } = &config.tables;
     let mut owners = Owners::default();
     add_owners(&mut owners, own, "tables.maxmind")?;
@@ -148,21 +195,21 @@ pub(super) fn decide(
     config.policy.owners = owners;
     let tables = tables.unwrap_or_default();
     config.policy.resolvers = tables.resolvers;
+    if notice {
+        progress::say(&format!(
+            "Using {}; --config FILE chooses another",
+            config::FILE
+        ));
+    }
     Ok(Decided {
         config,
         ranges: tables.ranges.map(|(file, _)| file),
     })
 }
 
-fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
-    let here = || {
-        let path = PathBuf::from(config::FILE);
-        path.is_file().then_some(path)
-    };
-    let Some(path) = named.or_else(here) else {
-        return Ok(Config::default());
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+/// A configuration file, checked.
+fn config(path: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
         let advice = if error.kind() == std::io::ErrorKind::InvalidData {
             "is not UTF-8; save it as UTF-8"
         } else {
@@ -171,7 +218,7 @@ fn config(named: Option<PathBuf>) -> Result<Config, Failure> {
         let context = format!("configuration `{}` {advice}", path.display());
         Failure::usage(anyhow::Error::new(error).context(context))
     })?;
-    Config::parse(&text, &path).map_err(Failure::usage)
+    Config::parse(&text, path).map_err(Failure::usage)
 }
 
 /// `--blocklist NAME=FILE`, each.
@@ -304,27 +351,34 @@ pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
-        .with_context(|| format!("{threads} threads can't be started; give a smaller --threads"))
+        .with_context(|| {
+            let threads = plural(threads as u64, "thread");
+            format!("{threads} can't be started; give a smaller --threads")
+        })
         .map_err(Failure::usage)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the clock"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 /// RFC 3339, or an age: `90m`, `36h`, `14d`, `2w`. In Unix seconds.
 fn time(text: &str, now: Timestamp) -> anyhow::Result<u64> {
-    let stamp = match age(text) {
-        Some(age) => now.checked_sub(age).context("lies before all time")?,
-        None => text
-            .parse::<Timestamp>()
-            .context("is neither a time such as 2026-11-01T00:00:00Z nor an age such as 14d")?,
+    let stamp = match (age(text), date(text)) {
+        (Some(age), _) => now.checked_sub(age).context("lies before all time")?,
+        (None, Some(midnight)) => midnight,
+        (None, None) => text.parse::<Timestamp>().context(
+            "is neither a date such as 2026-11-01, nor a time such as 2026-11-01T00:00:00Z, nor an age such as 14d",
+        )?,
     };
     u64::try_from(stamp.as_second()).context("lies before 1970")
+}
+
+/// A date's midnight in UTC.
+fn date(text: &str) -> Option<Timestamp> {
+    // A time without an offset would be read as a date as well.
+    let date: Date = text
+        .parse()
+        .ok()
+        .filter(|_| text.len() == "2026-11-01".len())?;
+    let midnight = date.to_zoned(TimeZone::UTC).ok()?;
+    Some(midnight.timestamp())
 }
 
 fn age(text: &str) -> Option<SignedDuration> {

@@ -17,13 +17,15 @@ use crate::suggest::Status;
 const BOLD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+/// Columns where standard output is no terminal.
 const WIDTH: u16 = 80;
 
 /// How many rows of threat findings are listed.
 const LISTED: usize = 12;
 
-/// The summary. Colours are in it; the stream decides whether they show.
-pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
+/// The summary, for a terminal of so many columns. Colours are in it; the stream decides whether they show.
+pub(super) fn render(audit: &Audit, out: Option<&Path>, width: u16) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
         writeln!(text, "{BOLD}{label:<11}{BOLD:#} {content}")
@@ -39,7 +41,7 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     line("replay", replay(audit));
     line("exposure", exposure(audit));
     line("ready", ready(audit));
-    let table = threats(audit);
+    let table = threats(audit, width());
     if !table.is_empty() {
         text.push('\n');
         text.push_str(&table);
@@ -54,6 +56,11 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
         .expect("writing to a string does not fail");
     }
     text
+}
+
+/// Columns of the terminal that shows standard output.
+fn width() -> u16 {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| width.0)
 }
 
 fn read(audit: &Audit) -> String {
@@ -228,7 +235,7 @@ impl ThreatRow {
 }
 
 /// The threat findings, the worst first.
-fn threats(audit: &Audit) -> String {
+fn threats(audit: &Audit, width: u16) -> String {
     let mut rows: BTreeMap<ThreatRow, usize> = BTreeMap::new();
     for finding in audit.findings.iter().filter(|f| f.is_threat()) {
         *rows.entry(ThreatRow::of(audit, finding)).or_default() += 1;
@@ -240,7 +247,7 @@ fn threats(audit: &Audit) -> String {
     table
         .load_style(comfy_table::presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH);
+        .set_width(width);
     for (row, &count) in rows.iter().take(LISTED) {
         let times = if count > 1 {
             format!(" ×{}", thousands(count as u64))

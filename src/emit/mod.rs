@@ -197,11 +197,16 @@ fn joined(ids: &[ConnectionId], between: &str) -> String {
     ids.collect::<Vec<String>>().join(between)
 }
 
-/// The day of a time in Unix seconds, UTC.
+/// The day of a time in Unix seconds, UTC. 0 is no time, nor is one beyond the calendar.
 pub(crate) fn day(seconds: u64) -> String {
-    let seconds = i64::try_from(seconds).unwrap_or_default();
-    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-    time.strftime("%Y-%m-%d").to_string()
+    let time = i64::try_from(seconds)
+        .ok()
+        .filter(|&seconds| seconds > 0)
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map_or_else(
+        || "unknown".to_owned(),
+        |time| time.strftime("%Y-%m-%d").to_string(),
+    )
 }
 
 /// A length of time as people say it.

@@ -144,7 +144,7 @@ pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> Findin
         confidence: f.confidence,
         title: f.kind.title.into(),
         detail: found.detail.clone(),
-        remediation: f.kind.remediation.into(),
+        remediation: f.remediation().into(),
         group_id: found.group.map(|g| audit.inventory.group(g).id.clone()),
         interface_id: found.interface.clone(),
         local: found.local.map(text),

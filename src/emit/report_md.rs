@@ -240,8 +240,9 @@ fn window(audit: &Audit) -> String {
     let time = |seconds: u64| {
         i64::try_from(seconds)
             .ok()
-            .and_then(|s| jiff::Timestamp::from_second(s).ok())
-            .map_or_else(|| seconds.to_string(), |t| t.to_string())
+            .filter(|&seconds| seconds > 0)
+            .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            .map_or_else(|| "unknown".to_owned(), |time| time.to_string())
     };
     format!(
         "{} to {} ({})",

@@ -41,8 +41,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::Medium,
     quarantine: false,
-    title: "Calls to a stranger at regular times",
-    remediation: "Find out what calls. Agents, health checks and jobs are as regular as an implant: approve their destination by group.",
+    title: "Calls to an external destination at regular times",
+    remediation: "Find the program that calls. Approve the destinations of agents, health checks and jobs by group.",
     sources: &[
         "Cloud Sniper: beaconing in flow logs by period",
         "flow-log-records.html: what start means",
@@ -75,10 +75,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             return None;
         }
         found.detail = format!(
-            "{} Of {} calls {} per cent came {} s after the one before.",
+            "{} {} % of {} calls came {} s after the call before.",
             found.detail,
-            rhythm.calls,
             rhythm.per_cent(),
+            rhythm.calls,
             rhythm.period
         );
         Some(found)

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: true,
     title: "Connection to an address on a blocklist",
-    remediation: "Isolate the host, find what opened it, and look for others that go there; if the list is wrong, approve the destination with a reason.",
+    remediation: "Isolate the host, find the program that opened the connection, and look for other hosts with the same destination. If the list is wrong, approve the destination with a reason.",
     sources: &[
         "GuardDuty: MaliciousIPCaller.Custom, C&CActivity.B, DropPoint, BlackholeTraffic",
         "STIX 2.1 and MISP core format: how lists are published",

@@ -23,7 +23,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::Low,
     quarantine: false,
     title: "Port that attack tools call back to",
-    remediation: "Find out what opened it. The port is a hint only: WireGuard, SSH on another port and WSUS are on it too; approve them by group.",
+    remediation: "Find the program that opened the connection. Approve legitimate ones by group.",
     sources: &["SigmaHQ: communication to uncommon destination ports"],
     thresholds: &[],
     signal: Signal::Destination(Test::ports(PORTS)),

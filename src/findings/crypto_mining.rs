@@ -13,7 +13,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: true,
     title: "Connection to a mining pool, or to a port that pools use",
-    remediation: "Look for a miner on the host. Without a pool list (`--blocklist crypto-mining=FILE`) the port is a hint, not a proof.",
+    remediation: "Look for a miner on the host. Use a pool list (--blocklist crypto-mining=FILE) for proof.",
     sources: &["GuardDuty: BitcoinTool.B", "SigmaHQ: crypto mining pools"],
     thresholds: &[],
     signal: Signal::Destination(Test::hint(PORTS)),

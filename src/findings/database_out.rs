@@ -22,7 +22,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "A database on the internet",
-    remediation: "Check whose database this is, and reach it by a private path (peering, PrivateLink).",
+    remediation: "Check who owns this database, and reach it by a private path (peering, PrivateLink).",
     sources: &[
         "elastic/detection-rules: database ports to the internet",
         "turbot tailpipe",

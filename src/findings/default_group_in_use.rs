@@ -2,6 +2,7 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
+use crate::net::plural;
 
 pub(super) const KIND: Kind = Kind {
     id: "default-group-in-use",
@@ -10,7 +11,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "The default group of a network is in use",
-    remediation: "Give its interfaces groups of their own, then take every rule from the default group: whoever forgets to name a group gets this one.",
+    remediation: "Give its interfaces groups of their own, then remove every rule from the default group.",
     sources: &[
         "default-security-group.html: its members may talk to each other on every port",
         "AWS FSBP EC2.2",
@@ -32,11 +33,11 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let group = inventory.group(ix);
             Found {
                 detail: format!(
-                    "{} interfaces carry {}, the default group of {}, which has {} rules.",
-                    group.members.len(),
+                    "{}, the default group of {}, is carried by {} and has {}.",
                     group.id,
                     group.vpc,
-                    group.rules.len()
+                    plural(group.members.len() as u64, "interface"),
+                    plural(group.rules.len() as u64, "rule")
                 ),
                 group: Some(ix),
                 when: Some((window.0, window.1, 0)),

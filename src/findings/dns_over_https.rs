@@ -14,7 +14,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: true,
     title: "HTTPS to a public DNS resolver",
-    remediation: "Point the host at the VPC's own resolver; DNS over HTTPS hides which names it asks for and looks like any other HTTPS.",
+    remediation: "Point the host at the VPC's own resolver.",
     sources: &[
         "GuardDuty: UnusualDoHActivity",
         "panther-analysis: AWS.VPCFlow",

@@ -2,7 +2,7 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::net::visible;
+use crate::net::{plural, visible};
 
 pub(super) const KIND: Kind = Kind {
     id: "expired-approval",
@@ -10,7 +10,7 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::High,
     quarantine: false,
-    title: "An approval has expired, and the connection goes on",
+    title: "An approval has expired, and the connection continues",
     remediation: "Renew the approval in closegate.toml with a new date, or end the connection.",
     sources: &["closegate.toml: [[approve]]"],
     thresholds: &[],
@@ -33,8 +33,8 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         all.push(Found {
             subject: format!("{reason} {owner}"),
             detail: format!(
-                "{} connections go on after the approval \"{reason}\" of {owner} has expired.",
-                evidence.len()
+                "{} since the approval \"{reason}\" of {owner} expired.",
+                plural(evidence.len() as u64, "connection")
             ),
             evidence,
             ..Found::default()

@@ -102,6 +102,8 @@ pub struct Found {
     pub at_most: Option<Rating>,
     /// How bad, where it is not as bad as the kind.
     pub severity: Option<Severity>,
+    /// What to do, where the kind's advice does not fit.
+    pub remediation: Option<&'static str>,
     /// Positions of connections, or none.
     pub evidence: Vec<usize>,
     /// First and last time, and rows, where no connection carries them.
@@ -140,6 +142,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What to do.
+    pub fn remediation(&self) -> &'static str {
+        self.found.remediation.unwrap_or(self.kind.remediation)
+    }
+
     /// Whether it is a threat finding: a destination or a behaviour, of medium severity or worse. "Suspicious" means this everywhere.
     pub fn is_threat(&self) -> bool {
         matches!(self.kind.family, Family::Destination | Family::Behaviour)

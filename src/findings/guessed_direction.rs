@@ -10,7 +10,7 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::High,
     quarantine: true,
-    title: "Who opened this connection is a guess, and a rule would open a client's port",
+    title: "The initiator of this connection is a guess, and a rule would open a client's port",
     remediation: "Add tcp-flags to the flow log's format, or look at the two hosts and write the rule by hand.",
     sources: &["flow-log-records.html: tcp-flags"],
     thresholds: &[],
@@ -26,7 +26,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .filter(|(_, c)| c.verdict == Verdict::Quarantined(Quarantine::GuessedPort))
         .map(|(position, c)| Found {
             detail: format!(
-                "{} and {} talk on {}; taking the first for the client is a guess from {}.",
+                "{} and {} are connected on {}. That the first is the initiator is a guess from {}.",
                 c.initiator.address,
                 c.responder.address,
                 c.service,

@@ -21,8 +21,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::High,
     confidence: Rating::High,
     quarantine: false,
-    title: "One port of very many addresses was tried within an hour",
-    remediation: "Find out who runs a scanner or a deployment from this host. If nobody does, isolate it: worms spread so.",
+    title: "One port of many addresses was tried within an hour",
+    remediation: "Find out who runs a scanner or a deployment from this host. If nobody does, isolate it.",
     sources: &[
         "elastic/detection-rules: network sweeps",
         "GuardDuty: PortSweep",

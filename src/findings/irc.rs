@@ -13,7 +13,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: true,
     title: "Connection to an IRC server",
-    remediation: "Isolate the host and look for the program that opened it: IRC is a classic command channel, and servers have no use for it.",
+    remediation: "Isolate the host and find the program that opened the connection.",
     sources: &[
         "elastic/detection-rules: IRC protocol activity",
         "IANA: ircd 6665-6669, ircs-u 6697",

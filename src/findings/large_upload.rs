@@ -7,7 +7,7 @@ use super::finding::{Context, Found, Threshold};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::FlowKey;
 use crate::inventory::InterfaceIx;
-use crate::net::{HashMap, Service};
+use crate::net::{HashMap, Service, plural};
 use crate::resolve::{Connection, is_stranger};
 
 const BYTES: Threshold = Threshold {
@@ -34,8 +34,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Medium,
     confidence: Rating::Medium,
     quarantine: false,
-    title: "Very much data went to a stranger",
-    remediation: "Find out what was sent. Backups and deliveries to a partner are legitimate: approve their destination by group.",
+    title: "A large amount of data sent to an external destination",
+    remediation: "Find out what was sent. Approve the destinations of backups and deliveries by group.",
     sources: &[
         "turbot tailpipe: large outbound transfers",
         "GuardDuty: TrafficVolumeUnusual",
@@ -71,9 +71,11 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             }
             let mut found = found(context, &KIND, position, c);
             found.detail = format!(
-                "{} {out} bytes went out and {back} came back, on {} days.",
+                "{} It sent {} and received {} on {}.",
                 found.detail,
-                days(c)
+                plural(out, "byte"),
+                plural(back, "byte"),
+                plural(days(c), "day")
             );
             Some(found)
         })

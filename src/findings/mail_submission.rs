@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::High,
     quarantine: false,
-    title: "Mail submission to a stranger",
+    title: "Mail submission to an external server",
     remediation: "Check that this mail provider is yours.",
     sources: &["elastic/detection-rules: SMTP to the internet"],
     thresholds: &[],

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::Medium,
     quarantine: false,
     title: "A destination or port that the baseline does not know",
-    remediation: "Check that it is meant. After the rules are locked down nothing new gets out, so this is how a change shows before.",
+    remediation: "Check that the destination is intended. Do this before you lock the group: afterwards the rules deny new destinations.",
     sources: &["GuardDuty: NetworkPortUnusual"],
     thresholds: &[],
     signal: Signal::Function(find),

@@ -2,7 +2,7 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::net::Protocol;
+use crate::net::{Protocol, plural};
 use crate::resolve::Verdict;
 
 pub(super) const KIND: Kind = Kind {
@@ -11,8 +11,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Info,
     confidence: Rating::Medium,
     quarantine: false,
-    title: "Let through, and never answered",
-    remediation: "Check whether anything listens there. A rule is written, because the connection was let through; drop it if the destination is gone.",
+    title: "Accepted, and never answered",
+    remediation: "Check whether anything listens there. closegate writes a rule, because the logs accepted the connection. Drop the rule if the destination is gone.",
     sources: &["flow-log-records.html: a connection has records of both directions"],
     thresholds: &[],
     signal: Signal::Function(find),
@@ -34,8 +34,11 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 .map(|ix| context.inventory.interface(ix));
             Found {
                 detail: format!(
-                    "{} opened {} to {}, {} records, and no packet of an answer was recorded.",
-                    c.initiator.address, c.service, c.responder.address, c.totals.records
+                    "{} connected to {} on {}: {}, and no record of a reply.",
+                    c.initiator.address,
+                    c.responder.address,
+                    c.service,
+                    plural(c.totals.records, "record")
                 ),
                 group: interface.and_then(|interface| interface.groups.first().copied()),
                 interface: interface.map(|interface| interface.id.clone()),

@@ -1,4 +1,4 @@
-//! `open-egress`: a group lets everything out.
+//! `open-egress`: an egress rule for every port to everywhere.
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "Every port is open to the whole internet",
-    remediation: "Add the suggested rules, then revoke the open one: one compromised host can otherwise send anything anywhere.",
+    remediation: "Add the suggested rules, then revoke the open rule.",
     sources: &[
         "vpc-security-groups.html: a new group lets all traffic out",
         "AWS FSBP and CIS: restrict egress",
@@ -20,6 +20,10 @@ pub(super) const KIND: Kind = Kind {
     thresholds: &[],
     signal: Signal::Function(find),
 };
+
+/// What to do where no interface carries the group: it needs no rules.
+const UNUSED: &str =
+    "No interface carries this group. Delete it if nothing else refers to it, or revoke the rule.";
 
 /// One finding per group with at least one such rule.
 fn find(context: &Context<'_>) -> Vec<Found> {
@@ -41,13 +45,14 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let members = context.inventory.group(group).members.len();
             Some(Found {
                 detail: format!(
-                    "Group {} ({}) lets everything out to {}; {members} interface{} it.",
+                    "Group {} ({}) permits all egress to {}; {members} interface{} it.",
                     visible(&context.inventory.group(group).name, 80),
                     context.inventory.group(group).id,
                     targets.join(" and "),
                     if members == 1 { " carries" } else { "s carry" },
                 ),
                 group: Some(group),
+                remediation: (members == 0).then_some(UNUSED),
                 evidence: context.leaving(group, Rule::is_open_egress),
                 ..Found::default()
             })

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "A port is open to the whole internet",
-    remediation: "Name the destinations: a prefix list for an AWS service, an endpoint, a proxy, or addresses. One open port is enough to carry data out.",
+    remediation: "Restrict the rule to the destinations in use: a prefix list for an AWS service, an endpoint, a proxy, or addresses.",
     sources: &["vpc-security-groups.html"],
     thresholds: &[],
     signal: Signal::Function(find),
@@ -38,7 +38,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             found.push(Found {
                 subject: format!("{ports} {family}"),
                 detail: format!(
-                    "Group {} ({}) lets {ports} out to {family}.",
+                    "Group {} ({}) permits egress on {ports} to {family}.",
                     visible(&context.inventory.group(group).name, 80),
                     context.inventory.group(group).id
                 ),

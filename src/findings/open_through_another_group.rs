@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "A group's allow list is undone by another group of the same interfaces",
-    remediation: "Revoke the other group's open rule as well, or take that group from these interfaces: an interface may do what any of its groups allows.",
+    remediation: "Revoke the other group's open rule as well, or detach that group from these interfaces.",
     sources: &["vpc-security-groups.html: rules of all groups of an interface add up"],
     thresholds: &[],
     signal: Signal::Function(find),
@@ -46,7 +46,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             all.push(Found {
                 subject: inventory.group(other).id.clone(),
                 detail: format!(
-                    "{both} of {} interfaces of group {} also carry {}, which lets everything out.",
+                    "{both} of {} interfaces of group {} also carry {}, which has open egress.",
                     members.len(),
                     name(narrow),
                     name(other)

@@ -24,7 +24,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "Many ports of one address were tried within an hour",
-    remediation: "Find out who runs a scanner. If nobody does, isolate the host; if somebody does, approve its destinations.",
+    remediation: "Find out who runs a scanner. If nobody does, isolate the host. If somebody does, approve its destinations.",
     sources: &[
         "elastic/detection-rules: potential network scan",
         "GuardDuty: Recon, Portscan",

@@ -12,8 +12,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Medium,
     confidence: Rating::High,
     quarantine: true,
-    title: "Remote desktop to a stranger",
-    remediation: "Find out who works on this host; if the session is legitimate, approve the destination for its group.",
+    title: "Remote desktop to an external destination",
+    remediation: "Find out who works on this host. If the session is legitimate, approve the destination for its group.",
     sources: &[
         "elastic/detection-rules: RDP to the internet",
         "turbot tailpipe",

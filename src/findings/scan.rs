@@ -73,7 +73,7 @@ pub(super) fn found(
     let local = context.connections[positions[0]].initiator.address;
     Found {
         detail: format!(
-            "{local} tried {tried} within an hour; {} of them never answered.",
+            "{local} tried {tried} within an hour; {} of these connections have no reply.",
             unanswered(context, &positions)
         ),
         group: interface.groups.first().copied(),

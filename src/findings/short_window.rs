@@ -13,8 +13,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::High,
     quarantine: false,
-    title: "Fewer days of logs than a fortnight",
-    remediation: "Add the rules, and wait with revoking until the window is a fortnight long; what runs once a month needs longer still.",
+    title: "Less than 14 days of logs",
+    remediation: "Add the rules, but don't revoke until the observation window is 14 days long. Monthly jobs need longer still.",
     sources: &[
         "engineers' experience: 3 minutes showed 5 connections that would be denied, 7 days showed 41",
     ],
@@ -30,7 +30,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
     }
     vec![Found {
         detail: format!(
-            "The logs cover {:.1} days; what happens once a week or once a month may not be in them.",
+            "The logs cover {:.1} days. Weekly and monthly jobs may be missing.",
             f64::from(u32::try_from((end - start) / 8640).unwrap_or(u32::MAX)) / 10.0
         ),
         when: Some((start, end, context.intake.records_read())),

@@ -2,6 +2,7 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
+use crate::net::plural;
 
 pub(super) const KIND: Kind = Kind {
     id: "skipped-records",
@@ -10,7 +11,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "AWS dropped flow records",
-    remediation: "Give the window more days: one SKIPDATA row can hide many connections, so absence proves nothing there.",
+    remediation: "Use logs of more days.",
     sources: &["flow-logs-records-examples.html: SKIPDATA"],
     thresholds: &[],
     signal: Signal::Function(find),
@@ -25,17 +26,11 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .zip(&table.coverage)
         .filter_map(|(observer, coverage)| {
             let (first, last) = coverage.skipped?;
-            let intervals = if coverage.skip_data == 1 {
-                "an interval"
-            } else {
-                "intervals"
-            };
             Some(Found {
                 detail: format!(
-                    "AWS dropped records of {observer} in {} {intervals}.",
-                    coverage.skip_data
-                )
-                .replace("1 an", "an"),
+                    "AWS skipped records of {observer} in {}.",
+                    plural(coverage.skip_data, "interval")
+                ),
                 interface: Some(observer.clone()),
                 when: Some((first, last, coverage.skip_data)),
                 ..Found::default()

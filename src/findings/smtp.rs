@@ -12,8 +12,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Medium,
     confidence: Rating::High,
     quarantine: true,
-    title: "Mail sent straight to a stranger's server",
-    remediation: "Send mail through Amazon SES or a relay of your own, and approve that; a host that speaks SMTP to strangers is usually a spam bot.",
+    title: "Mail sent directly to an external server",
+    remediation: "Send mail through Amazon SES or your own relay, and approve that relay.",
     sources: &[
         "GuardDuty: Spambot",
         "elastic/detection-rules: SMTP on port 26",

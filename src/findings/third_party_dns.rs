@@ -12,8 +12,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::High,
     confidence: Rating::High,
     quarantine: true,
-    title: "Name resolution by a stranger's DNS server",
-    remediation: "Point the host at the VPC's own resolver, or approve this resolver for the group that needs it. Traffic to Amazon's resolver is never logged, so whatever is logged is another one.",
+    title: "DNS queries to an external resolver",
+    remediation: "Point the host at the VPC's own resolver, or approve this resolver for the group that needs it.",
     sources: &[
         "GuardDuty: UnusualDNSResolver",
         "flow-logs-limitations.html",

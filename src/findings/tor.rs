@@ -13,7 +13,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: true,
     title: "Connection to a Tor relay, or to a port that relays use",
-    remediation: "Look for a Tor client on the host. Without a relay list (`--blocklist tor=FILE`) the port is a hint, not a proof.",
+    remediation: "Look for a Tor client on the host. Use a relay list (--blocklist tor=FILE) for proof.",
     sources: &[
         "GuardDuty: TorClient, TorRelay",
         "elastic/detection-rules: Tor activity",

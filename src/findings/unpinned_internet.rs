@@ -10,7 +10,7 @@ pub(crate) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "A rule stays open to the internet on one port",
-    remediation: "Send this traffic through an interface or gateway endpoint, an egress proxy, or Route 53 DNS Firewall with Network Firewall, which can name what addresses cannot; then drop the rule.",
+    remediation: "Send this traffic through an interface or gateway endpoint, an egress proxy, or Network Firewall with Route 53 DNS Firewall. They can filter by name. Then drop the rule.",
     sources: &["vpc-security-groups.html: rules name addresses, not names"],
     thresholds: &[],
     signal: Signal::Rules,

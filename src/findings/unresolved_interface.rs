@@ -2,6 +2,7 @@
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
+use crate::net::plural;
 use crate::resolve::Place;
 
 pub(super) const KIND: Kind = Kind {
@@ -11,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "An interface in the logs is not in the inventory",
-    remediation: "Add the snapshot of its account, or one from the time it existed: its groups are unknown, so no rule is written for its side.",
+    remediation: "Add a snapshot of the interface's account, or one from the time when it existed.",
     sources: &["requester-managed-eni.html"],
     thresholds: &[],
     signal: Signal::Function(find),
@@ -42,8 +43,8 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let when = evidence.is_empty().then_some((start, end, coverage.rows));
             Found {
                 detail: format!(
-                    "{observer} recorded {} rows and is not in the inventory.",
-                    coverage.rows
+                    "{observer} has {} and is not in the inventory.",
+                    plural(coverage.rows, "flow record")
                 ),
                 interface: Some(observer.clone()),
                 evidence,

@@ -1,4 +1,4 @@
-//! `unused-egress-rule`: an egress rule that let nothing through.
+//! `unused-egress-rule`: an egress rule that permitted no connection.
 
 use super::finding::{Context, Found};
 use super::{Family, Kind, Rating, Severity, Signal};
@@ -11,8 +11,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::Medium,
     quarantine: false,
-    title: "An egress rule that let nothing through",
-    remediation: "Look at the window: if it is long enough, the rule can go.",
+    title: "An egress rule that permitted no connection",
+    remediation: "Check the length of the observation window. If it is long enough, remove the rule.",
     sources: &["aws-samples: stale security group rule analysis"],
     thresholds: &[],
     signal: Signal::Function(find),
@@ -47,7 +47,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 found.push(Found {
                     subject: what,
                     detail: format!(
-                        "Group {} ({}): the egress rule for {} to {} ({id}) let nothing through in this window.",
+                        "Group {} ({}): the egress rule for {} to {} ({id}) permitted no connection in the observation window.",
                         visible(&group.name, 80),
                         group.id,
                         rule.services(),

@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "A group that nothing carries and no rule names",
-    remediation: "Delete it; its rules can only be picked up by mistake.",
+    remediation: "Delete the group.",
     sources: &["vpc-security-groups.html"],
     thresholds: &[],
     signal: Signal::Function(find),

@@ -12,8 +12,8 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::High,
     quarantine: false,
-    title: "A protocol other than TCP, UDP or ICMP to a stranger",
-    remediation: "Check that a tunnel is meant: 47 is GRE, 50 and 51 are IPsec.",
+    title: "A protocol other than TCP, UDP or ICMP to an external destination",
+    remediation: "Check that the tunnel is intended.",
     sources: &[
         "turbot tailpipe",
         "GuardDuty: DenialOfService.UnusualProtocol",

@@ -16,7 +16,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "Ranges that amount to the whole internet",
-    remediation: "Name the destinations that are meant. Halves of the internet, or a prefix list with them, keep nobody in, and look as if they did.",
+    remediation: "Restrict the rules to the destinations in use.",
     sources: &[
         "vpc-security-groups.html: rules of a group add up",
         "AWS FSBP and CIS: restrict egress",
@@ -44,7 +44,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let targets: Vec<String> = wide.iter().map(|rule| rule.target.to_string()).collect();
             Some(Found {
                 detail: format!(
-                    "Group {} ({}) lets everything out to {}: {v4} addresses of IPv4 and {v6} of IPv6 on the internet.",
+                    "Group {} ({}) permits all egress to {}: {v4} IPv4 and {v6} IPv6 addresses on the internet.",
                     visible(&inventory.group(group).name, 80),
                     inventory.group(group).id,
                     targets.join(", "),

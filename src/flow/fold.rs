@@ -14,15 +14,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
-use super::keys::{Order, WAY, pack, pack_row, unpack};
-use super::names::Names;
-use super::packed::{AT_ONCE, Addition, Gathered, Packed, Whole, low, seconds};
+use super::cache::{
+    AT_ONCE, Addition, FoldedFlow, FoldedRow, ObserverNames, PackedTable, SRC_DROPPED, SortKey,
+    low, pack, pack_row, prefetched_map, seconds, unpack,
+};
 use super::presume::dropped;
-use super::table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs, note_service};
+use super::table::{Counters, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx, note_service};
 use super::{Contacts, Coverage, Days, Dropped, Ports};
 use crate::ingest::{Interval, Row, Sink};
 use crate::net::{HashMap, Service, may_be_public};
-use crate::touched;
 
 /// Parts of the table.
 const PARTS: usize = 64;
@@ -39,7 +39,7 @@ pub struct FlowTableBuilder {
 #[derive(Debug, Default)]
 struct Part {
     /// IPv4 flows with one port, which most are, by [`pack`].
-    packed: Packed,
+    packed: PackedTable,
     rest: HashTable<(FlowKey, Counters)>,
     /// By [`FlowKey::of_calls`].
     contacts: HashTable<(FlowKey, Contacts)>,
@@ -73,7 +73,7 @@ impl FlowTableBuilder {
     pub fn folder(self: &Arc<Self>) -> Folder {
         Folder {
             table: Arc::clone(self),
-            names: Names::default(),
+            names: ObserverNames::default(),
             coverage: Vec::new(),
             services: HashMap::default(),
             gathered: vec![Vec::new(); PARTS],
@@ -83,10 +83,10 @@ impl FlowTableBuilder {
 
     /// How many flows there is room for so far, at most twice as many as there are; without what folders
     /// have gathered.
-    pub fn rooms(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         let count = |part: &Mutex<Part>| {
             let part = lock(part);
-            part.packed.rooms() + part.rest.len()
+            part.packed.capacity() + part.rest.len()
         };
         self.parts.iter().map(count).sum()
     }
@@ -122,7 +122,7 @@ impl FlowTableBuilder {
     /// What both directions have in common.
     #[inline]
     fn hash_of_packed(&self, key: u128) -> u64 {
-        self.hasher.hash_one(key & !WAY)
+        self.hasher.hash_one(key & !SRC_DROPPED)
     }
 
     fn hash_of(&self, key: &FlowKey) -> u64 {
@@ -157,7 +157,7 @@ impl FlowTableBuilder {
             first: row.start,
             last: row.end,
             days: Days::of(row.start, row.end),
-            signs: Signs::of(&row),
+            flags: FlowFlags::of(&row),
             dropped: ports,
         };
         self.add(key, &counters);
@@ -194,7 +194,7 @@ impl FlowTableBuilder {
                 note_service(&mut shared.services, *address, name.as_bytes());
             }
         }
-        let mut gathered: Vec<Vec<Whole>> = vec![Vec::new(); PARTS];
+        let mut gathered: Vec<Vec<FoldedFlow>> = vec![Vec::new(); PARTS];
         for flow in &table.flows {
             let key = FlowKey {
                 observer: observers[flow.key.observer.index()],
@@ -206,7 +206,7 @@ impl FlowTableBuilder {
             };
             let hash = self.hash_of_packed(packed);
             let part = part(hash);
-            gathered[part].push(Whole {
+            gathered[part].push(FoldedFlow {
                 key: packed,
                 hash: low(hash),
                 counters: flow.counters,
@@ -332,7 +332,7 @@ fn flows_in_order(
 ) -> Vec<Flow> {
     /// In place of a part: the flow is one of those that are not packed.
     const NOT_PACKED: u32 = u32::MAX;
-    let (packed, rest): (Vec<Packed>, Vec<_>) = parts
+    let (packed, rest): (Vec<PackedTable>, Vec<_>) = parts
         .into_iter()
         .map(|part| (part.packed.without_buckets(), part.rest))
         .unzip();
@@ -343,8 +343,8 @@ fn flows_in_order(
     });
     let (rest, mut long): (Vec<Flow>, Vec<Flow>) =
         rest.partition(|flow| flow.key.src.is_ipv4() && flow.key.dst.is_ipv4());
-    let count = packed.iter().map(Packed::len).sum::<usize>() + rest.len();
-    let nowhere = (Order::default(), NOT_PACKED, 0u32);
+    let count = packed.iter().map(PackedTable::len).sum::<usize>() + rest.len();
+    let nowhere = (SortKey::default(), NOT_PACKED, 0u32);
     let mut order: Vec<_> = rayon::iter::repeat_n(nowhere, count).collect();
     // Each part has a room of its own, so that nothing is moved to make one list of them.
     let mut rooms = Vec::with_capacity(packed.len());
@@ -355,24 +355,24 @@ fn flows_in_order(
         rooms.push((number, part, room));
     }
     for ((place, flow), at) in left.iter_mut().zip(&rest).zip(0..) {
-        (place.0, place.2) = (Order::of(&flow.key), at);
+        (place.0, place.2) = (SortKey::of(&flow.key), at);
     }
     rooms.into_par_iter().for_each(|(number, part, room)| {
         for (place, (key, dropped, cell)) in room.iter_mut().zip(part.entries()) {
             let key = finished(unpack(key), dropped);
-            *place = (Order::of(&key), number, cell);
+            *place = (SortKey::of(&key), number, cell);
         }
     });
     order.par_sort_unstable();
-    let put_down = |&(order, part, place): &(Order, u32, u32)| match packed.get(part as usize) {
+    let flow_at = |&(order, part, place): &(SortKey, u32, u32)| match packed.get(part as usize) {
         Some(packed) => flow(order.key(), packed.counters(place)),
         None => rest[place as usize],
     };
-    let touch = |&(_, part, place): &(Order, u32, u32)| {
+    let load = |&(_, part, place): &(SortKey, u32, u32)| {
         let part = packed.get(part as usize);
-        part.map_or(0, |part| part.touch(place))
+        part.map_or(0, |part| part.prefetch(place))
     };
-    let mut flows: Vec<Flow> = touched::map(&order, touch, put_down).collect();
+    let mut flows: Vec<Flow> = prefetched_map(&order, load, flow_at).collect();
     if !long.is_empty() {
         long.par_sort_unstable_by_key(|flow| flow.key);
         flows.append(&mut long);
@@ -429,11 +429,11 @@ fn flow(key: FlowKey, counters: Counters) -> Flow {
 #[derive(Debug)]
 pub struct Folder {
     table: Arc<FlowTableBuilder>,
-    names: Names,
+    names: ObserverNames,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
     /// By part; nothing is taken for parts without rows, for a store has a folder for each day.
-    gathered: Vec<Vec<Gathered>>,
+    gathered: Vec<Vec<FoldedRow>>,
     /// Keys of [`FlowKey::of_calls`], starts and clients' ports, by part.
     calls: Vec<Vec<(FlowKey, u32, u16)>>,
 }
@@ -473,7 +473,7 @@ impl Folder {
         let hash = self.table.hash_of_packed(key);
         let part = part(hash);
         let rows = &mut self.gathered[part];
-        rows.push(Gathered {
+        rows.push(FoldedRow {
             key,
             hash: low(hash),
             packets: row.packets,
@@ -485,7 +485,7 @@ impl Folder {
                 Dropped::Dst => row.dst_port,
                 Dropped::Neither => 0,
             },
-            signs: Signs::of(&row),
+            flags: FlowFlags::of(&row),
             records,
         });
         if rows.len() == AT_ONCE {
@@ -528,7 +528,7 @@ impl Sink for Folder {
         self.fold(observer, row, 1);
     }
 
-    fn again(&mut self, row: Row<'_>) {
+    fn duplicate(&mut self, row: Row<'_>) {
         let observer = self.observer(row.interface);
         self.fold(observer, row, 0);
     }

@@ -4,21 +4,20 @@
 //! counters that merge associatively. Nothing is decided here: who opened a
 //! connection is a question for the whole window, see [`crate::resolve`].
 
+mod cache;
 mod contacts;
 mod coverage;
 mod days;
 mod fold;
-mod keys;
-mod names;
-mod packed;
 mod ports;
 mod presume;
 mod table;
 
+pub(crate) use cache::prefetched_map;
 pub use contacts::Contacts;
 pub use coverage::Coverage;
 pub use days::{DAY, Days};
 pub use fold::{FlowTableBuilder, Folder};
 pub use ports::Ports;
 pub use presume::{Dropped, LISTENERS};
-pub use table::{Counters, Flow, FlowKey, FlowTable, ObserverIx, Signs};
+pub use table::{Counters, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rayon::prelude::*;
 
 use super::{Contacts, Coverage, Days, Dropped, Ports};
-use crate::ingest::{Row, Way};
+use crate::ingest::{PacketDirection, Row};
 use crate::net::{HashMap, Protocol, Service};
 
 /// A recording interface, as the rows name it; positions follow the names' order.
@@ -83,7 +83,7 @@ pub struct Counters {
     /// Days on which rows lie.
     pub days: Days,
     /// What any of the rows said.
-    pub signs: Signs,
+    pub flags: FlowFlags,
     /// The ports of the end whose port is not in the key.
     pub dropped: Ports,
 }
@@ -102,16 +102,16 @@ impl Counters {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.days.join(other.days);
-        self.signs.join(other.signs);
+        self.flags.join(other.flags);
         self.dropped.join(&other.dropped);
     }
 }
 
 /// What rows say besides numbers: one bit each, or-ed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Signs(u8);
+pub struct FlowFlags(u8);
 
-impl Signs {
+impl FlowFlags {
     const SYN: u8 = 1;
     const SYN_ACK: u8 = 2;
     const EGRESS: u8 = 4;
@@ -128,19 +128,19 @@ impl Signs {
     }
 
     pub(super) fn of(row: &Row<'_>) -> Self {
-        let mut signs = match row.tcp_flags & SYN_ACK {
+        let mut flags = match row.tcp_flags & SYN_ACK {
             SYN => Self::SYN,
             SYN_ACK => Self::SYN_ACK,
             _ => 0,
         };
-        signs |= match row.way {
-            Way::Egress => Self::EGRESS,
-            Way::Ingress => Self::INGRESS,
-            Way::Unknown => 0,
+        flags |= match row.way {
+            PacketDirection::Egress => Self::EGRESS,
+            PacketDirection::Ingress => Self::INGRESS,
+            PacketDirection::Unknown => 0,
         };
-        signs |= u8::from(row.src_rewritten) * Self::SRC_REWRITTEN;
-        signs |= u8::from(row.dst_rewritten) * Self::DST_REWRITTEN;
-        Self(signs)
+        flags |= u8::from(row.src_rewritten) * Self::SRC_REWRITTEN;
+        flags |= u8::from(row.dst_rewritten) * Self::DST_REWRITTEN;
+        Self(flags)
     }
 
     /// From what rows said: SYN, SYN-ACK, egress, ingress, sender rewritten, receiver rewritten.

@@ -86,13 +86,13 @@ pub(super) enum Holds {
 }
 
 /// The columns of a row group, a thousand rows at a time.
-pub(super) struct Group {
+pub(super) struct RowGroup {
     columns: Vec<Content>,
     /// Nothing, if no column is text.
     texts: Option<ParquetRecordBatchReader>,
 }
 
-impl Group {
+impl RowGroup {
     /// The columns at some positions among the file's, and what each holds.
     pub(super) fn open(
         file: &File,
@@ -219,7 +219,7 @@ impl Texts {
 
     fn values(&self) -> Values<'_> {
         let texts = self.dictionary.as_ref().and_then(dictionary);
-        Values::Texts(Positions {
+        Values::Texts(DictionaryKeys {
             keys: &self.keys,
             texts: texts.unwrap_or_default(),
             addresses: &self.addresses,
@@ -271,18 +271,18 @@ pub(super) enum Values<'a> {
     None,
     /// [`NONE`] where there is none, and negative where it is impossible.
     Numbers(&'a [i64]),
-    Texts(Positions<'a>),
+    Texts(DictionaryKeys<'a>),
 }
 
 /// Texts by their positions in a dictionary.
 #[derive(Clone, Copy)]
-pub(super) struct Positions<'a> {
+pub(super) struct DictionaryKeys<'a> {
     keys: &'a [u32],
     texts: Dictionary<'a>,
     addresses: &'a [Result<IpAddr, BadLine>],
 }
 
-impl<'a> Positions<'a> {
+impl<'a> DictionaryKeys<'a> {
     /// [`NO_TEXT`] if there is none.
     #[inline(always)]
     fn position(&self, row: usize) -> usize {
@@ -302,7 +302,7 @@ impl<'a> Positions<'a> {
     }
 }
 
-pub(super) enum Cell<'a> {
+pub(super) enum ColumnValue<'a> {
     Text(&'a [u8]),
     Number(u64),
     None,
@@ -312,17 +312,19 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Values<'a> {
     #[inline(always)]
-    pub(super) fn cell(&self, row: usize) -> Cell<'a> {
+    pub(super) fn cell(&self, row: usize) -> ColumnValue<'a> {
         match self {
             Self::Numbers(numbers) => match numbers.get(row) {
-                None | Some(&NONE) => Cell::None,
-                Some(&number) => u64::try_from(number).map_or(Cell::Impossible, Cell::Number),
+                None | Some(&NONE) => ColumnValue::None,
+                Some(&number) => {
+                    u64::try_from(number).map_or(ColumnValue::Impossible, ColumnValue::Number)
+                }
             },
             Self::Texts(positions) => match positions.text(row) {
-                Some(text) => Cell::Text(text),
-                None => Cell::None,
+                Some(text) => ColumnValue::Text(text),
+                None => ColumnValue::None,
             },
-            Self::None => Cell::None,
+            Self::None => ColumnValue::None,
         }
     }
 

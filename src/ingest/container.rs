@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use super::damage::goes_on;
 use super::fields;
 use super::members::{Compression, is_gzip_header};
-use super::utf16::Order;
+use super::utf16::ByteOrder;
 
 /// How deep containers may lie in one another.
 pub(super) const MEMBERS_AT_MOST: usize = 4;
@@ -98,7 +98,7 @@ pub(super) enum Content {
     Tar,
     Zip,
     Parquet,
-    Utf16(Order),
+    Utf16(ByteOrder),
     Json,
     Csv,
     Text,
@@ -132,7 +132,7 @@ impl Content {
         if start.get(offset..).is_some_and(|at| at.starts_with(magic)) {
             return Self::Tar;
         }
-        if let Some(order) = Order::of(start) {
+        if let Some(order) = ByteOrder::of(start) {
             return Self::Utf16(order);
         }
         let text = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
@@ -160,7 +160,7 @@ pub(super) fn is_csv_header(line: &[u8]) -> bool {
     let known = names()
         .filter(|name| fields::column(name).is_some() || fields::field(name).is_some())
         .count();
-    names().count() > 1 && (known > 1 || names().any(|name| name == super::csv_table::MESSAGE))
+    names().count() > 1 && (known > 1 || names().any(|name| name == fields::MESSAGE))
 }
 
 /// The text of a gzip file, if it is whole, of one member, and not too large.

@@ -6,14 +6,11 @@ use std::io::Read;
 
 use super::blocks::{Block, Blocks};
 use super::container::{BYTE_ORDER_MARK, is_csv_header};
-use super::fields::{self, COLUMNS, Column};
+use super::fields::{self, COLUMNS, Column, MESSAGE};
 use super::format::{self, FormatError};
-use super::json::Texts;
-use super::reading::Item;
+use super::item::Item;
 use super::row::BadLine;
-
-/// The column of CloudWatch Logs Insights that holds the whole record.
-pub(super) const MESSAGE: &str = "@message";
+use super::texts::Texts;
 
 /// Reads a table whose first line names its columns; each record comes with its line. A table that can't be one of
 /// records is an error.

@@ -99,7 +99,7 @@ impl<R: Read> Read for UpToDamage<'_, R> {
 }
 
 /// A file of an archive that says how long it is: ending earlier is damage.
-pub(super) struct Whole<'f, R> {
+pub(super) struct SizedEntry<'f, R> {
     pub(super) reader: R,
     /// Bytes that were read, and that there should be.
     pub(super) at: u64,
@@ -107,7 +107,7 @@ pub(super) struct Whole<'f, R> {
     pub(super) has_failed: &'f Cell<bool>,
 }
 
-impl<R: Read> Read for Whole<'_, R> {
+impl<R: Read> Read for SizedEntry<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let reason = match guarded(|| self.reader.read(buffer)) {
             Ok(0) if self.at < self.length && !buffer.is_empty() => {

@@ -10,9 +10,11 @@ use std::io::{self, Read};
 use memchr::{memchr_iter, memchr3};
 
 use super::damage::goes_on;
-use super::json::LISTS;
 use super::row::{BadLine, LONGEST_LINE};
-use crate::net::thousands;
+use crate::net::{plural, thousands};
+
+/// Keys whose lists hold the items, wherever they stand.
+const LISTS: &[&str] = &["events", "logEvents", "Records", "records", "results"];
 
 const CHUNK: usize = 64 << 10;
 
@@ -20,7 +22,7 @@ const CHUNK: usize = 64 << 10;
 const DEEPEST: usize = 128;
 
 /// What is found.
-pub(super) enum Found<'e> {
+pub(super) enum JsonEvent<'e> {
     /// A list begins.
     List,
     /// The list that began last ends.
@@ -37,13 +39,13 @@ pub(super) enum Found<'e> {
 
 /// Where an element begins: the line, from 1, and the byte, from 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct TextPosition {
     pub(super) line: u64,
     pub(super) byte: u64,
 }
 
 /// Hands out what is found, one after the other.
-pub(super) fn each(reader: impl Read, mut take: impl FnMut(Place, Found<'_>)) {
+pub(super) fn each(reader: impl Read, mut take: impl FnMut(TextPosition, JsonEvent<'_>)) {
     let mut scan = Scan {
         input: Input {
             reader,
@@ -58,7 +60,7 @@ pub(super) fn each(reader: impl Read, mut take: impl FnMut(Place, Found<'_>)) {
             is_too_long: false,
         },
         open: Vec::new(),
-        begin: Place { line: 1, byte: 1 },
+        begin: TextPosition { line: 1, byte: 1 },
         is_lost: false,
     };
     loop {
@@ -80,22 +82,22 @@ pub(super) fn each(reader: impl Read, mut take: impl FnMut(Place, Found<'_>)) {
                 } else {
                     format!("{what} at byte {at}, in what begins at byte {begin}")
                 };
-                take(place, Found::Lost(reason));
+                take(place, JsonEvent::Lost(reason));
             }
             Fault::End => {
-                let end = thousands(here - 1);
+                let end = plural(here - 1, "byte");
                 let reason = if place.byte < here {
                     let begin = thousands(place.byte);
-                    format!("the JSON ends after {end} bytes, inside what begins at byte {begin}")
+                    format!("the JSON ends after {end}, inside what begins at byte {begin}")
                 } else {
-                    format!("the JSON ends after {end} bytes, before its last bracket")
+                    format!("the JSON ends after {end}, before its last bracket")
                 };
-                take(place, Found::Lost(reason));
+                take(place, JsonEvent::Lost(reason));
                 return;
             }
             Fault::Read(error) => {
                 let goes_on = goes_on(&error);
-                take(place, Found::Failed(error));
+                take(place, JsonEvent::Failed(error));
                 if !goes_on {
                     return;
                 }
@@ -131,14 +133,17 @@ struct Scan<R> {
     input: Input<R>,
     open: Vec<Open>,
     /// Where the element begins that is being read.
-    begin: Place,
+    begin: TextPosition,
     /// Brackets of what began before a fault may follow.
     is_lost: bool,
 }
 
 impl<R: Read> Scan<R> {
     /// Reads on to the end of an element, or of what holds some; says whether anything was left.
-    fn element(&mut self, take: &mut impl FnMut(Place, Found<'_>)) -> Result<bool, Fault> {
+    fn element(
+        &mut self,
+        take: &mut impl FnMut(TextPosition, JsonEvent<'_>),
+    ) -> Result<bool, Fault> {
         self.input.pass_space()?;
         let place = self.input.place();
         self.begin = place;
@@ -157,7 +162,7 @@ impl<R: Read> Scan<R> {
             b'[' => self.list(Open::List, place, take)?,
             b']' if self.open.pop().is_some() => {
                 self.input.pass(1);
-                take(place, Found::ListEnd);
+                take(place, JsonEvent::ListEnd);
             }
             b']' | b'}' if self.is_lost => self.input.pass(1),
             b'"' => {
@@ -183,7 +188,7 @@ impl<R: Read> Scan<R> {
                     return Err(Fault::Found("not JSON", Some(place.byte)));
                 }
                 let what = "a number or a word where a record should be".to_owned();
-                take(place, Found::Bad(what));
+                take(place, JsonEvent::Bad(what));
             }
         }
         Ok(true)
@@ -192,8 +197,8 @@ impl<R: Read> Scan<R> {
     fn list(
         &mut self,
         open: Open,
-        place: Place,
-        take: &mut impl FnMut(Place, Found<'_>),
+        place: TextPosition,
+        take: &mut impl FnMut(TextPosition, JsonEvent<'_>),
     ) -> Result<(), Fault> {
         if self.open.len() >= DEEPEST {
             // All that are deeper are one fault.
@@ -204,7 +209,7 @@ impl<R: Read> Scan<R> {
         }
         self.input.pass(1);
         self.open.push(open);
-        take(place, Found::List);
+        take(place, JsonEvent::List);
         Ok(())
     }
 
@@ -212,8 +217,8 @@ impl<R: Read> Scan<R> {
     fn object(
         &mut self,
         goes_on: bool,
-        place: Place,
-        take: &mut impl FnMut(Place, Found<'_>),
+        place: TextPosition,
+        take: &mut impl FnMut(TextPosition, JsonEvent<'_>),
     ) -> Result<(), Fault> {
         let input = &mut self.input;
         if !goes_on {
@@ -291,7 +296,7 @@ impl<R: Read> Scan<R> {
     fn elements(
         &mut self,
         first: u8,
-        take: &mut impl FnMut(Place, Found<'_>),
+        take: &mut impl FnMut(TextPosition, JsonEvent<'_>),
     ) -> Result<(), Fault> {
         let place = self.input.place();
         match first {
@@ -301,13 +306,13 @@ impl<R: Read> Scan<R> {
     }
 
     /// Goes on to where an element may begin, and opens the list that it may be; says whether there is such a place.
-    fn find(&mut self, take: &mut impl FnMut(Place, Found<'_>)) -> bool {
+    fn find(&mut self, take: &mut impl FnMut(TextPosition, JsonEvent<'_>)) -> bool {
         loop {
             let byte = match self.input.peek() {
                 Ok(Some(byte)) => byte,
                 Err(Fault::Read(error)) => {
                     let goes_on = goes_on(&error);
-                    take(self.input.place(), Found::Failed(error));
+                    take(self.input.place(), JsonEvent::Failed(error));
                     if !goes_on {
                         return false;
                     }
@@ -351,8 +356,8 @@ struct Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    const fn place(&self) -> Place {
-        Place {
+    const fn place(&self) -> TextPosition {
+        TextPosition {
             line: self.line,
             byte: self.passed + self.at as u64 + 1,
         }
@@ -462,11 +467,11 @@ impl<R: Read> Input<R> {
     }
 
     /// Hands out the element that is held.
-    fn hand_out(&self, place: Place, take: &mut impl FnMut(Place, Found<'_>)) {
+    fn hand_out(&self, place: TextPosition, take: &mut impl FnMut(TextPosition, JsonEvent<'_>)) {
         if self.is_too_long {
-            take(place, Found::Bad(BadLine::TooLong.to_string()));
+            take(place, JsonEvent::Bad(BadLine::TooLong.to_string()));
         } else {
-            take(place, Found::Element(&self.held));
+            take(place, JsonEvent::Element(&self.held));
         }
     }
 }

@@ -76,6 +76,9 @@ const fn skipped(version: u8, name: &'static str) -> Field {
     }
 }
 
+/// The column of CloudWatch Logs Insights that holds the whole record.
+pub(super) const MESSAGE: &str = "@message";
+
 /// The table.
 pub const FIELDS: &[Field] = &[
     skipped(2, "version"),

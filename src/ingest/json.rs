@@ -12,19 +12,16 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
-use super::elements::{self, Found, Place};
-use super::fields::{COLUMNS, Column, column};
-use super::reading::Item;
-use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells, whole};
-use super::{csv_table, ocsf};
+use super::elements::{self, JsonEvent, TextPosition};
+use super::fields::{MESSAGE, column};
+use super::item::Item;
+use super::ocsf;
+use super::texts::{Texts, text};
 use crate::net::thousands;
-
-/// Keys whose lists hold the items, wherever they stand.
-pub(super) const LISTS: &[&str] = &["events", "logEvents", "Records", "records", "results"];
 
 /// Keys of an item that hold a whole record as a line: CloudWatch Logs and Firehose,
 /// Insights, and what log shippers keep of the original.
-const LINES: &[&str] = &["message", csv_table::MESSAGE, "_raw"];
+const LINES: &[&str] = &["message", MESSAGE, "_raw"];
 
 /// A list, which may be a row of Insights: a list of `{"field": …, "value": …}`.
 #[derive(Default)]
@@ -35,32 +32,32 @@ struct List {
 }
 
 /// Reads documents that follow one another, and hands out what they hold.
-pub(super) fn records(reader: impl Read, mut take: impl FnMut(Place, Item<'_>)) {
+pub(super) fn records(reader: impl Read, mut take: impl FnMut(TextPosition, Item<'_>)) {
     let mut lists: Vec<List> = Vec::new();
     let mut is_lost = false;
     elements::each(reader, |place, found| match found {
-        Found::List => lists.push(List::default()),
-        Found::ListEnd => {
+        JsonEvent::List => lists.push(List::default()),
+        JsonEvent::ListEnd => {
             let ended = lists.pop().filter(|list| !list.is_damaged);
             if let Some(list) = ended.filter(|list| !list.row.is_empty()) {
                 item(place, &list.row, &mut take);
             }
         }
-        Found::Lost(reason) => {
+        JsonEvent::Lost(reason) => {
             lists.clear();
             is_lost = true;
             take(place, Item::Unreadable(reason));
         }
-        Found::Failed(error) => {
+        JsonEvent::Failed(error) => {
             lists.clear();
             is_lost = true;
             take(place, Item::Failed(error));
         }
-        Found::Bad(reason) => {
+        JsonEvent::Bad(reason) => {
             damage(&mut lists);
             take(place, Item::Unreadable(at(place, &reason)));
         }
-        Found::Element(json) => match serde_json::from_slice(json) {
+        JsonEvent::Element(json) => match serde_json::from_slice(json) {
             Ok(Unambiguous(Value::Object(pair)))
                 if is_pair(&pair) && (is_lost || !lists.is_empty()) =>
             {
@@ -177,7 +174,11 @@ impl<'de> Visitor<'de> for Unique {
 }
 
 /// Takes one object that holds no list: a line, an OCSF event, or a record.
-fn item(place: Place, object: &Map<String, Value>, take: &mut impl FnMut(Place, Item<'_>)) {
+fn item(
+    place: TextPosition,
+    object: &Map<String, Value>,
+    take: &mut impl FnMut(TextPosition, Item<'_>),
+) {
     let line = LINES.iter().find_map(|key| object.get(*key)?.as_str());
     if let Some(line) = line {
         take(place, Item::Line(line.as_bytes()));
@@ -199,7 +200,7 @@ fn item(place: Place, object: &Map<String, Value>, take: &mut impl FnMut(Place, 
     }
 }
 
-fn record(place: Place, texts: &Texts, take: &mut impl FnMut(Place, Item<'_>)) {
+fn record(place: TextPosition, texts: &Texts, take: &mut impl FnMut(TextPosition, Item<'_>)) {
     match texts.line() {
         Ok(line) => take(place, Item::Record(Ok(line))),
         Err(reason) => take(place, Item::Unreadable(at(place, reason))),
@@ -207,72 +208,6 @@ fn record(place: Place, texts: &Texts, take: &mut impl FnMut(Place, Item<'_>)) {
 }
 
 /// A reason and its place: a page of many records may be one line.
-fn at(place: Place, reason: impl fmt::Display) -> String {
+fn at(place: TextPosition, reason: impl fmt::Display) -> String {
     format!("{reason}, in what begins at byte {}", thousands(place.byte))
-}
-
-/// A value as a flow log writes it.
-pub(super) fn text(value: &Value) -> Result<Option<String>, BadLine> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) if text.is_empty() => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(number) if number.is_f64() => {
-            let whole = number.as_f64().and_then(whole).ok_or(BadLine::Number)?;
-            Ok(Some(whole.to_string()))
-        }
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(BadLine::Kind),
-    }
-}
-
-/// The values of a record as texts of its own.
-#[derive(Debug, Default)]
-pub(super) struct Texts {
-    values: [Option<String>; COLUMNS],
-    columns: [bool; COLUMNS],
-    /// How many columns of a record were there.
-    present: usize,
-    /// A value that no field can have.
-    fault: Option<BadLine>,
-}
-
-impl Texts {
-    pub(super) fn set(&mut self, column: Column, value: Result<Option<String>, BadLine>) {
-        let is_known = std::mem::replace(&mut self.columns[column as usize], true);
-        self.present += usize::from(!is_known);
-        match value {
-            Ok(value) if is_known && value != self.values[column as usize] => {
-                self.fault = Some(BadLine::Twice);
-            }
-            Ok(value) => self.values[column as usize] = value,
-            Err(fault) => self.fault = Some(fault),
-        }
-    }
-
-    /// Reads the record.
-    pub(super) fn line(&self) -> Result<Line<'_>, BadLine> {
-        match self.fault {
-            Some(fault) => Err(fault),
-            None => read_cells(&TextCells(self)),
-        }
-    }
-}
-
-/// The same, to read a record from.
-struct TextCells<'a>(&'a Texts);
-
-impl<'a> Cells<'a> for TextCells<'a> {
-    fn text(&self, column: Column) -> Result<&'a [u8], BadLine> {
-        let value = &self.0.values[column as usize];
-        Ok(value.as_deref().map_or(NONE, str::as_bytes))
-    }
-
-    fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
-        number_or_none(self.text(column)?)
-    }
-
-    fn has(&self, column: Column) -> bool {
-        self.0.columns[column as usize]
-    }
 }

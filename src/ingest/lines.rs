@@ -5,16 +5,14 @@ use std::mem;
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::Sink;
 use super::blocks::{Block, Blocks};
 use super::container::{self, BYTE_ORDER_MARK};
 use super::format::{Format, FormatError};
-use super::gaps::Gaps;
-use super::read::{At, Task};
 use super::reading::Reading;
 use super::row::{BadLine, LONGEST_LINE, parse_line};
-use super::scan::DefaultFormat;
-use super::words::Line;
+use super::simd::{DefaultFormat, Delimiters, ShortLine};
+use super::sink::Sink;
+use super::worker::{At, Task};
 
 impl<S: Sink> Reading<'_, '_, S> {
     /// Text that is there as a whole, in pieces that others can help with.
@@ -35,7 +33,7 @@ impl<S: Sink> Reading<'_, '_, S> {
             match blocks.next() {
                 Ok(None) => return,
                 Ok(Some(Block::TooLong)) => {
-                    self.share.line += 1;
+                    self.context.line += 1;
                     self.reject(BadLine::TooLong.to_string());
                 }
                 Ok(Some(Block::Lines(lines))) => {
@@ -52,17 +50,17 @@ impl<S: Sink> Reading<'_, '_, S> {
     /// Gives lines away if somebody waits and they can be read without what comes
     /// before them: their format is known and no header is among them.
     fn lines_or_hand_out(&mut self, lines: &[u8]) {
-        if self.share.format.is_some() && self.worker.work.somebody_waits() {
+        if self.context.format.is_some() && self.worker.work.somebody_waits() {
             let low = |at: usize| lines.get(at).is_some_and(u8::is_ascii_lowercase);
             let mut ends = memchr_iter(b'\n', lines);
             if !low(0) && !ends.any(|end| low(end + 1)) {
                 let task = || Task {
                     source: self.source,
-                    share: self.share.clone(),
+                    context: self.context.clone(),
                     lines: lines.to_vec(),
                 };
                 if self.worker.work.hand_out(task) {
-                    self.share.line += memchr_iter(b'\n', lines).count() as u64;
+                    self.context.line += memchr_iter(b'\n', lines).count() as u64;
                     return;
                 }
             }
@@ -74,61 +72,63 @@ impl<S: Sink> Reading<'_, '_, S> {
     /// processor's cache when their values are read.
     pub(super) fn lines(&mut self, mut rest: &[u8]) {
         const AT_A_TIME: usize = 32 << 10;
-        let mut gaps = mem::take(&mut self.worker.gaps);
+        let mut delimiters = mem::take(&mut self.worker.delimiters);
         while !rest.is_empty() && !self.hopeless {
             let near = &rest[..rest.len().min(AT_A_TIME)];
             let some;
             if let Some(end) = memrchr(b'\n', near) {
                 let all = rest;
                 (some, rest) = rest.split_at(end + 1);
-                if gaps.find(some) {
-                    self.some_lines(all, &gaps);
+                if delimiters.find(some) {
+                    self.some_lines(all, &delimiters);
                 } else {
-                    self.unusual_lines(some);
+                    self.slow_lines(some);
                 }
             } else {
                 // One line, and longer than any that is usual; or the last.
                 let end = memchr(b'\n', rest);
                 (some, rest) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-                self.share.line += 1;
+                self.context.line += 1;
                 self.line(some.strip_suffix(b"\n").unwrap_or(some));
             }
         }
-        self.worker.gaps = gaps;
+        self.worker.delimiters = delimiters;
     }
 
     /// Most lines are usual records of a format that is known; `text` begins with them.
-    fn some_lines(&mut self, text: &[u8], gaps: &Gaps) {
+    fn some_lines(&mut self, text: &[u8], delimiters: &Delimiters) {
         let mut at = At::default();
         loop {
-            match &self.share.format {
+            match &self.context.format {
                 Some(format) if format.is_default() => {
-                    let line = |start, end| Line::of(text, start, end);
-                    self.worker.usual_lines(&DefaultFormat, line, gaps, &mut at);
+                    let line = |start, end| ShortLine::of(text, start, end);
+                    self.worker
+                        .fast_lines(&DefaultFormat, line, delimiters, &mut at);
                 }
-                Some(format) => self
-                    .worker
-                    .usual_lines(format, |_, _| Some(text), gaps, &mut at),
+                Some(format) => {
+                    self.worker
+                        .fast_lines(format, |_, _| Some(text), delimiters, &mut at)
+                }
                 None => {}
             }
-            self.share.line += mem::take(&mut at.read);
-            let Some(&end) = gaps.lines().get(at.line) else {
+            self.context.line += mem::take(&mut at.read);
+            let Some(&end) = delimiters.lines().get(at.line) else {
                 return;
             };
-            self.share.line += 1;
+            self.context.line += 1;
             self.line(&text[at.start..end as usize]);
             if self.hopeless {
                 return;
             }
-            at.pass(gaps.behind(at.gap, end), end);
+            at.pass(delimiters.behind(at.value_end, end), end);
         }
     }
 
     /// Lines one by one.
-    fn unusual_lines(&mut self, text: &[u8]) {
+    fn slow_lines(&mut self, text: &[u8]) {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         for line in text.split(|&byte| byte == b'\n') {
-            self.share.line += 1;
+            self.context.line += 1;
             self.line(line);
             if self.hopeless {
                 return;
@@ -145,7 +145,7 @@ impl<S: Sink> Reading<'_, '_, S> {
             self.reject(BadLine::TooLong.to_string());
             return;
         }
-        if let Some(format) = &self.share.format
+        if let Some(format) = &self.context.format
             && !line.first().is_some_and(u8::is_ascii_lowercase)
             && let Ok(parsed) = parse_line(format, line)
         {
@@ -167,14 +167,14 @@ impl<S: Sink> Reading<'_, '_, S> {
             let text = String::from_utf8_lossy(line);
             let format = Format::from_header(&text)?;
             self.describe(format.describe());
-            self.share.format = Some(format);
+            self.context.format = Some(format);
             return Ok(());
         }
         if let Some(record) = container::behind_a_time(line) {
             self.wrapped_line(record);
             return Ok(());
         }
-        if self.share.format.is_none() {
+        if self.context.format.is_none() {
             if line.starts_with(TRANSIT_GATEWAY_ROW) {
                 return Err(FormatError::TransitGateway);
             }
@@ -183,9 +183,9 @@ impl<S: Sink> Reading<'_, '_, S> {
                 return Ok(());
             };
             self.describe(format.describe());
-            self.share.format = Some(format);
+            self.context.format = Some(format);
         }
-        if let Some(format) = &self.share.format {
+        if let Some(format) = &self.context.format {
             match parse_line(format, line) {
                 Ok(parsed) => self.worker.take(&parsed),
                 Err(reason) => self.reject(reason.to_string()),
@@ -202,7 +202,7 @@ impl<S: Sink> Reading<'_, '_, S> {
         if line.is_empty() || line.starts_with(CONTROL_MESSAGE) {
             return;
         }
-        let failed = match self.share.format.as_ref().map(|f| parse_line(f, line)) {
+        let failed = match self.context.format.as_ref().map(|f| parse_line(f, line)) {
             Some(Ok(parsed)) => {
                 self.worker.take(&parsed);
                 return;
@@ -226,7 +226,7 @@ impl<S: Sink> Reading<'_, '_, S> {
             self.worker.take(&parsed);
         }
         self.describe(format.describe());
-        self.share.format = Some(format);
+        self.context.format = Some(format);
     }
 
     /// What was asked for, else what the inventory says of this flow log, else

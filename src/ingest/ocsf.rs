@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::fields::Column;
-use super::json::{Texts, text};
 use super::row::BadLine;
+use super::texts::{Texts, text};
 
 /// The class of network activity.
 const NETWORK_ACTIVITY: u64 = 4001;

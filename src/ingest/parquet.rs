@@ -12,13 +12,13 @@ use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::columns::{Cell, File, Group, Holds, Values};
+use super::columns::{ColumnValue, File, Holds, RowGroup, Values};
 use super::fields::{self, COLUMNS, Column, FIELDS};
 use super::format::{self, FormatError};
+use super::item::Item;
 use super::ocsf;
-use super::reading::Item;
 use super::row::{BadLine, Cells, Line, NONE, number_or_none, read_cells};
-use crate::net::thousands;
+use crate::net::{plural, thousands};
 
 /// Reads every record of a file and hands it out with its number, from 1. Returns what the
 /// report calls the format.
@@ -37,11 +37,11 @@ pub(super) fn records(file: Bytes, mut take: impl FnMut(u64, Item<'_>)) -> Resul
         let missing = (read < rows).then(|| "it has fewer rows than it says".to_owned());
         if let Some(reason) = result.err().or(missing) {
             let (group, groups) = (number + 1, file.groups());
-            let (read, rows) = (thousands(read), thousands(rows));
+            let (read, rows) = (thousands(read), plural(rows, "row"));
             take(
                 0,
                 Item::Unreadable(format!(
-                    "row group {group} of {groups} is damaged ({reason}): {read} of its {rows} rows were used"
+                    "row group {group} of {groups} is damaged ({reason}): {read} of its {rows} were used"
                 )),
             );
         }
@@ -61,7 +61,7 @@ fn group(
         .leaves
         .iter()
         .map(|&(role, leaf)| (leaf, role.holds()));
-    let mut group = guarded(|| Group::open(file, number, wanted))?;
+    let mut group = guarded(|| RowGroup::open(file, number, wanted))?;
     let mut number = 0;
     loop {
         let rows = guarded(|| group.fill())?;
@@ -126,7 +126,7 @@ impl Role {
 
 /// What is read of a file.
 struct Shape {
-    /// Positions among the file's columns.
+    /// DictionaryKeys among the file's columns.
     leaves: Vec<(Role, usize)>,
     /// How many columns it has.
     width: usize,
@@ -195,7 +195,10 @@ impl Shape {
         if self.is_ocsf {
             "Parquet, OCSF network activity".to_owned()
         } else {
-            format!("Parquet, {} fields", FIELDS.len().min(self.width))
+            format!(
+                "Parquet, {}",
+                plural(FIELDS.len().min(self.width) as u64, "field")
+            )
         }
     }
 }
@@ -225,11 +228,11 @@ impl<'a> Said<'a> {
         let (mut direction, mut verdict, mut ends) = (None, None, [None; 2]);
         for ((role, _), values) in shape.leaves.iter().zip(columns) {
             match (*role, values.cell(row)) {
-                (Role::Direction, Cell::Number(number)) => direction = Some(number),
-                (Role::Verdict(yes, no), Cell::Number(number)) => {
+                (Role::Direction, ColumnValue::Number(number)) => direction = Some(number),
+                (Role::Verdict(yes, no), ColumnValue::Number(number)) => {
                     verdict = verdict.or(ocsf::verdict(number, yes, no));
                 }
-                (Role::Interface(end), Cell::Text(text)) => ends[end] = Some(text),
+                (Role::Interface(end), ColumnValue::Text(text)) => ends[end] = Some(text),
                 _ => {}
             }
         }
@@ -256,10 +259,10 @@ impl<'a> Cells<'a> for Record<'a, '_> {
     #[inline(always)]
     fn number(&self, column: Column) -> Result<Option<u64>, BadLine> {
         match self.fields[column as usize].cell(self.row) {
-            Cell::Number(number) => Ok(Some(number)),
-            Cell::Text(text) => number_or_none(text),
-            Cell::None => Ok(None),
-            Cell::Impossible => Err(BadLine::Number),
+            ColumnValue::Number(number) => Ok(Some(number)),
+            ColumnValue::Text(text) => number_or_none(text),
+            ColumnValue::None => Ok(None),
+            ColumnValue::Impossible => Err(BadLine::Number),
         }
     }
 

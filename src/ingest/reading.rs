@@ -6,34 +6,23 @@ use std::mem;
 
 use bytes::Bytes;
 
-use super::Sink;
 use super::container::{self, BYTE_ORDER_MARK, Content, FailingFirst, MEMBERS_AT_MOST, Peeked};
-use super::damage::{self, UpToDamage, Whole, guarded};
-use super::format::Format;
+use super::damage::{self, SizedEntry, UpToDamage, guarded};
+use super::item::Item;
 use super::members::{Compression, Members};
-use super::read::{Task, Worker};
-use super::row::{self, BadLine};
+use super::sink::Sink;
 use super::tape::Tape;
 use super::utf16::Utf16;
+use super::worker::{LineContext, Task, Worker};
 use super::{csv_table, json, parquet};
 
 /// A source while it is read.
 pub(super) struct Reading<'w, 'a, S> {
     pub(super) worker: &'w mut Worker<'a, S>,
     pub(super) source: usize,
-    pub(super) share: Share,
+    pub(super) context: LineContext,
     /// No later line of this content can be read either.
     pub(super) hopeless: bool,
-}
-
-/// What goes along with lines that another worker reads.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Share {
-    /// What samples call it: the source, and the file inside it.
-    name: String,
-    pub(super) format: Option<Format>,
-    /// The line that was read last, from 1.
-    pub(super) line: u64,
 }
 
 impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
@@ -42,9 +31,9 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         Self {
             worker,
             source,
-            share: Share {
+            context: LineContext {
                 name,
-                ..Share::default()
+                ..LineContext::default()
             },
             hopeless: false,
         }
@@ -55,7 +44,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
         let mut reading = Self {
             worker,
             source: task.source,
-            share: task.share,
+            context: task.context,
             hopeless: false,
         };
         reading.lines(&task.lines);
@@ -155,7 +144,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
                 Ok(Some(entry)) if entry.header().entry_type().is_file() => {
                     let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
                     let length = entry.size();
-                    let file = Whole {
+                    let file = SizedEntry {
                         reader: entry,
                         at: 0,
                         length,
@@ -233,13 +222,13 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     /// One file of an archive: it has its own lines and may have its own format.
     fn member<'r>(&mut self, name: &str, reader: Box<dyn Read + 'r>, depth: usize) {
         let source = &self.worker.work.sources[self.source].name;
-        let own = Share {
+        let own = LineContext {
             name: format!("{source}/{name}"),
-            ..Share::default()
+            ..LineContext::default()
         };
-        let outer = mem::replace(&mut self.share, own);
+        let outer = mem::replace(&mut self.context, own);
         self.content(reader, depth + 1);
-        self.share = outer;
+        self.context = outer;
         self.hopeless = false;
     }
 
@@ -270,13 +259,13 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
             return;
         };
         let result = parquet::records(Bytes::from(bytes), |number, item| {
-            self.share.line = number;
+            self.context.line = number;
             self.item(item);
         });
         match result {
             Ok(described) => self.describe(described),
             Err(reason) => {
-                self.share.line = 0;
+                self.context.line = 0;
                 self.reject(reason);
             }
         }
@@ -285,11 +274,11 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     fn csv(&mut self, reader: impl Read) {
         self.describe("CSV".to_owned());
         let result = csv_table::records(reader, |line, item| {
-            self.share.line = line;
+            self.context.line = line;
             self.item(item);
         });
         if let Err(error) = result {
-            self.share.line += 1;
+            self.context.line += 1;
             self.reject(error.to_string());
         }
     }
@@ -297,7 +286,7 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     fn json(&mut self, reader: impl Read) {
         self.describe("JSON".to_owned());
         json::records(reader, |place, item| {
-            self.share.line = place.line;
+            self.context.line = place.line;
             self.item(item);
         });
     }
@@ -319,25 +308,13 @@ impl<'w, 'a, S: Sink> Reading<'w, 'a, S> {
     }
 
     pub(super) fn reject(&mut self, reason: String) {
-        let Share { name, line, .. } = &self.share;
+        let LineContext { name, line, .. } = &self.context;
         self.worker.reject(name, *line, reason);
     }
 
     /// Counts what is wrong with the source and not with a line of it.
     pub(super) fn reject_source(&mut self, error: &io::Error) {
         let reason = damage::reported(error);
-        self.worker.reject(&self.share.name, 0, reason);
+        self.worker.reject(&self.context.name, 0, reason);
     }
-}
-
-/// What a container held.
-pub(super) enum Item<'a> {
-    /// A record with its fields apart.
-    Record(Result<row::Line<'a>, BadLine>),
-    /// A record as a line.
-    Line(&'a [u8]),
-    /// Something else, and what.
-    Unreadable(String),
-    /// Reading failed.
-    Failed(io::Error),
 }

@@ -38,7 +38,7 @@ pub struct Row<'a> {
     /// TCP flags, or-ed; 0 when not recorded.
     pub tcp_flags: u8,
     /// Which way the packets went at the interface.
-    pub way: Way,
+    pub way: PacketDirection,
     /// The sender in the packet is not the one the interface shows: a pod or a
     /// secondary address behind the primary one, or somebody behind a middlebox.
     pub src_rewritten: bool,
@@ -52,7 +52,7 @@ pub struct Row<'a> {
 
 /// `flow-direction`: of the packets, not of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum PacketDirection {
     /// Out of the interface.
     Egress,
     /// Into the interface.
@@ -254,9 +254,9 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
         },
         tcp_flags: u8::try_from(flags).map_err(out_of_range)?,
         way: match cells.text(Column::FlowDirection)? {
-            b"egress" => Way::Egress,
-            b"ingress" => Way::Ingress,
-            _ => Way::Unknown,
+            b"egress" => PacketDirection::Egress,
+            b"ingress" => PacketDirection::Ingress,
+            _ => PacketDirection::Unknown,
         },
         src_rewritten,
         dst_rewritten,

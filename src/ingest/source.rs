@@ -1,12 +1,13 @@
 //! From what was typed to the files it means.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::IngestError;
+use super::error::IngestError;
 
 /// One thing to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +109,15 @@ impl Source {
             name: path.display().to_string(),
             origin: Origin::File(path.to_path_buf()),
             size: path.metadata().map_or(0, |m| m.len()),
+        }
+    }
+
+    /// What all paths to its file have in common. Inodes would not do: not every network file system has its own for each
+    /// file.
+    fn canonical(&self) -> Option<PathBuf> {
+        match &self.origin {
+            Origin::File(path) => path.canonicalize().ok(),
+            Origin::Stdin | Origin::Memory(_) | Origin::Remote(_) => None,
         }
     }
 
@@ -219,9 +229,72 @@ pub fn find(arguments: &[String]) -> Result<Vec<Source>, IngestError> {
             expand(argument, &mut sources)?;
         }
     }
+    // Of several paths to one file, one that names the flow log: it tells the format of a log without a header.
+    sources.sort_by_cached_key(|source| (source.flow_log_id().is_none(), source.clone()));
+    let mut files = HashSet::new();
+    sources.retain(|source| source.canonical().is_none_or(|path| files.insert(path)));
     sources.sort();
     sources.dedup_by(|a, b| a.origin == b.origin);
     Ok(sources)
+}
+
+/// A source that is left out, because its name says that another source is the same flow log object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectCopy {
+    /// Name of the source that is left out.
+    pub name: String,
+    /// Name of the source that is read.
+    pub of: String,
+    /// Whether their sizes are equal. If not, one of them was not copied to its end.
+    pub same_size: bool,
+}
+
+/// Keeps one source of each flow log object, and says which it left out. Of copies of different sizes it keeps the
+/// largest. Sources whose names are not those that AWS gives to such objects are all kept.
+pub fn without_copies(mut sources: Vec<Source>) -> (Vec<Source>, Vec<ObjectCopy>) {
+    // A file is cheaper to read than an object in S3.
+    sources.sort_by_cached_key(|source| {
+        (
+            Reverse(source.size),
+            source.identity().is_some(),
+            source.clone(),
+        )
+    });
+    let mut objects: BTreeMap<String, (String, u64)> = BTreeMap::new();
+    let mut copies = Vec::new();
+    sources.retain(|source| {
+        let Some(object) = object_name(&source.name) else {
+            return true;
+        };
+        if let Some((of, size)) = objects.get(object) {
+            copies.push(ObjectCopy {
+                name: source.name.clone(),
+                of: of.clone(),
+                same_size: *size == source.size,
+            });
+            return false;
+        }
+        objects.insert(object.to_owned(), (source.name.clone(), source.size));
+        true
+    });
+    sources.sort();
+    copies.sort_by(|a, b| a.name.cmp(&b.name));
+    (sources, copies)
+}
+
+/// The name of a flow log object in S3, if the last part of a path is one. AWS gives no such name twice.
+pub fn object_name(name: &str) -> Option<&str> {
+    let name = name.rsplit(['/', '\\']).next()?;
+    let parts: Vec<&str> = name.split('_').collect();
+    let [account, "vpcflowlogs", _, _, _, hash] = parts.as_slice() else {
+        return None;
+    };
+    let unique = account.len() == 12
+        && account.bytes().all(|digit| digit.is_ascii_digit())
+        && flow_log_id(name).is_some()
+        && slot(name).is_some()
+        && hash.find('.').is_some_and(|dot| dot > 0);
+    unique.then_some(name)
 }
 
 /// Whether an argument names something in AWS.

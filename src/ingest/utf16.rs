@@ -6,7 +6,7 @@ use super::damage::Damage;
 
 /// Which byte of two is the higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ByteOrder {
     LowFirst,
     HighFirst,
 }
@@ -14,7 +14,7 @@ pub(super) enum Order {
 /// How many bytes have to look like UTF-16 without a mark to be taken for it: a few might by chance.
 const UNMISTAKABLE: usize = 16;
 
-impl Order {
+impl ByteOrder {
     /// What the first bytes of content say. Without a mark: every second byte is zero, and the others are ASCII.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         if start.starts_with(&[0xff, 0xfe]) {
@@ -41,7 +41,7 @@ impl Order {
 /// The text in UTF-8, without its mark.
 pub(super) struct Utf16<R> {
     reader: R,
-    order: Order,
+    order: ByteOrder,
     /// Bytes that were read and not decoded: half a unit, or the first unit of two.
     raw: Vec<u8>,
     text: Vec<u8>,
@@ -54,7 +54,7 @@ pub(super) struct Utf16<R> {
 }
 
 impl<R: Read> Utf16<R> {
-    pub(super) const fn new(reader: R, order: Order) -> Self {
+    pub(super) const fn new(reader: R, order: ByteOrder) -> Self {
         Self {
             reader,
             order,
@@ -80,8 +80,8 @@ impl<R: Read> Utf16<R> {
         self.done = self.failed.is_none() && self.raw.len() == before;
         let (pairs, half) = self.raw.as_chunks::<2>();
         let unit = |pair: &[u8; 2]| match self.order {
-            Order::LowFirst => u16::from_le_bytes(*pair),
-            Order::HighFirst => u16::from_be_bytes(*pair),
+            ByteOrder::LowFirst => u16::from_le_bytes(*pair),
+            ByteOrder::HighFirst => u16::from_be_bytes(*pair),
         };
         // The first of two units waits for the second.
         let waits = pairs

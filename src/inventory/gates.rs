@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use super::groups::{Rule, RulePorts, RuleProtocol, Target};
+use super::rules::{Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, Services};
 use crate::documents::Direction;
 use crate::net::{AddressSet, Protocol, Service};

@@ -1,6 +1,7 @@
 //! What AWS always prints and a snapshot may lack all the same, cut by `--query` or by hand: said once, with its cost.
 
-use super::{Note, Snapshot};
+use super::note::Note;
+use super::snapshot::Snapshot;
 
 /// A member that a thing should have.
 struct Member {

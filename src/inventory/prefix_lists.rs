@@ -2,8 +2,9 @@
 
 use ipnet::IpNet;
 
+use super::note::Note;
 use super::ranges::ServiceRanges;
-use super::{Note, Snapshot};
+use super::snapshot::Snapshot;
 use crate::net::AddressSet;
 
 /// Who keeps a list, best choice for a rule first.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::interfaces::Interface;
+use super::snapshot::Snapshot;
 use super::wire;
-use super::{Direction, GroupIx, Interface, Inventory, Snapshot};
 use crate::net::{AddressSet, HashMap};
 
 /// An active peering connection between two VPCs.
@@ -119,6 +120,28 @@ impl Ways {
         self.peering_between(a, b).is_some() || self.transit(a, b).is_some()
     }
 
+    /// The way between two interfaces; the same both ways.
+    pub(super) fn between(&self, a: &Interface, b: &Interface) -> Way {
+        let way = if a.vpc.is_empty() || b.vpc.is_empty() {
+            Way::Unknown
+        } else if Arc::ptr_eq(&a.vpc, &b.vpc) || a.vpc == b.vpc {
+            Way::Vpc
+        } else if let Some(peering) = self.peering_between(&a.vpc, &b.vpc) {
+            if peering.same_region {
+                Way::Peering
+            } else {
+                Way::OtherRegion
+            }
+        } else {
+            self.transit(&a.vpc, &b.vpc).unwrap_or(Way::Unknown)
+        };
+        if self.inspect_anything && (self.inspects(a, b) || self.inspects(b, a)) {
+            Way::Inspected
+        } else {
+            way
+        }
+    }
+
     /// Whether packets from one to the other pass a middlebox first.
     fn inspects(&self, from: &Interface, to: &Interface) -> bool {
         let routes = self
@@ -180,66 +203,6 @@ pub enum Way {
     Inspected,
     /// The inventory knows none: VPN, Direct Connect, or a part of it is missing.
     Unknown,
-}
-
-impl Inventory {
-    /// Whether the two VPCs are joined by peering or by a transit gateway.
-    pub(super) fn joined(&self, a: &str, b: &str) -> bool {
-        self.ways.join(a, b)
-    }
-
-    /// The way between two interfaces; the same both ways.
-    pub fn way(&self, a: &Interface, b: &Interface) -> Way {
-        let ways = &self.ways;
-        let way = if a.vpc.is_empty() || b.vpc.is_empty() {
-            Way::Unknown
-        } else if Arc::ptr_eq(&a.vpc, &b.vpc) || a.vpc == b.vpc {
-            Way::Vpc
-        } else if let Some(peering) = ways.peering_between(&a.vpc, &b.vpc) {
-            if peering.same_region {
-                Way::Peering
-            } else {
-                Way::OtherRegion
-            }
-        } else {
-            ways.transit(&a.vpc, &b.vpc).unwrap_or(Way::Unknown)
-        };
-        if ways.inspect_anything && (ways.inspects(a, b) || ways.inspects(b, a)) {
-            Way::Inspected
-        } else {
-            way
-        }
-    }
-
-    /// Whether the inventory knows a way from one to the other.
-    pub fn path_between(&self, a: &Interface, b: &Interface) -> bool {
-        self.way(a, b) != Way::Unknown
-    }
-
-    /// Whether rules of one direction at `at` may name the groups of `peer`.
-    pub fn reference_works(&self, at: &Interface, direction: Direction, peer: &Interface) -> bool {
-        match self.way(at, peer) {
-            Way::Vpc | Way::Peering => true,
-            Way::TransitGateway { inbound_references } => {
-                inbound_references && direction == Direction::Ingress
-            }
-            Way::OtherRegion | Way::Inspected | Way::Unknown => false,
-        }
-    }
-
-    /// The groups of `peer` that rules of one direction at `at` may name.
-    pub fn nameable_groups<'a>(
-        &self,
-        at: &Interface,
-        direction: Direction,
-        peer: &'a Interface,
-    ) -> &'a [GroupIx] {
-        if self.reference_works(at, direction, peer) {
-            &peer.groups
-        } else {
-            &[]
-        }
-    }
 }
 
 /// Services on link-local or unique-local addresses that security groups never

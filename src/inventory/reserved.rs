@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Snapshot;
+use super::snapshot::Snapshot;
 use crate::net::HashMap;
 
 /// The Amazon DNS address of each VPC and the router of each subnet, by address.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::groups::{Rule, RulePorts, RuleProtocol};
+use super::rules::{Rule, RulePorts, RuleProtocol};
 use crate::net::{IntervalSet, Protocol, Service};
 
 /// A set of (protocol, port). ICMP types and codes take the place of ports, the

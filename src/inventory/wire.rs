@@ -14,8 +14,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::groups::{Rule, RulePorts, RuleProtocol, Target, services};
 use super::json::{Misfit, Place, Wire, may, must, object};
+use super::rules::{Rule, RulePorts, RuleProtocol, Target, services};
 use crate::documents::Direction;
 use crate::net::Protocol;
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::insights::Kept;
 use crate::flow::{
-    Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, FlowTableBuilder, ObserverIx,
-    Ports, Signs,
+    Counters, Coverage, Days, Dropped, Flow, FlowFlags, FlowKey, FlowTable, FlowTableBuilder,
+    ObserverIx, Ports,
 };
 use crate::ingest::{Intake, SourceIntake};
 use crate::net::{HashMap, Protocol};
@@ -197,7 +197,7 @@ impl Partials {
                 first,
                 last,
                 days,
-                signs: Signs::of_parts([
+                flags: FlowFlags::of_parts([
                     cells.flag("syn"),
                     cells.flag("syn_ack"),
                     cells.flag("egress"),
@@ -264,7 +264,7 @@ impl Partials {
             first,
             last,
             days: Days::of(first, last),
-            signs: Signs::of_parts([
+            flags: FlowFlags::of_parts([
                 tcp && flags == SYN,
                 tcp && flags == SYN_ACK,
                 cells.text("flow_direction") == "egress",

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::conversation::{Conversation, Pair, Side};
+use super::conversation::{Conversation, Side, SocketPair};
 use super::direction::{Basis, Decision, EPHEMERAL_FROM};
 use super::ends::{End, Place, Vantage};
 use super::evidence::{Asked, peer_of};
@@ -249,8 +249,8 @@ impl Tally {
         tally
     }
 
-    /// Some number of each line of the processor's cache that it lies in.
-    pub(super) fn touch(&self) -> u64 {
+    /// Reads a number of each of its cache lines.
+    pub(super) fn prefetch(&self) -> u64 {
         let of = |counted: &Option<Counted>| counted.map_or(0, |counted| counted.last);
         let places = self.by_place.iter().fold(0, |all, place| all ^ of(place));
         places ^ self.rows[0][0][0] ^ self.rows[2][1][1]
@@ -350,7 +350,7 @@ impl Sum {
         }
     }
 
-    fn new(pair: &Pair, decision: Decision, tally: &Tally) -> Self {
+    fn new(pair: &SocketPair, decision: Decision, tally: &Tally) -> Self {
         let responder = decision.initiator.other();
         let (records, seen, by_place) = tally.opened_by(decision.initiator);
         Self {

@@ -7,10 +7,9 @@ use rayon::iter::Either;
 use rayon::prelude::*;
 
 use super::ends::{End, Place, Placed, Placer, Vantage};
-use crate::flow::{Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports};
+use crate::flow::{Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, prefetched_map};
 use crate::inventory::InterfaceIx;
 use crate::net::{Protocol, Service};
-use crate::touched;
 
 /// An end and its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,13 +45,13 @@ impl Socket {
 
 /// The unordered pair of sockets that all rows of a conversation share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Pair {
+pub(super) struct SocketPair {
     pub(super) a: Socket,
     pub(super) b: Socket,
     pub(super) protocol: Protocol,
 }
 
-impl Pair {
+impl SocketPair {
     /// The side's own socket.
     pub(super) const fn socket(&self, side: Side) -> Socket {
         match side {
@@ -102,7 +101,7 @@ pub(super) struct Part {
 /// differs.
 #[derive(Debug)]
 pub(super) struct Conversation<'p> {
-    pub(super) pair: Pair,
+    pub(super) pair: SocketPair,
     parts: Parts<'p>,
     /// The ports of the side whose port stands for several.
     pub(super) ports: Ports,
@@ -111,8 +110,8 @@ pub(super) struct Conversation<'p> {
 /// As they were sorted.
 #[derive(Debug)]
 enum Parts<'p> {
-    Packed(&'p [(Packed, Part)]),
-    Others(&'p [(Pair, Part)]),
+    Packed(&'p [(PackedPair, Part)]),
+    Others(&'p [(SocketPair, Part)]),
 }
 
 impl Conversation<'_> {
@@ -147,7 +146,7 @@ impl Conversation<'_> {
 /// A pair of IPv4 sockets in three numbers: sorting flows by them takes a third of the time
 /// that sorting by the pair takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Packed {
+struct PackedPair {
     a: u64,
     b: u64,
     /// Port and whether it stands for several, of both; the protocol.
@@ -196,8 +195,8 @@ impl Placer<'_> {
     }
 }
 
-impl Packed {
-    fn of(pair: &Pair) -> Option<Self> {
+impl PackedPair {
+    fn of(pair: &SocketPair) -> Option<Self> {
         let port = |socket: Socket| u64::from(socket.port) << 1 | u64::from(socket.several);
         Some(Self {
             a: pack_end(pair.a.end)?,
@@ -210,10 +209,10 @@ impl Packed {
         clippy::cast_possible_truncation,
         reason = "each field is cut out of the number"
     )]
-    fn unpack(self) -> Pair {
+    fn unpack(self) -> SocketPair {
         let socket =
             |end: u64, port: u64| Socket::new(unpack_end(end), (port >> 1) as u16, port & 1 == 1);
-        Pair {
+        SocketPair {
             a: socket(self.a, self.rest >> 32),
             b: socket(self.b, self.rest >> 8 & 0x1_ffff),
             protocol: Protocol(self.rest as u8),
@@ -226,27 +225,28 @@ type Keyed<P> = Vec<(P, Part)>;
 
 /// Every flow, beside the others of its conversation.
 pub(super) struct Sorted {
-    packed: Keyed<Packed>,
-    others: Keyed<Pair>,
+    packed: Keyed<PackedPair>,
+    others: Keyed<SocketPair>,
 }
 
 impl Sorted {
     pub(super) fn new(table: &FlowTable, placer: &Placer<'_>) -> Self {
         let place = |(position, flow)| {
             let (pair, part) = placed_part(position, flow, placer);
-            match Packed::of(&pair) {
+            match PackedPair::of(&pair) {
                 Some(packed) => Either::Left((packed, part)),
                 None => Either::Right((pair, part)),
             }
         };
         let flows = table.flows.par_iter().enumerate();
-        let (mut packed, mut others): (Keyed<Packed>, Keyed<Pair>) = if placer.all_pack(table) {
-            // Put down once, where they belong.
-            let pack = |placed: Either<_, (Pair, Part)>| placed.left().expect("all pack");
-            (flows.map(|flow| pack(place(flow))).collect(), Vec::new())
-        } else {
-            flows.partition_map(place)
-        };
+        let (mut packed, mut others): (Keyed<PackedPair>, Keyed<SocketPair>) =
+            if placer.all_pack(table) {
+                // Put down once, where they belong.
+                let pack = |placed: Either<_, (SocketPair, Part)>| placed.left().expect("all pack");
+                (flows.map(|flow| pack(place(flow))).collect(), Vec::new())
+            } else {
+                flows.partition_map(place)
+            };
         packed.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
         others.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
         Self { packed, others }
@@ -260,15 +260,15 @@ impl Sorted {
         said: impl Fn(&Conversation<'s>) -> (T, U) + Sync,
     ) -> (Vec<Conversation<'s>>, (Vec<T>, Vec<U>)) {
         let chunks: Vec<_> = self.packed.par_chunk_by(|(a, _), (b, _)| a == b).collect();
-        let packed = touched::map(
+        let packed = prefetched_map(
             &chunks,
-            |chunk| touch(chunk, table),
+            |chunk| prefetch(chunk, table),
             |chunk| join(chunk[0].0.unpack(), Parts::Packed(chunk), table),
         );
         let chunks: Vec<_> = self.others.par_chunk_by(|(a, _), (b, _)| a == b).collect();
-        let others = touched::map(
+        let others = prefetched_map(
             &chunks,
-            |chunk| touch(chunk, table),
+            |chunk| prefetch(chunk, table),
             |chunk| join(chunk[0].0, Parts::Others(chunk), table),
         );
         let all = packed.chain(others);
@@ -281,7 +281,7 @@ impl Sorted {
 }
 
 /// Some number of each flow of a conversation.
-fn touch<P>(parts: &[(P, Part)], table: &FlowTable) -> u64 {
+fn prefetch<P>(parts: &[(P, Part)], table: &FlowTable) -> u64 {
     let of = |part: &Part| {
         let Flow { key, counters } = &table.flows[part.flow];
         counters.records ^ u64::from(key.src_port)
@@ -289,7 +289,7 @@ fn touch<P>(parts: &[(P, Part)], table: &FlowTable) -> u64 {
     parts.iter().fold(0, |all, (_, part)| all ^ of(part))
 }
 
-fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part) {
+fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (SocketPair, Part) {
     let Placed { src, dst, vantage } = placer.place(flow);
     let FlowKey {
         src_port,
@@ -304,7 +304,7 @@ fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part
     } else {
         (receiver, sender, Side::B)
     };
-    let pair = Pair {
+    let pair = SocketPair {
         a,
         b,
         protocol: flow.key.protocol,
@@ -318,7 +318,7 @@ fn placed_part(position: usize, flow: &Flow, placer: &Placer<'_>) -> (Pair, Part
 }
 
 /// The conversation of flows with one pair.
-fn join<'p>(pair: Pair, parts: Parts<'p>, table: &FlowTable) -> Conversation<'p> {
+fn join<'p>(pair: SocketPair, parts: Parts<'p>, table: &FlowTable) -> Conversation<'p> {
     let mut all = Conversation {
         pair,
         parts,

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::conversation::{Conversation, Pair, Side, Socket};
+use super::conversation::{Conversation, Side, Socket, SocketPair};
 use super::evidence::Evidence;
 use crate::documents::Confidence;
 use crate::net::{HashMap, HashSet, Protocol};
@@ -333,6 +333,6 @@ fn by_fan_in(conversation: &Conversation<'_>, listeners: &Listeners) -> Option<S
 }
 
 /// A port that needs privileges, against one that a client could have picked.
-fn well_known(pair: &Pair, side: Side) -> bool {
+fn well_known(pair: &SocketPair, side: Side) -> bool {
     pair.socket(side).port < PRIVILEGED_BELOW && pair.socket(side.other()).port >= PRIVILEGED_BELOW
 }

@@ -137,7 +137,7 @@ impl<'a> Placer<'a> {
             (true, false) => Vantage::Source,
             (false, true) => Vantage::Destination,
             (true, true) => {
-                if counters.signs.ingress() && !counters.signs.egress() {
+                if counters.flags.ingress() && !counters.flags.egress() {
                     Vantage::Destination
                 } else {
                     Vantage::Source
@@ -147,8 +147,8 @@ impl<'a> Placer<'a> {
             // address that the interface had at the time. Somebody else's address
             // there means that this interface routes for others.
             (false, false) => match (
-                counters.signs.src_rewritten(),
-                counters.signs.dst_rewritten(),
+                counters.flags.src_rewritten(),
+                counters.flags.dst_rewritten(),
             ) {
                 (true, false) if !self.is_held(key.src, (counters.first, counters.last)) => {
                     Vantage::Source
@@ -163,7 +163,7 @@ impl<'a> Placer<'a> {
 
     fn unlisted_vantage(&self, flow: &Flow) -> Vantage {
         let (key, counters) = (&flow.key, &flow.counters);
-        match (counters.signs.egress(), counters.signs.ingress()) {
+        match (counters.flags.egress(), counters.flags.ingress()) {
             (true, false) => return Vantage::Source,
             (false, true) => return Vantage::Destination,
             _ => {}

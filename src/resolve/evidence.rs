@@ -1,6 +1,6 @@
 //! What a conversation's rows say about who opened it.
 
-use super::conversation::{Conversation, Pair, Side};
+use super::conversation::{Conversation, Side, SocketPair};
 use super::ends::{End, Vantage};
 use crate::flow::FlowTable;
 use crate::inventory::{
@@ -78,8 +78,8 @@ impl Evidence {
                 sent.first
                     .map_or(counters.first, |first| first.min(counters.first)),
             );
-            sent.opened |= counters.signs.syn();
-            evidence.by_side[receiver.index()].opened |= counters.signs.syn_ack();
+            sent.opened |= counters.flags.syn();
+            evidence.by_side[receiver.index()].opened |= counters.flags.syn_ack();
             let opening = &admissions[sender.index()];
             let judged = match part.vantage {
                 Vantage::Source => opening.egress,
@@ -111,7 +111,7 @@ pub(super) struct Opening {
 
 impl Asked<'_> {
     /// What both gates say when `side` opens the conversation.
-    pub(super) fn opening(&self, pair: &Pair, side: Side) -> Opening {
+    pub(super) fn opening(&self, pair: &SocketPair, side: Side) -> Opening {
         self.judge(
             pair.socket(side).end,
             pair.socket(side.other()).end,

@@ -24,9 +24,8 @@ pub use stranger::{aws_service, is_stranger};
 
 use rayon::prelude::*;
 
-use crate::flow::FlowTable;
+use crate::flow::{FlowTable, prefetched_map};
 use crate::inventory::{Gates, Inventory};
-use crate::touched;
 use connection::{Share, Sum, Tally};
 use conversation::Sorted;
 use ends::Placer;
@@ -79,9 +78,9 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         }
         all.finish(same[0].id, &asked)
     };
-    let touch = |same: &&[Share]| tallies[same[0].conversation].touch();
+    let load = |same: &&[Share]| tallies[same[0].conversation].prefetch();
     let mut connections: Vec<Connection> =
-        touched::map(&same, touch, |same| finished(same)).collect();
+        prefetched_map(&same, load, |same| finished(same)).collect();
     legs::attach(inventory, &mut connections);
     connections
 }

@@ -12,7 +12,8 @@ use polars::prelude::{
 use rayon::prelude::*;
 
 use crate::flow::{
-    Contacts, Counters, Coverage, Days, Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, Signs,
+    Contacts, Counters, Coverage, Days, Dropped, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx,
+    Ports,
 };
 use crate::net::{HashMap, Protocol, Service};
 
@@ -111,7 +112,7 @@ const FLOWS: &[FlowColumn] = &[
     ("last", |f| f.counters.last),
     ("days_high", |f| split(f.counters.days.bits()).0),
     ("days", |f| split(f.counters.days.bits()).1),
-    ("signs", |f| f.counters.signs.bits().into()),
+    ("signs", |f| f.counters.flags.bits().into()),
     ("ports", |f| f.counters.dropped.bits().0),
     ("ports_count", |f| f.counters.dropped.bits().1.into()),
 ];
@@ -336,7 +337,7 @@ fn read_flows(frame: &DataFrame, observers: usize) -> Result<Vec<Flow>, String> 
     let (accepted, dropped) = (of("accepted")?, of("dropped")?);
     let (records, packets, bytes) = (of("records")?, of("packets")?, of("bytes")?);
     let (first, last) = (of("first")?, of("last")?);
-    let (days_high, days, signs) = (of("days_high")?, of("days")?, of("signs")?);
+    let (days_high, days, flags) = (of("days_high")?, of("days")?, of("signs")?);
     let (ports, ports_count) = (of("ports")?, of("ports_count")?);
     let flow = |n: usize| {
         let v4 = family[n] == 4;
@@ -362,7 +363,7 @@ fn read_flows(frame: &DataFrame, observers: usize) -> Result<Vec<Flow>, String> 
                 first: first[n],
                 last: last[n],
                 days: Days::from_bits(join(days_high[n], days[n])),
-                signs: Signs::from_bits(signs[n] as u8),
+                flags: FlowFlags::from_bits(flags[n] as u8),
                 dropped: Ports::from_bits(ports[n], ports_count[n] as u8),
             },
         })

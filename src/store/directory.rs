@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::StoreError;
 use super::day;
+use super::error::{Fault, StoreError};
 use super::manifest::{DayEntry, FileEntry, Manifest};
 use crate::flow::FlowTable;
+use crate::net::{plural, thousands};
 
 const MANIFEST: &str = "manifest.json";
 const NEW_MANIFEST: &str = "manifest.json.new";
@@ -29,25 +30,6 @@ pub(super) struct Store {
     pub(super) manifest: Manifest,
     /// Held as long as the store may be written.
     lock: Option<File>,
-}
-
-/// What is wrong with a file that the manifest names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It is not there.
-    Missing,
-    /// Its content is not what closegate wrote.
-    Damaged,
-}
-
-impl Fault {
-    /// In a word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Damaged => "damaged",
-        }
-    }
 }
 
 /// A day's table and what it will be called.
@@ -188,8 +170,11 @@ impl Store {
         let (count, rows) = (table.flows.len() as u64, rows(&table));
         if (count, rows) != (entry.count, entry.rows) {
             let what = format!(
-                "it holds {count} flows of {rows} rows, and the manifest says {} of {}",
-                entry.count, entry.rows
+                "it holds {} of {}, and the manifest says {} of {}",
+                plural(count, "flow"),
+                plural(rows, "row"),
+                thousands(entry.count),
+                thousands(entry.rows)
             );
             return Err(self.damaged(&entry.flows.name, what));
         }

@@ -15,7 +15,7 @@ pub(super) fn by_day(
     progress: &(impl Fn(u64) + Sync),
 ) -> (BTreeMap<u64, FlowTableBuilder>, Intake, usize) {
     let days = Days::default();
-    let full = || days.rooms() >= held;
+    let full = || days.capacity() >= held;
     let sink = || DaySink {
         days: &days,
         folders: HashMap::default(),
@@ -35,9 +35,9 @@ struct Days(Mutex<BTreeMap<u64, Arc<FlowTableBuilder>>>);
 
 impl Days {
     /// How many flows there is room for so far.
-    fn rooms(&self) -> usize {
+    fn capacity(&self) -> usize {
         let days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        days.values().map(|builder| builder.rooms()).sum()
+        days.values().map(|builder| builder.capacity()).sum()
     }
 }
 
@@ -62,8 +62,8 @@ impl Sink for DaySink<'_> {
         self.of(row.start).row(row);
     }
 
-    fn again(&mut self, row: Row<'_>) {
-        self.of(row.start).again(row);
+    fn duplicate(&mut self, row: Row<'_>) {
+        self.of(row.start).duplicate(row);
     }
 
     fn no_data(&mut self, interval: Interval<'_>) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::documents::{self, DocumentError, SCHEMA_VERSION, TOOL};
-use crate::ingest::{MalformedSample, Source, SourceIntake, flow_log_id, slot};
+use crate::ingest::{MalformedSample, Source, SourceIntake, flow_log_id, object_name, slot};
 use crate::net::json;
 
 /// `manifest.json`.
@@ -147,6 +147,19 @@ impl Manifest {
         known.ok().map(|position| &self.sources[position])
     }
 
+    /// Finds sources by name, and copies of a flow log object by the object's.
+    pub(super) fn finder<'a>(&'a self) -> impl Fn(&str) -> Option<&'a SourceEntry> {
+        let objects: BTreeMap<&str, &SourceEntry> = self
+            .sources
+            .iter()
+            .filter_map(|source| Some((object_name(&source.name)?, source)))
+            .collect();
+        move |name| {
+            let copy = || objects.get(object_name(name)?).copied();
+            self.source(name).or_else(copy)
+        }
+    }
+
     pub(super) fn flows(&self) -> u64 {
         self.days.values().flatten().map(|entry| entry.count).sum()
     }
@@ -234,12 +247,19 @@ impl SourceEntry {
         }
     }
 
-    /// Whether a source of this name is the one that was read, as far as can be told without reading.
+    /// Whether a source of this name, or a copy of this object, is what was read, as far as can be told without reading.
     pub(super) fn is(&self, source: &Source) -> bool {
-        self.size == source.size
-            && source
-                .identity()
-                .is_none_or(|identity| identity == self.content)
+        let same = |identity| identity == self.content;
+        self.size == source.size && (self.name != source.name || source.identity().is_none_or(same))
+    }
+
+    /// Whether it says the same of the same source, or of a copy of the object.
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        if self.name == other.name {
+            self == other
+        } else {
+            self.size == other.size
+        }
     }
 
     /// As the run that read it had it.

@@ -10,13 +10,14 @@
 
 mod day;
 mod directory;
+mod error;
 mod fold;
 mod manifest;
 
-pub use directory::Fault;
+pub use error::{Fault, StoreError};
 
 use std::collections::BTreeSet;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,116 +26,13 @@ use sha2::{Digest, Sha256};
 
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::ingest::{Intake, Settings, Source};
+use crate::net::{plural, thousands};
 use directory::{Encoded, Store};
 use fold::by_day;
 use manifest::{DayEntry, Manifest, SourceEntry, hex};
 
 /// Flows that are held before they are written, unless `--hold` says otherwise.
 pub const HELD: usize = 1 << 20;
-
-/// Why a store cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file system refused.
-    #[error("store `{}`: {source}; name a directory that can be written", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A flow source could not be read again.
-    #[error("flow source `{name}`: {source}; make it readable")]
-    Source {
-        /// The source.
-        name: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A table can't be written as Parquet.
-    #[error("the store's tables can't be written as Parquet: {0}; please report this")]
-    Encode(String),
-    /// A directory that closegate did not make.
-    #[error("`{}` is not a store: it holds `{name}`, which closegate did not write there; name a new directory", dir.display())]
-    Foreign {
-        /// The directory.
-        dir: PathBuf,
-        /// What is in it.
-        name: String,
-    },
-    /// A manifest that closegate does not know, or a damaged one.
-    #[error("`{}` is not a store, or its manifest.json is damaged: {what}; name another directory, or delete the store and run `closegate ingest` on all of its logs", dir.display())]
-    Manifest {
-        /// The store.
-        dir: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A file is missing, or its content is not what closegate wrote.
-    #[error("`{}` is {}; delete the store `{}` and run `closegate ingest` on all of its logs", path.display(), fault.as_str(), dir.display())]
-    Fault {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        fault: Fault,
-        /// The store.
-        dir: PathBuf,
-    },
-    /// A file that closegate wrote does not fit the others.
-    #[error("`{}` can't be used: {what}; delete the store `{}` and run `closegate ingest` on all of its logs", path.display(), dir.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-        /// The store.
-        dir: PathBuf,
-    },
-    /// No manifest.
-    #[error("`{}` is not a store; make one with `closegate ingest --store`", .0.display())]
-    None(PathBuf),
-    /// Another run writes to it.
-    #[error("store `{}` is being written by another run; wait for it to end", .0.display())]
-    Busy(PathBuf),
-    /// A pipe or a device: it can't be read again to know its content.
-    #[error(
-        "flow source `{0}` is a pipe or a device, and a store remembers its sources by name and content; save it to a file first"
-    )]
-    NotAFile(String),
-    /// A source that could not be fetched.
-    #[error("flow source `{name}`: {reason}; run it again, what was read before is in the store")]
-    Unfetched {
-        /// The source.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// A source that is not what it was.
-    #[error(
-        "flow source `{0}` was read before and has another size now; flow log files never change, so give it another name"
-    )]
-    Changed(String),
-    /// Rows that several flow logs may have delivered.
-    #[error(
-        "flow source `{name}` comes too late: the store holds that time of other flow logs already, and rows that several of them delivered can't be told any more; make the store again from all files"
-    )]
-    Late {
-        /// The source.
-        name: String,
-    },
-    /// Two stores that overlap.
-    #[error(
-        "stores `{}` and `{}` both hold `{name}`, of different content; merge stores of different files", a.display(), b.display()
-    )]
-    Conflict {
-        /// One store.
-        a: PathBuf,
-        /// The other.
-        b: PathBuf,
-        /// A source of both.
-        name: String,
-    },
-}
 
 /// What an ingest did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,8 +65,9 @@ pub fn ingest(
     let mut store = Store::lock(dir)?;
     let mut new: Vec<Source> = Vec::new();
     let mut outcome = Outcome::default();
+    let find = store.manifest.finder();
     for source in sources {
-        match store.manifest.source(&source.name) {
+        match find(&source.name) {
             Some(known) if known.is(source) => {
                 outcome.known += 1;
                 progress(source.size);
@@ -177,6 +76,7 @@ pub fn ingest(
             None => new.push(source.clone()),
         }
     }
+    drop(find);
     refuse_late(&store.manifest, &new)?;
     outcome.read = new.len();
     // By time, so that what several flow logs delivered at one time is read in one batch.
@@ -246,13 +146,14 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
     let mut store = Store::lock(dir)?;
     let mut outcome = Outcome::default();
     for (other, from) in others {
-        let (manifest, theirs) = (&store.manifest, &from.manifest);
+        let (find, theirs) = (store.manifest.finder(), &from.manifest);
         let shared: Vec<&SourceEntry> = theirs
             .sources
             .iter()
-            .filter(|source| manifest.source(&source.name).is_some())
+            .filter(|source| find(&source.name).is_some())
             .collect();
-        let differs = |source: &&&SourceEntry| manifest.source(&source.name) != Some(**source);
+        let differs =
+            |source: &&&SourceEntry| find(&source.name).is_none_or(|known| !known.agrees(source));
         let conflict = shared.iter().find(differs).or_else(|| {
             let partly = !shared.is_empty() && shared.len() < theirs.sources.len();
             shared.first().filter(|_| partly)
@@ -268,6 +169,7 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<Outcome, StoreError> {
             outcome.known += shared.len();
             continue;
         }
+        drop(find);
         let entries = theirs.days.iter();
         let entries =
             entries.flat_map(|(&day, entries)| entries.iter().map(move |entry| (day, entry)));
@@ -340,7 +242,11 @@ pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
     let distinct = [intake.rows, intake.no_data, intake.skip_data];
     let distinct = distinct.into_iter().fold(0, u64::saturating_add);
     intake.duplicates = records.checked_sub(distinct).ok_or_else(|| {
-        let what = format!("its days hold {distinct} records, and its sources {records}");
+        let what = format!(
+            "its days hold {}, and its sources {}",
+            plural(distinct, "record"),
+            thousands(records)
+        );
         store.damaged("manifest.json", what)
     })?;
     Ok((builder.finish(), intake))

@@ -13,7 +13,7 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
         let found = Found {
             subject: r.id.clone(),
             detail: format!(
-                "Group {} opened {} to {} addresses on the internet, too many to name, so the rule is open to {}.",
+                "Group {} connected on {} to {} internet addresses, too many to list. The rule stays open to {}.",
                 name(inventory, r.group),
                 r.rule.port_pair().map_or_else(String::new, |(port, _)| format!("{}/{port}", r.rule.protocol)),
                 r.evidence.len(),
@@ -29,7 +29,7 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
         let found = Found {
             subject: o.direction.as_str().to_owned(),
             detail: format!(
-                "Group {} would have {} {} rules; AWS takes {} unless the quota is raised. To split it, each interface needs room for one more group: the fullest carries {} of {}.",
+                "Group {} would have {} {} rules; AWS allows {} unless the quota is raised. Splitting the group needs one more group on each interface; the interface with the most carries {} of {}.",
                 name(inventory, o.group),
                 o.rules,
                 o.direction.as_str(),

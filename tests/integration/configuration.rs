@@ -432,3 +432,36 @@ fn a_baseline_and_a_blocklist_are_read() {
         &["--baseline", "nowhere/audit.json"],
     );
 }
+
+/// A file that nobody named changes what a run decides, so the run says that it uses it.
+#[test]
+fn a_configuration_in_the_working_directory_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let mut command = closegate();
+        command
+            .current_dir(dir.path())
+            .args(more)
+            .arg("--flows")
+            .arg(sample().join("flows/custom"))
+            .arg("--inventory")
+            .arg(sample().join("inventory"));
+        let done = command.assert();
+        assert_ne!(done.get_output().status.code(), Some(2), "{more:?}: {done}");
+        String::from_utf8(done.get_output().stderr.clone()).unwrap()
+    };
+    let commands = [&["audit", "--out", "run"][..], &["verify", "--current"]];
+    for command in commands {
+        assert_eq!(run(command), "");
+    }
+    for file in ["closegate.toml", "other.toml"] {
+        fs::write(dir.path().join(file), "").unwrap();
+    }
+    for command in commands {
+        assert_eq!(
+            run(command),
+            "Using closegate.toml; --config FILE chooses another\n"
+        );
+        assert_eq!(run(&[command, &["--config", "other.toml"]].concat()), "");
+    }
+}

@@ -361,7 +361,7 @@ fn events_of_security_lake() {
                 (b.counters.records, b.counters.bytes, b.counters.last)
             );
             assert!(
-                a.counters.signs.egress() != a.counters.signs.ingress(),
+                a.counters.flags.egress() != a.counters.flags.ingress(),
                 "the direction is known"
             );
         }

@@ -23,7 +23,7 @@ impl Sink for Collect {
     fn row(&mut self, row: Row<'_>) {
         self.0.lock().unwrap().insert(format!("{row:?}"));
     }
-    fn again(&mut self, _: Row<'_>) {}
+    fn duplicate(&mut self, _: Row<'_>) {}
     fn no_data(&mut self, _: Interval<'_>) {}
     fn skip_data(&mut self, _: Interval<'_>) {}
     fn finish(self) {}

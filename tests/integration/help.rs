@@ -29,6 +29,10 @@ const COMMANDS: &[&[&str]] = &[
     &["schema"],
     &["completions"],
     &["man"],
+    #[cfg(feature = "aws")]
+    &["collect"],
+    #[cfg(feature = "aws")]
+    &["collect", "inventory"],
 ];
 
 fn help(command: &[&str]) -> String {
@@ -42,6 +46,20 @@ fn help_is_plain_text() {
         assert!(text.contains("Usage: closegate"), "{command:?}");
         assert!(!text.contains('`'), "{command:?}: {text}");
     }
+}
+
+/// Every page of help as it is; `INSTA_UPDATE=always` writes the snapshot again.
+#[cfg(feature = "aws")]
+#[test]
+fn help_pages_are_as_they_were() {
+    let page = |command: &&[&str]| {
+        let name = [&["closegate"], *command].concat().join(" ");
+        format!("$ {name} --help\n\n{}\n", help(command))
+    };
+    let pages: String = COMMANDS.iter().map(page).collect();
+    insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("help", pages);
+    });
 }
 
 /// The options of a command stand under `Options`, those for sources in AWS under a heading of their own.
@@ -117,4 +135,69 @@ fn a_build_without_aws_says_so() {
         let assert = closegate().arg("collect").args(rest).assert();
         crate::cli::fails(assert, 2, &["without the feature aws", "aws ec2 describe-"]);
     }
+}
+
+/// How much a command says is decided under one heading, in every command's help.
+#[test]
+fn options_of_output_stand_under_one_heading() {
+    for command in COMMANDS {
+        let text = help(command);
+        let (_, output) = text.split_once("\nOutput:\n").expect("a heading");
+        for option in [
+            "-q, --quiet",
+            "-v, --verbose",
+            "--no-progress",
+            "--color <WHEN>",
+        ] {
+            assert!(output.contains(option), "{command:?} {option}: {text}");
+        }
+    }
+}
+
+/// One name for a format, on every command that writes in several. `rules` keeps its other one.
+#[test]
+fn a_format_is_chosen_by_one_option() {
+    for command in ["rules", "report", "graph"] {
+        let text = help(&[command]);
+        assert!(text.contains("--format <FORMAT>"), "{command}: {text}");
+    }
+    assert!(help(&["rules"]).contains("[aliases: --emit]"));
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    closegate()
+        .args(["demo", "--out"])
+        .arg(&run)
+        .assert()
+        .success();
+    let rules = |option: &str| {
+        printed(
+            closegate()
+                .arg("rules")
+                .arg(&run)
+                .args([option, "cloudformation"]),
+        )
+    };
+    assert_eq!(rules("--format"), rules("--emit"));
+}
+
+/// Every help page, word for word, 100 columns wide. `INSTA_UPDATE=always cargo test help_pages` writes them anew.
+#[cfg(feature = "aws")]
+#[test]
+fn help_pages_are_as_reviewed() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for command in COMMANDS {
+            let name = [&["help"], *command].concat().join("-");
+            let text = printed(
+                closegate()
+                    .env("COLUMNS", "100")
+                    .args(*command)
+                    .arg("--help"),
+            );
+            insta::assert_snapshot!(name, text);
+        }
+    });
 }

@@ -65,9 +65,9 @@ fn a_header_names_the_columns_in_any_order_and_either_spelling() {
     );
     assert_eq!(flow.key.dst.to_string(), "198.51.100.1");
     assert!(
-        flow.counters.signs.syn()
-            && flow.counters.signs.src_rewritten()
-            && flow.counters.signs.dst_rewritten()
+        flow.counters.flags.syn()
+            && flow.counters.flags.src_rewritten()
+            && flow.counters.flags.dst_rewritten()
     );
 }
 
@@ -335,7 +335,7 @@ fn a_duplicate_adds_what_the_first_row_lacked() {
                 counters.records,
                 counters.packets,
                 counters.bytes,
-                counters.signs.syn()
+                counters.flags.syn()
             ),
             (1, 7, 900, true)
         );

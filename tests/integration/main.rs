@@ -18,8 +18,10 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 mod help;
+mod terminal;
 
 // What becomes of findings, and what every output says of it.
+mod display;
 mod documents;
 mod outcome;
 
@@ -28,6 +30,9 @@ mod outputs;
 
 // `--threads`, of every command that has it.
 mod threads;
+
+// Which sources the arguments name, and which time of them is read.
+mod sources;
 
 // What a team decides, and what is wrong with it.
 mod configuration;
@@ -94,4 +99,5 @@ mod queries;
 mod aws;
 
 // The project's own rules about itself.
+mod imports;
 mod tidy;

@@ -57,7 +57,7 @@ fn newer_tables_are_checked_listed_and_used() {
     let said = tables(&["update", "--tables", "t", "--resolvers", "r.txt"]).success();
     let said = String::from_utf8(said.get_output().stdout.clone()).unwrap();
     assert!(
-        said.contains("2027-01-01  the directory, 1 addresses"),
+        said.contains("2027-01-01  the directory, 1 address\n"),
         "{said}"
     );
     audit(dir.path(), "before", &[]).success();

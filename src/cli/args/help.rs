@@ -1,16 +1,10 @@
 //! Help as a terminal shows it.
 
+use clap::Command;
 use clap::builder::StyledStr;
-use clap::{Command, CommandFactory as _};
 
-use super::Args;
-
-/// The command line, with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
-pub(in crate::cli) fn command() -> Command {
-    without_backticks(Args::command())
-}
-
-fn without_backticks(command: Command) -> Command {
+/// The command with help as a terminal shows it. Doc comments mark code by backticks, and a terminal shows them.
+pub(super) fn without_backticks(command: Command) -> Command {
     let plain = |text: Option<&StyledStr>| text.map(|text| text.to_string().replace('`', ""));
     let (about, long) = (plain(command.get_about()), plain(command.get_long_about()));
     let command = command.mut_args(|arg| {
@@ -34,3 +28,8 @@ fn without_backticks(command: Command) -> Command {
     };
     command.mut_subcommands(without_backticks)
 }
+
+/// What the exit codes mean, for the end of a help page.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \
+2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; 4 AWS refused or could not be reached; \
+130 interrupted.";

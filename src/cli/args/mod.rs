@@ -3,17 +3,26 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config;
 use crate::emit;
 use crate::store;
 
+mod aws;
 mod choices;
+mod display;
 mod help;
+mod terminal;
 
-pub(in crate::cli) use help::command;
+#[cfg(not(feature = "aws"))]
+pub(in crate::cli) use aws::NotInThisBuild;
+pub(in crate::cli) use aws::RemoteArgs;
+#[cfg(feature = "aws")]
+pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs};
+use help::EXIT_CODES;
+pub(in crate::cli) use terminal::{TerminalArgs, color};
 
 pub(in crate::cli) use choices::{
     EngineArg, FamilyArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg,
@@ -31,8 +40,19 @@ pub(in crate::cli) use choices::{
     arg_required_else_help = true
 )]
 pub(in crate::cli) struct Args {
+    #[command(flatten)]
+    pub(in crate::cli) display: DisplayArgs,
+
     #[command(subcommand)]
     pub(in crate::cli) command: Command,
+
+    #[command(flatten)]
+    pub(in crate::cli) terminal: TerminalArgs,
+}
+
+/// The command line.
+pub(in crate::cli) fn command() -> clap::Command {
+    help::without_backticks(Args::command())
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,11 +133,11 @@ pub(in crate::cli) struct InputArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::cli) log_format: Option<String>,
 
-    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
 
-    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,
 
@@ -128,44 +148,6 @@ pub(in crate::cli) struct InputArgs {
     #[command(flatten)]
     pub(in crate::cli) remote: RemoteArgs,
 }
-
-/// How to read what lies in AWS. Credentials, region and endpoint are those of the AWS CLI. Each option names the heading itself,
-/// for `next_help_heading` would hold for the options behind these as well. A build without AWS takes the options and hides them.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::cli) struct RemoteArgs {
-    /// Profile of the AWS configuration to sign in with
-    #[arg(long, value_name = "NAME", help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) profile: Option<String>,
-
-    /// S3: only logs of these accounts, by their keys
-    #[arg(long, num_args = 1.., value_name = "ACCOUNT", help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) only_account: Vec<String>,
-
-    /// S3: only logs of these regions, by their keys
-    #[arg(long, num_args = 1.., value_name = "REGION", help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) only_region: Vec<String>,
-
-    /// Athena: workgroup [default: primary]
-    #[arg(long, value_name = "NAME", help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) athena_workgroup: Option<String>,
-
-    /// Athena: where it puts results, if the workgroup doesn't say it: `s3://BUCKET/PREFIX`
-    #[arg(long, value_name = "URL", help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) athena_output: Option<String>,
-
-    /// Athena: results as Parquet files below --athena-output, which stay there; faster than pages
-    #[arg(long, requires = "athena_output", help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) athena_unload: bool,
-
-    /// S3: pay for requests and transfer where the bucket's owner doesn't
-    #[arg(long, help_heading = IN_AWS, hide = NO_AWS)]
-    pub(in crate::cli) requester_pays: bool,
-}
-
-const IN_AWS: &str = "Sources in AWS";
-
-/// Whether this build can't reach AWS.
-const NO_AWS: bool = cfg!(not(feature = "aws"));
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -267,53 +249,6 @@ pub(in crate::cli) enum StoreCommand {
     },
 }
 
-#[cfg(feature = "aws")]
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct CollectArgs {
-    #[command(subcommand)]
-    pub(in crate::cli) what: CollectCommand,
-}
-
-#[cfg(feature = "aws")]
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum CollectCommand {
-    /// Every describe call that an audit can use, as the AWS CLI would print it
-    Inventory(CollectInventoryArgs),
-}
-
-#[cfg(feature = "aws")]
-#[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
-pub(in crate::cli) struct CollectInventoryArgs {
-    /// Directory to write; an earlier snapshot there is replaced
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) out: PathBuf,
-
-    /// Regions [default: all that are enabled]
-    #[arg(long, num_args = 1.., value_name = "REGION")]
-    pub(in crate::cli) region: Vec<String>,
-
-    /// Profiles of the AWS configuration, one account each [default: the environment's]
-    #[arg(long, num_args = 1.., value_name = "NAME")]
-    pub(in crate::cli) profile: Vec<String>,
-
-    /// Roles to assume, one account each
-    #[arg(long, num_args = 1.., value_name = "ARN")]
-    pub(in crate::cli) role_arn: Vec<String>,
-
-    /// External id that the roles ask for
-    #[arg(long, value_name = "ID", requires = "role_arn")]
-    pub(in crate::cli) external_id: Option<String>,
-
-    /// Replace account ids, names, tags, descriptions and public addresses, each by the same everywhere
-    #[arg(long)]
-    pub(in crate::cli) redact: bool,
-
-    /// Also interfaces that are gone, from AWS Config, where it records them
-    #[arg(long)]
-    pub(in crate::cli) history: bool,
-}
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
 #[command(group = clap::ArgGroup::new("against").required(true))]
@@ -329,6 +264,10 @@ pub(in crate::cli) struct VerifyArgs {
     #[arg(long, group = "against")]
     pub(in crate::cli) current: bool,
 
+    /// Configuration [default: closegate.toml in this directory, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) config: Option<PathBuf>,
+
     /// Print JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -340,8 +279,8 @@ pub(in crate::cli) struct RulesArgs {
     pub(in crate::cli) run: PathBuf,
 
     /// The format
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    pub(in crate::cli) emit: String,
+    #[arg(long, visible_alias = "emit", value_name = "FORMAT", value_parser = formats())]
+    pub(in crate::cli) format: String,
 
     /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -351,7 +290,7 @@ pub(in crate::cli) struct RulesArgs {
     #[arg(long, value_name = "IDS", default_value = "literal")]
     pub(in crate::cli) ids: IdsArg,
 
-    /// For --emit terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
+    /// For --format terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub(in crate::cli) terraform_state: Option<PathBuf>,
 }
@@ -553,11 +492,11 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) inventory: Option<PathBuf>,
 
-    /// Leave out what ended before this: RFC 3339, or an age such as 14d
+    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) since: Option<String>,
 
-    /// Leave out what started at this time or later: RFC 3339, or an age such as 1d
+    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
     #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<String>,
 }
@@ -580,15 +519,3 @@ pub(in crate::cli) struct ManArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) out: Option<PathBuf>,
 }
-
-/// Whatever is typed behind a command that this build lacks.
-#[cfg(not(feature = "aws"))]
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct NotInThisBuild {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
-    rest: Vec<String>,
-}
-
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, and a finding at or above --fail-on stands or a connection would break; \
-2 the command line or inventory is unusable; 3 nothing usable could be read from the flow sources; 4 AWS refused or could not be reached; \
-130 interrupted.";

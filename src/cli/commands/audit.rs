@@ -10,6 +10,7 @@ use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{self, Decided, Evidence, Input};
 use crate::cli::{past_run, progress, summary};
 use crate::config::Config;
+use crate::emit::day;
 use crate::findings::{Family, Finding, Severity};
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
@@ -51,7 +52,8 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
             let kinds = kinds
                 .iter()
                 .map(|(kind, count)| format!("{kind} ×{}", thousands(*count)));
-            progress::say(&format!(
+            // The reason of the exit code stays under --quiet.
+            progress::print(&format!(
                 "--fail-on: {}",
                 kinds.collect::<Vec<_>>().join(", ")
             ));
@@ -72,7 +74,17 @@ pub(super) fn audit(
     config: &Config,
 ) -> Result<Audit, Failure> {
     let (table, intake) = read(evidence, reading)?;
-    Ok(audit::audit(inventory, table, intake, config))
+    Ok(progress::stage(
+        || audit::audit(inventory, table, intake, config),
+        |audit| {
+            format!(
+                "audited: {}, {}, {}",
+                plural(audit.connections.len() as u64, "connection"),
+                plural(audit.findings.len() as u64, "finding"),
+                plural(audit.rules.rules.len() as u64, "rule")
+            )
+        },
+    ))
 }
 
 /// Reads, with progress.
@@ -80,10 +92,34 @@ pub(super) fn read(
     evidence: &Evidence,
     reading: &Settings,
 ) -> Result<(FlowTable, Intake), Failure> {
-    let (table, intake) = match evidence {
+    let start = || gather(evidence, reading);
+    let (table, intake) = progress::stage(start, |gathered| match gathered {
+        Ok((table, intake)) => format!(
+            "read: {}, {} bytes, {}, {}",
+            plural(intake.sources.len() as u64, "source"),
+            thousands(intake.bytes),
+            plural(intake.records_read(), "record"),
+            plural(table.flows.len() as u64, "flow")
+        ),
+        Err(_) => "reading failed".to_owned(),
+    })?;
+    progress::sources(&intake);
+    if intake.records_read() == 0 {
+        return Err(nothing_read(&intake));
+    }
+    Ok((table, intake))
+}
+
+fn gather(evidence: &Evidence, reading: &Settings) -> Result<(FlowTable, Intake), Failure> {
+    Ok(match evidence {
         Evidence::Logs(sources) => {
             let bar = progress::reading(sources.iter().map(|s| s.size).sum());
-            let read = audit::read(sources, reading, |bytes| bar.inc(bytes));
+            for source in sources {
+                progress::detail(|| format!("reading {}", visible(&source.name, 300)));
+            }
+            let read = progress::step("reading", || {
+                audit::read(sources, reading, |bytes| bar.inc(bytes))
+            });
             bar.finish_and_clear();
             // Logs that are there and could not be fetched are no evidence of nothing.
             if let Some(reason) = sources.iter().find_map(Source::failure) {
@@ -93,21 +129,17 @@ pub(super) fn read(
         }
         Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
-        Evidence::Asked(question) => question.ask()?,
-    };
-    if intake.records_read() == 0 {
-        return Err(nothing_read(&intake));
-    }
-    Ok((table, intake))
+        Evidence::Engine(query) => query.run()?,
+    })
 }
 
 /// Writes the run if it has a place, and prints the summary.
 pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), Failure> {
     let place = run.as_ref().map(|(_, place)| *place);
     if let Some((run, _)) = run {
-        run.write_run(audit)?;
+        progress::stage(|| run.write_run(audit), |_| "wrote the run".to_owned())?;
     }
-    exit::print_coloured(&summary::render(audit, place))
+    exit::print_coloured(&summary::render(audit, place, progress::width()))
 }
 
 /// The findings that `--fail-on` counts: new ones of that severity or worse, and known threats that are quarantined at high
@@ -128,6 +160,17 @@ fn tripping(audit: &Audit, limit: Severity, families: &[Family]) -> BTreeMap<&'s
 
 /// What was wrong with the sources, in one sentence.
 pub(super) fn nothing_read(intake: &Intake) -> Failure {
+    if let Some((first, last)) = intake.outside {
+        return Failure::NothingRead(format!(
+            "nothing in the window: --since and --until leave out {}; the logs cover {}{}",
+            plural(intake.outside_window, "record"),
+            span(first, last),
+            match intake.malformed {
+                0 => String::new(),
+                lines => format!(" (and {} can't be read)", plural(lines, "line")),
+            },
+        ));
+    }
     Failure::NothingRead(match intake.samples.first() {
         Some(sample) => format!(
             "nothing usable could be read from the flow sources: {}{}: {}{}",
@@ -139,10 +182,19 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
                 more => format!(" (and {} more)", plural(more - 1, "line")),
             },
         ),
-        None if intake.outside_window > 0 => format!(
-            "nothing usable could be read from the flow sources: {} outside --since and --until, and nothing else",
-            plural(intake.outside_window, "record")
-        ),
         None => "nothing usable could be read from the flow sources: they are empty; check that they are the files the flow log delivered".to_owned(),
     })
+}
+
+/// From one time to another in UTC: days, or times where both are of one day.
+fn span(first: u64, last: u64) -> String {
+    let (from, to) = (day(first), day(last));
+    if from != to {
+        return format!("{from} to {to}");
+    }
+    let clock = |seconds: u64| {
+        let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+        format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+    };
+    format!("{from}, {} to {} UTC", clock(first), clock(last))
 }

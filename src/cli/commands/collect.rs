@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use crate::aws::{self, Account, Collected, SignIn};
 use crate::cli::args::{CollectArgs, CollectCommand, CollectInventoryArgs};
+use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::{Made, OutDir};
-use crate::cli::settings::seconds_now;
 use crate::cli::{progress, remote};
-use crate::net::{json, visible};
+use crate::net::{json, plural, visible};
 
 pub(in crate::cli) fn run(args: CollectArgs) -> Result<Exit, Failure> {
     match args.what {
@@ -32,12 +32,13 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
     for sign_in in sign_ins(&profile, &role_arn, external_id.as_ref(), region.first()) {
         let account = Account::new(&sign_in).map_err(|error| remote::failure(&error))?;
         let bar = progress::collecting();
-        let seen = bar.clone();
-        let told = move |region: &str, operation: &str, things: usize| {
-            seen.set_message(format!("{region} {operation}"));
-            seen.inc(things as u64);
+        let shown = bar.clone();
+        let on_call = move |region: &str, operation: &str, items: usize| {
+            progress::detail(|| format!("{region} {operation}: {items} more"));
+            shown.set_message(format!("{region} {operation}"));
+            shown.inc(items as u64);
         };
-        let found = aws::collect(&account, &region, history, now, told);
+        let found = aws::collect(&account, &region, history, now, on_call);
         bar.finish_and_clear();
         collected.add(found.map_err(|error| remote::failure(&error))?);
     }
@@ -126,7 +127,10 @@ fn summary(collected: &Collected, place: &str) -> String {
     }
     line(
         "snapshot",
-        format!("{place}: {} files", collected.files.len() + 1),
+        format!(
+            "{place}: {}",
+            plural(collected.files.len() as u64 + 1, "file")
+        ),
     );
     text
 }

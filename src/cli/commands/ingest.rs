@@ -42,10 +42,17 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
             ..Settings::default()
         };
         let bar = progress::reading(sources.iter().map(|source| source.size).sum());
-        let outcome = store::ingest(&store, &sources, &settings, hold, |bytes| bar.inc(bytes));
+        let outcome = progress::stage(
+            || store::ingest(&store, &sources, &settings, hold, |bytes| bar.inc(bytes)),
+            |outcome| match outcome {
+                Ok(outcome) => format!("ingested: {}", plural(outcome.read as u64, "new file")),
+                Err(_) => "ingesting failed".to_owned(),
+            },
+        );
         bar.finish_and_clear();
         let outcome = outcome.map_err(failure)?;
         let intake = &outcome.intake;
+        progress::sources(intake);
         if outcome.read > 0 && intake.records_read() + intake.duplicates == 0 {
             return Err(super::audit::nothing_read(intake));
         }

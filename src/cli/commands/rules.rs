@@ -15,15 +15,15 @@ use crate::emit::{RuleFormat, RuleFormatOptions, TerraformState};
 pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
     let RulesArgs {
         run,
-        emit,
+        format: name,
         out,
         ids,
         terraform_state,
     } = args;
-    let format = RuleFormat::named(&emit).expect("clap knows the names");
+    let format = Format::named(&name).expect("clap knows the names");
     if terraform_state.is_some() && format.name != "terraform" {
         return Err(Failure::usage(anyhow!(
-            "--terraform-state goes with --emit terraform; {emit} has no styles"
+            "--terraform-state goes with --format terraform; {name} has no styles"
         )));
     }
     let out = OutFile::prepare(out.as_deref())?;

@@ -11,7 +11,7 @@ use crate::cli::output::OutFile;
 use crate::cli::settings::{AWS_RANGES, RESOLVERS, TableFiles, parse_resolvers};
 use crate::findings::Resolvers;
 use crate::inventory;
-use crate::net::visible;
+use crate::net::{thousands, visible};
 
 pub(in crate::cli) fn run(args: TablesArgs) -> Result<Exit, Failure> {
     match args.what {
@@ -90,12 +90,15 @@ fn list(tables: Option<&Path>) -> Result<Exit, Failure> {
     let own = resolvers.is_some();
     let resolvers = resolvers.as_ref().unwrap_or_else(|| Resolvers::bundled());
     print(format!(
-        "aws-ranges  {}  {}\nresolvers   {}  {}, {} addresses\n",
+        "aws-ranges  {}  {}\nresolvers   {}  {}, {}\n",
         visible(published.unwrap_or_else(|| inventory::bundled_on()), 40),
         from(published.is_some()),
         visible(&resolvers.date, 40),
         from(own),
-        resolvers.count()
+        match resolvers.count() {
+            1 => "1 address".to_owned(),
+            several => format!("{} addresses", thousands(several as u64)),
+        }
     ))?;
     Ok(Exit::Done)
 }

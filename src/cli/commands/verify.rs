@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::Context;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Decided, Input};
-use crate::documents::SCHEMA_VERSION;
+use crate::documents::{Confidence, SCHEMA_VERSION};
 use crate::inventory::Inventory;
-use crate::net::{json, plural, thousands, visible};
+use crate::net::{ConnectionId, json, plural, thousands, visible};
 use crate::replay::{self, Change, Passage, RulesAfter, Verification};
 use crate::resolve::End;
 
@@ -26,10 +27,11 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         input,
         rules,
         current,
+        config,
         json,
     } = args;
     debug_assert!(current != rules.is_some(), "clap takes exactly one");
-    let Decided { config, ranges } = settings::decide(None, None, &[])?;
+    let Decided { config, ranges } = settings::decide(config, None, &[])?;
     let Input {
         evidence,
         inventory,
@@ -55,7 +57,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// The change that a file or a run's directory proposes, and what could not be told of it.
+/// The change that a file or a run's directory proposes, and what is not known of it.
 fn proposed(named: &Path, inventory: &Inventory) -> Result<(Change, Vec<String>), Failure> {
     let file = if named.is_dir() {
         named.join("rules/rules.json")
@@ -98,7 +100,7 @@ fn as_text(judged: &Judged, result: &Verification, unknown: &[String]) -> String
     line(
         "not replayed",
         format!(
-            " {} rejected already, {} unattributed",
+            "{} rejected in the logs, {} unattributed",
             thousands(result.rejected),
             thousands(result.unattributed)
         ),
@@ -106,8 +108,12 @@ fn as_text(judged: &Judged, result: &Verification, unknown: &[String]) -> String
     let connection = |position: usize| {
         let c = &judged.connections[position];
         format!(
-            "{} to {} {}, {} records ({})",
-            c.initiator.address, c.responder.address, c.service, c.totals.records, c.id
+            "{} to {} {}, {} ({})",
+            c.initiator.address,
+            c.responder.address,
+            c.service,
+            plural(c.totals.records, "record"),
+            c.id
         )
     };
     let missing = missing_rules(judged, result);
@@ -151,7 +157,7 @@ fn end(inventory: &Inventory, end: End) -> String {
     }
 }
 
-/// What the lack of one rule costs.
+/// Connections that lack one rule.
 struct Lost {
     connections: u64,
     records: u64,
@@ -159,7 +165,7 @@ struct Lost {
     example: usize,
 }
 
-/// The lost connections by the rule whose lack denies them.
+/// The lost connections by the rule that they lack.
 fn missing_rules(judged: &Judged, result: &Verification) -> BTreeMap<String, Lost> {
     let mut missing: BTreeMap<String, Lost> = BTreeMap::new();
     for &(position, passage) in &result.lost {
@@ -182,37 +188,72 @@ fn missing_rules(judged: &Judged, result: &Verification) -> BTreeMap<String, Los
     missing
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct VerifyDocument<'a> {
+    schema_version: u32,
+    connections: usize,
+    permitted: u64,
+    lost: usize,
+    lost_connections: Vec<ReplayedRow>,
+    suspicious_denied: u64,
+    suspicious_still_open: Vec<ReplayedRow>,
+    rejected: u64,
+    unattributed: u64,
+    /// What a plan knows only after it is applied.
+    not_known: &'a [String],
+}
+
+/// A connection that was replayed.
+#[derive(Serialize)]
+struct ReplayedRow {
+    id: ConnectionId,
+    initiator: IpAddr,
+    responder: IpAddr,
+    protocol: String,
+    port: Option<u16>,
+    records: u64,
+    direction_confidence: Confidence,
+    first_seen: u64,
+    last_seen: u64,
+    /// The side that denies it, of lost connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_by: Option<&'static str>,
+}
+
+fn row(judged: &Judged, position: usize, denied_by: Option<&'static str>) -> ReplayedRow {
+    let c = &judged.connections[position];
+    ReplayedRow {
+        id: c.id,
+        initiator: c.initiator.address,
+        responder: c.responder.address,
+        protocol: c.service.protocol.to_string(),
+        port: c.service.port(),
+        records: c.totals.records,
+        direction_confidence: c.confidence,
+        first_seen: c.totals.first,
+        last_seen: c.totals.last,
+        denied_by,
+    }
+}
+
 fn as_json(judged: &Judged, result: &Verification, unknown: &[String]) -> String {
-    let row = |position: usize| {
-        let c = &judged.connections[position];
-        json!({
-            "id": c.id,
-            "initiator": c.initiator.address,
-            "responder": c.responder.address,
-            "protocol": c.service.protocol.to_string(),
-            "port": c.service.port(),
-            "records": c.totals.records,
-            "direction_confidence": c.confidence.as_str(),
-            "first_seen": c.totals.first,
-            "last_seen": c.totals.last,
-        })
-    };
-    let lost = |&(position, passage): &(usize, Passage)| {
-        let mut row = row(position);
-        row["denied_by"] = side(passage).into();
-        row
-    };
-    let document = json!({
-        "schema_version": SCHEMA_VERSION,
-        "connections": judged.connections.len(),
-        "permitted": result.permitted,
-        "lost": result.lost.len(),
-        "lost_connections": result.lost.iter().map(lost).collect::<Vec<_>>(),
-        "suspicious_denied": result.denied,
-        "suspicious_still_open": result.still_open.iter().map(|&p| row(p)).collect::<Vec<_>>(),
-        "rejected": result.rejected,
-        "unattributed": result.unattributed,
-        "not_known": unknown,
-    });
-    json::pretty(&document)
+    let lost = result.lost.iter();
+    let still_open = result.still_open.iter();
+    json::pretty(&VerifyDocument {
+        schema_version: SCHEMA_VERSION,
+        connections: judged.connections.len(),
+        permitted: result.permitted,
+        lost: result.lost.len(),
+        lost_connections: lost
+            .map(|&(position, passage)| row(judged, position, Some(side(passage))))
+            .collect(),
+        suspicious_denied: result.denied,
+        suspicious_still_open: still_open
+            .map(|&position| row(judged, position, None))
+            .collect(),
+        rejected: result.rejected,
+        unattributed: result.unattributed,
+        not_known: unknown,
+    })
 }

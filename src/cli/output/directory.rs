@@ -12,7 +12,8 @@ use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use super::{ASIDE, followed, parent, system};
+use super::place::{ASIDE, followed, parent};
+use super::system;
 use crate::audit::Audit;
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
@@ -85,6 +86,18 @@ pub(in crate::cli) struct OutDir {
     place: PathBuf,
     scratch: TempDir,
     made: Made,
+    /// Goes after the scratch directory, which may lie in one of them.
+    _parents: Parents,
+}
+
+/// The directories that closegate made to hold a place, the deepest first. Those that are empty go when this is dropped.
+#[derive(Debug)]
+struct Parents(Vec<PathBuf>);
+
+impl Drop for Parents {
+    fn drop(&mut self) {
+        interrupt::remove_empty(&self.0);
+    }
 }
 
 impl OutDir {
@@ -104,14 +117,16 @@ impl OutDir {
         if place.exists() {
             refuse_foreign(named, &place, made, None)?;
         }
+        let parents = Parents(missing(parent(&place)));
         scratch(&place)
             .map(|scratch| {
-                interrupt::guard(Some(scratch.path()));
+                interrupt::guard(scratch.path(), &parents.0);
                 Self {
                     named: named.to_path_buf(),
                     place,
                     scratch,
                     made,
+                    _parents: parents,
                 }
             })
             .with_context(cannot)
@@ -212,8 +227,16 @@ impl OutDir {
 
 impl Drop for OutDir {
     fn drop(&mut self) {
-        interrupt::guard(None);
+        interrupt::release();
     }
+}
+
+/// The directories that lead to a path and are not there yet, the deepest first.
+fn missing(path: &Path) -> Vec<PathBuf> {
+    path.ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .map(Path::to_path_buf)
+        .collect()
 }
 
 /// A directory to write into, on the file system of the place. It lies beside the place, or inside it where the place itself can't

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
-use super::{ASIDE, followed, parent, system};
+use super::place::{ASIDE, followed, parent};
+use super::system;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::interrupt;
 
@@ -108,7 +109,7 @@ fn aside(place: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(ASIDE);
     system::for_a_new_file(&mut builder);
     let aside = builder.tempfile_in(parent(place))?;
-    interrupt::guard(Some(aside.path()));
+    interrupt::guard(aside.path(), &[]);
     Ok(aside)
 }
 

@@ -15,7 +15,7 @@ fn finds_regular_calls_and_their_period() {
     for ((_, detail), (calls, shortest, longest)) in
         found.iter().zip([(9, 270, 330), (8, 3_400, 3_800)])
     {
-        let period = detail.split(" per cent came ").nth(1).unwrap();
+        let period = detail.split(" calls came ").nth(1).unwrap();
         let period: u32 = period.split(' ').next().unwrap().parse().unwrap();
         assert!(
             detail.contains(&format!("Of {calls} calls")) && (shortest..=longest).contains(&period),

@@ -1,28 +1,28 @@
 //! The table's hot half: flows whose key is one number.
 //!
 //! An open-addressing table, because its access pattern is known as no general one can know it:
-//! rows come by the dozen. What they will touch is touched for all of them first, in
+//! rows come by the dozen. What they will touch is loaded for all of them first, in
 //! a loop with nothing else in it, so that the processor waits for many places of memory at
 //! once instead of for one after the other; that halved the time of the fold. A row touches two
 //! lines of the cache: a bucket, which says by hashes alone where a flow may be, and the flow.
 
 use std::hint::black_box;
 
-use super::days::DAY;
-use super::keys::WAY;
-use super::table::{Counters, Signs};
-use super::{Days, Ports};
+use super::keys::SRC_DROPPED;
+use crate::flow::days::{DAY, Days};
+use crate::flow::ports::Ports;
+use crate::flow::table::{Counters, FlowFlags};
 use crate::net::HashMap;
 
 /// Rows that are folded at a time, at most.
-pub(super) const AT_ONCE: usize = 128;
+pub(in crate::flow) const AT_ONCE: usize = 128;
 
 /// A part of the flows.
 #[derive(Debug, Default)]
-pub(super) struct Packed {
+pub(in crate::flow) struct PackedTable {
     /// A power of two of them.
     buckets: Vec<Bucket>,
-    pairs: Vec<Pair>,
+    pairs: Vec<FlowPair>,
     /// Cells that something was added to.
     count: usize,
     /// Days of the flows whose rows lie too far apart for their cell, by place.
@@ -72,7 +72,7 @@ impl Bucket {
 }
 
 /// Something to fold: a key, the hash that it has in common with the other way, and what to add.
-pub(super) trait Addition {
+pub(in crate::flow) trait Addition {
     fn key(&self) -> u128;
     fn hash(&self) -> u32;
     fn days(&self) -> Days;
@@ -81,14 +81,14 @@ pub(super) trait Addition {
         self.days().modulo_64()
     }
     /// Adds all but the days.
-    fn add_to(&self, cell: &mut Cell);
+    fn add_to(&self, cell: &mut PackedFlow);
 }
 
 /// A key and its [`Counters`] in the least room that holds them: one line of the processor's cache, where
 /// they would lie across two or three.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-pub(super) struct Cell {
+pub(in crate::flow) struct PackedFlow {
     /// In halves, which need less alignment.
     key: [u64; 2],
     packets: u64,
@@ -102,12 +102,12 @@ pub(super) struct Cell {
     /// The lower 32 bits of their number, and the upper: no log has more rows than forty bits can say.
     records: u32,
     more_records: u8,
-    signs: Signs,
+    flags: FlowFlags,
 }
 
-const _: () = assert!(size_of::<Cell>() == 64, "one line of the cache");
+const _: () = assert!(size_of::<PackedFlow>() == 64, "one line of the cache");
 
-impl Cell {
+impl PackedFlow {
     const fn of(key: u128) -> Self {
         Self {
             key: halves(key),
@@ -119,7 +119,7 @@ impl Cell {
             dropped: Ports::NONE,
             records: 0,
             more_records: 0,
-            signs: Signs::NONE,
+            flags: FlowFlags::NONE,
         }
     }
 
@@ -168,18 +168,21 @@ impl Cell {
 /// Both directions of a connection, whose rows come together: what the second one touches is at hand.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(128))]
-struct Pair([Cell; 2]);
+struct FlowPair([PackedFlow; 2]);
 
-impl Pair {
+impl FlowPair {
     /// Those of a flow and the one the other way.
     const fn of(key: u128) -> Self {
-        Self([Cell::of(key & !WAY), Cell::of(key | WAY)])
+        Self([
+            PackedFlow::of(key & !SRC_DROPPED),
+            PackedFlow::of(key | SRC_DROPPED),
+        ])
     }
 }
 
 /// The place of a flow's cell among those of all pairs.
 const fn place(pair: u32, key: u128) -> u32 {
-    2 * pair + (key & WAY != 0) as u32
+    2 * pair + (key & SRC_DROPPED != 0) as u32
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
@@ -189,31 +192,31 @@ const fn halves(key: u128) -> [u64; 2] {
 
 /// What of a hash chooses the place in a part.
 #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
-pub(super) const fn low(hash: u64) -> u32 {
+pub(in crate::flow) const fn low(hash: u64) -> u32 {
     hash as u32
 }
 
 /// Rows from 2106 on are none (`ingest`).
-pub(super) fn seconds(time: u64) -> u32 {
+pub(in crate::flow) fn seconds(time: u64) -> u32 {
     u32::try_from(time).unwrap_or(u32::MAX)
 }
 
 /// A row on its way into the table, without what the key says already.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gathered {
-    pub(super) key: u128,
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-    pub(super) hash: u32,
-    pub(super) start: u32,
-    pub(super) end: u32,
-    pub(super) dropped: u16,
-    pub(super) signs: Signs,
+pub(in crate::flow) struct FoldedRow {
+    pub(in crate::flow) key: u128,
+    pub(in crate::flow) packets: u64,
+    pub(in crate::flow) bytes: u64,
+    pub(in crate::flow) hash: u32,
+    pub(in crate::flow) start: u32,
+    pub(in crate::flow) end: u32,
+    pub(in crate::flow) dropped: u16,
+    pub(in crate::flow) flags: FlowFlags,
     /// 0 for a row that was counted already.
-    pub(super) records: u8,
+    pub(in crate::flow) records: u8,
 }
 
-impl Addition for Gathered {
+impl Addition for FoldedRow {
     fn key(&self) -> u128 {
         self.key
     }
@@ -237,23 +240,23 @@ impl Addition for Gathered {
     }
 
     #[inline]
-    fn add_to(&self, cell: &mut Cell) {
+    fn add_to(&self, cell: &mut PackedFlow) {
         let times = (self.start, self.end);
         cell.count(u64::from(self.records), self.packets, self.bytes, times);
-        cell.signs.join(self.signs);
+        cell.flags.join(self.flags);
         cell.dropped.add(self.dropped);
     }
 }
 
 /// A flow of another table on its way into this one.
 #[derive(Clone, Copy)]
-pub(super) struct Whole {
-    pub(super) key: u128,
-    pub(super) hash: u32,
-    pub(super) counters: Counters,
+pub(in crate::flow) struct FoldedFlow {
+    pub(in crate::flow) key: u128,
+    pub(in crate::flow) hash: u32,
+    pub(in crate::flow) counters: Counters,
 }
 
-impl Addition for Whole {
+impl Addition for FoldedFlow {
     fn key(&self) -> u128 {
         self.key
     }
@@ -266,7 +269,7 @@ impl Addition for Whole {
         self.counters.days
     }
 
-    fn add_to(&self, cell: &mut Cell) {
+    fn add_to(&self, cell: &mut PackedFlow) {
         let Counters {
             records,
             packets,
@@ -274,20 +277,20 @@ impl Addition for Whole {
             first,
             last,
             days: _,
-            signs,
+            flags,
             dropped,
         } = self.counters;
         // In a damaged store the end may be before the start.
         let times = (seconds(first.min(last)), seconds(last));
         cell.count(records, packets, bytes, times);
-        cell.signs.join(signs);
+        cell.flags.join(flags);
         cell.dropped.join(&dropped);
     }
 }
 
-impl Packed {
+impl PackedTable {
     /// Adds up to [`AT_ONCE`] rows.
-    pub(super) fn fold(&mut self, rows: &[impl Addition]) {
+    pub(in crate::flow) fn fold(&mut self, rows: &[impl Addition]) {
         if rows.is_empty() {
             return;
         }
@@ -295,20 +298,20 @@ impl Packed {
             self.grow(rows.len());
         }
         let mask = self.buckets.len() - 1;
-        let mut touched = 0;
+        let mut loaded = 0;
         for row in rows {
-            touched ^= self.buckets[start(row.hash(), mask)].places[0];
+            loaded ^= self.buckets[start(row.hash(), mask)].places[0];
         }
-        black_box(touched);
+        black_box(loaded);
         let mut places = [0; AT_ONCE];
         for (at, row) in places.iter_mut().zip(rows) {
             *at = place(self.pair(row, mask), row.key());
         }
-        let mut touched = 0;
+        let mut loaded = 0;
         for &at in &places[..rows.len()] {
-            touched ^= self.touch(at);
+            loaded ^= self.prefetch(at);
         }
-        black_box(touched);
+        black_box(loaded);
         for (&at, row) in places.iter().zip(rows) {
             let is_its_own = self.cell(at).key == halves(row.key());
             let at = if is_its_own {
@@ -321,7 +324,7 @@ impl Packed {
     }
 
     #[inline]
-    fn cell(&self, place: u32) -> &Cell {
+    fn cell(&self, place: u32) -> &PackedFlow {
         &self.pairs[place as usize / 2].0[place as usize % 2]
     }
 
@@ -365,7 +368,7 @@ impl Packed {
     fn insert(&mut self, at: usize, row: &impl Addition) -> u32 {
         let place = u32::try_from(self.pairs.len()).expect("parts are small");
         self.buckets[at].put(row.hash(), place);
-        self.pairs.push(Pair::of(row.key()));
+        self.pairs.push(FlowPair::of(row.key()));
         place
     }
 
@@ -401,30 +404,30 @@ impl Packed {
     }
 
     /// How many flows there are.
-    pub(super) const fn len(&self) -> usize {
+    pub(in crate::flow) const fn len(&self) -> usize {
         self.count
     }
 
     /// How many flows there is room for, since the other way of each has its own.
-    pub(super) const fn rooms(&self) -> usize {
+    pub(in crate::flow) const fn capacity(&self) -> usize {
         2 * self.pairs.len()
     }
 
     /// Every key with the ports that it does without and where its flow is, in no order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (u128, &Ports, u32)> {
-        let cells = self.pairs.iter().flat_map(|Pair(cells)| cells);
+    pub(in crate::flow) fn entries(&self) -> impl Iterator<Item = (u128, &Ports, u32)> {
+        let cells = self.pairs.iter().flat_map(|FlowPair(cells)| cells);
         let used = cells.zip(0..).filter(|(cell, _)| !cell.is_empty());
         used.map(|(cell, place)| (cell.key(), &cell.dropped, place))
     }
 
     /// Some number of a flow of [`Self::entries`].
     #[inline]
-    pub(super) fn touch(&self, place: u32) -> u64 {
+    pub(in crate::flow) fn prefetch(&self, place: u32) -> u64 {
         self.cell(place).packets
     }
 
     /// What a flow of [`Self::entries`] adds up to.
-    pub(super) fn counters(&self, place: u32) -> Counters {
+    pub(in crate::flow) fn counters(&self, place: u32) -> Counters {
         let cell = self.cell(place);
         let far = self.far.get(&place).copied();
         Counters {
@@ -434,13 +437,13 @@ impl Packed {
             first: u64::from(cell.first),
             last: u64::from(cell.last),
             days: far.unwrap_or_else(|| cell.days(cell.first, cell.last)),
-            signs: cell.signs,
+            flags: cell.flags,
             dropped: cell.dropped,
         }
     }
 
     /// Without what finds a flow by its key.
-    pub(super) fn without_buckets(self) -> Self {
+    pub(in crate::flow) fn without_buckets(self) -> Self {
         Self {
             buckets: Vec::new(),
             ..self
@@ -462,13 +465,13 @@ mod tests {
     use super::*;
 
     /// A row of any day in a year and a half, rarely longer than an hour.
-    fn row() -> impl Strategy<Value = Gathered> {
+    fn row() -> impl Strategy<Value = FoldedRow> {
         let length = prop_oneof![4 => 0..3_600u32, 1 => 0..20_000_000u32];
         let count = prop_oneof![4 => 0..100u64, 1 => any::<u64>()];
         let counts = (count.clone(), count, 0..2u8);
         let port = prop_oneof![3 => 0..8u16, 1 => any::<u16>(), 1 => Just(u16::MAX)];
         (0..50_000_000u32, length, counts, port, 0..64u8).prop_map(
-            |(start, length, (packets, bytes, records), dropped, signs)| Gathered {
+            |(start, length, (packets, bytes, records), dropped, flags)| FoldedRow {
                 key: 0,
                 packets,
                 bytes,
@@ -476,7 +479,7 @@ mod tests {
                 start,
                 end: start + length,
                 dropped,
-                signs: Signs::from_bits(signs),
+                flags: FlowFlags::from_bits(flags),
                 records,
             },
         )
@@ -490,12 +493,12 @@ mod tests {
             hashes in prop::sample::select(vec![1, 3, 1 << 20]),
             at_once in 1..=AT_ONCE,
         ) {
-            let mut table = Packed::default();
+            let mut table = PackedTable::default();
             let mut sums: BTreeMap<u128, Counters> = BTreeMap::new();
-            let rows: Vec<Gathered> = rows.into_iter().map(|(low, high, row)| {
-                let connection = low & !u64::try_from(WAY).unwrap();
+            let rows: Vec<FoldedRow> = rows.into_iter().map(|(low, high, row)| {
+                let connection = low & !u64::try_from(SRC_DROPPED).unwrap();
                 let hash = u32::try_from((connection * 0x9e37 + high) % hashes).unwrap();
-                Gathered { key: u128::from(high) << 64 | u128::from(low), hash, ..row }
+                FoldedRow { key: u128::from(high) << 64 | u128::from(low), hash, ..row }
             }).collect();
             for some in rows.chunks(at_once) {
                 table.fold(some);
@@ -508,7 +511,7 @@ mod tests {
                     first: row.start.into(),
                     last: row.end.into(),
                     days: Days::of(row.start.into(), row.end.into()),
-                    signs: row.signs,
+                    flags: row.flags,
                     dropped: Ports::of(row.dropped),
                 };
                 sums.entry(row.key).and_modify(|sum| sum.add(&counters)).or_insert(counters);
@@ -519,11 +522,11 @@ mod tests {
             prop_assert_eq!(table.len(), sums.len());
             prop_assert_eq!(&found, &sums);
             // And flows of another table as the rows that they were.
-            let mut again = Packed::default();
+            let mut again = PackedTable::default();
             let mut hashes: BTreeMap<u128, u32> = BTreeMap::new();
             hashes.extend(rows.iter().map(|row| (row.key, row.hash)));
             for (&key, &counters) in &sums {
-                again.fold(&[Whole { key, hash: hashes[&key], counters }]);
+                again.fold(&[FoldedFlow { key, hash: hashes[&key], counters }]);
             }
             let entries = again.entries();
             let found: BTreeMap<u128, Counters> =
@@ -534,7 +537,7 @@ mod tests {
         /// Nor is one lost whose times a damaged store has the wrong way round.
         #[test]
         fn every_flow_stays(times in prop::collection::vec((any::<bool>(), any::<bool>()), 1..9)) {
-            let mut table = Packed::default();
+            let mut table = PackedTable::default();
             for &(later, earlier) in &times {
                 let time = |is_last| if is_last { u64::MAX } else { 0 };
                 let counters = Counters {
@@ -544,10 +547,10 @@ mod tests {
                     first: time(later),
                     last: time(earlier),
                     days: Days::default(),
-                    signs: Signs::NONE,
+                    flags: FlowFlags::NONE,
                     dropped: Ports::NONE,
                 };
-                table.fold(&[Whole { key: 0, hash: 0, counters }]);
+                table.fold(&[FoldedFlow { key: 0, hash: 0, counters }]);
             }
             prop_assert_eq!(table.len(), 1);
             prop_assert_eq!(table.entries().count(), 1);

@@ -16,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::civil::DateTime;
 
+use super::row::{Interval, Row};
 use super::source::Source;
-use super::{Interval, Row};
 use crate::net::HashMap;
 
 const SHARDS: usize = 64;
@@ -26,7 +26,7 @@ const SHARDS: usize = 64;
 const HOUR: u64 = 3600;
 
 /// Fingerprints of the rows seen so far, shared by all workers.
-pub(super) struct Seen {
+pub(super) struct Deduplication {
     hashers: [foldhash::quality::RandomState; 2],
     shards: Vec<Mutex<Shard>>,
     unread: Mutex<Unread>,
@@ -48,7 +48,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Seen {
+impl Deduplication {
     /// `order` is that of reading, by time.
     pub(super) fn new(sources: &[Source], order: &[usize]) -> Self {
         let hours = order.iter().map(|&source| hour(sources[source].slot()?));
@@ -66,7 +66,7 @@ impl Seen {
     /// `None` for the first such row; else how many packets and bytes it has beyond
     /// the rows before it. The fingerprint is 128 bits with seeds of this run, so
     /// that nobody can make two rows collide.
-    pub(super) fn again(&self, row: &Row<'_>) -> Option<(u64, u64)> {
+    pub(super) fn duplicate_row(&self, row: &Row<'_>) -> Option<(u64, u64)> {
         let identity = (
             row.interface,
             (row.src, row.src_port),
@@ -82,7 +82,7 @@ impl Seen {
     }
 
     /// Whether such an interval without traffic was counted already.
-    pub(super) fn idle_again(&self, interval: Interval<'_>, skipped: bool) -> bool {
+    pub(super) fn duplicate_interval(&self, interval: Interval<'_>, skipped: bool) -> bool {
         let identity = (interval.interface, interval.start, interval.end, skipped);
         self.count(interval.end, self.fingerprint(&identity), (0, 0))
             .is_some()

@@ -2,19 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Dropped;
-use super::table::{FlowKey, ObserverIx};
+use crate::flow::presume::Dropped;
+use crate::flow::table::{FlowKey, ObserverIx};
 use crate::ingest::Row;
 use crate::net::Protocol;
 
 const ACCEPTED: u128 = 1;
 
 /// The bit of a packed flow that says that its sender's port is dropped, and not its receiver's.
-pub(super) const WAY: u128 = 2;
+pub(in crate::flow) const SRC_DROPPED: u128 = 2;
 
 /// An IPv4 flow with one port as one number: observer, the end whose port is dropped, the other
-/// one, its port, protocol, and two flags. Both directions of a connection differ only in [`WAY`].
-pub(super) fn pack(key: &FlowKey) -> Option<u128> {
+/// one, its port, protocol, and two flags. Both directions of a connection differ only in [`SRC_DROPPED`].
+pub(in crate::flow) fn pack(key: &FlowKey) -> Option<u128> {
     let ends = [(&key.src, key.src_port), (&key.dst, key.dst_port)];
     let packed = pack_ends(ends, key.dropped)?;
     Some(with_rest(packed, key.observer, key.protocol, key.accepted))
@@ -23,7 +23,11 @@ pub(super) fn pack(key: &FlowKey) -> Option<u128> {
 /// The same of a row, without a key in between: a row's addresses are four bytes with a mark
 /// in front, and the processor waits when they are copied as sixteen.
 #[inline]
-pub(super) fn pack_row(observer: ObserverIx, row: &Row<'_>, dropped: Dropped) -> Option<u128> {
+pub(in crate::flow) fn pack_row(
+    observer: ObserverIx,
+    row: &Row<'_>,
+    dropped: Dropped,
+) -> Option<u128> {
     let ends = [(&row.src, row.src_port), (&row.dst, row.dst_port)];
     let packed = pack_ends(ends, dropped)?;
     Some(with_rest(packed, observer, row.protocol, row.accepted))
@@ -35,7 +39,7 @@ fn pack_ends([src, dst]: [(&IpAddr, u16); 2], dropped: Dropped) -> Option<u128> 
         return None;
     };
     let (client, server, port, way) = match dropped {
-        Dropped::Src => (from, to, to_port, WAY),
+        Dropped::Src => (from, to, to_port, SRC_DROPPED),
         Dropped::Dst => (to, from, from_port, 0),
         Dropped::Neither => return None,
     };
@@ -55,11 +59,11 @@ fn with_rest(packed: u128, observer: ObserverIx, protocol: Protocol, accepted: b
     clippy::cast_possible_truncation,
     reason = "each field is cut out of the number"
 )]
-pub(super) fn unpack(packed: u128) -> FlowKey {
+pub(in crate::flow) fn unpack(packed: u128) -> FlowKey {
     let port = (packed >> 16) as u16;
     let address = |bits| IpAddr::V4(Ipv4Addr::from_bits(bits));
     let (client, server) = ((packed >> 64) as u32, (packed >> 32) as u32);
-    let (src, dst, src_port, dst_port, dropped) = if packed & WAY == 0 {
+    let (src, dst, src_port, dst_port, dropped) = if packed & SRC_DROPPED == 0 {
         (server, client, port, 0, Dropped::Dst)
     } else {
         (client, server, 0, port, Dropped::Src)
@@ -79,16 +83,16 @@ pub(super) fn unpack(packed: u128) -> FlowKey {
 /// An IPv4 flow's key as numbers that are in its order, in half the room: what is sorted is this, and flows are
 /// put down once, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Order {
+pub(in crate::flow) struct SortKey {
     /// Observer, sender, receiver and both ports; in halves, which need less alignment.
     ends: [u64; 2],
     /// Protocol, action, and whose port was dropped.
     rest: u16,
 }
 
-impl Order {
+impl SortKey {
     /// Of a key that was packed.
-    pub(super) fn of(key: &FlowKey) -> Self {
+    pub(in crate::flow) fn of(key: &FlowKey) -> Self {
         let address = |address| match address {
             IpAddr::V4(address) => u64::from(address.to_bits()),
             IpAddr::V6(_) => unreachable!("only IPv4 flows are packed"),
@@ -112,7 +116,7 @@ impl Order {
         clippy::cast_possible_truncation,
         reason = "each field is cut out of the number"
     )]
-    pub(super) fn key(self) -> FlowKey {
+    pub(in crate::flow) fn key(self) -> FlowKey {
         let [first, second] = self.ends;
         let address = |bits: u64| IpAddr::V4(Ipv4Addr::from_bits(bits as u32));
         FlowKey {
@@ -175,14 +179,14 @@ mod tests {
                 dropped: reversed,
                 ..a
             };
-            prop_assert_eq!(pack(&back), pack(&a).map(|packed| packed ^ WAY));
+            prop_assert_eq!(pack(&back), pack(&a).map(|packed| packed ^ SRC_DROPPED));
         }
 
         /// The numbers are the key, and in its order.
         #[test]
         fn keys_are_in_the_order_of_their_numbers(a in key(), b in key()) {
-            prop_assert_eq!(Order::of(&a).key(), a);
-            prop_assert_eq!(Order::of(&a).cmp(&Order::of(&b)), a.cmp(&b));
+            prop_assert_eq!(SortKey::of(&a).key(), a);
+            prop_assert_eq!(SortKey::of(&a).cmp(&SortKey::of(&b)), a.cmp(&b));
         }
     }
 }

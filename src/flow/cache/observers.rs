@@ -5,17 +5,17 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
-use super::table::ObserverIx;
+use crate::flow::table::ObserverIx;
 use crate::net::HashMap;
 
 /// What a worker knows of them.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(in crate::flow) struct ObserverNames {
     hasher: foldhash::fast::RandomState,
     /// The name of the row before: often this row's too, since a connection has rows both ways.
-    last: Option<Named>,
+    last: Option<NamedObserver>,
     /// By [`ShortName`].
-    short: HashTable<Named>,
+    short: HashTable<NamedObserver>,
     long: HashMap<Box<[u8]>, ObserverIx>,
 }
 
@@ -29,13 +29,13 @@ struct ShortName {
 
 /// A name and its interface, in half a line of the cache.
 #[derive(Clone, Copy, Debug)]
-struct Named {
+struct NamedObserver {
     pieces: [u64; 3],
     length: u32,
     observer: ObserverIx,
 }
 
-const _: () = assert!(size_of::<Named>() == 32, "half a line of the cache");
+const _: () = assert!(size_of::<NamedObserver>() == 32, "half a line of the cache");
 
 impl ShortName {
     #[inline(always)]
@@ -54,7 +54,7 @@ impl ShortName {
     }
 }
 
-impl Named {
+impl NamedObserver {
     /// One piece after the other: what was just stored in pieces is not to be read as a whole.
     #[inline(always)]
     const fn is(&self, name: ShortName) -> bool {
@@ -65,10 +65,10 @@ impl Named {
     }
 }
 
-impl Names {
+impl ObserverNames {
     /// The interface of a name, if it is known.
     #[inline(always)]
-    pub(super) fn get(&mut self, name: &[u8]) -> Option<ObserverIx> {
+    pub(in crate::flow) fn get(&mut self, name: &[u8]) -> Option<ObserverIx> {
         let Some(short) = ShortName::of(name) else {
             return self.long.get(name).copied();
         };
@@ -84,17 +84,17 @@ impl Names {
     }
 
     /// Gives a new name its interface.
-    pub(super) fn insert(&mut self, name: &[u8], observer: ObserverIx) {
+    pub(in crate::flow) fn insert(&mut self, name: &[u8], observer: ObserverIx) {
         let Some(ShortName { pieces, length }) = ShortName::of(name) else {
             self.long.insert(name.into(), observer);
             return;
         };
-        let named = Named {
+        let named = NamedObserver {
             pieces,
             length,
             observer,
         };
-        let hash = |named: &Named| self.hasher.hash_one(named.pieces);
+        let hash = |named: &NamedObserver| self.hasher.hash_one(named.pieces);
         self.short.insert_unique(hash(&named), named, hash);
     }
 }
@@ -108,10 +108,10 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Names of every length are told apart, also where their pieces are the same.
+        /// ObserverNames of every length are told apart, also where their pieces are the same.
         #[test]
         fn names_are_told_apart(texts in prop::collection::vec("[ab]{0,30}|a{0,30}|eni-[01]{17}", 1..60)) {
-            let mut names = Names::default();
+            let mut names = ObserverNames::default();
             let mut known: BTreeMap<&str, ObserverIx> = BTreeMap::new();
             for (number, text) in texts.iter().enumerate() {
                 prop_assert_eq!(names.get(text.as_bytes()), known.get(text.as_str()).copied(), "{}", text);

@@ -4,7 +4,7 @@
 use wide::u8x16;
 
 /// Text of which some bytes at a place are wanted, the first the lowest; behind its end there are zeros.
-pub(super) trait Text<'a>: Copy {
+pub(in crate::ingest) trait Text<'a>: Copy {
     fn load<const N: usize>(self, at: usize) -> [u8; N];
 
     /// The text from its beginning.
@@ -30,28 +30,28 @@ impl<'a> Text<'a> for &'a [u8] {
 /// A short line, and what can be read behind any of its bytes without asking whether it is there: asking is an
 /// eighth of a row's instructions.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(in crate::ingest) struct ShortLine<'a> {
     text: &'a [u8],
     start: usize,
     bytes: &'a [u8; SHORT + LOADED],
 }
 
 /// Lines of the default format are shorter.
-pub(super) const SHORT: usize = 256;
+pub(in crate::ingest) const SHORT: usize = 256;
 
 /// The most bytes that are read at once.
-pub(super) const LOADED: usize = 16;
+pub(in crate::ingest) const LOADED: usize = 16;
 
-impl<'a> Line<'a> {
+impl<'a> ShortLine<'a> {
     /// The line that begins and ends at some places, if it is short and enough text is behind it.
     #[inline(always)]
-    pub(super) fn of(text: &'a [u8], start: usize, end: u32) -> Option<Self> {
+    pub(in crate::ingest) fn of(text: &'a [u8], start: usize, end: u32) -> Option<Self> {
         let bytes = text.get(start..)?.first_chunk()?;
         (end as usize - start < SHORT).then_some(Self { text, start, bytes })
     }
 }
 
-impl<'a> Text<'a> for Line<'a> {
+impl<'a> Text<'a> for ShortLine<'a> {
     #[inline(always)]
     fn load<const N: usize>(self, at: usize) -> [u8; N] {
         const { assert!(N <= LOADED) }
@@ -69,31 +69,31 @@ impl<'a> Text<'a> for Line<'a> {
 
 /// What is wrong with the values of a row.
 #[derive(Default)]
-pub(super) struct Faults(u64);
+pub(in crate::ingest) struct Faults(u64);
 
 impl Faults {
     #[inline(always)]
-    pub(super) fn unless(&mut self, holds: bool) {
+    pub(in crate::ingest) fn unless(&mut self, holds: bool) {
         self.0 |= u64::from(!holds) << 63;
     }
 
     /// Whatever has the high bit of a byte set is one.
     #[inline(always)]
-    pub(super) const fn are_none(&self) -> bool {
+    pub(in crate::ingest) const fn are_none(&self) -> bool {
         self.0 & bytes(0x80) == 0
     }
 }
 
 /// An address as it is written, up to fifteen bytes, and as bits.
 #[derive(Clone, Copy)]
-pub(super) struct Known {
+pub(in crate::ingest) struct KnownAddress {
     text: u128,
-    pub(super) bits: u32,
+    pub(in crate::ingest) bits: u32,
 }
 
-impl Known {
+impl KnownAddress {
     /// No address: no text has sixteen bytes.
-    pub(super) const NONE: Self = Self {
+    pub(in crate::ingest) const NONE: Self = Self {
         text: u128::MAX,
         bits: 0,
     };
@@ -105,7 +105,7 @@ const fn bytes(byte: u8) -> u64 {
 }
 
 /// A short text as [`word`] reads it.
-pub(super) const fn literal<const N: usize>(text: &[u8; N]) -> u64 {
+pub(in crate::ingest) const fn literal<const N: usize>(text: &[u8; N]) -> u64 {
     let (mut word, mut at) = (0, N);
     while at > 0 {
         at -= 1;
@@ -116,7 +116,10 @@ pub(super) const fn literal<const N: usize>(text: &[u8; N]) -> u64 {
 
 /// A value of one to eight bytes, the first the lowest.
 #[inline(always)]
-pub(super) fn word<'a>(text: impl Text<'a>, (start, end): (usize, usize)) -> Option<u64> {
+pub(in crate::ingest) fn word<'a>(
+    text: impl Text<'a>,
+    (start, end): (usize, usize),
+) -> Option<u64> {
     let length = end - start;
     let behind = 64_usize.wrapping_sub(8 * length) & 63;
     (length <= 8).then(|| u64::from_le_bytes(text.load(start)) << behind >> behind)
@@ -149,7 +152,7 @@ fn load_first(before: &[u8]) -> [u8; 4] {
 /// The number that the first one to eight of some bytes are in decimal digits: moved to the end
 /// behind zeros, then pairs, fours, and eight in one step each.
 #[inline(always)]
-pub(super) fn digits(word: [u8; 8], length: usize, faults: &mut Faults) -> u64 {
+pub(in crate::ingest) fn digits(word: [u8; 8], length: usize, faults: &mut Faults) -> u64 {
     const PAIRS: u64 = 10 << 8 | 1;
     const FOURS: u64 = 100 << 16 | 1;
     const EIGHT: u64 = 10_000 << 32 | 1;
@@ -164,7 +167,7 @@ pub(super) fn digits(word: [u8; 8], length: usize, faults: &mut Faults) -> u64 {
 
 /// The same of two digits.
 #[inline(always)]
-pub(super) fn two_digits(text: [u8; 2], faults: &mut Faults) -> u64 {
+pub(in crate::ingest) fn two_digits(text: [u8; 2], faults: &mut Faults) -> u64 {
     let digits = u16::from_le_bytes(text) ^ u16::from_le_bytes(*b"00");
     faults.0 |= u64::from(digits.wrapping_add(0x7676) | digits);
     u64::from((digits & 0xff) * 10 + (digits >> 8))
@@ -172,7 +175,7 @@ pub(super) fn two_digits(text: [u8; 2], faults: &mut Faults) -> u64 {
 
 /// A number of at most 15 digits.
 #[inline(always)]
-pub(super) fn number<'a>(
+pub(in crate::ingest) fn number<'a>(
     text: impl Text<'a>,
     (start, end): (usize, usize),
     faults: &mut Faults,
@@ -195,12 +198,12 @@ pub(super) fn number<'a>(
 
 /// [`address`], unless it is known.
 #[inline(always)]
-pub(super) fn known_address<'a>(
+pub(in crate::ingest) fn known_address<'a>(
     text: impl Text<'a>,
     start: usize,
     end: usize,
-    known: [Known; 2],
-) -> Option<Known> {
+    known: [KnownAddress; 2],
+) -> Option<KnownAddress> {
     let length = end - start;
     if length > 15 {
         return None;
@@ -210,7 +213,7 @@ pub(super) fn known_address<'a>(
         Some(known) => known.bits,
         None => address(text, start, end)?,
     };
-    Some(Known { text: value, bits })
+    Some(KnownAddress { text: value, bits })
 }
 
 /// So many of the lowest bytes of sixteen.
@@ -290,7 +293,7 @@ mod tests {
             let read = address(written.as_bytes(), 0, text.len());
             prop_assert_eq!(read, text.parse().ok().map(Ipv4Addr::to_bits), "{}", text);
             // Whatever was in the row before.
-            let none = [Known::NONE; 2];
+            let none = [KnownAddress::NONE; 2];
             let before = known_address(before.as_bytes(), 0, before.len(), none).unwrap_or(none[0]);
             let same = known_address(written.as_bytes(), 0, text.len(), none).unwrap_or(none[0]);
             for known in [none, [before, same], [same, before]] {

@@ -8,47 +8,47 @@ use wide::u8x16;
 /// Where values and lines end in some text that is nothing but values with one space or line end
 /// behind each.
 #[derive(Debug, Default)]
-pub(super) struct Gaps {
+pub(in crate::ingest) struct Delimiters {
     /// Of values, behind that of none.
-    values: Places,
-    lines: Places,
+    values: Offsets,
+    lines: Offsets,
 }
 
-/// Some places in a text, and room for more.
+/// Some offsets in a text, and room for more.
 #[derive(Debug, Default)]
-struct Places {
-    places: Vec<u32>,
+struct Offsets {
+    offsets: Vec<u32>,
     count: usize,
 }
 
-/// Places that are written in one step, whether or not there are as many: lines of flow
+/// Offsets that are written in one step, whether or not there are as many: lines of flow
 /// logs rarely have more in sixty-four bytes.
 const VALUES_AT_ONCE: usize = 12;
 const LINES_AT_ONCE: usize = 2;
 
-impl Places {
+impl Offsets {
     /// Room for as many as there are bytes.
     fn clear(&mut self, bytes: usize) {
         let enough = bytes + 64 + VALUES_AT_ONCE;
-        if self.places.len() < enough {
-            self.places.resize(enough, 0);
+        if self.offsets.len() < enough {
+            self.offsets.resize(enough, 0);
         }
         self.count = 0;
     }
 
     #[inline(always)]
     fn all(&self) -> &[u32] {
-        &self.places[..self.count]
+        &self.offsets[..self.count]
     }
 }
 
-impl Gaps {
+impl Delimiters {
     /// Finds those of a text of whole lines and less than 4 GiB, if it is one of that kind.
-    pub(super) fn find(&mut self, text: &[u8]) -> bool {
+    pub(in crate::ingest) fn find(&mut self, text: &[u8]) -> bool {
         #[cfg(target_arch = "x86_64")]
         if let Some(newer) = V3::try_new() {
             return newer.vectorize(Find {
-                gaps: self,
+                delimiters: self,
                 text,
                 bytes: newer,
             });
@@ -63,8 +63,8 @@ impl Gaps {
         values.clear(text.len());
         lines.clear(text.len());
         // What begins behind the place before the first byte.
-        values.places[0] = u32::MAX;
-        let mut found = Found {
+        values.offsets[0] = u32::MAX;
+        let mut found = Scan {
             values: 1,
             lines: 0,
             before: 1,
@@ -73,37 +73,47 @@ impl Gaps {
         let (blocks, rest) = text.as_chunks::<64>();
         let mut base = 0;
         for block in blocks {
-            found.block(block, base, bytes, (&mut values.places, &mut lines.places));
+            found.block(
+                block,
+                base,
+                bytes,
+                (&mut values.offsets, &mut lines.offsets),
+            );
             base += 64;
         }
         let mut last = [u8::MAX; 64];
         last[..rest.len()].copy_from_slice(rest);
-        found.block(&last, base, bytes, (&mut values.places, &mut lines.places));
+        found.block(
+            &last,
+            base,
+            bytes,
+            (&mut values.offsets, &mut lines.offsets),
+        );
         (values.count, lines.count) = (found.values, found.lines);
         found.wrong == 0
     }
 
     /// Where lines end.
     #[inline(always)]
-    pub(super) fn lines(&self) -> &[u32] {
+    pub(in crate::ingest) fn lines(&self) -> &[u32] {
         self.lines.all()
     }
 
     /// The ends from one on, as many as there are values and one more.
     #[inline(always)]
-    pub(super) fn line(&self, from: usize, values: usize) -> Option<&[u32]> {
+    pub(in crate::ingest) fn line(&self, from: usize, values: usize) -> Option<&[u32]> {
         self.values.all().get(from..=from + values)
     }
 
     /// The end, from one on, that is that of a line.
-    pub(super) fn behind(&self, from: usize, line: u32) -> usize {
+    pub(in crate::ingest) fn behind(&self, from: usize, line: u32) -> usize {
         let ends = self.values.all()[from..].iter();
         from + ends.take_while(|&&end| end != line).count()
     }
 }
 
 /// What was found so far.
-struct Found {
+struct Scan {
     values: usize,
     lines: usize,
     /// Whether the byte before ends something.
@@ -112,7 +122,7 @@ struct Found {
     wrong: u64,
 }
 
-impl Found {
+impl Scan {
     #[inline(always)]
     fn block(
         &mut self,
@@ -133,8 +143,8 @@ impl Found {
 
 /// Adds a place for each bit.
 #[inline(always)]
-fn note<const AT_ONCE: usize>(mut bits: u64, base: u32, places: &mut [u32], count: &mut usize) {
-    let room = places[*count..]
+fn note<const AT_ONCE: usize>(mut bits: u64, base: u32, offsets: &mut [u32], count: &mut usize) {
+    let room = offsets[*count..]
         .first_chunk_mut::<64>()
         .expect("there is enough");
     *count += bits.count_ones() as usize;
@@ -212,10 +222,10 @@ fn halves(newer: V3, block: &[u8; 64], holds: impl Fn(pulp::u8x32) -> pulp::m8x3
     high << 32 | low
 }
 
-/// [`Gaps::find_all`], compiled for processors that also count and find bits in one step.
+/// [`Delimiters::find_all`], compiled for processors that also count and find bits in one step.
 #[cfg(target_arch = "x86_64")]
 struct Find<'g, 't> {
-    gaps: &'g mut Gaps,
+    delimiters: &'g mut Delimiters,
     text: &'t [u8],
     bytes: V3,
 }
@@ -226,7 +236,7 @@ impl NullaryFnOnce for Find<'_, '_> {
 
     #[inline(always)]
     fn call(self) -> bool {
-        self.gaps.find_all(self.text, self.bytes)
+        self.delimiters.find_all(self.text, self.bytes)
     }
 }
 
@@ -254,7 +264,7 @@ mod tests {
                     text[at] = byte;
                 }
             }
-            let (mut newer, mut every) = (Gaps::default(), Gaps::default());
+            let (mut newer, mut every) = (Delimiters::default(), Delimiters::default());
             let is_plain = newer.find(&text);
             prop_assert_eq!(every.find_all(&text, Portable), is_plain);
             prop_assert_eq!(newer.values.all(), every.values.all());

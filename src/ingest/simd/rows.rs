@@ -11,29 +11,31 @@
 //! dozen for every row, and reading takes a tenth more.
 //!
 //! Everything that is not quite usual, IPv6, a missing value, a tab, a fault, is left to
-//! [`super::row::parse_line`], which has the last word on every line; what is read here is
+//! [`crate::ingest::row::parse_line`], which has the last word on every line; what is read here is
 //! the same, which a test checks over random lines.
 
 #![expect(clippy::inline_always, reason = "measured: benches/README.md")]
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::fields::{self, COLUMNS, Column};
-use super::format::Format;
-use super::gaps::Gaps;
-use super::row::{LONGEST_LINE, Row, TIMES_BELOW, Way};
-use super::words::{Faults, Known, Text, digits, known_address, literal, number, two_digits, word};
+use super::delimiters::Delimiters;
+use super::values::{
+    Faults, KnownAddress, Text, digits, known_address, literal, number, two_digits, word,
+};
+use crate::ingest::fields::{self, COLUMNS, Column};
+use crate::ingest::format::Format;
+use crate::ingest::row::{LONGEST_LINE, PacketDirection, Row, TIMES_BELOW};
 use crate::net::Protocol;
 
 /// Where in a line the columns are.
-pub(super) trait Positions {
+pub(in crate::ingest) trait ColumnPositions {
     /// How many values a line has.
     fn width(&self) -> usize;
     /// The position of a column, if lines have it.
     fn position(&self, column: Column) -> Option<usize>;
 }
 
-impl Positions for Format {
+impl ColumnPositions for Format {
     #[inline(always)]
     fn width(&self) -> usize {
         self.width()
@@ -47,9 +49,9 @@ impl Positions for Format {
 
 /// The default format, which most flow logs have: where its columns are is known when this program
 /// is compiled, and nothing is looked up.
-pub(super) struct DefaultFormat;
+pub(in crate::ingest) struct DefaultFormat;
 
-impl Positions for DefaultFormat {
+impl ColumnPositions for DefaultFormat {
     #[inline(always)]
     fn width(&self) -> usize {
         fields::DEFAULT_WIDTH
@@ -80,18 +82,18 @@ struct Hundreds {
 /// What the row before says: of the rows that AWS delivers, most have one of its addresses, and the time
 /// is as good as the same.
 #[derive(Clone, Copy)]
-pub(super) struct Before {
+pub(in crate::ingest) struct PreviousRow {
     /// The sender and the receiver.
-    ends: [Known; 2],
+    ends: [KnownAddress; 2],
     /// Of the start and the end.
     times: [Hundreds; 2],
 }
 
-impl Default for Before {
+impl Default for PreviousRow {
     /// No text has a zero in it.
     fn default() -> Self {
         Self {
-            ends: [Known::NONE; 2],
+            ends: [KnownAddress::NONE; 2],
             times: [Hundreds::default(); 2],
         }
     }
@@ -100,23 +102,23 @@ impl Default for Before {
 /// The row of the line that ends at a place, whose values end from `first` on, if it is one of IPv4 traffic with
 /// every number there.
 #[inline(always)]
-pub(super) fn usual_row<'a>(
-    format: &impl Positions,
+pub(in crate::ingest) fn fast_row<'a>(
+    format: &impl ColumnPositions,
     text: impl Text<'a>,
-    gaps: &Gaps,
+    delimiters: &Delimiters,
     (first, line): (usize, u32),
-    before: &mut Before,
+    previous: &mut PreviousRow,
 ) -> Option<Row<'a>> {
-    let ends = gaps.line(first, format.width())?;
+    let ends = delimiters.line(first, format.width())?;
     let is_long = line.wrapping_sub(ends[0]) as usize > LONGEST_LINE;
     if ends[format.width()] != line || is_long {
         return None;
     }
     let values = Values { format, text, ends };
-    let Before {
+    let PreviousRow {
         ends: [sender, receiver],
         times: [started, ended],
-    } = *before;
+    } = *previous;
     let (src, src_rewritten) =
         values.end(Column::SrcAddr, Column::PktSrcAddr, [sender, receiver])?;
     let (dst, dst_rewritten) =
@@ -156,9 +158,9 @@ pub(super) fn usual_row<'a>(
         accepted,
         tcp_flags: u8::try_from(flags).ok()?,
         way: match values.text(Column::FlowDirection) {
-            Some(b"egress") => Way::Egress,
-            Some(b"ingress") => Way::Ingress,
-            _ => Way::Unknown,
+            Some(b"egress") => PacketDirection::Egress,
+            Some(b"ingress") => PacketDirection::Ingress,
+            _ => PacketDirection::Unknown,
         },
         src_rewritten,
         dst_rewritten,
@@ -168,14 +170,14 @@ pub(super) fn usual_row<'a>(
     if !faults.are_none() {
         return None;
     }
-    *before = Before {
+    *previous = PreviousRow {
         ends: [src, dst],
         times: [started, ended],
     };
     Some(row)
 }
 
-impl<'a, P: Positions, T: Text<'a>> Values<'_, P, T> {
+impl<'a, P: ColumnPositions, T: Text<'a>> Values<'_, P, T> {
     /// Where the value of a column begins and ends, if the format has it.
     #[inline(always)]
     fn place(&self, column: Column) -> Option<(usize, usize)> {
@@ -244,7 +246,12 @@ impl<'a, P: Positions, T: Text<'a>> Values<'_, P, T> {
     /// An end's address in the packet, as far as the format tells, and whether the
     /// interface shows another one.
     #[inline(always)]
-    fn end(&self, shown: Column, packet: Column, before: [Known; 2]) -> Option<(Known, bool)> {
+    fn end(
+        &self,
+        shown: Column,
+        packet: Column,
+        before: [KnownAddress; 2],
+    ) -> Option<(KnownAddress, bool)> {
         let address = |(start, end)| known_address(self.text, start, end, before);
         // An address that the interface shows and that is none makes the line unusual too.
         let shown = match self.place(shown) {
@@ -263,9 +270,9 @@ impl<'a, P: Positions, T: Text<'a>> Values<'_, P, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::{self, parse_line};
-    use super::super::words::{LOADED, Line, SHORT};
+    use super::super::values::{LOADED, SHORT, ShortLine};
     use super::*;
+    use crate::ingest::row::{self, parse_line};
     use proptest::prelude::*;
 
     fn value() -> impl Strategy<Value = String> {
@@ -281,7 +288,7 @@ mod tests {
         /// Whatever the short way reads, the long way reads the same, whatever stood in the row before.
         #[test]
         fn both_ways_read_the_same(
-            order in Just(super::super::FIELDS.iter().filter(|f| f.column.is_some()).map(|f| f.name).collect::<Vec<_>>()).prop_shuffle(),
+            order in Just(crate::ingest::FIELDS.iter().filter(|f| f.column.is_some()).map(|f| f.name).collect::<Vec<_>>()).prop_shuffle(),
             drop in 0usize..6,
             is_default in any::<bool>(),
             lines in prop::collection::vec((prop::collection::vec(value(), 10..30), 0..3u8, any::<u8>()), 1..5),
@@ -320,8 +327,8 @@ mod tests {
                 text += &(words.collect::<Vec<_>>().join(gap) + behind);
             }
             let text = text.as_bytes();
-            let mut gaps = Gaps::default();
-            let plain = gaps.find(text);
+            let mut delimiters = Delimiters::default();
+            let plain = delimiters.find(text);
             let is_plain = text.split(|&b| b == b'\n').rev().skip(1).all(|line| {
                 line.split(|&b| b == b' ').all(|value| !value.is_empty() && value.iter().all(|&b| b > b' '))
             });
@@ -331,24 +338,24 @@ mod tests {
             }
             let lengths = text.split_inclusive(|&b| b == b'\n').map(<[u8]>::len);
             let ends: Vec<u32> = lengths.scan(0, |end, length| { *end += length; Some(u32::try_from(*end - 1).unwrap()) }).collect();
-            prop_assert_eq!(gaps.lines(), &ends);
+            prop_assert_eq!(delimiters.lines(), &ends);
             let padded = [text, &[b'7'; SHORT + LOADED]].concat();
-            let (mut start, mut gap, mut before) = (0, 0, Before::default());
+            let (mut start, mut gap, mut before) = (0, 0, PreviousRow::default());
             for &end in &ends {
                 let line = &text[start..end as usize];
                 let mut others = [before; 3];
-                let row = usual_row(&format, text, &gaps, (gap, end), &mut before);
+                let row = fast_row(&format, text, &delimiters, (gap, end), &mut before);
                 // The same of the line alone, and of a format whose columns are known.
-                let alone = Line::of(&padded, start, end);
+                let alone = ShortLine::of(&padded, start, end);
                 prop_assert_eq!(alone.is_some(), line.len() < SHORT);
                 if let Some(alone) = alone {
-                    prop_assert_eq!(usual_row(&format, alone, &gaps, (gap, end), &mut others[0]), row);
+                    prop_assert_eq!(fast_row(&format, alone, &delimiters, (gap, end), &mut others[0]), row);
                     if is_default {
-                        prop_assert_eq!(usual_row(&DefaultFormat, alone, &gaps, (gap, end), &mut others[1]), row);
+                        prop_assert_eq!(fast_row(&DefaultFormat, alone, &delimiters, (gap, end), &mut others[1]), row);
                     }
                 }
                 if is_default {
-                    prop_assert_eq!(usual_row(&DefaultFormat, text, &gaps, (gap, end), &mut others[2]), row);
+                    prop_assert_eq!(fast_row(&DefaultFormat, text, &delimiters, (gap, end), &mut others[2]), row);
                 }
                 let read = parse_line(&format, line);
                 if let Some(row) = row {
@@ -358,7 +365,7 @@ mod tests {
                     let all_usual = lines.iter().all(|(_, kind, _)| *kind == 0);
                     prop_assert!(!all_usual || !format.has(Column::End), "{}", String::from_utf8_lossy(line));
                 }
-                gap = gaps.behind(gap, end);
+                gap = delimiters.behind(gap, end);
                 start = end as usize + 1;
             }
         }

@@ -115,36 +115,6 @@ fn seconds(time: Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
 }
 
-/// A line that `--quiet` leaves out.
-pub(super) fn notice(text: &str) {
-    if !DISPLAY.get().is_some_and(|display| display.quiet) {
-        say(text);
-    }
-}
-
-/// A line that only `--verbose` prints.
-pub(super) fn detail(text: impl FnOnce() -> String) {
-    if DISPLAY.get().is_some_and(|display| display.verbose) {
-        say(&text());
-    }
-}
-
-/// Runs a step; `--verbose` prints how long it took.
-pub(super) fn step<T>(name: &str, step: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let done = step();
-    detail(|| format!("{name}: {:.2} s", start.elapsed().as_secs_f64()));
-    done
-}
-
-/// Removes the bar from the terminal; nothing draws it again.
-pub(super) fn clear() {
-    let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(bar) = shown.take() {
-        bar.finish_and_clear();
-    }
-}
-
 fn bar(length: Option<u64>, template: &str) -> ProgressBar {
     let hidden = chosen(|chosen| chosen.quiet || chosen.no_progress);
     let target = if !hidden && std::io::stderr().is_terminal() {

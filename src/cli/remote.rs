@@ -129,7 +129,7 @@ impl EngineQuery {
         };
         bar.finish_and_clear();
         let (table, intake) = answer.map_err(|error| failure(&error))?;
-        progress::notice(&bar.message());
+        progress::say(&bar.message());
         Ok((table, intake))
     }
 }

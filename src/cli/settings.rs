@@ -15,7 +15,7 @@ use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, Format, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
-use crate::net::plural;
+use crate::net::{plural, visible};
 
 /// Something to read, checked.
 pub(super) struct Input {

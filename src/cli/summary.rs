@@ -24,8 +24,8 @@ const WIDTH: u16 = 80;
 /// How many rows of threat findings are listed.
 const LISTED: usize = 12;
 
-/// The summary, for a terminal of so many columns. Colours are in it; the stream decides whether they show.
-pub(super) fn render(audit: &Audit, out: Option<&Path>, width: u16) -> String {
+/// The summary. Colours are in it; the stream decides whether they show.
+pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
         writeln!(text, "{BOLD}{label:<11}{BOLD:#} {content}")

@@ -546,7 +546,6 @@ fn an_interrupted_run_leaves_nothing() {
         .arg("--out")
         .arg(dir.path().join("run"))
         .stdin(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
     // Held open to the end: `wait` would close it, and the run would end by itself.
@@ -564,8 +563,6 @@ fn an_interrupted_run_leaves_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(scratch(), 0);
     drop(stdin);
-    let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
-    assert_eq!(said, "interrupted\n");
 }
 
 #[test]

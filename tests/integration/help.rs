@@ -48,20 +48,6 @@ fn help_is_plain_text() {
     }
 }
 
-/// Every page of help as it is; `INSTA_UPDATE=always` writes the snapshot again.
-#[cfg(feature = "aws")]
-#[test]
-fn help_pages_are_as_they_were() {
-    let page = |command: &&[&str]| {
-        let name = [&["closegate"], *command].concat().join(" ");
-        format!("$ {name} --help\n\n{}\n", help(command))
-    };
-    let pages: String = COMMANDS.iter().map(page).collect();
-    insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
-        insta::assert_snapshot!("help", pages);
-    });
-}
-
 /// The options of a command stand under `Options`, those for sources in AWS under a heading of their own.
 #[test]
 fn options_stand_under_their_own_heading() {

@@ -21,7 +21,6 @@ mod help;
 mod terminal;
 
 // What becomes of findings, and what every output says of it.
-mod display;
 mod documents;
 mod outcome;
 

@@ -12,7 +12,6 @@ use crate::store;
 
 mod aws;
 mod choices;
-mod display;
 mod help;
 mod terminal;
 
@@ -40,9 +39,6 @@ pub(in crate::cli) use choices::{
     arg_required_else_help = true
 )]
 pub(in crate::cli) struct Args {
-    #[command(flatten)]
-    pub(in crate::cli) display: DisplayArgs,
-
     #[command(subcommand)]
     pub(in crate::cli) command: Command,
 

@@ -114,12 +114,7 @@ fn gather(evidence: &Evidence, reading: &Settings) -> Result<(FlowTable, Intake)
     Ok(match evidence {
         Evidence::Logs(sources) => {
             let bar = progress::reading(sources.iter().map(|s| s.size).sum());
-            for source in sources {
-                progress::detail(|| format!("reading {}", visible(&source.name, 300)));
-            }
-            let read = progress::step("reading", || {
-                audit::read(sources, reading, |bytes| bar.inc(bytes))
-            });
+            let read = audit::read(sources, reading, |bytes| bar.inc(bytes));
             bar.finish_and_clear();
             // Logs that are there and could not be fetched are no evidence of nothing.
             if let Some(reason) = sources.iter().find_map(Source::failure) {
@@ -139,7 +134,7 @@ pub(super) fn finish(audit: &Audit, run: Option<(OutDir, &Path)>) -> Result<(), 
     if let Some((run, _)) = run {
         progress::stage(|| run.write_run(audit), |_| "wrote the run".to_owned())?;
     }
-    exit::print_coloured(&summary::render(audit, place, progress::width()))
+    exit::print_coloured(&summary::render(audit, place))
 }
 
 /// The findings that `--fail-on` counts: new ones of that severity or worse, and known threats that are quarantined at high

@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
         ids,
         terraform_state,
     } = args;
-    let format = Format::named(&name).expect("clap knows the names");
+    let format = RuleFormat::named(&name).expect("clap knows the names");
     if terraform_state.is_some() && format.name != "terraform" {
         return Err(Failure::usage(anyhow!(
             "--terraform-state goes with --format terraform; {name} has no styles"

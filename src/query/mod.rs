@@ -6,12 +6,14 @@
 
 mod insights;
 mod partial;
+mod partitions;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 pub use insights::{KeptPorts, insights_connections, over_events};
 pub use partial::{Partials, Unreadable};
+pub use partitions::DayPartition;
 
 use crate::flow::LISTENERS;
 use crate::inventory::{Inventory, Rule};

@@ -474,7 +474,9 @@ impl RecordCounts {
     const fn was_refused(&self) -> bool {
         let out = self.egress_rejected > 0 && self.egress_accepted == 0;
         let inward = self.ingress_rejected > 0 && self.ingress_accepted == 0;
-        let nothing_passed = self.egress_accepted + self.ingress_accepted + self.forwarded_accepted + self.replies == 0;
+        let nothing_passed =
+            self.egress_accepted + self.ingress_accepted + self.forwarded_accepted + self.replies
+                == 0;
         (out || inward) && self.replies == 0 || nothing_passed
     }
 

@@ -90,6 +90,7 @@ mod payloads;
 mod world;
 
 // The files under queries/, run by DuckDB on a run of ours.
+mod partitions;
 mod queries;
 
 // A live account, on loopback.

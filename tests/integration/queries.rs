@@ -101,7 +101,7 @@ fn services_by_group() {
 }
 
 /// Runs a question over flow rows as `closegate query` prints it for DuckDB.
-fn ask(name: &str, format: &str, more: &[&str]) -> Vec<serde_json::Value> {
+pub(crate) fn ask(name: &str, format: &str, more: &[&str]) -> Vec<serde_json::Value> {
     let flows = sample().join(format!("flows/{format}/*.log.gz"));
     let mut command = closegate();
     command.args([

@@ -11,7 +11,9 @@ use crate::common::{closegate, sample};
 fn command(words: &[&str], format: &str, threads: &str, dir: &Path) -> assert_cmd::assert::Assert {
     let mut command = closegate();
     command.current_dir(dir).args(words);
-    command.arg("--flows").arg(sample().join("flows").join(format));
+    command
+        .arg("--flows")
+        .arg(sample().join("flows").join(format));
     command.arg("--inventory").arg(sample().join("inventory"));
     command.args(["--threads", threads]).assert()
 }
@@ -37,7 +39,9 @@ fn every_command_that_has_threads_writes_the_same_with_any_number() {
         (&["ingest", "--store", "store"], Some("store")),
     ];
     let formats = ["custom", "default"];
-    let all = formats.iter().flat_map(|format| COMMANDS.iter().map(move |command| (format, command)));
+    let all = formats
+        .iter()
+        .flat_map(|format| COMMANDS.iter().map(move |command| (format, command)));
     for (format, (words, out)) in all {
         let mut written = Vec::new();
         for threads in ["1", "2", "8"] {

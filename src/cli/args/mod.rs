@@ -455,6 +455,11 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, value_name = "TABLE", default_value = "logs.flow_logs")]
     pub(in crate::cli) table: String,
 
+    /// Athena: partition columns that --since and --until choose by: NAME holds text such as 2026/11/01, NAME:date a
+    /// date; YEAR,MONTH,DAY; or none
+    #[arg(long, value_name = "COLUMNS", default_value = "day")]
+    pub(in crate::cli) partition: String,
+
     /// Athena: where the logs of a new table lie, above `AWSLogs`
     #[arg(long, value_name = "URL", default_value = "s3://BUCKET/PREFIX")]
     pub(in crate::cli) location: String,

@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings;
 use crate::ingest::LogFormat;
 use crate::inventory::Inventory;
-use crate::query::{self, Engine, KeptPorts, Over, QUERIES, Query, QueryNames};
+use crate::query::{self, DayPartition, Engine, KeptPorts, Over, QUERIES, Query, QueryNames};
 
 pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
     let Some(name) = args.name.clone() else {
@@ -75,6 +75,7 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
         .map(|dir| Inventory::load(&dir).map_err(Failure::usage))
         .transpose()?;
     let table = table(&args.table)?;
+    let partition = partition(&args.partition)?;
     Ok(match query.over {
         Over::Events if query.name == "connections" => KeptPorts::ALL
             .map(|kept| query::insights_connections(kept, &format))
@@ -104,7 +105,12 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
                 .iter()
                 .map(|name| name.replace('-', "_"))
                 .collect();
-            let condition = query::window(&columns, since, until);
+            let mut condition = query::window(&columns, since, until);
+            if engine == Engine::Athena
+                && let Some(days) = partition.condition(since, until)
+            {
+                condition = format!("{days} AND {condition}");
+            }
             let from = if engine == Engine::Duckdb {
                 query::duckdb_files(&args.flows, &columns)
             } else {
@@ -123,6 +129,15 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
                 text
             }
         }
+    })
+}
+
+/// `--partition`, checked.
+fn partition(text: &str) -> Result<DayPartition, Failure> {
+    DayPartition::parse(text).ok_or_else(|| {
+        Failure::usage(anyhow!(
+            "--partition `{text}` names no partition columns; write NAME, NAME:date, YEAR,MONTH,DAY or none"
+        ))
     })
 }
 

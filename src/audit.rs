@@ -287,7 +287,7 @@ fn with_outcomes(
     findings.extend(suggest::notices(&judged.context(), rules));
     findings::sort(&mut findings);
     if let Some(baseline) = &judged.policy.baseline {
-        let known = findings.iter_mut().filter(|f| baseline.reported(f));
+        let known = findings.iter_mut().filter(|f| baseline.reported(&f.id));
         known.for_each(|finding| finding.known_since = Some(baseline.run.clone()));
     }
     outcome::decide(&mut findings, rules_after, after);

@@ -50,7 +50,7 @@ pub const TOOL: &str = "closegate";
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// Not JSON, or a key that is missing or of another type.
-    #[error("{0}")]
+    #[error(transparent)]
     Shape(#[from] serde_json::Error),
     /// No `schema_version`.
     #[error("it has no schema_version, so closegate did not write it")]

@@ -8,8 +8,8 @@ use polars::prelude::{
 };
 use rayon::prelude::*;
 
-use super::EmitError;
 use super::audit_json::interface_id;
+use super::error::EmitError;
 use crate::audit::Audit;
 use crate::net::HashMap;
 use crate::resolve::{Connection, End, aws_service};

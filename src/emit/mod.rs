@@ -7,6 +7,7 @@ mod audit_json;
 mod change;
 mod connection_table;
 mod current_rules;
+mod error;
 mod findings;
 mod formats;
 mod graph_files;
@@ -14,8 +15,10 @@ mod report;
 mod report_html;
 mod report_md;
 mod schema;
+mod text;
 
 pub use connection_table::connection_table;
+pub use error::EmitError;
 pub use findings::{Places, asff, csv, ocsf, sarif};
 pub use formats::{
     FORMATS, Ids, RuleFormat, RuleFormatError, RuleFormatOptions, StateError, TerraformState,
@@ -26,17 +29,17 @@ pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
 
 pub(crate) use crate::net::thousands;
+pub(crate) use text::day;
+pub use text::duration;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Mutex, PoisonError};
 
-use polars::prelude::PolarsError;
 use rayon::prelude::*;
 
 use crate::audit::Audit;
 use crate::documents::ChangeDocument;
-use crate::net::ConnectionId;
 use crate::net::json::{self, BUFFER};
 
 /// Every file of a run, by path below its directory.
@@ -87,19 +90,6 @@ const FILES: &[(&str, Maker)] = &[
         Ok(to.write_all(report_md::render(audit).as_bytes())?)
     }),
 ];
-
-/// Why a file could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum EmitError {
-    /// Polars refused.
-    #[error(
-        "the connection table can't be written as Parquet: {0}; please report this with the audit.json of the run"
-    )]
-    Parquet(#[from] PolarsError),
-    /// There is no room, or no permission.
-    #[error("a file can't be written: {0}")]
-    Io(#[from] io::Error),
-}
 
 /// Writes every file of a run; `create` is told its path below the run's directory.
 pub fn write<W: Write>(
@@ -189,33 +179,5 @@ impl Write for InMemory<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-fn joined(ids: &[ConnectionId], between: &str) -> String {
-    let ids = ids.iter().map(ToString::to_string);
-    ids.collect::<Vec<String>>().join(between)
-}
-
-/// The day of a time in Unix seconds, UTC. 0 is no time, nor is one beyond the calendar.
-pub(crate) fn day(seconds: u64) -> String {
-    let time = i64::try_from(seconds)
-        .ok()
-        .filter(|&seconds| seconds > 0)
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    time.map_or_else(
-        || "unknown".to_owned(),
-        |time| time.strftime("%Y-%m-%d").to_string(),
-    )
-}
-
-/// A length of time as people say it.
-pub fn duration(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min"),
-        (0, _) => format!("{hours} h {minutes} min"),
-        (1, _) => format!("1 day {hours} h"),
-        _ => format!("{days} days {hours} h"),
     }
 }

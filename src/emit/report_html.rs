@@ -10,9 +10,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::{day, duration, thousands};
+use super::text::{day, duration};
 use crate::documents::{Counts, ReportDocument};
-use crate::net::json;
+use crate::net::{json, thousands};
 
 const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");

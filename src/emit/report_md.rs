@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::graph_files;
+use super::text::duration;
 use crate::audit::Audit;
 use crate::documents::Rating;
 use crate::findings::{Family, Finding, Outcome};
@@ -248,7 +249,7 @@ fn window(audit: &Audit) -> String {
         "{} to {} ({})",
         time(start),
         time(end),
-        super::duration(end - start)
+        duration(end - start)
     )
 }
 

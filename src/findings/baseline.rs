@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::finding::Finding;
 use crate::documents::{AuditDocument, ConnectionRow};
 use crate::flow::DAY;
 use crate::inventory::Inventory;
@@ -81,9 +80,9 @@ impl Baseline {
         self.most_in_a_day.get(&groups).copied()
     }
 
-    /// Whether a finding was reported already.
-    pub fn reported(&self, finding: &Finding) -> bool {
-        self.findings.contains(&finding.id)
+    /// Whether a finding of this id was reported already.
+    pub fn reported(&self, id: &str) -> bool {
+        self.findings.contains(id)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `beaconing`: calls at regular times.
 
+use super::context::Context;
 use super::destination::{found, outgoing};
-use super::finding::{Context, Found, Threshold};
+use super::finding::Found;
+use super::kind::Threshold;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::Contacts;
 use crate::resolve::is_unknown_external;
@@ -48,8 +50,9 @@ pub(super) const KIND: Kind = Kind {
         "flow-log-records.html: what start means",
     ],
     thresholds: &[CALLS, STRENGTH],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per connection to an unknown external host whose calls are regular.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -1,7 +1,8 @@
 //! `blocklisted-address`: a destination that somebody warns of.
 
+use super::context::Context;
 use super::destination::{found, outgoing};
-use super::finding::{Context, Found};
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal, crypto_mining, tor};
 use crate::net::visible;
 
@@ -18,8 +19,9 @@ pub(super) const KIND: Kind = Kind {
         "STIX 2.1 and MISP core format: how lists are published",
     ],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per connection and list; the lists are the user's (`--blocklist`). Those with the name of a kind are that kind's.
 fn find(context: &Context<'_>) -> Vec<Found> {

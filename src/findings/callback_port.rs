@@ -26,5 +26,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Find the program that opened the connection. Approve legitimate ones by group.",
     sources: &["SigmaHQ: communication to uncommon destination ports"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

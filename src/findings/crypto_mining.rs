@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Look for a miner on the host. Use a pool list (--blocklist crypto-mining=FILE) for proof.",
     sources: &["GuardDuty: BitcoinTool.B", "SigmaHQ: crypto mining pools"],
     thresholds: &[],
-    signal: Signal::Destination(Test::hint(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::hint(PORTS));

@@ -28,5 +28,6 @@ pub(super) const KIND: Kind = Kind {
         "turbot tailpipe",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

@@ -1,6 +1,7 @@
 //! `default-group-in-use`: an interface carries its network's default group.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::plural;
 
@@ -17,8 +18,9 @@ pub(super) const KIND: Kind = Kind {
         "AWS FSBP EC2.2",
     ],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per default group that interfaces carry and that has a rule.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -1,6 +1,8 @@
 //! Kinds that are recognised by the destination of a connection.
 
-use super::finding::{Context, Found, Kind};
+use super::context::Context;
+use super::finding::Found;
+use super::kind::Kind;
 use super::policy::Policy;
 use crate::documents::{Rating, Severity};
 use crate::inventory::{Admission, Direction, GroupIx};
@@ -9,18 +11,18 @@ use crate::resolve::{Confidence, Connection, Place, Unattributed, Verdict, is_un
 
 /// Services and addresses of a destination.
 #[derive(Clone, Copy, Debug)]
-pub struct Test {
+pub(super) struct Test {
     /// Which services.
-    pub services: DestinationServices,
+    pub(super) services: DestinationServices,
     /// Only addresses of well-known public resolvers.
-    pub only_resolvers: bool,
+    pub(super) only_resolvers: bool,
     /// The ports alone are a hint of low severity and confidence; an address on the user's list of the kind's name is a proof on any port.
-    pub hint: bool,
+    pub(super) hint: bool,
 }
 
 /// Services of a destination.
 #[derive(Clone, Copy, Debug)]
-pub enum DestinationServices {
+pub(super) enum DestinationServices {
     /// Protocol number, first and last port.
     Ports(&'static [(u8, u16, u16)]),
     /// Every protocol but these numbers.
@@ -29,7 +31,7 @@ pub enum DestinationServices {
 
 impl Test {
     /// Any unknown external address on one of these ports.
-    pub const fn ports(ports: &'static [(u8, u16, u16)]) -> Self {
+    pub(super) const fn ports(ports: &'static [(u8, u16, u16)]) -> Self {
         Self {
             services: DestinationServices::Ports(ports),
             only_resolvers: false,
@@ -38,7 +40,7 @@ impl Test {
     }
 
     /// Ports that say little unless the address is listed.
-    pub const fn hint(ports: &'static [(u8, u16, u16)]) -> Self {
+    pub(super) const fn hint(ports: &'static [(u8, u16, u16)]) -> Self {
         Self {
             hint: true,
             ..Self::ports(ports)

@@ -20,9 +20,10 @@ pub(super) const KIND: Kind = Kind {
         "panther-analysis: AWS.VPCFlow",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test {
-        services: DestinationServices::Ports(PORTS),
-        only_resolvers: true,
-        hint: false,
-    }),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test {
+    services: DestinationServices::Ports(PORTS),
+    only_resolvers: true,
+    hint: false,
+});

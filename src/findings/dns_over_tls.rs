@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Point the host at the VPC's own resolver.",
     sources: &["GuardDuty: UnusualDoTActivity", "IANA: domain-s 853"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

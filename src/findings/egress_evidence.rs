@@ -1,6 +1,6 @@
 //! The evidence of every kind of finding about egress rules: the connections that a rule permits.
 
-use super::finding::Context;
+use super::context::Context;
 use crate::inventory::{Direction, GroupIx, Rule};
 
 impl Context<'_> {

@@ -1,6 +1,7 @@
 //! `expired-approval`: somebody answered for it once.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::{plural, visible};
 
@@ -14,8 +15,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Renew the approval in closegate.toml with a new date, or end the connection.",
     sources: &["closegate.toml: [[approve]]"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per approval that connections outlived.
 fn find(context: &Context<'_>) -> Vec<Found> {

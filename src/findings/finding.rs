@@ -1,83 +1,12 @@
-//! The types of this stage.
+//! A finding, and what a detection gives for one.
 
 use std::net::IpAddr;
 
-use super::opened::OpenedConnections;
-use super::policy::Policy;
+use super::context::Context;
+use super::kind::Kind;
 use crate::documents::{Family, Outcome, Rating, Severity};
-use crate::flow::FlowTable;
-use crate::ingest::Intake;
-use crate::inventory::{Gates, GroupIx, Inventory};
+use crate::inventory::GroupIx;
 use crate::net::{Service, stable_id};
-use crate::resolve::{Connection, Hits};
-
-/// A kind of finding.
-#[derive(Debug)]
-pub struct Kind {
-    /// Its name everywhere: file, `audit.json`, docs heading, test and fixture.
-    pub id: &'static str,
-    /// Its family.
-    pub family: Family,
-    /// How bad.
-    pub severity: Severity,
-    /// How sure, at best.
-    pub confidence: Rating,
-    /// Whether connections it rests on are kept out of the rules.
-    pub quarantine: bool,
-    /// What it is, in a few words.
-    pub title: &'static str,
-    /// What to do.
-    pub remediation: &'static str,
-    /// Where the signal comes from.
-    pub sources: &'static [&'static str],
-    /// What a team can set.
-    pub thresholds: &'static [Threshold],
-    /// How it is recognised.
-    pub signal: Signal,
-}
-
-/// A number above which something is reported: `[findings.KIND]` of a configuration sets it by its key.
-#[derive(Clone, Copy, Debug)]
-pub struct Threshold {
-    /// Its name.
-    pub key: &'static str,
-    /// What it is unless somebody says otherwise.
-    pub default: u64,
-    /// What is counted.
-    pub meaning: &'static str,
-}
-
-/// How a kind is recognised.
-#[derive(Clone, Copy, Debug)]
-pub enum Signal {
-    /// By where an outgoing connection goes.
-    Destination(super::destination::Test),
-    /// By a function of its own.
-    Function(fn(&Context<'_>) -> Vec<Found>),
-    /// From the rules that are suggested: a later stage finds it.
-    Rules,
-}
-
-/// What detections see.
-#[derive(Debug)]
-pub struct Context<'a> {
-    /// The snapshot.
-    pub inventory: &'a Inventory,
-    /// Today's gates.
-    pub gates: &'a Gates,
-    /// The folded logs.
-    pub table: &'a FlowTable,
-    /// The account of what was read.
-    pub intake: &'a Intake,
-    /// Every connection.
-    pub connections: &'a [Connection],
-    /// What each of today's rules let through, by group and position.
-    pub hits: &'a [Vec<Hits>],
-    /// What the team has decided.
-    pub policy: &'a Policy,
-    /// Connections by the interface that opened them, for whoever asks.
-    pub opened: OpenedConnections,
-}
 
 /// What a detection found, before it gets a kind's severity and an id.
 #[derive(Clone, Debug, Default)]

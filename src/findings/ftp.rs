@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Replace FTP by an encrypted protocol.",
     sources: &["elastic/detection-rules: FTP activity", "IANA: ftp 21"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

@@ -1,6 +1,7 @@
 //! `guessed-direction`: nobody can tell who opened a connection.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::resolve::{Place, Quarantine, Verdict};
 
@@ -14,8 +15,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Add tcp-flags to the flow log's format, or look at the two hosts and write the rule by hand.",
     sources: &["flow-log-records.html: tcp-flags"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per connection that is kept out of the rules for this reason.
 fn find(context: &Context<'_>) -> Vec<Found> {

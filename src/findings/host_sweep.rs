@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::finding::{Context, Found, Threshold};
+use super::context::Context;
+use super::finding::Found;
+use super::kind::Threshold;
 use super::scan::{attempts, busiest, by_key, found};
 use super::{Family, Kind, Rating, Severity, Signal};
 
@@ -28,8 +30,9 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: PortSweep",
     ],
     thresholds: &[ADDRESSES],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per interface and service.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -19,5 +19,6 @@ pub(super) const KIND: Kind = Kind {
         "IANA: ircd 6665-6669, ircs-u 6697",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

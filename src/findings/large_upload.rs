@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::context::Context;
 use super::destination::{found, outgoing};
-use super::finding::{Context, Found, Threshold};
+use super::finding::Found;
+use super::kind::Threshold;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::FlowKey;
 use crate::inventory::InterfaceIx;
@@ -41,8 +43,9 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: TrafficVolumeUnusual",
     ],
     thresholds: &[BYTES, RATIO, GROWTH],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per connection by which, on an average day on which it was seen, more than that went out.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Check that this mail provider is yours.",
     sources: &["elastic/detection-rules: SMTP to the internet"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

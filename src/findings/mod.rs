@@ -8,15 +8,18 @@
 
 mod baseline;
 mod benchmarks;
+mod context;
 mod destination;
 mod egress_evidence;
 mod finding;
+mod kind;
 mod lists;
 mod opened;
 mod owners;
 mod policy;
 mod public_resolvers;
 mod scan;
+mod signal;
 
 mod beaconing;
 mod blocklisted_address;
@@ -64,72 +67,85 @@ mod winrm_out;
 pub use crate::documents::{Family, Outcome, Rating, Severity};
 pub use baseline::Baseline;
 pub use benchmarks::benchmarks;
-pub use finding::{Context, Finding, Found, Kind, Signal, Threshold};
+pub use context::Context;
+pub use finding::{Finding, Found};
+pub use kind::{Kind, Threshold};
 pub use lists::Blocklist;
 pub use opened::OpenedConnections;
 pub use owners::Owners;
 pub use policy::{Approval, Policy, Tuning};
 pub use public_resolvers::Resolvers;
 pub use short_window::SHORT_WINDOW_DAYS;
+use signal::Signal;
 
 use rayon::prelude::*;
 
 use crate::resolve::{Connection, Quarantine, Verdict};
 
-/// Every kind, in the order of the contract: posture, quarantined destinations,
-/// reported destinations, behaviour, evidence.
-pub const KINDS: &[&Kind] = &[
-    &open_egress::KIND,
-    &open_egress_port::KIND,
-    &wide_egress::KIND,
-    &unused_egress_rule::KIND,
-    &unused_group::KIND,
-    &stale_reference::KIND,
-    &default_group_in_use::KIND,
-    &open_through_another_group::KIND,
-    &quota_pressure::KIND,
-    &unpinned_internet::KIND,
-    &irc::KIND,
-    &third_party_dns::KIND,
-    &dns_over_tls::KIND,
-    &dns_over_https::KIND,
-    &tor::KIND,
-    &smtp::KIND,
-    &crypto_mining::KIND,
-    &smb::KIND,
-    &rpc::KIND,
-    &telnet::KIND,
-    &rdp_out::KIND,
-    &winrm_out::KIND,
-    &vnc_out::KIND,
-    &blocklisted_address::KIND,
-    &callback_port::KIND,
-    &ssh_out::KIND,
-    &ftp::KIND,
-    &mail_submission::KIND,
-    &database_out::KIND,
-    &proxy_out::KIND,
-    &unusual_protocol::KIND,
-    &port_scan::KIND,
-    &host_sweep::KIND,
-    &beaconing::KIND,
-    &large_upload::KIND,
-    &new_destination::KIND,
-    &skipped_records::KIND,
-    &short_window::KIND,
-    &unresolved_interface::KIND,
-    &one_sided::KIND,
-    &guessed_direction::KIND,
-    &expired_approval::KIND,
-];
+/// [`KINDS`], and how each is found, from the names of their files.
+macro_rules! kinds {
+    ($($kind:ident)+) => {
+        /// Every kind, in the order of the contract: posture, quarantined destinations, reported destinations, behaviour, evidence.
+        pub const KINDS: &[&Kind] = &[$(&$kind::KIND),+];
+
+        /// How each kind of [`KINDS`] is found.
+        const SIGNALS: &[Signal] = &[$($kind::SIGNAL),+];
+    };
+}
+
+kinds! {
+    open_egress
+    open_egress_port
+    wide_egress
+    unused_egress_rule
+    unused_group
+    stale_reference
+    default_group_in_use
+    open_through_another_group
+    quota_pressure
+    unpinned_internet
+    irc
+    third_party_dns
+    dns_over_tls
+    dns_over_https
+    tor
+    smtp
+    crypto_mining
+    smb
+    rpc
+    telnet
+    rdp_out
+    winrm_out
+    vnc_out
+    blocklisted_address
+    callback_port
+    ssh_out
+    ftp
+    mail_submission
+    database_out
+    proxy_out
+    unusual_protocol
+    port_scan
+    host_sweep
+    beaconing
+    large_upload
+    new_destination
+    skipped_records
+    short_window
+    unresolved_interface
+    one_sided
+    guessed_direction
+    expired_approval
+}
 
 /// Finds everything there is to find; the worst first, then by kind and id.
 pub fn detect(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = KINDS
         .par_iter()
-        .filter(|kind| context.policy.reports(kind))
-        .flat_map_iter(|kind| {
-            let found = match kind.signal {
+        .zip(SIGNALS)
+        .filter(|(kind, _)| context.policy.reports(kind))
+        .flat_map_iter(|(kind, signal)| {
+            let found = match *signal {
                 Signal::Destination(test) => destination::find(context, kind, test),
                 Signal::Function(find) => find(context),
                 Signal::Rules => Vec::new(),

@@ -1,7 +1,8 @@
 //! `new-destination`: nobody of the group went there before.
 
+use super::context::Context;
 use super::destination::{found, outgoing};
-use super::finding::{Context, Found};
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::resolve::is_unknown_external;
 
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Check that the destination is intended. Do this before you lock the group: afterwards the rules deny new destinations.",
     sources: &["GuardDuty: NetworkPortUnusual"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per connection to an unknown external host, if there is a baseline (`--baseline RUN`) and it lacks the destination and port for
 /// interfaces of the same groups.

@@ -1,6 +1,7 @@
 //! `one-sided`: nobody was seen to answer.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::{Protocol, plural};
 use crate::resolve::Verdict;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Check whether anything listens there. closegate writes a rule, because the logs accepted the connection. Drop the rule if the destination is gone.",
     sources: &["flow-log-records.html: a connection has records of both directions"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per TCP connection that was let through and of which no packet came back at any interface that records.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -1,6 +1,7 @@
 //! `open-egress`: an egress rule for every port to everywhere.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::Rule;
 use crate::net::visible;
@@ -18,8 +19,9 @@ pub(super) const KIND: Kind = Kind {
         "AWS FSBP and CIS: restrict egress",
     ],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// What to do where no interface carries the group: it needs no rules.
 const UNUSED: &str =

@@ -1,6 +1,7 @@
 //! `open-egress-port`: a group lets some ports out to everybody.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{Direction, Rule, RulePorts};
 use crate::net::visible;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Restrict the rule to the destinations in use: a prefix list for an AWS service, an endpoint, a proxy, or addresses.",
     sources: &["vpc-security-groups.html"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per rule. ICMP carries no ports and is left out.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -1,6 +1,7 @@
 //! `open-through-another-group`: a group with an allow list, on interfaces that another group opens.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{GroupIx, Rule};
 use crate::net::visible;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Revoke the other group's open rule as well, or detach that group from these interfaces.",
     sources: &["vpc-security-groups.html: rules of all groups of an interface add up"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per pair of such a group and the one that is open.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::baseline::Baseline;
-use super::finding::{Kind, Threshold};
+use super::kind::{Kind, Threshold};
 use super::lists::Blocklist;
 use super::owners::Owners;
 use super::public_resolvers::Resolvers;

@@ -1,6 +1,8 @@
 //! `port-scan`: many ports of one address in little time.
 
-use super::finding::{Context, Found, Threshold};
+use super::context::Context;
+use super::finding::Found;
+use super::kind::Threshold;
 use super::scan::{attempts, busiest, by_key, found, unanswered};
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::service_name;
@@ -31,8 +33,9 @@ pub(super) const KIND: Kind = Kind {
         "panther-analysis AWS.VPCFlow.PortScanning",
     ],
     thresholds: &[PORTS, UNCOMMON],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per interface and address. Ports that were answered on are services; passive FTP and RPC use many of them.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Check who owns this proxy.",
     sources: &["elastic/detection-rules: proxy port activity"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

@@ -13,5 +13,6 @@ pub(crate) const KIND: Kind = Kind {
     remediation: "Use --generalise compact, put addresses into a prefix list, split the group, or ask AWS for more rules per group.",
     sources: &["amazon-vpc-limits.html: 60 rules per group and direction"],
     thresholds: &[],
-    signal: Signal::Rules,
 };
+
+pub(super) const SIGNAL: Signal = Signal::Rules;

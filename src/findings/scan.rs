@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use crate::inventory::InterfaceIx;
 use crate::resolve::Connection;
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 
 /// Seconds within which attempts count together.
 const WITHIN: u64 = 3600;

@@ -1,6 +1,7 @@
 //! `short-window`: too few days of logs to know what a group needs.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::flow::DAY;
 
@@ -19,8 +20,9 @@ pub(super) const KIND: Kind = Kind {
         "engineers' experience: 3 minutes showed 5 connections that would be denied, 7 days showed 41",
     ],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// At most one finding.
 fn find(context: &Context<'_>) -> Vec<Found> {

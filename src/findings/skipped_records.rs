@@ -1,6 +1,7 @@
 //! `skipped-records`: AWS dropped records of an interface.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::plural;
 
@@ -14,8 +15,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Use logs of more days.",
     sources: &["flow-logs-records-examples.html: SKIPDATA"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per interface with SKIPDATA rows.
 fn find(context: &Context<'_>) -> Vec<Found> {

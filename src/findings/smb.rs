@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Isolate the host.",
     sources: &["elastic/detection-rules: SMB to the internet"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

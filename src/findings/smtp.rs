@@ -19,5 +19,6 @@ pub(super) const KIND: Kind = Kind {
         "elastic/detection-rules: SMTP on port 26",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

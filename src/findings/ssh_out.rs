@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Check that the connection is intended. A bastion, deployment or Git host usually explains it.",
     sources: &["turbot tailpipe"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

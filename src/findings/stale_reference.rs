@@ -1,6 +1,7 @@
 //! `stale-reference`: a rule names a group that is not there.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::Target;
 use crate::net::visible;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Remove the rule, or add a snapshot of the account that owns the group.",
     sources: &["vpc-peering-security-groups.html: stale rules"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per rule whose group the inventory lacks: deleted, or of an account
 /// that was not snapshotted. AWS never removes such rules.

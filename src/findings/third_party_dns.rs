@@ -20,5 +20,6 @@ pub(super) const KIND: Kind = Kind {
         "panther-analysis: AWS.VPCFlow",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

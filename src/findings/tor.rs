@@ -19,5 +19,6 @@ pub(super) const KIND: Kind = Kind {
         "elastic/detection-rules: Tor activity",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test::hint(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::hint(PORTS));

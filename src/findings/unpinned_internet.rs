@@ -13,5 +13,6 @@ pub(crate) const KIND: Kind = Kind {
     remediation: "Send this traffic through an interface or gateway endpoint, an egress proxy, or Network Firewall with Route 53 DNS Firewall. They can filter by name. Then drop the rule.",
     sources: &["vpc-security-groups.html: rules name addresses, not names"],
     thresholds: &[],
-    signal: Signal::Rules,
 };
+
+pub(super) const SIGNAL: Signal = Signal::Rules;

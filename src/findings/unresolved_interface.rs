@@ -1,6 +1,7 @@
 //! `unresolved-interface`: rows of an interface that the snapshot lacks.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::plural;
 use crate::resolve::Place;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Add a snapshot of the interface's account, or one from the time when it existed.",
     sources: &["requester-managed-eni.html"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per such interface.
 fn find(context: &Context<'_>) -> Vec<Found> {

@@ -1,6 +1,7 @@
 //! `unused-egress-rule`: an egress rule that permitted no connection.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::Direction;
 use crate::net::visible;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Check the length of the observation window. If it is long enough, remove the rule.",
     sources: &["aws-samples: stale security group rule analysis"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per rule of a group whose interfaces are in the logs. Open egress
 /// is reported on its own, used or not.

@@ -1,6 +1,7 @@
 //! `unused-group`: a group that nothing carries and no rule names.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::Target;
 use crate::net::visible;
@@ -15,8 +16,9 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Delete the group.",
     sources: &["vpc-security-groups.html"],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per group. Default groups can't be deleted
 /// (default-security-group.html) and are left out.

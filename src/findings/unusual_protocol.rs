@@ -19,9 +19,10 @@ pub(super) const KIND: Kind = Kind {
         "GuardDuty: DenialOfService.UnusualProtocol",
     ],
     thresholds: &[],
-    signal: Signal::Destination(Test {
-        services: DestinationServices::ProtocolsOtherThan(ORDINARY),
-        only_resolvers: false,
-        hint: false,
-    }),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test {
+    services: DestinationServices::ProtocolsOtherThan(ORDINARY),
+    only_resolvers: false,
+    hint: false,
+});

@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Find out who works on this host. If the session is legitimate, approve the destination for its group.",
     sources: &["elastic/detection-rules: VNC to the internet"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

@@ -1,6 +1,7 @@
 //! `wide-egress`: ranges that amount to everything.
 
-use super::finding::{Context, Found};
+use super::context::Context;
+use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::inventory::{Direction, Inventory, Keeper, Rule, Target};
 use crate::net::{AddressSet, not_public, visible};
@@ -22,8 +23,9 @@ pub(super) const KIND: Kind = Kind {
         "AWS FSBP and CIS: restrict egress",
     ],
     thresholds: &[],
-    signal: Signal::Function(find),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per group whose egress rules together, but for those to everybody, reach so much of the internet on
 /// every port or on one.

@@ -16,5 +16,6 @@ pub(super) const KIND: Kind = Kind {
     remediation: "Find out which software manages these hosts. If it is legitimate, approve the destination for its group.",
     sources: &["turbot tailpipe"],
     thresholds: &[],
-    signal: Signal::Destination(Test::ports(PORTS)),
 };
+
+pub(super) const SIGNAL: Signal = Signal::Destination(Test::ports(PORTS));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
-use super::RuleEvidence;
+use super::evidence::RuleEvidence;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory};
 use crate::net::Service;
 use crate::resolve::{Connection, visible_groups};

@@ -7,8 +7,11 @@
 mod candidates;
 mod cover;
 mod demand;
+mod evidence;
+mod kept_open;
 mod level;
 mod notices;
+mod over_quota;
 mod pairs;
 mod quota;
 mod ranges;
@@ -17,48 +20,23 @@ mod rule;
 mod singles;
 
 pub use crate::documents::Status;
+pub use evidence::RuleEvidence;
+pub use kept_open::{KeptOpen, KeptOpenBecause};
 pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
-pub use quota::{GROUPS_PER_INTERFACE, OverQuota, RULES_PER_GROUP};
-pub use revoke::{KeptOpen, KeptOpenBecause};
+pub use over_quota::OverQuota;
+pub use quota::{GROUPS_PER_INTERFACE, RULES_PER_GROUP};
 pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::flow::FlowTable;
-use crate::inventory::{Gates, Inventory, Rule};
-use crate::resolve::Connection;
+use crate::inventory::{Gates, Rule};
 use candidates::Candidates;
 use demand::Demand;
 use ranges::Mutual;
 use rule::Draft;
-
-/// What the rules are made from.
-#[derive(Clone, Copy, Debug)]
-pub struct RuleEvidence<'a> {
-    /// The snapshot.
-    pub inventory: &'a Inventory,
-    /// Today's gates.
-    pub today: &'a Gates,
-    /// The folded logs, for coverage.
-    pub table: &'a FlowTable,
-    /// Every connection, with its verdict.
-    pub connections: &'a [Connection],
-    /// Only those that were first seen before this count; Unix seconds.
-    pub before: Option<u64>,
-    /// How far the rules may go beyond what was seen.
-    pub generalise: &'a Generalise,
-}
-
-impl RuleEvidence<'_> {
-    /// Whether rules may be made from a connection.
-    fn counts(&self, connection: &Connection) -> bool {
-        self.before
-            .is_none_or(|before| connection.totals.first < before)
-    }
-}
 
 /// What the rules of every level have in common.
 #[derive(Debug)]

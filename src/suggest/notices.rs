@@ -1,6 +1,6 @@
 //! What there is to say about the rules themselves.
 
-use super::{Reason, RuleSet};
+use super::rule::{Reason, RuleSet};
 use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
 use crate::inventory::{GroupIx, Inventory};
 use crate::net::visible;

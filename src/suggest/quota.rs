@@ -1,7 +1,9 @@
 //! How many rules a group has, as AWS counts them.
 
-use super::{RuleSet, Status};
-use crate::inventory::{Direction, GroupIx, Inventory, Rule, Target};
+use super::over_quota::OverQuota;
+use super::rule::RuleSet;
+use crate::documents::Status;
+use crate::inventory::{Direction, Inventory, Rule, Target};
 
 /// Rules per group and direction, for IPv4 and IPv6 each (amazon-vpc-limits.html);
 /// adjustable, and this is where everybody starts.
@@ -10,17 +12,6 @@ pub const RULES_PER_GROUP: u64 = 60;
 /// Groups per interface (amazon-vpc-limits.html); adjustable up to 16. No group is ever
 /// put on an interface here.
 pub const GROUPS_PER_INTERFACE: usize = 5;
-
-/// A group with more rules than AWS takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OverQuota {
-    /// The group.
-    pub group: GroupIx,
-    /// The direction.
-    pub direction: Direction,
-    /// How many rules it would have, of the fuller family.
-    pub rules: u64,
-}
 
 /// Every group and direction that would have too many rules after the change.
 pub(super) fn over(

@@ -1,25 +1,9 @@
 //! Which open egress rules go.
 
-use super::{Revocation, RuleEvidence};
+use super::evidence::RuleEvidence;
+use super::kept_open::{KeptOpen, KeptOpenBecause};
+use super::rule::Revocation;
 use crate::inventory::{GroupIx, InterfaceIx, Inventory, Rule};
-
-/// A group whose open egress stays.
-#[derive(Clone, Debug)]
-pub struct KeptOpen {
-    /// The group.
-    pub group: GroupIx,
-    /// Why.
-    pub because: KeptOpenBecause,
-}
-
-/// Why open egress stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeptOpenBecause {
-    /// No interface carries the group: nothing leaves by it, and nothing is known.
-    Unused,
-    /// No interface that carries it recorded anything, not even that it was idle.
-    Unseen,
-}
 
 /// Open egress goes where the logs show the group's traffic, or that there was
 /// none. Where they show nothing at all, closing it would be a guess.

@@ -10,8 +10,8 @@ use crate::net::{Protocol, Service, aws_description, service_name, stable_id};
 use crate::replay::Change;
 use crate::resolve::{Confidence, Connection};
 
-use super::quota::OverQuota;
-use super::revoke::KeptOpen;
+use super::kept_open::KeptOpen;
+use super::over_quota::OverQuota;
 
 /// A rule that should stand after the change.
 #[derive(Clone, Debug)]

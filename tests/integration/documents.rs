@@ -128,7 +128,7 @@ fn documents_of_unknown_versions_and_of_other_programs_are_refused() {
     fails(
         closegate().args(["diff", &run_text, &run_text]).assert(),
         2,
-        &["audit.json", "missing field"],
+        &["audit.json", "invalid type: integer `5`"],
     );
 }
 

@@ -147,7 +147,7 @@ fn a_format_is_chosen_by_one_option() {
         let text = help(&[command]);
         assert!(text.contains("--format <FORMAT>"), "{command}: {text}");
     }
-    assert!(help(&["rules"]).contains("[aliases: --emit]"));
+    assert!(help(&["rules"]).contains("[alias: --emit]"));
     let dir = tempfile::tempdir().unwrap();
     let run = dir.path().join("run");
     closegate()

@@ -123,6 +123,6 @@ fn dropped_records_are_no_evidence() {
         audit.proof.readiness[0]
             .wait_for()
             .iter()
-            .any(|reason| reason.contains("dropped"))
+            .any(|reason| reason.contains("skipped"))
     );
 }

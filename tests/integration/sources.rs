@@ -226,7 +226,7 @@ fn a_window_without_records_says_what_the_logs_cover() {
                 3,
                 &[
                     "nothing in the window: --since and --until leave out 6,687 records",
-                    "the logs cover 2026-11-02 to 2026-11-05",
+                    "the logs cover 2026-11-02 to 2026-11-04",
                 ],
             );
         }

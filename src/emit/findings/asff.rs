@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{is_posture, partition, place, stamp, text, times};
 use crate::documents::{FindingRow, Outcome, Rating, ReportDocument, Severity};
-use crate::emit::joined;
+use crate::emit::text::joined;
 use crate::net::json;
 
 /// Findings of one call of `BatchImportFindings`, at most (`API_BatchImportFindings.html`).

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use super::error::RuleFormatError;
+use super::ids::Ids;
 use super::names::{ResourceNames, unique};
+use super::options::RuleFormatOptions;
 use super::terraform::Refs;
-use super::{Ids, RuleFormatError, RuleFormatOptions};
 use crate::documents::{ChangeDocument, Direction, RuleRow, TargetRow};
 use crate::net::{aws_description, json, visible};
 

@@ -1,17 +1,24 @@
 //! A change in every format that something applies: each a pure function of [`ChangeDocument`].
 
 mod cloudformation;
+mod error;
 mod hcl;
+mod ids;
 mod module_v1;
 mod names;
+mod options;
 mod plan_md;
 mod shell;
 mod state;
+mod state_patch;
 mod table;
 mod terraform;
 mod terraform_json;
 
+pub use error::RuleFormatError;
 pub use hcl::group_lines;
+pub use ids::Ids;
+pub use options::RuleFormatOptions;
 pub(super) use plan_md::render as plan;
 pub(super) use shell::{apply, rollback};
 pub use state::{StateError, TerraformState};
@@ -21,31 +28,10 @@ pub(super) use terraform::{mutual, other};
 use crate::documents::ChangeDocument;
 use crate::net::json;
 
-/// How a file names groups and prefix lists, so that it can move between accounts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ids {
-    /// By their ids.
-    #[default]
-    Literal,
-    /// By variables that the caller sets.
-    Var,
-    /// By data sources that look them up by name.
-    Data,
-}
-
-/// What a format may be options for.
-#[derive(Clone, Debug, Default)]
-pub struct RuleFormatOptions {
-    /// How groups and lists are named; only Terraform and `CloudFormation` can do anything but literally.
-    pub ids: Ids,
-    /// What Terraform holds already, from its state.
-    pub state: TerraformState,
-}
-
 /// A format: its name, what it is, and what writes it.
 #[derive(Debug)]
 pub struct RuleFormat {
-    /// As `--emit` has it.
+    /// As `--format` has it.
     pub name: &'static str,
     /// For people.
     pub meaning: &'static str,
@@ -67,7 +53,7 @@ pub const FORMATS: &[RuleFormat] = &[
     RuleFormat {
         name: "terraform",
         meaning: "Terraform: aws_vpc_security_group_egress_rule and aws_vpc_security_group_ingress_rule",
-        write: |change, options| Ok(terraform::standalone(change, options)),
+        write: |change, options| Ok(state_patch::standalone(change, options)),
     },
     RuleFormat {
         name: "terraform-json",
@@ -105,22 +91,6 @@ pub const FORMATS: &[RuleFormat] = &[
         write: |change, _| Ok(json::pretty(change)),
     },
 ];
-
-/// Why a change can't be written in a format.
-#[derive(Debug, thiserror::Error)]
-pub enum RuleFormatError {
-    /// Not in YAML.
-    #[error(
-        "the template can't be written as YAML: {0}; take cloudformation-json, and please report this"
-    )]
-    Yaml(#[from] serde_saphyr::ser::Error),
-    /// Not as CSV.
-    #[error("the table can't be written: {0}")]
-    Csv(#[from] csv::Error),
-    /// It is no text.
-    #[error("the table is no text: {0}; please report this")]
-    Text(#[from] std::string::FromUtf8Error),
-}
 
 impl RuleFormat {
     /// The format of a name.

@@ -4,9 +4,9 @@
 use hcl_edit::expr::{Array, Expression};
 use hcl_edit::structure::Block;
 
-use super::RuleFormatOptions;
 use super::hcl::{self, Lines, line};
 use super::names::ResourceNames;
+use super::options::RuleFormatOptions;
 use super::terraform::{Refs, heading};
 use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
 

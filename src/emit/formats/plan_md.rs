@@ -3,8 +3,8 @@
 use askama::Template;
 
 use crate::documents::{ChangeDocument, GroupRow, RevocationRow, StageRow, Status};
-use crate::emit::joined;
 use crate::emit::report_md::md;
+use crate::emit::text::joined;
 
 #[derive(Template)]
 #[template(path = "plan.md", escape = "none")]

@@ -1,6 +1,6 @@
 //! A table of the change, for a spreadsheet.
 
-use super::RuleFormatError;
+use super::error::RuleFormatError;
 use crate::documents::{ChangeDocument, PermissionRow};
 use crate::net::visible;
 

@@ -13,8 +13,9 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
 use super::hcl::{self, Lines, line};
+use super::ids::Ids;
 use super::names::{ResourceNames, fits_module, unique};
-use super::{Ids, RuleFormatOptions};
+use super::options::RuleFormatOptions;
 use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
 use crate::net::{identifier, visible};
 
@@ -257,14 +258,7 @@ pub(super) fn module(change: &ChangeDocument, options: &RuleFormatOptions) -> St
 }
 
 /// Native resources only.
-pub(super) fn standalone(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
-    if options.state.is_empty() {
-        return natives(change, options.ids);
-    }
-    options.state.patch(change)
-}
-
-fn natives(change: &ChangeDocument, ids: Ids) -> String {
+pub(super) fn natives(change: &ChangeDocument, ids: Ids) -> String {
     let names = ResourceNames::alone(change);
     let refs = Refs::new(change, ids, names.rules());
     let mut blocks = refs.blocks();

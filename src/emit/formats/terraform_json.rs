@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::RuleFormatOptions;
 use super::names::ResourceNames;
+use super::options::RuleFormatOptions;
 use super::terraform::{Argument, Name, Refs, kind, values};
 use crate::documents::ChangeDocument;
 use crate::net::json;

@@ -18,7 +18,8 @@ fn finds_regular_calls_and_their_period() {
         let period = detail.split(" calls came ").nth(1).unwrap();
         let period: u32 = period.split(' ').next().unwrap().parse().unwrap();
         assert!(
-            detail.contains(&format!("Of {calls} calls")) && (shortest..=longest).contains(&period),
+            detail.contains(&format!(" % of {calls} calls came "))
+                && (shortest..=longest).contains(&period),
             "{detail}"
         );
     }

@@ -11,7 +11,7 @@ fn finds_the_default_group_that_interfaces_carry() {
         findings[0]
             .found
             .detail
-            .contains("1 interfaces carry sg-0000000000000000a")
+            .contains("is carried by 1 interface and has 2 rules")
     );
 }
 

@@ -154,7 +154,7 @@ fn copies_in_words(copies: &[ObjectCopy]) -> Option<String> {
     );
     if copies.len() > 1 {
         let more = plural(copies.len() as u64 - 1, "file");
-        note += &format!(" (and {more} more like it)");
+        note = format!("{note} (and {more} more like it)");
     }
     Some(note)
 }

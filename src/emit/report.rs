@@ -292,7 +292,7 @@ fn graph(audit: &Audit) -> (Vec<ReportNode>, Vec<EdgeCells>) {
             edge.source().index(),
             edge.target().index(),
             weight.service.to_string(),
-            weight.verdict.into(),
+            weight.verdict,
             weight.records,
             weight.bytes,
             weight.connections.len() as u64,

@@ -106,7 +106,7 @@ impl<S: Sink> Reading<'_, '_, S> {
                 }
                 Some(format) => {
                     self.worker
-                        .fast_lines(format, |_, _| Some(text), delimiters, &mut at)
+                        .fast_lines(format, |_, _| Some(text), delimiters, &mut at);
                 }
                 None => {}
             }

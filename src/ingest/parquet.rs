@@ -126,7 +126,7 @@ impl Role {
 
 /// What is read of a file.
 struct Shape {
-    /// DictionaryKeys among the file's columns.
+    /// Positions among the file's columns.
     leaves: Vec<(Role, usize)>,
     /// How many columns it has.
     width: usize,

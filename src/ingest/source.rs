@@ -1,13 +1,14 @@
 //! From the arguments to the files they name.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::IngestError;
+use crate::net::HashSet;
 
 /// One thing to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -231,7 +232,7 @@ pub fn find(arguments: &[String]) -> Result<Vec<Source>, IngestError> {
     }
     // Of several paths to one file, one that names the flow log: it tells the format of a log without a header.
     sources.sort_by_cached_key(|source| (source.flow_log_id().is_none(), source.clone()));
-    let mut files = HashSet::new();
+    let mut files = HashSet::default();
     sources.retain(|source| source.canonical().is_none_or(|path| files.insert(path)));
     sources.sort();
     sources.dedup_by(|a, b| a.origin == b.origin);

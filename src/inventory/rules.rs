@@ -117,7 +117,7 @@ impl Rule {
         matches!(&self.target, Target::Cidr(net) if net.prefix_len() == 0)
     }
 
-    /// Whether it is open: every port of some protocol, to or from all of 0.0.0.0/0 or ::/0.
+    /// Whether it is open: every port of some protocol, to or from all of `0.0.0.0/0` or `::/0`.
     pub fn is_open(&self, direction: Direction) -> bool {
         self.direction == direction && self.every_port() && self.to_everyone()
     }

@@ -54,7 +54,7 @@ pub fn proposal(
     } else if document.get("connections").is_some() {
         Err(ProposalError::Audit)
     } else if document.get("rules").is_some() {
-        Ok((own(inventory, documents::read(json)?)?, Vec::new()))
+        Ok((own(inventory, &documents::read(json)?)?, Vec::new()))
     } else {
         Err(ProposalError::Neither)
     }
@@ -67,7 +67,7 @@ fn is_known_plan(format_version: &Value) -> bool {
     matches!(version.split('.').next(), Some("0" | "1"))
 }
 
-fn own(inventory: &Inventory, own: ProposedChange) -> Result<Change, ProposalError> {
+fn own(inventory: &Inventory, own: &ProposedChange) -> Result<Change, ProposalError> {
     let rule = |group_id: &str, row: &PermissionRow| {
         let rule = rule_of(row).ok_or_else(|| {
             let direction = row.direction.as_str();

@@ -8,7 +8,7 @@ use crate::inventory::{
 };
 use crate::net::{PortRange, Service};
 
-/// DirectionEvidence for one side being the initiator. All of it is about the packets
+/// Evidence for one side being the initiator. All of it is about the packets
 /// that this side sent, or could have sent.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
@@ -35,7 +35,7 @@ pub(super) struct Sent {
     pub(super) never_listens: bool,
 }
 
-/// DirectionEvidence by side.
+/// Evidence by side.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DirectionEvidence {
     by_side: [Sent; 2],

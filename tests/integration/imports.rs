@@ -96,7 +96,7 @@ impl Module {
         Self {
             file: file.to_path_buf(),
             path,
-            tokens: without_tests(tokens(text)),
+            tokens: without_tests(&tokens(text)),
             aliases: BTreeMap::new(),
             exports: BTreeSet::new(),
             paths: BTreeSet::new(),
@@ -311,7 +311,7 @@ fn is_name(token: &str) -> bool {
 }
 
 /// The code without its test modules, whose imports bind nobody.
-fn without_tests(tokens: Vec<String>) -> Vec<String> {
+fn without_tests(tokens: &[String]) -> Vec<String> {
     const TESTS: [&str; 8] = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
     let mut kept = Vec::with_capacity(tokens.len());
     let mut at = 0;

@@ -270,6 +270,31 @@ fn a_leg_that_several_clients_share_names_all_of_them() {
     assert_eq!(findings(&run, "irc").len(), 2);
 }
 
+/// A finding's outcome is that of its connections.
+fn outcome_agrees(finding: &Value, connections: &[Value]) {
+    let states: Vec<&str> = finding["evidence"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| {
+            let c = connections.iter().find(|c| c["id"] == *id).unwrap();
+            c["after"]["state"].as_str().unwrap()
+        })
+        .collect();
+    match finding["outcome"].as_str() {
+        Some("denied") => assert!(states.iter().all(|s| *s == "denied"), "{finding}"),
+        Some("still-open" | "rule-written") => {
+            assert!(states.contains(&"permitted"), "{finding}");
+        }
+        Some("not-judged") => assert!(states.contains(&"unjudged"), "{finding}"),
+        None => assert!(
+            finding["family"] == "posture" || states.is_empty(),
+            "{finding}"
+        ),
+        Some(other) => panic!("{other}"),
+    }
+}
+
 /// Whatever a run says of a connection agrees: verdict, what the change does, the rules that it names, the counts of the replay and
 /// the outcomes of findings.
 #[test]
@@ -309,7 +334,7 @@ fn verdicts_outcomes_and_counts_agree() {
                 c["verdict"].as_str().unwrap(),
                 c["after"]["state"].as_str().unwrap(),
             );
-            *counts.entry((verdict, state)).or_insert(0) += 1;
+            *counts.entry((verdict, state)).or_insert(0_u64) += 1;
             let possible: &[&str] = match verdict {
                 "accepted" => &["permitted", "lost"],
                 "quarantined" | "rejected" => &["permitted", "denied"],
@@ -333,7 +358,7 @@ fn verdicts_outcomes_and_counts_agree() {
             let all = counts
                 .iter()
                 .filter(|((v, s), _)| *v == verdict && (state.is_empty() || *s == state));
-            all.map(|(_, n)| *n as u64).sum()
+            all.map(|(_, n)| *n).sum()
         };
         let replay = &document["replay"];
         for (key, verdict, state) in [
@@ -353,27 +378,36 @@ fn verdicts_outcomes_and_counts_agree() {
         }
         assert_eq!(replay["connections"], connections.len());
         for finding in document["findings"].as_array().unwrap() {
-            let states: Vec<&str> = finding["evidence"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|id| {
-                    let c = connections.iter().find(|c| c["id"] == *id).unwrap();
-                    c["after"]["state"].as_str().unwrap()
-                })
-                .collect();
-            match finding["outcome"].as_str() {
-                Some("denied") => assert!(states.iter().all(|s| *s == "denied"), "{finding}"),
-                Some("still-open" | "rule-written") => {
-                    assert!(states.contains(&"permitted"), "{finding}")
-                }
-                Some("not-judged") => assert!(states.contains(&"unjudged"), "{finding}"),
-                None => assert!(
-                    finding["family"] == "posture" || states.is_empty(),
-                    "{finding}"
-                ),
-                Some(other) => panic!("{other}"),
-            }
+            outcome_agrees(finding, connections);
         }
+    }
+}
+
+/// A group that no interface carries needs no rules: the advice says so, in every format.
+#[test]
+fn an_unused_group_gets_advice_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    audit(&sample().join("flows/custom"), &run, &[]).success();
+    let open = findings(&run, "open-egress");
+    let unused: Vec<&Value> = open
+        .iter()
+        .filter(|f| {
+            f["detail"]
+                .as_str()
+                .unwrap()
+                .contains("; 0 interfaces carry it")
+        })
+        .collect();
+    assert!(!unused.is_empty() && unused.len() < open.len(), "{open:?}");
+    for finding in unused {
+        let text = printed(
+            closegate()
+                .arg("explain")
+                .arg(&run)
+                .arg(finding["id"].as_str().unwrap()),
+        );
+        assert!(text.contains("No interface carries this group"), "{text}");
+        assert!(!text.contains("Add the suggested rules"), "{text}");
     }
 }

@@ -85,7 +85,7 @@ fn never_wider(audit: &Audit) {
                         .allowed
                 };
                 assert!(
-                    !can(&after) || can(&before),
+                    !can(after) || can(&before),
                     "{:?} → {:?} on {} is new",
                     x,
                     y,

@@ -65,7 +65,7 @@ impl<'a> Run<'a> {
     fn any_rule(&self, id: &str) -> Option<String> {
         self.rule_by_id(id)
             .map(|rule| self.rule(rule))
-            .or_else(|| self.current_by_id(id).map(|rule| self.current(rule)))
+            .or_else(|| self.current_by_id(id).map(current_rule))
     }
 
     fn rule(&self, rule: &RuleRow) -> String {
@@ -99,23 +99,6 @@ impl<'a> Run<'a> {
         );
         say!(out, "  evidence");
         self.evidence(&mut out, &rule.evidence);
-        out
-    }
-
-    /// A rule of today that the change neither adds nor needs.
-    fn current(&self, rule: &CurrentRow) -> String {
-        let mut out = String::new();
-        say!(out, "{}: {}, {}", rule.id, rule.group_id, rule.permission);
-        say!(out, "  status      a rule of today");
-        if let Some(id) = &rule.security_group_rule_id {
-            say!(out, "  in AWS      {id}");
-        }
-        say!(
-            out,
-            "  permitted   {}, {} of them without another rule",
-            plural(rule.connections, "connection"),
-            rule.connections_alone
-        );
         out
     }
 
@@ -211,6 +194,23 @@ impl<'a> Run<'a> {
         }
         out
     }
+}
+
+/// A rule of today that the change neither adds nor needs.
+fn current_rule(rule: &CurrentRow) -> String {
+    let mut out = String::new();
+    say!(out, "{}: {}, {}", rule.id, rule.group_id, rule.permission);
+    say!(out, "  status      a rule of today");
+    if let Some(id) = &rule.security_group_rule_id {
+        say!(out, "  in AWS      {id}");
+    }
+    say!(
+        out,
+        "  permitted   {}, {} of them without another rule",
+        plural(rule.connections, "connection"),
+        rule.connections_alone
+    );
+    out
 }
 
 /// What the change does with a connection.

@@ -361,7 +361,7 @@ groupRows();
 // Replay, curves, coverage
 const c = data.counts;
 const stageRows = data.stages.map((stage, index) => row(cell(`${index + 1}. ${stage.name}`), cell(number(stage.rules), "number"), cell(number(stage.groups.length), "number"), cell(number(stage.permitted), "number"), cell(number(stage.lost), "number"), cell(number(stage.cut_at_once.length), "number")));
-$("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason (${number(c.still_open)} still open), ${number(c.rejected)} rejected in the logs, ${number(c.unattributed)} judged by no group, ${number(c.lost)} lost.`),
+$("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason${c.still_open ? ` (${number(c.still_open)} still open)` : ""}, ${number(c.rejected)} rejected in the logs, ${number(c.unattributed)} judged by no group, ${number(c.lost)} lost.`),
   make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": "Stages" }, make("table", {}, make("thead", {}, heads(["stage", "#rules", "#groups", "#permitted after it", "#lost", "#cut at once"])), make("tbody", {}, ...stageRows))));
 const W = 420, H = 220, L = 52, B = 34;
 const figure = (caption, ...parts) => make("figure", {}, make("figcaption", {}, caption), draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": caption }, ...parts));

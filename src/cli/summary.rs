@@ -1,4 +1,4 @@
-//! The end of a run, for somebody who has ten seconds.
+//! The summary of a run on the terminal.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,6 +20,9 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 
 /// Columns where standard output is no terminal.
 const WIDTH: u16 = 80;
+
+/// A table needs so many columns, however narrow the terminal is.
+const NARROWEST: u16 = 40;
 
 /// How many rows of threat findings are listed.
 const LISTED: usize = 12;
@@ -60,7 +63,8 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
 
 /// Columns of the terminal that shows standard output.
 fn width() -> u16 {
-    terminal_size::terminal_size_of(std::io::stdout()).map_or(WIDTH, |(width, _)| width.0)
+    let terminal = terminal_size::terminal_size_of(std::io::stdout());
+    terminal.map_or(WIDTH, |(width, _)| width.0.max(NARROWEST))
 }
 
 fn read(audit: &Audit) -> String {
@@ -172,11 +176,14 @@ fn replay(audit: &Audit) -> String {
             thousands(replay.permitted)
         )
     };
+    let still_open = match replay.still_open {
+        0 => String::new(),
+        some => format!(" ({} still open)", thousands(some)),
+    };
     format!(
-        "{first},\n{:12}{} quarantined ({} still open), {} rejected, {} unattributed",
+        "{first},\n{:12}{} quarantined{still_open}, {} rejected, {} unattributed",
         "",
         thousands(replay.quarantined),
-        thousands(replay.still_open),
         thousands(replay.rejected),
         thousands(replay.unattributed)
     )

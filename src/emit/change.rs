@@ -45,7 +45,7 @@ impl ChangeDocument {
         found.ok().map(|position| &self.groups[position])
     }
 
-    /// What people call a group; its id, if nobody knows.
+    /// A group's name; its id where the change has no name for it.
     pub(in crate::emit) fn group_name<'a>(&'a self, id: &'a str) -> &'a str {
         self.group(id).map_or(id, |group| &group.name)
     }

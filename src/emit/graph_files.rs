@@ -9,7 +9,7 @@ use petgraph::visit::EdgeRef;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::report_md::ends_with_www;
+use super::text::ends_with_www;
 use crate::audit::Audit;
 use crate::documents::{
     AuditDocument, EdgeRow, EndRow, GraphDocument, NodeRow, SCHEMA_VERSION, VerdictTerm,

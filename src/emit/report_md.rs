@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::graph_files;
-use super::text::duration;
+use super::text::{duration, ends_with_www};
 use crate::audit::Audit;
 use crate::documents::Rating;
 use crate::findings::{Family, Finding, Outcome};
@@ -28,6 +28,8 @@ struct Report<'a> {
     excluded: Vec<Excluded>,
     talkers: Vec<Talker>,
     still_open: Vec<String>,
+    /// Threat findings that the change does not stop.
+    not_judged: Vec<&'a Finding>,
     wider: Vec<String>,
     blast: Vec<BlastLine>,
     readiness: Vec<ReadinessLine>,
@@ -110,7 +112,10 @@ pub(super) fn render(audit: &Audit) -> String {
         .kept_open
         .iter()
         .map(|kept| (group(audit, kept.group), because(kept.because)));
+    let not_judged = threats.iter().copied();
+    let not_judged = not_judged.filter(|f| f.outcome == Some(Outcome::NotJudged));
     let report = Report {
+        not_judged: not_judged.collect(),
         audit,
         window: window(audit),
         threats,
@@ -218,15 +223,6 @@ pub(super) fn md(text: &str) -> String {
         }
     }
     out
-}
-
-/// Whether a dot behind this text begins the address of a web site.
-pub(super) fn ends_with_www(text: &str) -> bool {
-    let end = text
-        .len()
-        .checked_sub(3)
-        .and_then(|start| text.get(start..));
-    end.is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 fn group(audit: &Audit, ix: crate::inventory::GroupIx) -> String {

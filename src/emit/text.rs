@@ -1,4 +1,4 @@
-//! Ids, days and lengths of time as results write them.
+//! Ids, days, lengths of time and links in the texts of results.
 
 use crate::net::ConnectionId;
 
@@ -29,4 +29,13 @@ pub fn duration(seconds: u64) -> String {
         (1, _) => format!("1 day {hours} h"),
         _ => format!("{days} days {hours} h"),
     }
+}
+
+/// Whether a dot behind this text begins the address of a web site.
+pub(super) fn ends_with_www(text: &str) -> bool {
+    let end = text
+        .len()
+        .checked_sub(3)
+        .and_then(|start| text.get(start..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }

@@ -1,4 +1,4 @@
-//! `blocklisted-address`: a destination that somebody warns of.
+//! `blocklisted-address`: a destination on one of the user's lists.
 
 use super::context::Context;
 use super::destination::{found, outgoing};

@@ -1,4 +1,4 @@
-//! `expired-approval`: somebody answered for it once.
+//! `expired-approval`: a connection after its approval expired.
 
 use super::context::Context;
 use super::finding::Found;

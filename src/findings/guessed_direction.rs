@@ -1,4 +1,4 @@
-//! `guessed-direction`: nobody can tell who opened a connection.
+//! `guessed-direction`: a connection whose initiator is a guess.
 
 use super::context::Context;
 use super::finding::Found;
@@ -19,7 +19,7 @@ pub(super) const KIND: Kind = Kind {
 
 pub(super) const SIGNAL: Signal = Signal::Function(find);
 
-/// One finding per connection that is kept out of the rules for this reason.
+/// One finding per connection that is quarantined for this reason.
 fn find(context: &Context<'_>) -> Vec<Found> {
     context
         .connections

@@ -1,4 +1,4 @@
-//! Lists of addresses that somebody warns of, in the forms they are published in.
+//! Lists of suspicious addresses, in the formats in which they are published.
 
 use std::net::IpAddr;
 

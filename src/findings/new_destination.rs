@@ -1,4 +1,4 @@
-//! `new-destination`: nobody of the group went there before.
+//! `new-destination`: a destination that the baseline lacks.
 
 use super::context::Context;
 use super::destination::{found, outgoing};

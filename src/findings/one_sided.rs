@@ -1,4 +1,4 @@
-//! `one-sided`: nobody was seen to answer.
+//! `one-sided`: a connection without a reply.
 
 use super::context::Context;
 use super::finding::Found;
@@ -20,7 +20,7 @@ pub(super) const KIND: Kind = Kind {
 
 pub(super) const SIGNAL: Signal = Signal::Function(find);
 
-/// One finding per TCP connection that was let through and of which no packet came back at any interface that records.
+/// One finding per accepted TCP connection of which no interface recorded a reply.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let connections = context.connections.iter().enumerate();
     connections

@@ -20,7 +20,7 @@ pub struct Policy {
     pub tuning: BTreeMap<&'static str, Tuning>,
     /// Destinations that are meant.
     pub approvals: Vec<Approval>,
-    /// Destinations that somebody warns of.
+    /// Lists of suspicious destinations.
     pub blocklists: Vec<Blocklist>,
     /// What an earlier run knew.
     pub baseline: Option<Baseline>,
@@ -35,7 +35,7 @@ pub struct Policy {
 pub struct Tuning {
     /// How bad it is.
     pub severity: Option<Severity>,
-    /// Whether connections it rests on are kept out of the rules.
+    /// Whether its connections are quarantined.
     pub quarantine: Option<bool>,
     /// It is not reported at all.
     pub off: bool,
@@ -43,7 +43,7 @@ pub struct Tuning {
     pub thresholds: BTreeMap<&'static str, u64>,
 }
 
-/// Connections that somebody answers for.
+/// Connections that a team has approved.
 #[derive(Clone, Debug)]
 pub struct Approval {
     /// The group that may, by id or name; every group, if there is none.
@@ -90,7 +90,7 @@ impl Policy {
         lists.any(|list| list.addresses.contains(address))
     }
 
-    /// Whether connections that a kind rests on are kept out of the rules.
+    /// Whether connections of a kind are quarantined.
     pub fn quarantines(&self, kind: &Kind) -> bool {
         let tuned = self
             .tuning
@@ -104,7 +104,7 @@ impl Policy {
         !self.tuning.get(kind.id).is_some_and(|tuning| tuning.off)
     }
 
-    /// Whether somebody answers for a connection, for as long as it was seen.
+    /// Whether an approval covers a connection for as long as it was seen.
     pub fn approves(&self, inventory: &Inventory, connection: &Connection) -> bool {
         let mut matching = self
             .approvals

@@ -145,7 +145,7 @@ pub(super) struct Admitted {
     sides: Vec<[Side; 2]>,
 }
 
-/// Services that the same rules let through share a set.
+/// Services that the same rules permit share a set.
 struct Side {
     /// By service, the position of its set.
     set_of: Vec<usize>,

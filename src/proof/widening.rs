@@ -1,4 +1,4 @@
-//! Does the change let anything through that today's rules do not?
+//! Whether the change permits anything that today's rules deny.
 //!
 //! Answered for every port at once and not by trying some: what a gate lets through
 //! to one address is a set of intervals of (protocol, port), and what a rule lets

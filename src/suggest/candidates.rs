@@ -20,7 +20,7 @@ pub(super) struct Candidates<'a> {
     interfaces: Arc<Classes>,
     /// Pairs that were reachable about already.
     reachable: Arc<Mutex<Reachable>>,
-    /// What must not be let through: who opened it, for what, to where.
+    /// What rules must not permit: initiator, service and destination of quarantined and rejected connections.
     quarantined: Vec<(InterfaceIx, Service, IpAddr)>,
 }
 

@@ -52,6 +52,10 @@ fn irc_that_is_only_seen_at_a_nat_gateway_is_not_judged() {
     assert!(row.ends_with("not judged"), "{row}");
     let run_text = run.display().to_string();
     let id = irc[0]["id"].as_str().unwrap();
+    // It counts among what the change does not stop.
+    let report = fs::read_to_string(run.join("report.md")).unwrap();
+    let stays = report.split("## What stays permitted").nth(1).unwrap();
+    assert!(stays.split("\n## ").next().unwrap().contains(id), "{stays}");
     for (arguments, says) in [
         (
             &["report", &run_text, "--format", "markdown"][..],

@@ -16,7 +16,7 @@ fn on_terminal(columns: u16, id: &Path, arguments: &[&str], variables: &[(&str, 
         .map(|argument| format!("'{argument}'"))
         .collect();
     let line = format!(
-        "stty cols {columns}; echo $$ > '{}'; exec {}",
+        "stty rows 50 cols {columns}; echo $$ > '{}'; exec {}",
         id.display(),
         quoted.join(" ")
     );

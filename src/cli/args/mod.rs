@@ -163,7 +163,7 @@ pub(in crate::cli) struct AuditArgs {
     #[arg(long, value_name = "RUN")]
     pub(in crate::cli) baseline: Option<PathBuf>,
 
-    /// Addresses that somebody warns of: lines, CSV, STIX 2.1 or MISP; can be given several times
+    /// Lists of suspicious addresses: lines, CSV, STIX 2.1 or MISP; can be given several times
     #[arg(long, value_name = "NAME=FILE")]
     pub(in crate::cli) blocklist: Vec<String>,
 

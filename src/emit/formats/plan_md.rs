@@ -5,6 +5,7 @@ use askama::Template;
 use crate::documents::{ChangeDocument, GroupRow, RevocationRow, StageRow, Status};
 use crate::emit::report_md::md;
 use crate::emit::text::joined;
+use crate::net::plural;
 
 #[derive(Template)]
 #[template(path = "plan.md", escape = "none")]

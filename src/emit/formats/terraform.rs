@@ -17,7 +17,7 @@ use super::ids::Ids;
 use super::names::{ResourceNames, fits_module, unique};
 use super::options::RuleFormatOptions;
 use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
-use crate::net::{identifier, visible};
+use crate::net::{identifier, plural, visible};
 
 const MODULE: &str = "mutual_security_group_rules";
 
@@ -277,7 +277,8 @@ pub(super) fn heading(what: &str, change: &ChangeDocument) -> String {
     if elsewhere > 0 {
         let _ = write!(
             heading,
-            "\n{elsewhere} groups are kept by somebody else, and are left out; rules/plan.md says what to do about them."
+            "\nLeft out: {} maintained elsewhere; rules/plan.md says what to do about them.",
+            plural(elsewhere as u64, "group")
         );
     }
     heading

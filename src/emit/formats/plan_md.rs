@@ -115,6 +115,18 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
 }
 
 impl Step<'_> {
+    fn rules_in_words(&self) -> String {
+        plural(self.rules as u64, "rule")
+    }
+
+    fn groups_in_words(&self) -> String {
+        plural(self.groups.len() as u64, "group")
+    }
+
+    fn dropped_in_words(&self) -> String {
+        plural(self.row.cut_at_once.len() as u64, "open connection")
+    }
+
     fn listed(&self) -> String {
         let listed = &self.row.cut_at_once;
         joined(&listed[..listed.len().min(LISTED)], ", ")

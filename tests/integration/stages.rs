@@ -148,7 +148,9 @@ fn what_is_untracked_is_cut_and_named() {
         .id;
     assert!(
         plan.contains(&id.to_string())
-            && plan.contains("1 connections that AWS does not track today"),
+            && plan.contains(
+                "Revoking these rules drops 1 open connection, because AWS does not track them"
+            ),
         "{plan}"
     );
 }

@@ -15,12 +15,17 @@ mod finding;
 mod graph;
 mod report;
 mod rules;
+#[cfg(feature = "aws")]
+mod snapshot;
+mod store;
 mod terms;
 
 pub use audit::{AuditDocument, ConnectionRow, EndRow};
 pub use graph::GraphDocument;
 pub use report::ReportDocument;
 pub use rules::ChangeDocument;
+#[cfg(feature = "aws")]
+pub use snapshot::{Answered, Identity, Refused, SnapshotManifest, ToolVersion};
 pub use terms::{
     AfterState, Confidence, Direction, Family, Outcome, Rating, Severity, Status, VerdictTerm,
 };
@@ -39,6 +44,7 @@ pub(crate) use rules::{
     GroupRow, ListRow, PermissionRow, ProposedChange, RevocationRow, RuleRow, StageRow, TargetRow,
     TodayRow,
 };
+pub(crate) use store::{DayEntry, FileEntry, SourceEntry, StoreManifest};
 
 /// The version that closegate writes into every document, and the only one that it reads.
 pub const SCHEMA_VERSION: u32 = 2;

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::day;
 use super::error::{Fault, StoreError};
-use super::manifest::{DayEntry, FileEntry, Manifest};
+use super::manifest::{DayEntry, FileEntry, StoreManifest};
 use crate::flow::FlowTable;
 use crate::net::{plural, thousands};
 
@@ -27,7 +27,7 @@ const MANIFEST_BEGINS: &[u8] = b"{\n  \"schema_version\": ";
 /// A store's directory, and its manifest.
 pub(super) struct Store {
     dir: PathBuf,
-    pub(super) manifest: Manifest,
+    pub(super) manifest: StoreManifest,
     /// Held as long as the store may be written.
     lock: Option<File>,
 }
@@ -185,7 +185,7 @@ impl Store {
     pub(super) fn add(
         &mut self,
         tables: Vec<Encoded>,
-        change: impl FnOnce(&mut Manifest),
+        change: impl FnOnce(&mut StoreManifest),
     ) -> Result<(), StoreError> {
         self.write(&tables)?;
         for table in tables {
@@ -327,12 +327,12 @@ impl Store {
 }
 
 /// The manifest of a directory, if it has one.
-fn read_manifest(dir: &Path) -> Result<Option<Manifest>, StoreError> {
+fn read_manifest(dir: &Path) -> Result<Option<StoreManifest>, StoreError> {
     let path = dir.join(MANIFEST);
     match fs::read(&path) {
-        Ok(json) => match Manifest::parse(&json) {
+        Ok(json) => match StoreManifest::parse(&json) {
             Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => Err(StoreError::Manifest {
+            Err(error) => Err(StoreError::StoreManifest {
                 dir: dir.to_path_buf(),
                 what: error.to_string(),
             }),

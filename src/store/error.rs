@@ -54,7 +54,7 @@ pub enum StoreError {
     },
     /// A manifest that closegate does not know, or a damaged one.
     #[error("`{}` is not a store, or its manifest.json is damaged: {what}; name another directory, or delete the store and run `closegate ingest` on all of its logs", dir.display())]
-    Manifest {
+    StoreManifest {
         /// The store.
         dir: PathBuf,
         /// What is wrong with it.

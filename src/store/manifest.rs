@@ -3,49 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::documents::{self, DocumentError, SCHEMA_VERSION, TOOL};
+use crate::documents::{self, DocumentError};
+pub(super) use crate::documents::{DayEntry, FileEntry, SourceEntry, StoreManifest};
 use crate::ingest::{MalformedSample, Source, SourceIntake, flow_log_id, object_name, slot};
 use crate::net::json;
-
-/// `manifest.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Manifest {
-    schema_version: u32,
-    tool: Tool,
-    /// SHA-256 of this document with an empty digest, in hexadecimal.
-    digest: String,
-    /// By name.
-    pub(super) sources: Vec<SourceEntry>,
-    /// By day, counted from 1970. One table each, but for the time during an ingest.
-    pub(super) days: BTreeMap<u64, Vec<DayEntry>>,
-    /// Files that may lie in the store and are no part of it: closegate was about to write or to remove them.
-    pub(super) pending: BTreeSet<String>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tool {
-    name: String,
-}
-
-impl Default for Manifest {
-    fn default() -> Self {
-        Self {
-            schema_version: SCHEMA_VERSION,
-            tool: Tool {
-                name: TOOL.to_owned(),
-            },
-            digest: String::new(),
-            sources: Vec::new(),
-            days: BTreeMap::new(),
-            pending: BTreeSet::new(),
-        }
-    }
-}
 
 /// Why a text is not a manifest.
 #[derive(Debug, thiserror::Error)]
@@ -59,47 +22,6 @@ pub(super) enum ManifestError {
     /// It names a file twice, or one that lies elsewhere.
     #[error("it names `{0}`, which can't be a file of this store")]
     Name(String),
-}
-
-/// A source that was read to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SourceEntry {
-    pub(super) name: String,
-    /// Bytes.
-    pub(super) size: u64,
-    /// SHA-256 of the content, or the `ETag` of an object.
-    content: String,
-    format: String,
-    records: u64,
-    malformed: u64,
-    bytes_read: u64,
-    window: Option<(u64, u64)>,
-    samples: Vec<(String, u64, String)>,
-}
-
-/// The files of one day's table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DayEntry {
-    pub(super) flows: FileEntry,
-    pub(super) interfaces: FileEntry,
-    pub(super) services: FileEntry,
-    pub(super) contacts: FileEntry,
-    /// How many flows.
-    pub(super) count: u64,
-    /// How many rows the flows add up to.
-    pub(super) rows: u64,
-}
-
-/// A file of the store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileEntry {
-    /// The path below the store's directory. It holds the beginning of the digest, so that no file is ever overwritten by another.
-    pub(super) name: String,
-    /// SHA-256 of the content, in hexadecimal.
-    pub(super) digest: String,
 }
 
 impl FileEntry {
@@ -138,7 +60,7 @@ impl DayEntry {
     }
 }
 
-impl Manifest {
+impl StoreManifest {
     /// A source by name.
     pub(super) fn source(&self, name: &str) -> Option<&SourceEntry> {
         let known = self

@@ -29,7 +29,7 @@ use crate::ingest::{Intake, Settings, Source};
 use crate::net::{plural, thousands};
 use directory::{Encoded, Store};
 use fold::by_day;
-use manifest::{DayEntry, Manifest, SourceEntry, hex};
+use manifest::{DayEntry, SourceEntry, StoreManifest, hex};
 
 /// Flows that are held before they are written, unless `--hold` says otherwise.
 pub const HELD: usize = 1 << 20;
@@ -119,7 +119,7 @@ pub fn ingest(
 
 /// With several flow logs in one store, the rows of a time are compared with each other
 /// when they are read, and never again; so a time is not opened twice.
-fn refuse_late(manifest: &Manifest, new: &[Source]) -> Result<(), StoreError> {
+fn refuse_late(manifest: &StoreManifest, new: &[Source]) -> Result<(), StoreError> {
     let mut logs: BTreeSet<Option<&str>> = new.iter().map(Source::flow_log_id).collect();
     logs.extend(manifest.sources.iter().map(SourceEntry::flow_log_id));
     if logs.len() < 2 {

@@ -7,7 +7,7 @@ use super::TOOL;
 /// `manifest.json` of a snapshot.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SnapshotManifest {
-    /// [`SCHEMA_VERSION`].
+    /// The version of documents, [`super::SCHEMA_VERSION`].
     pub schema_version: u32,
     /// The program that made it.
     pub tool: ToolVersion,

@@ -7,7 +7,7 @@ use crate::findings::{self, Context, Finding, OpenedConnections, Policy, SHORT_W
 use crate::flow::{FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
-use crate::inventory::{Gates, Group, Inventory, Rule};
+use crate::inventory::{Gates, Group, Inventory};
 use crate::net::{plural, thousands, visible};
 use crate::outcome;
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
@@ -72,7 +72,7 @@ pub struct Proof {
 impl Audit {
     /// How many groups let everything out today.
     pub fn open_groups(&self) -> usize {
-        let open = |group: &&Group| group.rules.iter().any(Rule::is_open_egress);
+        let open = |group: &&Group| group.has_open_egress();
         self.inventory.groups().iter().filter(open).count()
     }
 

@@ -10,7 +10,6 @@ use comfy_table::{ContentArrangement, Table};
 use crate::audit::Audit;
 use crate::emit::{duration, thousands};
 use crate::findings::{Finding, Outcome, Severity};
-use crate::inventory::Rule;
 use crate::net::{plural, visible};
 use crate::suggest::Status;
 
@@ -102,7 +101,7 @@ fn open(audit: &Audit) -> String {
     let groups = audit.inventory.groups();
     let open: Vec<String> = groups
         .iter()
-        .filter(|group| group.rules.iter().any(Rule::is_open_egress))
+        .filter(|group| group.has_open_egress())
         .map(|group| visible(&group.name, 20))
         .collect();
     let style = if open.is_empty() { GOOD } else { BAD };

@@ -72,7 +72,7 @@ pub struct ConnectionRow<'a, E = EndRow<'a>> {
     pub(crate) first_seen: u64,
     pub(crate) last_seen: u64,
     /// The records by place and action.
-    pub(crate) seen: SeenRow,
+    pub(crate) seen: RecordCounts,
 }
 
 /// What the change does with a connection.
@@ -102,18 +102,23 @@ pub struct EndRow<'a> {
     pub(crate) aws_service: Option<Cow<'a, str>>,
 }
 
-/// Records of the initiator's packets at its own interface, at the responder's, and at interfaces that forward; and of the responder's
-/// replies, anywhere.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct SeenRow {
-    pub(crate) egress_accepted: u64,
-    pub(crate) egress_rejected: u64,
-    pub(crate) ingress_accepted: u64,
-    pub(crate) ingress_rejected: u64,
-    pub(crate) forwarded_accepted: u64,
-    /// Rejected replies are in it.
-    pub(crate) forwarded_rejected: u64,
-    pub(crate) replies: u64,
+/// Records by place and action. Packets are the initiator's, but for `replies`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordCounts {
+    /// At the initiator's interface, accepted.
+    pub egress_accepted: u64,
+    /// At the initiator's interface, rejected.
+    pub egress_rejected: u64,
+    /// At the responder's interface, accepted.
+    pub ingress_accepted: u64,
+    /// At the responder's interface, rejected.
+    pub ingress_rejected: u64,
+    /// At interfaces that forward, accepted.
+    pub forwarded_accepted: u64,
+    /// At interfaces that forward, rejected; rejected replies are in it.
+    pub forwarded_rejected: u64,
+    /// The responder's packets, accepted anywhere.
+    pub replies: u64,
 }
 
 /// What the change leaves open, and what it opens.

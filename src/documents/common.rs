@@ -5,11 +5,23 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TOOL;
+
 /// The program that wrote a document.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Tool {
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: Cow<'static, str>,
+}
+
+impl Default for Tool {
+    /// This program.
+    fn default() -> Self {
+        Self {
+            name: TOOL.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
 }
 
 /// Unix seconds of the evidence read; both 0 when nothing was.

@@ -20,7 +20,7 @@ mod snapshot;
 mod store;
 mod terms;
 
-pub use audit::{AuditDocument, ConnectionRow, EndRow};
+pub use audit::{AuditDocument, ConnectionRow, EndRow, RecordCounts};
 pub use graph::GraphDocument;
 pub use report::ReportDocument;
 pub use rules::ChangeDocument;
@@ -32,7 +32,7 @@ pub use terms::{
 
 pub(crate) use audit::{
     AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, ProofRow,
-    ReachRow, ReadinessRow, ReplayRow, SeenRow, StillOpenRow, TradeOffRow, WideningRow,
+    ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
 pub(crate) use finding::FindingRow;

@@ -12,12 +12,12 @@ use crate::audit::Audit;
 use crate::documents::{
     AfterRow, AuditDocument, BlastRow, ChangeDocument, ConnectionRow, EndRow, ExposureRow,
     HoldOutRow, InputRow, MalformedRow, ProofRow, ReachRow, ReadinessRow, ReplayRow,
-    SCHEMA_VERSION, SeenRow, SourceRow, StillOpenRow, Tool, TradeOffRow, WideningRow, Window,
+    SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, WideningRow, Window,
 };
 use crate::net::{HashMap, json};
 use crate::proof::{BlastRadius, Reach, Readiness, TradeOff, Widening};
 use crate::replay::RulePlace;
-use crate::resolve::{End, Place, RecordCounts, aws_service};
+use crate::resolve::{End, Place, aws_service};
 use crate::suggest::rule_id;
 
 /// An end, or the text that was made of it before.
@@ -106,10 +106,7 @@ fn document<'a>(
     let ids = |positions: &[usize]| positions.iter().map(|&p| audit.connections[p].id).collect();
     AuditDocument {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
+        tool: Tool::default(),
         window: Window { start, end },
         input: input(audit),
         notes: audit
@@ -327,28 +324,7 @@ fn connection<'a>(texts: &'a Texts<'_>, position: usize) -> ConnectionRow<'a, En
         packets: c.totals.packets,
         first_seen: c.totals.first,
         last_seen: c.totals.last,
-        seen: seen(&c.seen),
-    }
-}
-
-const fn seen(seen: &RecordCounts) -> SeenRow {
-    let RecordCounts {
-        egress_accepted,
-        egress_rejected,
-        ingress_accepted,
-        ingress_rejected,
-        forwarded_accepted,
-        forwarded_rejected,
-        replies,
-    } = *seen;
-    SeenRow {
-        egress_accepted,
-        egress_rejected,
-        ingress_accepted,
-        ingress_rejected,
-        forwarded_accepted,
-        forwarded_rejected,
-        replies,
+        seen: c.seen,
     }
 }
 

@@ -15,7 +15,6 @@ use crate::documents::{
     AuditDocument, EdgeRow, EndRow, GraphDocument, NodeRow, SCHEMA_VERSION, VerdictTerm,
 };
 use crate::graph::Node;
-use crate::inventory::Rule;
 use crate::net::{json, visible};
 
 /// The graph of groups.
@@ -78,7 +77,7 @@ fn row(audit: &Audit, node: &Node) -> NodeRow {
                 kind: kind(node).into(),
                 label: group.name.clone(),
                 group_id: Some(group.id.clone()),
-                open_egress: group.rules.iter().any(Rule::is_open_egress),
+                open_egress: group.has_open_egress(),
             }
         }
         Node::Interface(ix) => {

@@ -33,10 +33,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
     let samples = audit.intake.samples.iter();
     ReportDocument {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        },
+        tool: Tool::default(),
         window: Window { start, end },
         verdict: audit.verdict(),
         counts: counts(audit),
@@ -210,7 +207,7 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<ReportGroup> {
             owner: group.owner.clone(),
             region: region.unwrap_or_default(),
             members: group.members.len() as u64,
-            open: group.rules.iter().any(Rule::is_open_egress),
+            open: group.has_open_egress(),
             kept_by: change.group(&group.id).and_then(|row| row.kept_by.clone()),
             reach_before: blast.map_or(nothing, |b| reach(&b.before)),
             reach_after: blast.map_or(nothing, |b| reach(&b.after)),

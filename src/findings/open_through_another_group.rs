@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::inventory::{GroupIx, Rule};
+use crate::inventory::GroupIx;
 use crate::net::visible;
 
 pub(super) const KIND: Kind = Kind {
@@ -23,7 +23,7 @@ pub(super) const SIGNAL: Signal = Signal::Function(find);
 /// One finding per pair of such a group and the one that is open.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let inventory = context.inventory;
-    let is_open = |ix: GroupIx| inventory.group(ix).rules.iter().any(Rule::is_open_egress);
+    let is_open = |ix: GroupIx| inventory.group(ix).has_open_egress();
     let window = context.intake.window.unwrap_or_default();
     let mut all = Vec::new();
     for narrow in inventory.group_indexes().filter(|&ix| !is_open(ix)) {

@@ -31,6 +31,13 @@ pub struct Group {
     pub known: bool,
 }
 
+impl Group {
+    /// Whether one of its rules is open egress.
+    pub fn has_open_egress(&self) -> bool {
+        self.rules.iter().any(Rule::is_open_egress)
+    }
+}
+
 /// Who writes a group's rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Upkeep {

@@ -3,7 +3,7 @@
 use super::{Over, PRIVATE, listeners, named_query};
 use crate::flow::{EPHEMERAL_FROM, PRIVILEGED_BELOW};
 use crate::ingest::LogFormat;
-use crate::inventory::{Inventory, Rule};
+use crate::inventory::Inventory;
 
 /// Which ports a question keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ pub fn over_events(text: &str, format: &LogFormat, inventory: Option<&Inventory>
         let groups = inventory
             .groups()
             .iter()
-            .filter(|group| group.rules.iter().any(Rule::is_open_egress));
+            .filter(|group| group.has_open_egress());
         let members = groups.flat_map(|group| &group.members);
         open = members
             .map(|&ix| format!("{:?}", inventory.interface(ix).id))

@@ -16,7 +16,7 @@ pub use partial::{Partials, Unreadable};
 pub use partitions::DayPartition;
 
 use crate::flow::LISTENERS;
-use crate::inventory::{Inventory, Rule};
+use crate::inventory::Inventory;
 use crate::net::is_invisible;
 
 /// An engine.
@@ -294,7 +294,7 @@ fn carried(inventory: Option<&Inventory>) -> String {
         {
             for &group in &interface.groups {
                 let group = inventory.group(group);
-                let open = u8::from(group.rules.iter().any(Rule::is_open_egress));
+                let open = u8::from(group.has_open_egress());
                 rows.push(format!(
                     "({}, {}, {open})",
                     quoted(&interface.id),

@@ -6,7 +6,7 @@ use super::conversation::{Conversation, Side, SocketPair};
 use super::direction::{Decision, DirectionBasis};
 use super::ends::{End, Place, Vantage};
 use super::evidence::{CurrentRules, peer_of};
-use crate::documents::{Confidence, VerdictTerm};
+use crate::documents::{Confidence, RecordCounts, VerdictTerm};
 use crate::flow::{Days, EPHEMERAL_FROM, Flow, FlowTable};
 use crate::inventory::{Admission, Direction, Inventory, Packet, Peer};
 use crate::net::{ConnectionId, Service};
@@ -52,25 +52,6 @@ pub struct Totals {
     pub last: u64,
     /// Days on which it was seen.
     pub days: Days,
-}
-
-/// Records by place and action. Packets are the initiator's, but for `replies`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordCounts {
-    /// At the initiator's interface, accepted.
-    pub egress_accepted: u64,
-    /// At the initiator's interface, rejected.
-    pub egress_rejected: u64,
-    /// At the responder's interface, accepted.
-    pub ingress_accepted: u64,
-    /// At the responder's interface, rejected.
-    pub ingress_rejected: u64,
-    /// At interfaces that forward, accepted.
-    pub forwarded_accepted: u64,
-    /// At interfaces that forward, rejected; rejected replies are in it.
-    pub forwarded_rejected: u64,
-    /// The responder's packets, accepted anywhere.
-    pub replies: u64,
 }
 
 /// What logs, today's rules and findings say about a connection. `resolve` decides all but [`Quarantine::Finding`], which

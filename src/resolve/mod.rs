@@ -14,8 +14,8 @@ mod external;
 mod hits;
 mod legs;
 
-pub use crate::documents::Confidence;
-pub use connection::{Connection, Quarantine, RecordCounts, Totals, Unattributed, Verdict};
+pub use crate::documents::{Confidence, RecordCounts};
+pub use connection::{Connection, Quarantine, Totals, Unattributed, Verdict};
 pub use direction::DirectionBasis;
 pub use ends::{End, Place};
 pub use evidence::{admission, peer_of, visible_groups};

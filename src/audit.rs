@@ -11,8 +11,8 @@ use crate::inventory::{Gates, Group, Inventory};
 use crate::net::{plural, thousands, visible};
 use crate::outcome;
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
-use crate::replay::{self, After, AfterState, Replay, RulesAfter};
-use crate::resolve::{self, Connection, Hits, Verdict};
+use crate::replay::{self, After, AfterState, Replay, RulesAfter, Unjudged};
+use crate::resolve::{self, Connection, Hits, Unattributed, Verdict};
 use crate::suggest::{self, Level, Revocation, RuleBasis, RuleSet, Status};
 
 /// Everything a run found out.
@@ -94,14 +94,17 @@ impl Audit {
                 plural(self.proof.wider.len() as u64, "rule")
             );
         }
+        let unknown = self.unknown_in_words();
+        let unknown = unknown.map_or(String::new(), |unknown| format!(" {unknown}."));
         if ready == all {
-            return match all {
+            let sentence = match all {
                 0 => "No group is in use, so there is nothing to lock.".to_owned(),
                 1 => "Ready to lock: the one group in use has enough evidence.".to_owned(),
                 several => {
                     format!("Ready to lock: all {several} groups in use have enough evidence.")
                 }
             };
+            return sentence + &unknown;
         }
         let shortest = self.proof.readiness.iter().map(|r| r.days).min();
         let shortest = shortest.unwrap_or_default();
@@ -116,7 +119,7 @@ impl Audit {
             String::new()
         };
         format!(
-            "Don't revoke yet: {number} of {all} groups in use {has} enough evidence{days}. You can add the rules now."
+            "Don't revoke yet: {number} of {all} groups in use {has} enough evidence{days}. You can add the rules now.{unknown}"
         )
     }
 
@@ -144,6 +147,26 @@ impl Audit {
                 && after.state == AfterState::Permitted
         })
         .map(|(position, _)| position)
+    }
+
+    /// What could not be judged, by reason.
+    pub fn unjudged(&self) -> Vec<Unjudged> {
+        replay::unjudged(&self.connections, &self.replay.unjudged)
+    }
+
+    /// Accepted connections of which nobody can tell what becomes, because the inventory lacks an interface or a group; in words.
+    pub fn unknown_in_words(&self) -> Option<String> {
+        let legs = Unattributed::Forwarded.as_str();
+        let unknown: Vec<Unjudged> = self.unjudged().into_iter().filter(|u| u.reason != legs).collect();
+        let connections: u64 = unknown.iter().map(|u| u.connections).sum();
+        let interfaces: u64 = unknown.iter().map(|u| u.interfaces).sum();
+        (connections > 0).then(|| {
+            format!(
+                "{} of {} can't be judged",
+                plural(connections, "accepted connection"),
+                plural(interfaces, "unknown interface")
+            )
+        })
     }
 
     /// How many rules have to be made.
@@ -244,12 +267,15 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let level = config.generalise.level;
     let rules = basis.rules(level);
     let rules_after = RulesAfter::new(evidence.inventory, &rules.change());
-    let after = replay::each(evidence.inventory, &rules_after.gates, evidence.connections);
+    let after = replay::each(evidence.inventory, &rules_after, evidence.connections);
     let replay = Replay::of(evidence.connections, &after);
     let findings = with_outcomes(&judged, &rules, &rules_after, &after);
     let window = judged.intake.window.unwrap_or_default();
     let (proof, graph) = rayon::join(
-        || prove(&evidence, &basis, window, &rules, (&rules_after, &replay)),
+        || {
+            let made = (&rules, &rules_after, &replay);
+            prove(&evidence, &basis, window, made, &judged.policy)
+        },
         || {
             graph::build(
                 evidence.inventory,
@@ -299,8 +325,8 @@ fn prove(
     evidence: &suggest::RuleEvidence<'_>,
     basis: &RuleBasis<'_>,
     window: (u64, u64),
-    rules: &RuleSet,
-    (after, replay): (&RulesAfter, &Replay),
+    (rules, after, replay): (&RuleSet, &RulesAfter, &Replay),
+    policy: &Policy,
 ) -> Proof {
     let suggest::RuleEvidence {
         inventory,
@@ -321,7 +347,9 @@ fn prove(
         stages,
     } = &mut proof;
     rayon::scope(|side| {
-        side.spawn(|_| (*readiness, *hold_out) = proof::readiness(evidence, basis, window));
+        side.spawn(|_| {
+            (*readiness, *hold_out) = proof::readiness(evidence, basis, window, policy);
+        });
         side.spawn(|_| *trade_off = proof::trade_off(evidence, basis, rules));
         side.spawn(|_| {
             *tightenings = proof::tightenings(inventory, after, rules, connections);

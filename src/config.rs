@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use jiff::civil::Date;
 use toml::de::DeValue;
 
-use crate::findings::{Approval, KINDS, Kind, Policy, Severity, Tuning};
+use crate::findings::{Approval, Complete, KINDS, Kind, Policy, Severity, Tuning};
 use crate::net::{AddressSet, Protocol, visible};
 use crate::suggest::{Generalise, Level, Limits};
 use crate::toml_file::{self, Flaw, Section, nearest};
@@ -68,7 +68,7 @@ impl Config {
 
 fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
     let mut file = Section::parse(text)?;
-    file.only(&["generalise", "findings", "approve", "tables"])?;
+    file.only(&["generalise", "findings", "approve", "complete", "tables"])?;
     let generalise = generalise(file.section("generalise")?)?;
     let mut policy = Policy::default();
     let mut findings = file.section("findings")?;
@@ -78,6 +78,9 @@ fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
     }
     for section in file.sections("approve")? {
         policy.approvals.push(approval(section)?);
+    }
+    for section in file.sections("complete")? {
+        policy.complete.push(complete(section)?);
     }
     let mut tables = file.section("tables")?;
     tables.only(&["dir", "maxmind"])?;
@@ -163,9 +166,8 @@ fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
     let port = section.plain("port", "a port from 0 to 65535", toml_file::number)?;
     let reason = section.plain("reason", "why the connections are meant", toml_file::text)?;
     let owner = section.plain("owner", "who answers for the connections", toml_file::text)?;
-    let expires = section.value("expires", "a date such as \"2027-01-31\"", date)?;
-    let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-    let (Some(reason), Some(owner)) = (given(reason), given(owner)) else {
+    let expires = expires(&mut section)?;
+    let Some((reason, owner)) = answered_for(reason, owner) else {
         return Err(section.wrong(
             "reason or owner is missing or empty; give both, so that the approval has someone who answers for it",
         ));
@@ -190,17 +192,6 @@ fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
             IpNet::V6(ipnet::Ipv6Net::default()),
         ];
     }
-    let expires = expires.map(|(date, span)| {
-        let end = date.tomorrow().and_then(|day| day.in_tz("UTC")).ok();
-        end.and_then(|end| u64::try_from(end.timestamp().as_second()).ok())
-            .ok_or_else(|| {
-                section.wrong_at(
-                    "expires",
-                    &span,
-                    &format!("is {date}; give a date from 1970 to 9999"),
-                )
-            })
-    });
     Ok(Approval {
         group,
         destination: AddressSet::new(&prefixes),
@@ -208,8 +199,48 @@ fn approval(mut section: Section<'_>) -> Result<Approval, Flaw> {
         port,
         reason,
         owner,
-        expires: expires.transpose()?,
+        expires,
     })
+}
+
+/// `[[complete]]`
+fn complete(mut section: Section<'_>) -> Result<Complete, Flaw> {
+    section.only(&["group", "reason", "owner", "expires"])?;
+    let group = section.plain("group", "a group's id or name", toml_file::text)?;
+    let reason = section.plain("reason", "how it is known", toml_file::text)?;
+    let owner = section.plain("owner", "who answers for it", toml_file::text)?;
+    let expires = expires(&mut section)?;
+    let Some((group, (reason, owner))) = group.zip(answered_for(reason, owner)) else {
+        return Err(section.wrong(
+            "group, reason or owner is missing or empty; give all three, so that somebody answers for it",
+        ));
+    };
+    Ok(Complete {
+        group,
+        reason,
+        owner,
+        expires,
+    })
+}
+
+/// A reason and an owner that say something.
+fn answered_for(reason: Option<String>, owner: Option<String>) -> Option<(String, String)> {
+    let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    given(reason).zip(given(owner))
+}
+
+/// The end of the day of `expires`, Unix seconds.
+fn expires(section: &mut Section<'_>) -> Result<Option<u64>, Flaw> {
+    let expires = section.value("expires", "a date such as \"2027-01-31\"", date)?;
+    let end = |(date, span): (Date, Range<usize>)| {
+        let end = date.tomorrow().and_then(|day| day.in_tz("UTC")).ok();
+        end.and_then(|end| u64::try_from(end.timestamp().as_second()).ok())
+            .ok_or_else(|| {
+                let what = format!("is {date}; give a date from 1970 to 9999");
+                section.wrong_at("expires", &span, &what)
+            })
+    };
+    expires.map(end).transpose()
 }
 
 /// A date, as a text or as TOML's own.
@@ -343,6 +374,14 @@ const TEMPLATE: &str = "\
 # protocol = \"tcp\"
 # port = 25
 # reason = \"our provider's relay\"
+# owner = \"platform@example.com\"
+# expires = \"2027-01-31\"
+
+# Groups of which no member is missing: every interface that carried the group in the logs is in the inventory, or does not matter.
+# Without this, closegate does not call a group ready while interfaces that may have carried it are unknown.
+# [[complete]]
+# group = \"web\"
+# reason = \"its autoscaling group was empty until 2026-11-01\"
 # owner = \"platform@example.com\"
 # expires = \"2027-01-31\"
 

@@ -11,6 +11,8 @@ pub(super) enum Exit {
     Done,
     /// Done, and the answer is no: a finding stands, or it is not allowed.
     Stands,
+    /// Done, and the inventory does not tell the answer.
+    Unknown,
 }
 
 impl From<Exit> for ExitCode {
@@ -18,6 +20,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Stands => 1,
+            Exit::Unknown => 2,
         })
     }
 }

@@ -202,6 +202,12 @@ pub(crate) struct ReadinessRow {
     /// Chao2, a lower bound.
     pub(crate) unseen_at_least: f64,
     pub(crate) missed_by_hold_out: u64,
+    /// Interfaces that the inventory lacks and that may have carried the group.
+    pub(crate) unknown_members: u64,
+    /// Accepted connections of its interfaces to interfaces that the inventory lacks.
+    pub(crate) connections_to_unknown: u64,
+    /// The configuration says that no member is missing.
+    pub(crate) vouched: bool,
 }
 
 /// Rules made from connections first seen before `cut`, replayed on those seen after it.
@@ -236,7 +242,7 @@ pub(crate) struct MalformedRow {
     pub(crate) reason: String,
 }
 
-/// All but `still_open` add up to `connections`.
+/// Connections: `permitted`, `quarantined`, `rejected`, `lost` and those of `unjudged` add up to `connections`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct ReplayRow {
     pub(crate) connections: u64,
@@ -246,8 +252,32 @@ pub(crate) struct ReplayRow {
     pub(crate) still_open: u64,
     pub(crate) rejected: u64,
     pub(crate) unattributed: u64,
+    /// Let through, and nobody can tell what the rules do with them. The unattributed are among them.
+    pub(crate) unjudged: UnjudgedRow,
     pub(crate) lost: u64,
     pub(crate) lost_connections: Vec<ConnectionId>,
+}
+
+/// How much traffic could not be judged.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct UnjudgedRow {
+    pub(crate) connections: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// By the connections' reason.
+    pub(crate) reasons: Vec<UnjudgedReasonRow>,
+}
+
+/// How much of it for one reason.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct UnjudgedReasonRow {
+    /// As a connection's `reason`; `unknown-groups` where the verdict is `accepted`.
+    pub(crate) reason: String,
+    pub(crate) connections: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// The initiators: interfaces, or addresses where the interface is unknown.
+    pub(crate) interfaces: u64,
 }
 
 /// Allowed (initiator interface, responder interface, protocol, port) tuples over

@@ -32,7 +32,8 @@ pub use terms::{
 
 pub(crate) use audit::{
     AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, ProofRow,
-    ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow, WideningRow,
+    ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow, UnjudgedReasonRow, UnjudgedRow,
+    WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
 pub(crate) use finding::FindingRow;

@@ -11,12 +11,12 @@ use super::report::finding_row;
 use crate::audit::Audit;
 use crate::documents::{
     AfterRow, AuditDocument, BlastRow, ChangeDocument, ConnectionRow, EndRow, ExposureRow,
-    HoldOutRow, InputRow, MalformedRow, ProofRow, ReachRow, ReadinessRow, ReplayRow,
+    HoldOutRow, InputRow, MalformedRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, UnjudgedReasonRow, UnjudgedRow,
     SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, WideningRow, Window,
 };
 use crate::net::{HashMap, json};
 use crate::proof::{BlastRadius, Reach, Readiness, TradeOff, Widening};
-use crate::replay::RulePlace;
+use crate::replay::{RulePlace, Unjudged};
 use crate::resolve::{End, Place, aws_service};
 use crate::suggest::rule_id;
 
@@ -130,6 +130,7 @@ fn document<'a>(
             still_open: audit.replay.still_open,
             rejected: audit.replay.rejected,
             unattributed: audit.replay.unattributed,
+            unjudged: unjudged(audit),
             lost: audit.replay.lost.len() as u64,
             lost_connections: ids(&audit.replay.lost),
         },
@@ -268,6 +269,29 @@ fn readiness(audit: &Audit, r: &Readiness) -> ReadinessRow {
         chance_of_new: r.chance_of_new,
         unseen_at_least: r.unseen,
         missed_by_hold_out: r.missed,
+        unknown_members: r.unknown_members,
+        connections_to_unknown: r.unknown_peers,
+        vouched: r.vouched,
+    }
+}
+
+fn unjudged(audit: &Audit) -> UnjudgedRow {
+    let reasons = audit.unjudged();
+    let sum = |of: fn(&Unjudged) -> u64| reasons.iter().map(of).fold(0, u64::saturating_add);
+    UnjudgedRow {
+        connections: sum(|u| u.connections),
+        records: sum(|u| u.records),
+        bytes: sum(|u| u.bytes),
+        reasons: reasons
+            .iter()
+            .map(|u| UnjudgedReasonRow {
+                reason: u.reason.to_owned(),
+                connections: u.connections,
+                records: u.records,
+                bytes: u.bytes,
+                interfaces: u.interfaces,
+            })
+            .collect(),
     }
 }
 

@@ -73,7 +73,7 @@ pub use kind::{Kind, Threshold};
 pub use lists::Blocklist;
 pub use opened::OpenedConnections;
 pub use owners::Owners;
-pub use policy::{Approval, Policy, Tuning};
+pub use policy::{Approval, Complete, Policy, Tuning};
 pub use public_resolvers::Resolvers;
 pub use short_window::SHORT_WINDOW_DAYS;
 use signal::Signal;

@@ -9,7 +9,7 @@ use super::lists::Blocklist;
 use super::owners::Owners;
 use super::public_resolvers::Resolvers;
 use crate::documents::Severity;
-use crate::inventory::Inventory;
+use crate::inventory::{Group, Inventory};
 use crate::net::{AddressSet, Protocol};
 use crate::resolve::Connection;
 
@@ -20,6 +20,8 @@ pub struct Policy {
     pub tuning: BTreeMap<&'static str, Tuning>,
     /// Destinations that are meant.
     pub approvals: Vec<Approval>,
+    /// Groups of which no member is missing.
+    pub complete: Vec<Complete>,
     /// Lists of suspicious destinations.
     pub blocklists: Vec<Blocklist>,
     /// What an earlier run knew.
@@ -62,7 +64,28 @@ pub struct Approval {
     pub expires: Option<u64>,
 }
 
+/// A person says that the inventory has every interface of a group.
+#[derive(Clone, Debug)]
+pub struct Complete {
+    /// The group, by id or name.
+    pub group: String,
+    /// Why that is known.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// From when on it no longer counts; Unix seconds.
+    pub expires: Option<u64>,
+}
+
 impl Policy {
+    /// Whether somebody says of logs up to a time that no member of a group is missing; Unix seconds.
+    pub fn vouches_for(&self, group: &Group, until: u64) -> bool {
+        self.complete.iter().any(|complete| {
+            (complete.group == group.id || complete.group == group.name)
+                && complete.expires.is_none_or(|expires| until < expires)
+        })
+    }
+
     /// How bad a finding of a kind is, that says so itself or does not.
     pub fn severity(&self, kind: &Kind, own: Option<Severity>) -> Severity {
         let tuned = self.tuning.get(kind.id).and_then(|tuning| tuning.severity);

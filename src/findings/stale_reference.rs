@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::inventory::Target;
+use crate::inventory::{Inventory, Target};
 use crate::net::visible;
 
 pub(super) const KIND: Kind = Kind {
@@ -13,15 +13,14 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::Medium,
     quarantine: false,
     title: "A rule names a group that does not exist",
-    remediation: "Remove the rule, or add a snapshot of the account that owns the group.",
+    remediation: "Remove the rule, if nobody makes the group again.",
     sources: &["vpc-peering-security-groups.html: stale rules"],
     thresholds: &[],
 };
 
 pub(super) const SIGNAL: Signal = Signal::Function(find);
 
-/// One finding per rule whose group the inventory lacks: deleted, or of an account
-/// that was not snapshotted. AWS never removes such rules.
+/// One finding per rule whose group is gone. AWS never removes such rules. A group of an account that is not in the inventory may be there.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let inventory = context.inventory;
     let window = context.intake.window.unwrap_or_default();
@@ -32,13 +31,13 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let Target::Group(id) = &rule.target else {
                 continue;
             };
-            if inventory.group_by_id(id).is_some() {
+            let Some(why) = is_gone(inventory, id) else {
                 continue;
-            }
+            };
             found.push(Found {
                 subject: format!("{} {} {id}", rule.direction.as_str(), rule.services()),
                 detail: format!(
-                    "Group {} ({}): an {} rule for {} names {id}, which is not in the inventory.",
+                    "Group {} ({}): an {} rule for {} names {id}, {why}.",
                     visible(&group.name, 80),
                     group.id,
                     rule.direction.as_str(),
@@ -51,4 +50,20 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         }
     }
     found
+}
+
+/// How it is known that a group is gone.
+fn is_gone(inventory: &Inventory, id: &str) -> Option<&'static str> {
+    if inventory.group_by_id(id).is_some() {
+        return None;
+    }
+    let absent = inventory.absent_group(id)?;
+    if !absent.reachable {
+        return Some("over a peering connection that is not active");
+    }
+    let mut owners = inventory.groups().iter().map(|group| &group.owner);
+    let is_ours = |account: &String| owners.any(|owner| owner == account);
+    let here = absent.account.as_ref().is_none_or(is_ours);
+    // Over a peering connection it may be in a region that is not in the inventory.
+    (here && absent.peering.is_none()).then_some("which the inventory of its account doesn't have")
 }

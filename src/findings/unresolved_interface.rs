@@ -4,7 +4,7 @@ use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
 use crate::net::plural;
-use crate::resolve::Place;
+use crate::resolve::{Place, Unattributed, Verdict};
 
 pub(super) const KIND: Kind = Kind {
     id: "unresolved-interface",
@@ -31,6 +31,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             }
         }
     }
+    let is_unjudged = |position: usize| {
+        context.connections[position].verdict
+            == Verdict::Unattributed(Unattributed::UnknownInterface)
+    };
     table
         .observers
         .iter()
@@ -41,13 +45,22 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         })
         .map(|((observer, mut evidence), coverage)| {
             evidence.dedup();
+            let unjudged = evidence.iter().filter(|&&position| is_unjudged(position)).count();
             let (start, end) = context.intake.window.unwrap_or_default();
             let when = evidence.is_empty().then_some((start, end, coverage.rows));
             Found {
                 detail: format!(
-                    "{observer} has {} and is not in the inventory.",
-                    plural(coverage.rows, "flow record")
+                    "{observer} has {} and is not in the inventory.{}",
+                    plural(coverage.rows, "flow record"),
+                    match unjudged as u64 {
+                        0 => String::new(),
+                        some => format!(
+                            " It initiated {}, which no rule could be judged by.",
+                            plural(some, "accepted connection")
+                        ),
+                    }
                 ),
+                severity: (unjudged > 0).then_some(Severity::Medium),
                 interface: Some(observer.clone()),
                 evidence,
                 when,

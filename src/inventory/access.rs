@@ -38,8 +38,8 @@ pub enum UnknownParty {
 /// The answer: allowed if no side that is in the inventory denies it.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Whether both gates permit it.
-    pub allowed: bool,
+    /// Whether both gates permit it; `None` where the inventory does not tell.
+    pub allowed: Option<bool>,
     /// What the initiator's side says; `None` when it is outside the inventory.
     pub egress: Option<SideAnswer>,
     /// What the responder's side says; `None` when it is outside the inventory.
@@ -49,10 +49,12 @@ pub struct Answer {
 /// What one side says.
 #[derive(Clone, Debug)]
 pub struct SideAnswer {
-    /// Whether it permits the packet.
-    pub allowed: bool,
-    /// The rules that do: group, and position among the group's rules.
+    /// Whether it permits the packet; `None` where the inventory does not tell.
+    pub allowed: Option<bool>,
+    /// The rules that do, or, where the inventory does not tell, those that may: group, and position among the group's rules.
     pub rules: Vec<(GroupIx, usize)>,
+    /// What the inventory would have to tell.
+    pub unknown: Option<String>,
     /// No rule is needed: security groups never judge this, or the interface has none.
     pub ungated: bool,
 }
@@ -63,6 +65,8 @@ struct Role {
     interface: Option<InterfaceIx>,
     groups: Option<Vec<GroupIx>>,
     addresses: Vec<IpAddr>,
+    /// Whether its groups are unknown.
+    unlisted: bool,
 }
 
 /// After every snapshot.
@@ -151,10 +155,14 @@ impl Inventory {
         for receiver in &receivers {
             for sender in self.roles(from, receiver.interface) {
                 let answer = self.can_once(gates, &sender, receiver, packet);
-                if answer.allowed != all {
+                // What one pair settles for all of them: a denial for groups, a permission for instances.
+                if answer.allowed == Some(!all) {
                     return answer;
                 }
-                last = Some(answer);
+                let is_worse = |last: &Answer| last.allowed.is_some();
+                if last.as_ref().is_none_or(is_worse) {
+                    last = Some(answer);
+                }
             }
         }
         last.expect("every party has at least one role")
@@ -171,23 +179,59 @@ impl Inventory {
             let peer = Peer {
                 address,
                 groups: &named,
+                unlisted: other.unlisted,
             };
-            let rules: Vec<_> = gates.admitting(groups, direction, peer, packet).collect();
-            let ungated = exempt || groups.is_empty();
-            Some(SideAnswer {
-                allowed: ungated || !rules.is_empty(),
-                rules,
-                ungated,
-            })
+            Some(self.side(gates, groups, (direction, peer), packet, exempt))
         };
         let egress = side(sender, receiver, to, Direction::Egress);
         let ingress = side(receiver, sender, from, Direction::Ingress);
-        let passes = |side: &Option<SideAnswer>| side.as_ref().is_none_or(|side| side.allowed);
+        let sides = [&egress, &ingress].map(|side| side.as_ref().map_or(Some(true), |s| s.allowed));
+        let allowed = if sides.contains(&Some(false)) {
+            Some(false)
+        } else {
+            sides.iter().all(Option::is_some).then_some(true)
+        };
         Answer {
-            allowed: passes(&egress) && passes(&ingress),
+            allowed,
             egress,
             ingress,
         }
+    }
+
+    fn side(
+        &self,
+        gates: &Gates,
+        groups: &[GroupIx],
+        (direction, peer): (Direction, Peer<'_>),
+        packet: Packet,
+        exempt: bool,
+    ) -> SideAnswer {
+        let answer = |allowed, rules, unknown| SideAnswer {
+            allowed,
+            rules,
+            unknown,
+            ungated: false,
+        };
+        if exempt || groups.is_empty() {
+            return SideAnswer {
+                ungated: true,
+                ..answer(Some(true), Vec::new(), None)
+            };
+        }
+        let rules: Vec<_> = gates.admitting(groups, direction, peer, packet).collect();
+        if !rules.is_empty() {
+            return answer(Some(true), rules, None);
+        }
+        if let Some(&group) = groups.iter().find(|&&g| !self.group(g).knows(direction)) {
+            let why = format!("the inventory lacks the rules of {}", self.group(group).id);
+            return answer(None, Vec::new(), Some(why));
+        }
+        let rules: Vec<_> = gates.uncertain(groups, direction, peer, packet).collect();
+        if rules.is_empty() {
+            return answer(Some(false), Vec::new(), None);
+        }
+        let why = "the inventory doesn't tell whether the target of these rules holds the other end";
+        answer(None, rules, Some(why.to_owned()))
     }
 
     fn roles(&self, party: &Party, near: Option<InterfaceIx>) -> Vec<Role> {
@@ -196,6 +240,7 @@ impl Inventory {
             interface: Some(ix),
             groups: Some(self.interface(ix).groups.clone()),
             addresses: self.interface(ix).addresses.clone(),
+            unlisted: !self.interface(ix).groups_known,
         };
         match party {
             Party::Address(address) => {
@@ -204,6 +249,7 @@ impl Inventory {
                     interface,
                     groups: interface.map(|ix| self.interface(ix).groups.clone()),
                     addresses: vec![*address],
+                    unlisted: interface.is_none_or(|ix| !self.interface(ix).groups_known),
                 }]
             }
             Party::Interface(ix) => vec![of_interface(*ix)],
@@ -224,6 +270,7 @@ impl Inventory {
                         interface: None,
                         groups: Some(vec![*group]),
                         addresses: Vec::new(),
+                        unlisted: false,
                     }]
                 } else {
                     members

@@ -5,9 +5,13 @@
 //! the egress rules of its initiator's interface and the ingress rules of its
 //! responder's. Replies pass whatever the rules say, so nothing here is ever
 //! asked about a reply.
+//!
+//! A gate has three answers: yes, no, and unknown. An inventory is a moment, and logs are weeks: the other end may be an interface
+//! that carried the group a rule names and is gone since. Nothing may be concluded from such an answer.
 
 use std::net::IpAddr;
 
+use super::members::MemberSpace;
 use super::rules::{Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, ServiceSet};
 use crate::documents::Direction;
@@ -99,9 +103,13 @@ struct Compiled {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CompiledTarget {
     Addresses(AddressSet),
-    Group(GroupIx),
-    /// A group or list that the inventory does not hold.
-    Unknown,
+    Group(GroupIx, MemberSpace),
+    /// A group that the inventory does not hold, such as one of another account.
+    AbsentGroup(MemberSpace),
+    /// A prefix list whose entries the inventory does not hold.
+    AbsentList,
+    /// A group that nobody can carry here any more: its peering connection is gone.
+    Nobody,
 }
 
 /// What a packet that opens a connection says about itself.
@@ -130,6 +138,20 @@ pub struct Peer<'a> {
     pub address: IpAddr,
     /// Its groups, where a reference to them works on this path; else empty.
     pub groups: &'a [GroupIx],
+    /// Whether its groups are unknown: it may be an interface that the inventory lacks, and carry any group whose
+    /// members can have its address.
+    pub unlisted: bool,
+}
+
+impl<'a> Peer<'a> {
+    /// A peer whose groups are known.
+    pub const fn listed(address: IpAddr, groups: &'a [GroupIx]) -> Self {
+        Self {
+            address,
+            groups,
+            unlisted: false,
+        }
+    }
 }
 
 /// What a gate said.
@@ -140,10 +162,22 @@ pub enum Admission {
     Allowed(GroupIx, usize),
     /// No rule does.
     Denied,
-    /// The interface carries no group at all, so nothing judges it.
+    /// The interface carries no group at all, or the end is outside the inventory's networks: nothing here judges it.
     NoGate,
-    /// One of the interface's groups is not in the inventory.
-    Unknown,
+    /// The inventory does not tell.
+    Unknown(Unknown),
+}
+
+/// What the inventory would have to tell for a gate to say yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Whether the rule at this position of this group lets the peer through: the peer's groups, or the addresses of the rule's
+    /// target, are not in the inventory. The first such rule in order.
+    Target(GroupIx, usize),
+    /// The rules of this group, which the judged interface carries.
+    Rules(GroupIx),
+    /// Which groups the judged interface carries.
+    Interface,
 }
 
 impl Admission {
@@ -152,11 +186,18 @@ impl Admission {
         !matches!(self, Self::Denied)
     }
 
-    /// The rule that permits the packet, if one has to.
+    /// Whether the packet certainly passes.
+    pub const fn certainly_passes(self) -> bool {
+        matches!(self, Self::Allowed(..) | Self::NoGate)
+    }
+
+    /// The rule that permits the packet, if one has to; where the inventory does not tell, the rule that may.
     pub const fn rule(self) -> Option<(GroupIx, usize)> {
         match self {
-            Self::Allowed(group, position) => Some((group, position)),
-            Self::Denied | Self::NoGate | Self::Unknown => None,
+            Self::Allowed(group, position) | Self::Unknown(Unknown::Target(group, position)) => {
+                Some((group, position))
+            }
+            Self::Denied | Self::NoGate | Self::Unknown(_) => None,
         }
     }
 }
@@ -192,19 +233,23 @@ impl Gates {
         peer: Peer<'_>,
         packet: Packet,
     ) -> Admission {
-        if interface.groups.is_empty() {
+        let groups = &interface.groups;
+        if !interface.groups_known {
+            return Admission::Unknown(Unknown::Interface);
+        }
+        if groups.is_empty() {
             return Admission::NoGate;
         }
-        if let Some(found) = self
-            .admitting(&interface.groups, direction, peer, packet)
-            .next()
-        {
-            return Admission::Allowed(found.0, found.1);
+        if let Some((group, rule)) = self.admitting(groups, direction, peer, packet).next() {
+            return Admission::Allowed(group, rule);
         }
-        if interface.groups.iter().any(|&g| !inventory.group(g).known) {
-            return Admission::Unknown;
+        if let Some(&group) = groups.iter().find(|&&g| !inventory.group(g).knows(direction)) {
+            return Admission::Unknown(Unknown::Rules(group));
         }
-        Admission::Denied
+        match self.uncertain(groups, direction, peer, packet).next() {
+            Some((group, rule)) => Admission::Unknown(Unknown::Target(group, rule)),
+            None => Admission::Denied,
+        }
     }
 
     /// The addresses to which the given groups let the packet through by prefix
@@ -218,7 +263,7 @@ impl Gates {
         self.covering(groups, direction, packet)
             .fold(AddressSet::default(), |open, rule| match &rule.target {
                 CompiledTarget::Addresses(set) => open.union(set),
-                CompiledTarget::Group(_) | CompiledTarget::Unknown => open,
+                _ => open,
             })
     }
 
@@ -233,7 +278,7 @@ impl Gates {
             .filter(|rule| rule.services.contains_set(services))
             .fold(AddressSet::EMPTY, |open, rule| match &rule.target {
                 CompiledTarget::Addresses(set) => open.union(set),
-                CompiledTarget::Group(_) | CompiledTarget::Unknown => open,
+                _ => open,
             })
     }
 
@@ -300,10 +345,33 @@ impl Gates {
         peer: Peer<'a>,
         packet: Packet,
     ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
+        self.places(groups, direction, packet, move |target| target.reaches(peer))
+    }
+
+    /// Every rule of the given groups that may let the packet through, for all that the inventory tells, in order.
+    pub fn uncertain<'a>(
+        &'a self,
+        groups: &'a [GroupIx],
+        direction: Direction,
+        peer: Peer<'a>,
+        packet: Packet,
+    ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
+        self.places(groups, direction, packet, move |target| {
+            target.may_reach(peer)
+        })
+    }
+
+    fn places<'a>(
+        &'a self,
+        groups: &'a [GroupIx],
+        direction: Direction,
+        packet: Packet,
+        wanted: impl Fn(&CompiledTarget) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
         groups.iter().flat_map(move |&group| {
             self.rules[group.index()][side(direction)]
                 .covering(packet)
-                .filter(move |rule| rule.reaches(peer))
+                .filter(move |rule| wanted(&rule.target))
                 .map(move |rule| (group, rule.position))
         })
     }
@@ -319,14 +387,16 @@ const fn side(direction: Direction) -> usize {
 fn compile_target(inventory: &Inventory, target: &Target) -> CompiledTarget {
     match target {
         Target::Cidr(net) => CompiledTarget::Addresses(AddressSet::new([net])),
-        Target::PrefixList(id) => inventory
-            .prefix_list(id)
-            .map_or(CompiledTarget::Unknown, |list| {
-                CompiledTarget::Addresses(list.addresses.clone())
-            }),
-        Target::Group(id) => inventory
-            .group_by_id(id)
-            .map_or(CompiledTarget::Unknown, CompiledTarget::Group),
+        Target::PrefixList(id) => match inventory.prefix_list(id) {
+            Some(list) if list.complete => CompiledTarget::Addresses(list.addresses.clone()),
+            _ => CompiledTarget::AbsentList,
+        },
+        Target::Group(id) => match inventory.group_by_id(id) {
+            Some(group) => CompiledTarget::Group(group, inventory.member_space(group)),
+            None => inventory
+                .absent_member_space(id)
+                .map_or(CompiledTarget::Nobody, CompiledTarget::AbsentGroup),
+        },
     }
 }
 
@@ -353,8 +423,19 @@ impl CompiledTarget {
     pub(crate) fn reaches(&self, peer: Peer<'_>) -> bool {
         match self {
             Self::Addresses(set) => set.contains(peer.address),
-            Self::Group(group) => peer.groups.contains(group),
-            Self::Unknown => false,
+            Self::Group(group, _) => peer.groups.contains(group),
+            Self::AbsentGroup(_) | Self::AbsentList | Self::Nobody => false,
+        }
+    }
+
+    /// Whether it may hold the peer although nothing says that it does.
+    fn may_reach(&self, peer: Peer<'_>) -> bool {
+        match self {
+            Self::Addresses(_) | Self::Nobody => false,
+            Self::Group(_, space) | Self::AbsentGroup(space) => {
+                peer.unlisted && space.may_hold(peer.address)
+            }
+            Self::AbsentList => true,
         }
     }
 }

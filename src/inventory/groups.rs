@@ -29,9 +29,16 @@ pub struct Group {
     /// False for a group that an interface carries and the snapshot lacks: its
     /// rules are unknown, and nothing may be concluded from their absence.
     pub known: bool,
+    /// Whether the snapshot has its egress and its ingress rules: `--query` may have cut them out.
+    pub knows: [bool; 2],
 }
 
 impl Group {
+    /// Whether its rules of one direction are known.
+    pub fn knows(&self, direction: Direction) -> bool {
+        self.knows[usize::from(direction == Direction::Ingress)]
+    }
+
     /// Whether one of its rules is open egress.
     pub fn has_open_egress(&self) -> bool {
         self.rules.iter().any(Rule::is_open_egress)

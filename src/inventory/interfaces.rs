@@ -79,6 +79,8 @@ pub struct Interface {
     pub public_addresses: Vec<IpAddr>,
     /// Its groups, in order.
     pub groups: Vec<GroupIx>,
+    /// Whether the snapshot says which groups it carries.
+    pub groups_known: bool,
     /// The instance it is attached to.
     pub instance: Option<String>,
     /// When there may have been such an interface; Unix seconds. Everything, but for what snapshots of several times
@@ -121,6 +123,7 @@ impl Interface {
             prefixes: once_each(prefixes),
             public_addresses: once_each(public),
             groups,
+            groups_known: wire.groups.is_some(),
             instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
             lifetime: wire.absent_until.unwrap_or(0)..wire.gone_at.unwrap_or(u64::MAX),
             label: [wire::name_tag(&wire.tag_set), wire.description.clone()]

@@ -18,7 +18,7 @@ const MEMBERS: &[Member] = &[
     Member {
         name: "IpPermissions",
         things: "security group",
-        cost: "closegate takes it that no ingress rule is there",
+        cost: "closegate can't tell what their ingress rules permit",
         lacking: |snapshot| {
             let groups = snapshot.groups.iter();
             let lacking = groups.filter(|group| group.ip_permissions.is_none());
@@ -28,7 +28,7 @@ const MEMBERS: &[Member] = &[
     Member {
         name: "IpPermissionsEgress",
         things: "security group",
-        cost: "closegate takes it that no egress rule is there",
+        cost: "closegate can't tell what their egress rules permit",
         lacking: |snapshot| {
             let groups = snapshot.groups.iter();
             let lacking = groups.filter(|group| group.ip_permissions_egress.is_none());
@@ -38,7 +38,7 @@ const MEMBERS: &[Member] = &[
     Member {
         name: "Groups",
         things: "network interface",
-        cost: "closegate takes it that no security group judges its connections",
+        cost: "closegate can't tell which security groups judge their connections",
         lacking: |snapshot| {
             let interfaces = snapshot.interfaces.iter();
             let lacking = interfaces.filter(|interface| interface.groups.is_none());

@@ -9,6 +9,7 @@ use super::groups::{self, Group, Upkeep};
 use super::index::{GroupIx, InterfaceIx};
 use super::interfaces::{AddressIndex, Interface, InterfaceKind};
 use super::lacking;
+use super::members::{AbsentGroup, MemberSpace, Members};
 use super::note::Note;
 use super::prefix_lists::{self, PrefixList};
 use super::ranges::ServiceRanges;
@@ -52,6 +53,7 @@ pub struct Inventory {
     paths: reach::NetworkPaths,
     reserved: Reserved,
     vpc_blocks: HashMap<String, AddressSet>,
+    members: Members,
     ranges: Arc<ServiceRanges>,
     log_formats: Vec<(String, String)>,
     notes: Vec<Note>,
@@ -126,7 +128,9 @@ impl Inventory {
         let prefix_lists = prefix_lists::join(&snapshot, &ranges, &mut notes);
         notes.sort();
         notes.dedup();
+        let vpc_blocks = vpc_blocks(&snapshot);
         Ok(Self {
+            members: Members::new(&snapshot, &groups, &interfaces, &vpc_blocks),
             addresses: AddressIndex::new(&interfaces),
             prefix_lists,
             paths: reach::NetworkPaths::new(&snapshot),
@@ -140,7 +144,7 @@ impl Inventory {
             groups,
             interfaces,
             reserved: Reserved::new(&snapshot),
-            vpc_blocks: vpc_blocks(&snapshot),
+            vpc_blocks,
             notes,
         })
     }
@@ -233,6 +237,11 @@ impl Inventory {
         only(&|_| true)
     }
 
+    /// Every interface that holds, or held, a private address.
+    pub fn holders(&self, address: IpAddr) -> &[InterfaceIx] {
+        self.addresses.holders(address)
+    }
+
     /// The interface that a public address is associated with.
     pub fn interface_with_public(&self, address: IpAddr) -> Option<InterfaceIx> {
         self.addresses.public_holder(address)
@@ -242,6 +251,35 @@ impl Inventory {
     pub fn vpc_blocks(&self, vpc: &str) -> &AddressSet {
         const NONE: &AddressSet = &AddressSet::EMPTY;
         self.vpc_blocks.get(vpc).unwrap_or(NONE)
+    }
+
+    /// The addresses that members of a group may have.
+    pub(crate) fn member_space(&self, group: GroupIx) -> MemberSpace {
+        self.members.space(group.index())
+    }
+
+    /// The same for a group that rules name and that is not in the inventory; nothing where nobody can carry it here any more.
+    pub(crate) fn absent_member_space(&self, id: &str) -> Option<MemberSpace> {
+        match self.members.absent(id) {
+            Some((group, _)) if !group.reachable => None,
+            Some((_, space)) => Some(space.clone()),
+            None => Some(MemberSpace::Unknown),
+        }
+    }
+
+    /// Whether an interface with an address may carry a group, for all that the inventory tells.
+    pub fn may_carry(&self, address: IpAddr, group: GroupIx) -> bool {
+        self.member_space(group).may_hold(address)
+    }
+
+    /// What rules say of a group that is not in the inventory.
+    pub fn absent_group(&self, id: &str) -> Option<&AbsentGroup> {
+        self.members.absent(id).map(|(group, _)| group)
+    }
+
+    /// Whether an address that no interface of the inventory holds may be that of an interface which the inventory's VPCs had.
+    pub fn may_be_an_interface(&self, address: IpAddr) -> bool {
+        self.members.may_hold(address)
     }
 
     /// The AWS service whose published range holds the address
@@ -338,6 +376,10 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             members: Vec::new(),
             upkeep: Upkeep::of(&wire.group_name, &wire.tags),
             known: true,
+            knows: [
+                wire.ip_permissions_egress.is_some(),
+                wire.ip_permissions.is_some(),
+            ],
         });
     }
     for (id, name) in carried_but_unlisted(snapshot) {
@@ -354,10 +396,11 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             members: Vec::new(),
             upkeep: Upkeep::default(),
             known: false,
+            knows: [false; 2],
         });
     }
     groups.sort_by(|a, b| a.id.cmp(&b.id));
-    for wire::GroupRule { group_id, rule } in &snapshot.rules {
+    for wire::GroupRule { group_id, rule, .. } in &snapshot.rules {
         let Some(group) = groups::position(&groups, group_id) else {
             continue;
         };

@@ -30,6 +30,8 @@ pub struct PrefixList {
     /// Its addresses; empty when neither the snapshot nor AWS's published ranges
     /// have any for it.
     pub addresses: AddressSet,
+    /// Whether its addresses are known: the snapshot has its entries, or AWS publishes them.
+    pub complete: bool,
     /// The snapshot has no entries for it: its addresses are what AWS publishes for
     /// its service and region.
     pub published: bool,
@@ -157,7 +159,15 @@ pub(super) fn join(
                 "{id}: the inventory lacks its entries; AWS's published ranges {day} stand in for them"
             )));
         }
+        let listed = snapshot.listed_entries.iter().any(|list| list == id);
+        let complete = listed || stand_in || !prefixes.is_empty();
+        if !complete {
+            notes.push(Note::new(format!(
+                "{id}: the inventory lacks its entries: closegate can't tell what rules that name it permit"
+            )));
+        }
         joined.push(PrefixList {
+            complete,
             published: stand_in,
             id: id.clone(),
             name: name.clone(),

@@ -25,6 +25,8 @@ pub(super) struct Snapshot {
     pub(super) prefix_lists: List<wire::PrefixList>,
     /// Entries with the id of their list.
     pub(super) entries: List<(String, wire::Entry)>,
+    /// The lists whose entries are there, even if there are none.
+    pub(super) listed_entries: Vec<String>,
     pub(super) endpoints: List<wire::Endpoint>,
     pub(super) peerings: List<wire::Peering>,
     pub(super) transit_gateways: List<wire::TransitGateway>,
@@ -363,6 +365,7 @@ impl Snapshot {
         origin: Origin,
     ) -> Result<(), Misfit> {
         let entries: Vec<wire::Entry> = list(value, at)?;
+        self.listed_entries.push(id.to_owned());
         let entries = entries.into_iter().map(|entry| (id.to_owned(), entry));
         self.entries.add(entries, origin);
         Ok(())

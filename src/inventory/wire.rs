@@ -57,7 +57,11 @@ wire! {
     IpRange { cidr_ip = "CidrIp": must IpNet, description = "Description": may String }
     Ipv6Range { cidr_ipv6 = "CidrIpv6": must IpNet, description = "Description": may String }
     PrefixListRef { prefix_list_id = "PrefixListId": must String, description = "Description": may String }
-    GroupPair { group_id = "GroupId": must String, description = "Description": may String }
+    /// A group as rules name it; one of another VPC or account with where it is.
+    GroupPair {
+        group_id = "GroupId": must String, description = "Description": may String, user_id = "UserId": may String, vpc_id = "VpcId": may String,
+        vpc_peering_connection_id = "VpcPeeringConnectionId": may String, peering_status = "PeeringStatus": may String,
+    }
     /// describe-security-group-rules, as it is printed
     PrintedRule {
         security_group_rule_id = "SecurityGroupRuleId": must String, group_id = "GroupId": must String, is_egress = "IsEgress": must bool,
@@ -112,7 +116,10 @@ wire! {
     }
     #[derive(Default)]
     PeeringStatus { code = "Code": may String }
-    PeeringSide { vpc_id = "VpcId": must String, region = "Region": may Option<String> }
+    PeeringSide {
+        vpc_id = "VpcId": must String, region = "Region": may Option<String>, cidr_block = "CidrBlock": may Option<IpNet>,
+        cidr_block_set = "CidrBlockSet": may Vec<CidrBlock>, ipv6_cidr_block_set = "Ipv6CidrBlockSet": may Vec<Ipv6CidrBlock>,
+    }
     /// describe-transit-gateways
     TransitGateway { transit_gateway_id = "TransitGatewayId": must String, options = "Options": may TransitGatewayOptions }
     /// describe-transit-gateway-vpc-attachments
@@ -159,6 +166,8 @@ pub(super) struct Permission {
     pub(super) protocol: RuleProtocol,
     pub(super) ports: RulePorts,
     pub(super) targets: Vec<(Target, String)>,
+    /// The groups among the targets, with where they are.
+    pub(super) pairs: Vec<GroupPair>,
 }
 
 impl Wire for Permission {
@@ -183,8 +192,8 @@ impl Wire for Permission {
             .into_iter()
             .map(|r| (Target::PrefixList(r.prefix_list_id), r.description));
         let groups = user_id_group_pairs
-            .into_iter()
-            .map(|r| (Target::Group(r.group_id), r.description));
+            .iter()
+            .map(|r| (Target::Group(r.group_id.clone()), r.description.clone()));
         let targets: Vec<_> = v4.chain(v6).chain(lists).chain(groups).collect();
         if targets.is_empty() {
             return Err(at.wrong("names no target: IpRanges, Ipv6Ranges, PrefixListIds and UserIdGroupPairs are empty"));
@@ -193,11 +202,13 @@ impl Wire for Permission {
             protocol,
             ports,
             targets,
+            pairs: user_id_group_pairs,
         })
     }
 
     fn sort(&mut self) {
         self.targets.sort_unstable();
+        self.pairs.sort_unstable();
     }
 }
 
@@ -206,6 +217,8 @@ impl Wire for Permission {
 pub(super) struct GroupRule {
     pub(super) group_id: String,
     pub(super) rule: Rule,
+    /// The group that it names, with where that is.
+    pub(super) pair: Option<GroupPair>,
 }
 
 impl Wire for GroupRule {
@@ -226,7 +239,8 @@ impl Wire for GroupRule {
         let (protocol, ports) = printed_services(&ip_protocol, from_port, to_port, at)?;
         let addresses = cidr_ipv4.into_iter().chain(cidr_ipv6).map(Target::Cidr);
         let list = prefix_list_id.map(Target::PrefixList);
-        let group = referenced_group_info.map(|group| Target::Group(group.group_id));
+        let group = referenced_group_info.as_ref();
+        let group = group.map(|group| Target::Group(group.group_id.clone()));
         let mut targets = addresses.chain(list).chain(group);
         let (Some(target), None) = (targets.next(), targets.next()) else {
             return Err(at.wrong(
@@ -248,6 +262,7 @@ impl Wire for GroupRule {
                 rule_id: Some(security_group_rule_id),
                 description,
             },
+            pair: referenced_group_info,
         })
     }
 }

@@ -240,7 +240,7 @@ impl<'a> Peers<'a> {
                     let holders = addresses.among(&self.by_address);
                     holders.for_each(|(_, ix)| set.insert(ix.index()));
                 }
-                CompiledTarget::Group(group) => {
+                CompiledTarget::Group(group, _) => {
                     let carry = |class: &&Class| class.groups.contains(group);
                     let members = self.classes.iter().filter(carry);
                     for ix in members.flat_map(|class| class.members.ones()) {
@@ -252,7 +252,9 @@ impl<'a> Peers<'a> {
                         }
                     }
                 }
-                CompiledTarget::Unknown => {}
+                CompiledTarget::AbsentGroup(_)
+                | CompiledTarget::AbsentList
+                | CompiledTarget::Nobody => {}
             }
         }
         set

@@ -22,10 +22,8 @@ pub fn open_to_newcomers(inventory: &Inventory, today: &Gates, set: &RuleSet) ->
             return false;
         };
         let packet = Packet::from(service);
-        let nobody = Peer {
-            address: std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-            groups: &[named],
-        };
+        let groups = [named];
+        let nobody = Peer::listed(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), &groups);
         let by_name = today
             .admitting(&[suggested.group], suggested.rule.direction, nobody, packet)
             .next()

@@ -1,15 +1,18 @@
 //! Whether the evidence is enough to lock a group.
 //!
-//! Three answers: how much of the observation window the logs of each group cover; the risk of unseen connections, by Good-Turing and
-//! Chao; and a hold-out check, which makes rules from the first part of the window and replays them on the rest. Jobs that run once a
+//! Four answers: how much of the observation window the logs of each group cover; the risk of unseen connections, by Good-Turing and
+//! Chao; a hold-out check, which makes rules from the first part of the window and replays them on the rest; and whether interfaces
+//! that the inventory lacks may have been the group's members, or their peers. Jobs that run once a
 //! week or once a month break the independence that the statistics assume, so the length of the window counts on its own.
 
-use crate::findings::SHORT_WINDOW_DAYS;
+use std::collections::BTreeMap;
+
+use crate::findings::{Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{DAY, Days, FlowTable};
 use crate::inventory::{GroupIx, Inventory};
-use crate::net::{plural, thousands};
+use crate::net::{HashSet, plural, thousands};
 use crate::replay::RulesAfter;
-use crate::resolve::Connection;
+use crate::resolve::{Connection, End, Unattributed, Verdict, is_unlisted};
 use crate::suggest::{RuleBasis, RuleEvidence};
 
 /// What a group needs to be ready to lock.
@@ -53,6 +56,13 @@ pub struct Readiness {
     /// Connections of the last fifth of the window that rules made from the rest
     /// would have broken.
     pub missed: u64,
+    /// Interfaces that the inventory lacks, that initiated connections, and that may have carried the group. None for a group
+    /// of which the change takes nothing away.
+    pub unknown_members: u64,
+    /// Accepted connections that its interfaces opened to interfaces that the inventory lacks: rules can name these only by address.
+    pub unknown_peers: u64,
+    /// A person says that no member is missing.
+    pub vouched: bool,
 }
 
 /// The hold-out check over all groups.
@@ -71,6 +81,7 @@ pub fn readiness(
     evidence: &RuleEvidence<'_>,
     basis: &RuleBasis<'_>,
     window: (u64, u64),
+    policy: &Policy,
 ) -> (Vec<Readiness>, HoldOut) {
     let inventory = evidence.inventory;
     let ((hold_out, missed), mut judged) = rayon::join(
@@ -82,11 +93,16 @@ pub fn readiness(
                     opened[group.index()].push(connection);
                 }
             }
+            let unknown = unknown_members(evidence);
             let used = inventory
                 .group_indexes()
                 .filter(|&g| !inventory.group(g).members.is_empty());
-            used.map(|g| judge(evidence, window, g, &opened[g.index()]))
-                .collect::<Vec<Readiness>>()
+            used.map(|g| Readiness {
+                unknown_members: unknown[g.index()],
+                vouched: policy.vouches_for(inventory.group(g), window.1),
+                ..judge(evidence, window, g, &opened[g.index()])
+            })
+            .collect::<Vec<Readiness>>()
         },
     );
     for connection in missed {
@@ -98,6 +114,28 @@ pub fn readiness(
         }
     }
     (judged, hold_out)
+}
+
+/// By group whose open egress goes: how many interfaces that the inventory lacks may have carried it.
+fn unknown_members(evidence: &RuleEvidence<'_>) -> Vec<u64> {
+    let inventory = evidence.inventory;
+    let unknown = Verdict::Unattributed(Unattributed::UnknownInterface);
+    let initiated = evidence.connections.iter().filter(|c| c.verdict == unknown);
+    let initiators: HashSet<End> = initiated.map(|c| c.initiator).collect();
+    let mut by_vpcs: BTreeMap<(&str, &[String]), u64> = BTreeMap::new();
+    let count = |group: GroupIx| {
+        let may = |end: &&End| inventory.may_carry(end.address, group);
+        initiators.iter().filter(may).count() as u64
+    };
+    let of = |ix: GroupIx| {
+        let group = inventory.group(ix);
+        if !group.has_open_egress() {
+            return 0;
+        }
+        let vpcs = (group.vpc.as_str(), group.also_in.as_slice());
+        *by_vpcs.entry(vpcs).or_insert_with(|| count(ix))
+    };
+    inventory.group_indexes().map(of).collect()
 }
 
 /// The groups of the interface that opened a connection.
@@ -148,8 +186,12 @@ fn judge(
         .iter()
         .map(|c| u64::from(c.totals.days.count()))
         .sum();
+    let unknown_peer = |c: &&&Connection| is_unlisted(evidence.inventory, c.responder);
     Readiness {
         group,
+        unknown_members: 0,
+        unknown_peers: opened.iter().filter(unknown_peer).count() as u64,
+        vouched: false,
         days,
         gaps: count(window) - days,
         skipped: if skipped == 0 {
@@ -261,6 +303,18 @@ impl Readiness {
             reasons.push(format!(
                 "nothing new in the last fifth of the observation window ({})",
                 plural(self.missed, "new connection")
+            ));
+        }
+        if self.unknown_members > 0 && !self.vouched {
+            reasons.push(format!(
+                "the groups of {} that the inventory lacks and that may have carried this one",
+                plural(self.unknown_members, "interface")
+            ));
+        }
+        if self.unknown_peers > 0 && !self.vouched {
+            reasons.push(format!(
+                "the groups of the interfaces that {} went to and that the inventory lacks",
+                plural(self.unknown_peers, "accepted connection")
             ));
         }
         reasons

@@ -70,7 +70,7 @@ pub fn stages(
         name: StageName::Add,
         rules: whole.additions.len(),
         groups: by_group(of(&whole.additions)),
-        replay: replay(inventory, &narrow.after.gates, connections),
+        replay: replay(inventory, &narrow.after, connections),
         cut_at_once: Vec::new(),
     };
     let second = || Stage {
@@ -86,7 +86,7 @@ pub fn stages(
         } else {
             let tight = Standing::new(inventory, &tightened);
             (
-                replay(inventory, &tight.after.gates, connections),
+                replay(inventory, &tight.after, connections),
                 untracked_and_no_more(inventory, &revoked, &tight, connections),
             )
         };

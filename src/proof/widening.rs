@@ -116,13 +116,15 @@ fn new_rules<'a>(inventory: &Inventory, after_rules: &'a [Vec<Rule>]) -> Vec<Vec
         }
     }
     let reached = |target: &CompiledTarget| match target {
-        CompiledTarget::Group(group) => carrying[group.index()].clone(),
+        CompiledTarget::Group(group, _) => carrying[group.index()].clone(),
         CompiledTarget::Addresses(addresses) => {
             let holders = addresses.among(&by_address).map(|&(_, ix)| ix);
             let holders: BTreeSet<InterfaceIx> = holders.collect();
             holders.into_iter().collect()
         }
-        CompiledTarget::Unknown => Vec::new(),
+        CompiledTarget::AbsentGroup(_) | CompiledTarget::AbsentList | CompiledTarget::Nobody => {
+            Vec::new()
+        },
     };
     let of_group = |group: GroupIx| {
         let today = &inventory.group(group).rules;
@@ -179,10 +181,7 @@ impl Gate<'_> {
         home: &Class,
     ) -> Option<Widening> {
         every_address(peer).find_map(|seen_peer| {
-            let seen = Peer {
-                address: seen_peer,
-                groups: named,
-            };
+            let seen = Peer::listed(seen_peer, named);
             if !new.target.reaches(seen) {
                 return None;
             }
@@ -203,10 +202,7 @@ impl Gate<'_> {
                     return None;
                 }
                 every_address(member).find_map(|address| {
-                    let seen = Peer {
-                        address,
-                        groups: named,
-                    };
+                    let seen = Peer::listed(address, named);
                     let open = self.after.services(&home.groups, opposite, seen);
                     let through = more.intersection(&open);
                     (!through.is_empty()).then(|| self.widening(new, seen_peer, &through))

@@ -4,16 +4,18 @@
 //! change, a Terraform plan and today's rules are replayed by the same code.
 
 mod proposal;
+mod unjudged;
 mod verification;
 
 pub use proposal::{ProposalError, proposal};
+pub use unjudged::{Unjudged, unjudged};
 pub use verification::{Verification, verify};
 
 use rayon::prelude::*;
 
 pub use crate::documents::AfterState;
-use crate::inventory::{Admission, Direction, Gates, GroupIx, Inventory, Rule};
-use crate::resolve::{Connection, End, Verdict, admission};
+use crate::inventory::{Admission, Direction, Gates, GroupIx, Inventory, Packet, Rule, Unknown};
+use crate::resolve::{Connection, End, Verdict, admission, peer_of};
 
 /// Rules that come and go.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ pub struct RulesAfter {
     pub gates: Gates,
     /// By group, how many of the rules are today's.
     of_today: Vec<usize>,
+    /// The rules that the change takes away, compiled.
+    removed: Gates,
 }
 
 impl RulesAfter {
@@ -43,8 +47,10 @@ impl RulesAfter {
     pub fn new(inventory: &Inventory, change: &Change) -> Self {
         let groups = inventory.groups().iter();
         let mut rules: Vec<Vec<Rule>> = groups.map(|group| group.rules.clone()).collect();
+        let mut removed: Vec<Vec<Rule>> = vec![Vec::new(); rules.len()];
         for (group, gone) in &change.removals {
-            rules[group.index()].retain(|rule| !rule.same_permission(gone));
+            let goes = |rule: &mut Rule| rule.same_permission(gone);
+            removed[group.index()].extend(rules[group.index()].extract_if(.., goes));
         }
         let of_today = rules.iter().map(Vec::len).collect();
         for (group, added) in &change.additions {
@@ -52,6 +58,7 @@ impl RulesAfter {
         }
         Self {
             gates: Gates::new(inventory, |group| &rules[group.index()]),
+            removed: Gates::new(inventory, |group| &removed[group.index()]),
             rules,
             of_today,
         }
@@ -74,7 +81,52 @@ impl RulesAfter {
 
     /// Whether both sides permit a connection.
     pub fn permits(&self, inventory: &Inventory, connection: &Connection) -> bool {
-        passage(inventory, &self.gates, connection).passes()
+        self.judge(inventory, connection).1 == Some(true)
+    }
+
+    /// What each side says to a connection, and whether it passes. `None`: it may be permitted today by a rule that the change takes
+    /// away, and the inventory does not tell. Where the change leaves alone all that may permit it, it passes as it does today.
+    pub fn judge(&self, inventory: &Inventory, connection: &Connection) -> (Passage, Option<bool>) {
+        let passage = passage(inventory, &self.gates, connection);
+        let (initiator, responder) = (connection.initiator, connection.responder);
+        let may_be_gone = |admission, ends, direction| {
+            matches!(admission, Admission::Unknown(_))
+                && self.took_from(inventory, admission, ends, direction, connection)
+        };
+        let passes = if !passage.passes() {
+            Some(false)
+        } else if may_be_gone(passage.egress, (initiator, responder), Direction::Egress)
+            || may_be_gone(passage.ingress, (responder, initiator), Direction::Ingress)
+        {
+            None
+        } else {
+            Some(true)
+        };
+        (passage, passes)
+    }
+
+    /// Whether the change takes a rule away that permits, or may permit, a connection at one end.
+    fn took_from(
+        &self,
+        inventory: &Inventory,
+        admission: Admission,
+        (at, peer): (End, End),
+        direction: Direction,
+        connection: &Connection,
+    ) -> bool {
+        let seen = peer_of(inventory, at, direction, peer);
+        let packet = Packet::from(connection.service);
+        let takes = |groups: &[GroupIx]| {
+            let mut certain = self.removed.admitting(groups, direction, seen, packet);
+            let mut maybe = self.removed.uncertain(groups, direction, seen, packet);
+            certain.next().is_some() || maybe.next().is_some()
+        };
+        match (admission, at.interface()) {
+            (Admission::Unknown(Unknown::Interface), _) | (_, None) => inventory
+                .group_indexes()
+                .any(|group| inventory.may_carry(at.address, group) && takes(&[group])),
+            (_, Some(ix)) => takes(&inventory.interface(ix).groups),
+        }
     }
 }
 
@@ -90,7 +142,7 @@ pub struct After {
 }
 
 impl After {
-    fn new(inventory: &Inventory, gates: &Gates, connection: &Connection) -> Self {
+    fn new(inventory: &Inventory, rules: &RulesAfter, connection: &Connection) -> Self {
         let nothing = |state| Self {
             state,
             egress: None,
@@ -99,15 +151,16 @@ impl After {
         if matches!(connection.verdict, Verdict::Unattributed(_)) {
             return nothing(AfterState::Unjudged);
         }
-        let passage = passage(inventory, gates, connection);
-        match (passage.passes(), connection.verdict) {
-            (true, _) => Self {
+        let (passage, passes) = rules.judge(inventory, connection);
+        match (passes, connection.verdict) {
+            (Some(true), _) => Self {
                 state: AfterState::Permitted,
                 egress: passage.egress.rule(),
                 ingress: passage.ingress.rule(),
             },
-            (false, Verdict::Accepted) => nothing(AfterState::Lost),
-            (false, _) => nothing(AfterState::Denied),
+            (Some(false), Verdict::Accepted) => nothing(AfterState::Lost),
+            (Some(false), _) => nothing(AfterState::Denied),
+            (None, _) => nothing(AfterState::Unjudged),
         }
     }
 
@@ -118,14 +171,15 @@ impl After {
 }
 
 /// What a rule set does with every connection, by position.
-pub fn each(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Vec<After> {
+pub fn each(inventory: &Inventory, rules: &RulesAfter, connections: &[Connection]) -> Vec<After> {
     let connections = connections.par_iter();
     connections
-        .map(|connection| After::new(inventory, gates, connection))
+        .map(|connection| After::new(inventory, rules, connection))
         .collect()
 }
 
-/// How many connections a rule set does what with. All but `still_open` add up to `connections`.
+/// How many connections a rule set does what with. `permitted`, `quarantined`, `rejected`, `unjudged` and `lost` add up to
+/// `connections`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     /// All connections.
@@ -140,14 +194,16 @@ pub struct Replay {
     pub rejected: u64,
     /// Judged by no group of the inventory.
     pub unattributed: u64,
+    /// Let through, and nobody can tell what the rules do with them: positions, in order. The unattributed are among them.
+    pub unjudged: Vec<usize>,
     /// Accepted, and denied: positions, in order. Must be none.
     pub lost: Vec<usize>,
 }
 
 /// Counts what a rule set does with the connections.
-pub fn replay(inventory: &Inventory, gates: &Gates, connections: &[Connection]) -> Replay {
+pub fn replay(inventory: &Inventory, rules: &RulesAfter, connections: &[Connection]) -> Replay {
     let count = |replay: Replay, (position, connection): (usize, &Connection)| {
-        let after = After::new(inventory, gates, connection);
+        let after = After::new(inventory, rules, connection);
         replay.with(position, connection.verdict, after.state)
     };
     let connections = connections.par_iter().enumerate();
@@ -172,13 +228,17 @@ impl Replay {
         self.connections += 1;
         match (verdict, state) {
             (Verdict::Accepted, AfterState::Permitted) => self.permitted += 1,
+            (Verdict::Accepted, AfterState::Unjudged) => self.unjudged.push(position),
             (Verdict::Accepted, _) => self.lost.push(position),
             (Verdict::Quarantined(_), state) => {
                 self.quarantined += 1;
                 self.still_open += u64::from(state == AfterState::Permitted);
             }
             (Verdict::Rejected, _) => self.rejected += 1,
-            (Verdict::Unattributed(_), _) => self.unattributed += 1,
+            (Verdict::Unattributed(_), _) => {
+                self.unattributed += 1;
+                self.unjudged.push(position);
+            }
         }
         self
     }
@@ -191,6 +251,7 @@ impl Replay {
         self.still_open += next.still_open;
         self.rejected += next.rejected;
         self.unattributed += next.unattributed;
+        self.unjudged.extend(next.unjudged);
         self.lost.extend(next.lost);
         self
     }

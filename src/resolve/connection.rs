@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use super::conversation::{Conversation, Side, SocketPair};
 use super::direction::{Decision, DirectionBasis};
 use super::ends::{End, Place, Vantage};
-use super::evidence::{CurrentRules, peer_of};
+use super::evidence::{CurrentRules, is_unlisted, peer_of};
 use crate::documents::{Confidence, RecordCounts, VerdictTerm};
 use crate::flow::{Days, EPHEMERAL_FROM, Flow, FlowTable};
 use crate::inventory::{Admission, Direction, Inventory, Packet, Peer};
@@ -18,7 +18,7 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Who opened it.
     pub initiator: End,
-    /// Who was rules.
+    /// Who was asked.
     pub responder: End,
     /// What for.
     pub service: Service,
@@ -105,6 +105,8 @@ pub enum Quarantine {
 pub enum Unattributed {
     /// Neither end is an interface of the inventory.
     NoLocalEnd,
+    /// Its initiator is an interface that the inventory lacks: which groups judge it is unknown.
+    UnknownInterface,
     /// One end is an interface that forwards what others sent, such as that of a NAT gateway. It is a leg of another connection; see
     /// [`Connection::leg_of`].
     Forwarded,
@@ -126,6 +128,7 @@ impl Unattributed {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NoLocalEnd => "no-local-end",
+            Self::UnknownInterface => "unknown-interface",
             Self::Forwarded => "forwarded",
         }
     }
@@ -141,13 +144,13 @@ pub(super) struct Share {
     pub(super) id: ConnectionId,
     /// Position of the conversation.
     pub(super) conversation: usize,
-    /// Position among the conversation's known ports, where these are the responder's.
+    /// Position among the conversation's known ports, where these are the responder's; or among its initiators.
     pub(super) number: usize,
 }
 
 impl Share {
     /// One connection, or one for each port of a responder whose ports were dropped: there
-    /// the rows are shared out, for which of them went to which port is not known.
+    /// the rows are shared out, for which of them went to which port is not known. Two, where each side counts as an initiator.
     pub(super) fn of<'c>(
         position: usize,
         conversation: &'c Conversation<'_>,
@@ -175,13 +178,12 @@ fn keys<'c>(
     decision: Decision,
 ) -> impl Iterator<Item = Key> + 'c {
     let pair = &conversation.pair;
-    let responder = decision.initiator.other();
-    let ends = (
-        pair.socket(decision.initiator).end,
-        pair.socket(responder).end,
-    );
-    let sockets = conversation.sockets(responder);
-    sockets.map(move |socket| (ends.0, ends.1, Service::new(pair.protocol, socket.port)))
+    decision.initiators().flat_map(move |initiator| {
+        let responder = initiator.other();
+        let ends = (pair.socket(initiator).end, pair.socket(responder).end);
+        let sockets = conversation.sockets(responder);
+        sockets.map(move |socket| (ends.0, ends.1, Service::new(pair.protocol, socket.port)))
+    })
 }
 
 /// What some rows add up to at one place.
@@ -208,8 +210,17 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn of(conversation: &Conversation<'_>, table: &FlowTable) -> Self {
+        Self::sent_by(conversation, table, &Side::BOTH)
+    }
+
+    /// What the rows of the packets that some sides sent add up to.
+    pub(super) fn sent_by(
+        conversation: &Conversation<'_>,
+        table: &FlowTable,
+        senders: &[Side],
+    ) -> Self {
         let mut tally = Self::default();
-        for part in conversation.parts() {
+        for part in conversation.parts().filter(|part| senders.contains(&part.sender)) {
             let Flow { key, counters } = &table.flows[part.flow];
             let place = match (part.vantage, part.sender) {
                 (Vantage::Source, Side::A) | (Vantage::Destination, Side::B) => 0,
@@ -479,15 +490,18 @@ fn judge(connection: &Connection, rules: &CurrentRules<'_>) -> Verdict {
     if seen.was_refused() {
         return Verdict::Rejected;
     }
-    if initiator.interface().is_none() && responder.interface().is_none() {
-        return Verdict::Unattributed(Unattributed::NoLocalEnd);
-    }
     let forwards = |end: &End| {
         end.interface()
             .is_some_and(|ix| rules.inventory.interface(ix).kind.forwards())
     };
     if forwards(initiator) || forwards(responder) {
         return Verdict::Unattributed(Unattributed::Forwarded);
+    }
+    if is_unknown_initiator(rules.inventory, initiator) {
+        return Verdict::Unattributed(Unattributed::UnknownInterface);
+    }
+    if initiator.interface().is_none() && responder.interface().is_none() {
+        return Verdict::Unattributed(Unattributed::NoLocalEnd);
     }
     if connection.unfiltered(rules.inventory) {
         return Verdict::Accepted;
@@ -506,6 +520,14 @@ fn judge(connection: &Connection, rules: &CurrentRules<'_>) -> Verdict {
         // Let out, not seen to arrive, and today's rules would not let it in.
         (_, Admission::Denied) => Verdict::Rejected,
         _ => Verdict::Accepted,
+    }
+}
+
+/// Whether an initiator's egress rules are unknown because its groups are.
+fn is_unknown_initiator(inventory: &Inventory, initiator: &End) -> bool {
+    match initiator.interface() {
+        Some(ix) => !inventory.interface(ix).groups_known,
+        None => is_unlisted(inventory, *initiator),
     }
 }
 

@@ -33,6 +33,8 @@ pub enum DirectionBasis {
     Earlier,
     /// The lower port; nothing else tells the sides apart.
     LowerPort,
+    /// Nothing tells the sides apart, and the protocol has no ports: each side counts as an initiator of what it sent.
+    Symmetric,
 }
 
 impl DirectionBasis {
@@ -50,6 +52,7 @@ impl DirectionBasis {
             Self::OneWay => "only one side sent",
             Self::Earlier => "which side was seen first",
             Self::LowerPort => "the lower port",
+            Self::Symmetric => "nothing: the protocol has no ports, and each end counts as an initiator",
         }
     }
 }
@@ -60,6 +63,14 @@ pub(super) struct Decision {
     pub(super) initiator: Side,
     pub(super) confidence: Confidence,
     pub(super) basis: DirectionBasis,
+}
+
+impl Decision {
+    /// The sides that initiated: one, or both where nothing tells.
+    pub(super) fn initiators(self) -> impl Iterator<Item = Side> {
+        let other = (self.basis == DirectionBasis::Symmetric).then(|| self.initiator.other());
+        std::iter::once(self.initiator).chain(other)
+    }
 }
 
 /// What is known of listeners: how many conversations end at a socket, and which
@@ -247,6 +258,9 @@ fn decide_one(
             Confidence::Likely
         };
         return decided(side, confidence, DirectionBasis::OneWay);
+    }
+    if !pair.protocol.has_ports() {
+        return decided(Side::A, Confidence::Guessed, DirectionBasis::Symmetric);
     }
     let ephemeral = |side| pair.socket(side).port >= EPHEMERAL_FROM;
     if let Some(side) = only(ephemeral(Side::A), ephemeral(Side::B)) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::flow::{Flow, FlowTable, ObserverIx};
 use crate::inventory::{InterfaceIx, Inventory};
-use crate::net::HashMap;
+use crate::net::{HashMap, is_public};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,39 +63,80 @@ pub(super) struct Placed {
 /// index for the other.
 pub(super) struct Placer<'a> {
     inventory: &'a Inventory,
+    /// The observers' names.
+    names: &'a [String],
     observers: Vec<Option<InterfaceIx>>,
     /// The own address of observers that the inventory lacks.
     unlisted: Vec<Option<IpAddr>>,
-    unlisted_at: HashMap<IpAddr, ObserverIx>,
+    /// By address, the observers that the inventory lacks and whose own it is.
+    unlisted_at: HashMap<IpAddr, Vec<Recorder>>,
+    /// When interfaces of the inventory recorded, of those whose address an unlisted one has too.
+    listed_at: HashMap<InterfaceIx, Span>,
+}
+
+/// From when to when, Unix seconds.
+type Span = (u64, u64);
+
+/// An interface that recorded rows, and when it did.
+#[derive(Clone, Copy, Debug)]
+struct Recorder {
+    observer: ObserverIx,
+    span: Span,
+}
+
+/// Whether two spans have a time in common, give or take an aggregation interval, for which the records of one packet may lie apart
+/// (flow-log-records.html).
+const fn overlap(a: Span, b: Span) -> bool {
+    const INTERVAL: u64 = 600;
+    a.0 <= b.1.saturating_add(INTERVAL) && b.0 <= a.1.saturating_add(INTERVAL)
 }
 
 impl<'a> Placer<'a> {
-    pub(super) fn new(table: &FlowTable, inventory: &'a Inventory) -> Self {
+    pub(super) fn new(table: &'a FlowTable, inventory: &'a Inventory) -> Self {
         let observers: Vec<_> = table
             .observers
             .iter()
             .map(|name| inventory.interface_by_id(name))
             .collect();
-        let unlisted: Vec<Option<IpAddr>> = observers
-            .iter()
+        let spans: Vec<Option<Span>> = (0..observers.len())
+            .map(|position| span(table, ObserverIx::new(position)))
+            .collect();
+        let listed = || observers.iter().zip(&spans);
+        let recorded: HashMap<InterfaceIx, Span> = listed()
+            .filter_map(|(listed, span)| Some(((*listed)?, (*span)?)))
+            .collect();
+        let unlisted: Vec<Option<IpAddr>> = listed()
             .enumerate()
-            .map(|(position, listed)| match listed {
-                Some(_) => None,
-                None => own_address(table, ObserverIx::new(position)),
+            .map(|(position, (listed, span))| {
+                let is_another = |address: IpAddr| is_another(inventory, &recorded, address, *span);
+                match listed {
+                    Some(_) => None,
+                    None => own_address(table, ObserverIx::new(position), is_another),
+                }
             })
             .collect();
-        let mut unlisted_at = HashMap::default();
+        let mut unlisted_at: HashMap<IpAddr, Vec<Recorder>> = HashMap::default();
+        let mut listed_at = HashMap::default();
         for (position, own) in unlisted.iter().enumerate() {
-            if let Some(address) = own {
-                let first = unlisted_at.entry(*address);
-                first.or_insert(ObserverIx::new(position));
+            let (Some(address), Some(span)) = (*own, spans[position]) else {
+                continue;
+            };
+            let observer = ObserverIx::new(position);
+            let all = unlisted_at.entry(address).or_default();
+            all.push(Recorder { observer, span });
+            for holder in inventory.holders(address) {
+                if let Some(&span) = recorded.get(holder) {
+                    listed_at.insert(*holder, span);
+                }
             }
         }
         Self {
             inventory,
+            names: &table.observers,
             observers,
             unlisted,
             unlisted_at,
+            listed_at,
         }
     }
 
@@ -163,6 +204,9 @@ impl<'a> Placer<'a> {
 
     fn unlisted_vantage(&self, flow: &Flow) -> Vantage {
         let (key, counters) = (&flow.key, &flow.counters);
+        if !self.names[key.observer.index()].starts_with("eni-") {
+            return Vantage::Between;
+        }
         match (counters.flags.egress(), counters.flags.ingress()) {
             (true, false) => return Vantage::Source,
             (false, true) => return Vantage::Destination,
@@ -179,21 +223,64 @@ impl<'a> Placer<'a> {
         self.inventory.interface_at(address, None, when).is_some()
     }
 
-    fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: (u64, u64)) -> End {
-        let place = self
-            .inventory
-            .interface_at(address, vpc, when)
-            .map(Place::Local)
-            .or_else(|| self.unlisted_at.get(&address).copied().map(Place::Unlisted))
-            .unwrap_or(Place::Outside);
+    /// Whose an address was that an interface had to do with. An address passes from one interface to the next: of those that may have
+    /// had it, the one that recorded rows at that time did. Where that doesn't tell, it is nobody's.
+    fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: Span) -> End {
+        let listed = self.inventory.interface_at(address, vpc, when);
+        let place = match self.unlisted_at.get(&address) {
+            None => listed.map_or(Place::Outside, Place::Local),
+            Some(unlisted) => self.one_of(listed, unlisted, when),
+        };
         End { place, address }
+    }
+
+    fn one_of(&self, listed: Option<InterfaceIx>, unlisted: &[Recorder], when: Span) -> Place {
+        let mut then = unlisted.iter().filter(|r| overlap(r.span, when));
+        let then = (then.next(), then.next());
+        let listed_then = listed.map(|ix| self.listed_at.get(&ix).map(|&span| overlap(span, when)));
+        match (listed, listed_then, then) {
+            // The listed one recorded rows then, and no other did; or it is the only one that may have.
+            (Some(ix), Some(Some(true)), (None, _)) | (Some(ix), Some(None), (None, _)) => {
+                Place::Local(ix)
+            }
+            (_, Some(Some(false)) | None, (Some(only), None)) => Place::Unlisted(only.observer),
+            (None, _, (None, _)) if unlisted.len() == 1 => Place::Unlisted(unlisted[0].observer),
+            _ => Place::Outside,
+        }
     }
 }
 
+/// When an observer recorded rows of traffic.
+fn span(table: &FlowTable, observer: ObserverIx) -> Option<Span> {
+    let flows = table.flows_of(observer).iter();
+    flows
+        .map(|flow| (flow.counters.first, flow.counters.last))
+        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// Whether an address that an unlisted interface had to do with was another's: a public one, or that of an interface of the inventory
+/// which recorded rows at the same time.
+fn is_another(
+    inventory: &Inventory,
+    recorded: &HashMap<InterfaceIx, Span>,
+    address: IpAddr,
+    span: Option<Span>,
+) -> bool {
+    let at_the_time = |ix: &InterfaceIx| {
+        let both = recorded.get(ix).copied().zip(span);
+        both.is_some_and(|(a, b)| overlap(a, b))
+    };
+    address.is_ipv4() && is_public(address) || inventory.holders(address).iter().any(at_the_time)
+}
+
 /// The own address of an observer that the inventory lacks: the one that every
-/// row of it shares. With a single pair of addresses both would do, so neither does.
-fn own_address(table: &FlowTable, observer: ObserverIx) -> Option<IpAddr> {
-    // `-` stands for a regional NAT gateway, which is many places at once.
+/// row of it shares. Of a single pair of addresses it is the one that isn't another's.
+fn own_address(
+    table: &FlowTable,
+    observer: ObserverIx,
+    is_another: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr> {
+    // What has another name is a regional NAT gateway, which is many places at once.
     if !table.observers[observer.index()].starts_with("eni-") {
         return None;
     }
@@ -202,6 +289,9 @@ fn own_address(table: &FlowTable, observer: ObserverIx) -> Option<IpAddr> {
     let mut candidates = vec![first.key.src, first.key.dst];
     for flow in flows {
         candidates.retain(|address| [flow.key.src, flow.key.dst].contains(address));
+    }
+    if candidates.len() > 1 {
+        candidates.retain(|&address| !is_another(address));
     }
     match candidates[..] {
         [only] => Some(only),

@@ -1,10 +1,10 @@
 //! What a conversation's rows say about who opened it.
 
 use super::conversation::{Conversation, Side, SocketPair};
-use super::ends::{End, Vantage};
+use super::ends::{End, Place, Vantage};
 use crate::flow::FlowTable;
 use crate::inventory::{
-    Admission, Direction, Gates, GroupIx, InterfaceKind, Inventory, Packet, Peer,
+    Admission, Direction, Gates, GroupIx, InterfaceKind, Inventory, Packet, Peer, Unknown,
 };
 use crate::net::{PortRange, Service};
 
@@ -19,11 +19,11 @@ pub(super) struct Sent {
     /// Its flags say SYN without ACK, or the other side's say SYN-ACK.
     pub(super) opened: bool,
     /// An accepted packet of the *other* side that no rule of today admits, so
-    /// that it can only have been a reply.
+    /// that it can only have been a reply. An answer that the inventory does not tell is no evidence.
     pub(super) answered_unasked: bool,
-    /// Today's rules let it open the conversation.
+    /// Today's rules certainly let it open the conversation.
     pub(super) may_open: bool,
-    /// The other side has an ingress rule that names its port and admits this side.
+    /// The other side has an ingress rule that names its port and admits this side, or may admit it.
     pub(super) peer_port_named: bool,
     /// Accepted rows of its packets.
     pub(super) accepted: bool,
@@ -63,7 +63,7 @@ impl DirectionEvidence {
         for side in Side::BOTH {
             let opening = &admissions[side.index()];
             let sent = &mut evidence.by_side[side.index()];
-            sent.may_open = opening.egress.passes() && opening.ingress.passes();
+            sent.may_open = opening.egress.certainly_passes() && opening.ingress.certainly_passes();
             sent.peer_port_named = opening.port_named;
             sent.never_listens = rules.never_listens(pair.socket(side).end);
         }
@@ -81,12 +81,13 @@ impl DirectionEvidence {
             sent.opened |= counters.flags.syn();
             evidence.by_side[receiver.index()].opened |= counters.flags.syn_ack();
             let opening = &admissions[sender.index()];
-            let judged = match part.vantage {
-                Vantage::Source => opening.egress,
-                Vantage::Destination => opening.ingress,
-                Vantage::Between => Admission::NoGate,
+            let (judged, at) = match part.vantage {
+                Vantage::Source => (opening.egress, pair.socket(sender).end),
+                Vantage::Destination => (opening.ingress, pair.socket(receiver).end),
+                Vantage::Between => continue,
             };
-            if accepted && judged == Admission::Denied {
+            let when = (counters.first, counters.last);
+            if accepted && judged == Admission::Denied && rules.held_then(at, when) {
                 evidence.by_side[receiver.index()].answered_unasked = true;
             }
         }
@@ -126,10 +127,9 @@ impl CurrentRules<'_> {
         };
         let egress = gate(initiator, responder, Direction::Egress);
         let ingress = gate(responder, initiator, Direction::Ingress);
-        let port_named = match ingress {
-            Admission::Allowed(group, rule) => self.names_port(group, rule),
-            _ => false,
-        };
+        let port_named = ingress
+            .rule()
+            .is_some_and(|(group, rule)| self.names_port(group, rule));
         Opening {
             egress,
             ingress,
@@ -146,6 +146,15 @@ impl CurrentRules<'_> {
             .is_some_and(|range| range.count() <= NAMES_AT_MOST)
     }
 
+    /// Whether an interface carried its groups all the time from `first` to `last`, as far as the inventory tells: what today's rules
+    /// deny it, they denied it then.
+    fn held_then(&self, end: End, (first, last): (u64, u64)) -> bool {
+        end.interface().is_none_or(|ix| {
+            let lifetime = &self.inventory.interface(ix).lifetime;
+            lifetime.start <= first && last <= lifetime.end
+        })
+    }
+
     fn never_listens(&self, end: End) -> bool {
         end.interface()
             .is_some_and(|ix| self.inventory.interface(ix).kind == InterfaceKind::Lambda)
@@ -153,7 +162,7 @@ impl CurrentRules<'_> {
 }
 
 /// What the rules at one end of a connection, and of one direction, say to it; [`Admission::NoGate`] where the end is
-/// no interface of the inventory. The ends are the one that judges and the other.
+/// outside the inventory's networks. The ends are the one that judges and the other.
 pub fn admission(
     inventory: &Inventory,
     gates: &Gates,
@@ -162,7 +171,11 @@ pub fn admission(
     service: Service,
 ) -> Admission {
     let Some(ix) = at.interface() else {
-        return Admission::NoGate;
+        return if is_unlisted(inventory, at) {
+            Admission::Unknown(Unknown::Interface)
+        } else {
+            Admission::NoGate
+        };
     };
     gates.judge(
         inventory,
@@ -175,9 +188,27 @@ pub fn admission(
 
 /// The other end of a connection as the gate at `at` sees it.
 pub fn peer_of(inventory: &Inventory, at: End, direction: Direction, peer: End) -> Peer<'_> {
+    let unlisted = match peer.interface() {
+        Some(ix) => !inventory.interface(ix).groups_known,
+        None => true,
+    };
     Peer {
         address: peer.address,
         groups: visible_groups(inventory, at, direction, peer),
+        unlisted,
+    }
+}
+
+/// Whether an end is, or may be, an interface that the inventory lacks: it recorded rows, or its address lies in a network of the
+/// inventory. Security groups judge it, and nobody knows which.
+pub fn is_unlisted(inventory: &Inventory, end: End) -> bool {
+    match end.place {
+        Place::Local(_) => false,
+        Place::Unlisted(_) => true,
+        Place::Outside => {
+            inventory.may_be_an_interface(end.address)
+                && inventory.interface_with_public(end.address).is_none()
+        }
     }
 }
 

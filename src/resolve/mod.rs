@@ -18,7 +18,7 @@ pub use crate::documents::{Confidence, RecordCounts};
 pub use connection::{Connection, Quarantine, Totals, Unattributed, Verdict};
 pub use direction::DirectionBasis;
 pub use ends::{End, Place};
-pub use evidence::{admission, peer_of, visible_groups};
+pub use evidence::{admission, is_unlisted, peer_of, visible_groups};
 pub use external::{aws_service, is_unknown_external};
 pub use hits::{Hits, hits};
 
@@ -27,6 +27,7 @@ use rayon::prelude::*;
 use crate::flow::{FlowTable, prefetched_map};
 use crate::inventory::{Gates, Inventory};
 use connection::{Share, Sum, Tally};
+use direction::Decision;
 use conversation::Sorted;
 use ends::Placer;
 use evidence::{CurrentRules, DirectionEvidence};
@@ -64,12 +65,15 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         .collect();
     let sum = |share: &Share| {
         let position = share.conversation;
-        Sum::of(
-            &conversations[position],
-            decisions[position],
-            share.number,
-            &tallies[position],
-        )
+        let (conversation, decision) = (&conversations[position], decisions[position]);
+        if decision.basis == DirectionBasis::Symmetric {
+            let initiator = decision.initiators().nth(share.number);
+            let initiator = initiator.expect("a share of this conversation");
+            let tally = Tally::sent_by(conversation, table, &[initiator]);
+            let decision = Decision { initiator, ..decision };
+            return Sum::of(conversation, decision, 0, &tally);
+        }
+        Sum::of(conversation, decision, share.number, &tallies[position])
     };
     let finished = |same: &[Share]| {
         let mut all = sum(&same[0]);

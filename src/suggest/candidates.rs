@@ -135,7 +135,7 @@ impl<'a> Candidates<'a> {
         peer.addresses.iter().all(|&address| {
             let mut rules =
                 self.today
-                    .admitting(&at.groups, direction, Peer { address, groups }, first);
+                    .admitting(&at.groups, direction, Peer::listed(address, groups), first);
             rules.any(
                 |(group, position)| match self.inventory.group(group).rules[position].ports {
                     RulePorts::Any => true,
@@ -154,15 +154,27 @@ impl<'a> Candidates<'a> {
         responders: GroupIx,
         service: Service,
     ) -> bool {
-        let anybody = Peer {
-            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            groups: &[initiators],
-        };
+        let named = [initiators];
+        let anybody = Peer::listed(IpAddr::V4(Ipv4Addr::UNSPECIFIED), &named);
         let packet = Packet::from(service);
         self.today
             .admitting(&[responders], Direction::Ingress, anybody, packet)
             .next()
             .is_some()
+    }
+
+    /// Whether today's rules do not certainly permit what an interface exchanges with a peer: the inventory does not tell.
+    pub(super) fn is_uncertain(
+        &self,
+        at: InterfaceIx,
+        direction: Direction,
+        peer: Peer<'_>,
+        service: Service,
+    ) -> bool {
+        let interface = self.inventory.interface(at);
+        let packet = Packet::from(service);
+        let said = (self.today).judge(self.inventory, interface, direction, peer, packet);
+        !said.certainly_passes()
     }
 
     /// Whether every member of `initiators` may send to every member of
@@ -183,10 +195,7 @@ impl<'a> Candidates<'a> {
         address: IpAddr,
         service: Service,
     ) -> bool {
-        let peer = Peer {
-            address,
-            groups: &[],
-        };
+        let peer = Peer::listed(address, &[]);
         self.members(initiators).all(|x| {
             self.today
                 .admitting(&x.groups, Direction::Egress, peer, Packet::from(service))
@@ -271,7 +280,7 @@ impl<'a> Candidates<'a> {
             .copied()
             .chain(in_prefixes)
             .all(|address| {
-                let peer = Peer { address, groups };
+                let peer = Peer::listed(address, groups);
                 self.today
                     .admitting(&at.groups, direction, peer, Packet::from(service))
                     .next()

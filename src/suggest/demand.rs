@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::evidence::RuleEvidence;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory};
 use crate::net::Service;
-use crate::resolve::{Connection, visible_groups};
+use crate::resolve::{Connection, End, visible_groups};
 
 /// Accepted connections of one service.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ pub(super) struct Demanded {
     pub(super) initiator: Option<InterfaceIx>,
     /// The responder, likewise.
     pub(super) responder: Option<InterfaceIx>,
-    pub(super) initiator_address: IpAddr,
+    /// Its initiator's end and its responder's.
+    pub(super) ends: (End, End),
     pub(super) responder_address: IpAddr,
     /// Rules on either side can name the other side's groups.
     pub(super) by_reference: bool,
@@ -65,7 +66,7 @@ impl Demanded {
             connection: position,
             initiator: gated(inventory, connection.initiator.interface()),
             responder: gated(inventory, connection.responder.interface()),
-            initiator_address: connection.initiator.address,
+            ends: (connection.initiator, connection.responder),
             responder_address: connection.responder.address,
             by_reference: by_reference(inventory, connection),
         };
@@ -73,11 +74,11 @@ impl Demanded {
     }
 }
 
-/// The interface, if it carries groups and all of them are in the inventory.
+/// The interface, if it carries a group of the inventory, whose rules the change may touch.
 fn gated(inventory: &Inventory, interface: Option<InterfaceIx>) -> Option<InterfaceIx> {
     interface.filter(|&ix| {
         let groups = &inventory.interface(ix).groups;
-        !groups.is_empty() && groups.iter().all(|&g| inventory.group(g).known)
+        groups.iter().any(|&g| inventory.group(g).known)
     })
 }
 
@@ -92,7 +93,11 @@ fn by_reference(inventory: &Inventory, connection: &Connection) -> bool {
         && named(*responder, Direction::Ingress, *initiator)
 }
 
-/// The groups of an interface.
-pub(super) fn groups_of(inventory: &Inventory, interface: InterfaceIx) -> &[GroupIx] {
-    &inventory.interface(interface).groups
+/// The groups of an interface whose rules are in the inventory: rules can be proposed for these alone.
+pub(super) fn groups_of(
+    inventory: &Inventory,
+    interface: InterfaceIx,
+) -> impl Iterator<Item = GroupIx> + Clone + '_ {
+    let groups = inventory.interface(interface).groups.iter().copied();
+    groups.filter(|&group| inventory.group(group).known)
 }

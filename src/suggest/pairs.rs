@@ -61,8 +61,8 @@ pub(super) fn choices(
         let Some((x, y)) = ends(wanted) else {
             continue;
         };
-        for &a in groups_of(candidates.inventory, x) {
-            let pairs = groups_of(candidates.inventory, y).iter().map(|&b| (a, b));
+        for a in groups_of(candidates.inventory, x) {
+            let pairs = groups_of(candidates.inventory, y).map(|b| (a, b));
             covers.extend(pairs.map(|pair| (pair, item)));
         }
     }

@@ -13,9 +13,10 @@ use super::level::{Limits, Width, exact_prefixes, width};
 use super::pairs;
 use super::rule::{Draft, Reason};
 use crate::inventory::{
-    Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, Peer, PrefixList, Target,
+    Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, PrefixList, Target,
 };
 use crate::net::{AddressSet, Service, prefix_of};
+use crate::resolve::peer_of;
 
 /// Writes what the pairs left over: `alone` are positions in the demand.
 pub(super) fn write(
@@ -31,14 +32,7 @@ pub(super) fn write(
     for &position in alone {
         let wanted = &demand.wanted[position];
         let mut kept = |direction| {
-            keep(
-                wanted,
-                direction,
-                service,
-                candidates.inventory,
-                surviving,
-                draft,
-            )
+            keep(wanted, direction, service, candidates, surviving, draft)
         };
         // No ingress rule is ever revoked, so what let the connection in goes on doing so.
         kept(Direction::Ingress);
@@ -56,34 +50,26 @@ fn keep(
     wanted: &Demanded,
     direction: Direction,
     service: Service,
-    inventory: &Inventory,
+    candidates: &Candidates<'_>,
     surviving: &Gates,
     draft: &mut Draft<'_>,
 ) -> bool {
-    let (initiator, responder) = (
-        (wanted.initiator, wanted.initiator_address),
-        (wanted.responder, wanted.responder_address),
-    );
-    let ((at, _), (other, address)) = match direction {
-        Direction::Egress => (initiator, responder),
-        Direction::Ingress => (responder, initiator),
+    let inventory = candidates.inventory;
+    let (initiator, responder) = wanted.ends;
+    let (at, end, peer) = match direction {
+        Direction::Egress => (wanted.initiator, initiator, responder),
+        Direction::Ingress => (wanted.responder, responder, initiator),
     };
     let Some(at) = at else { return true };
-    let groups = other.map_or(&[][..], |other| {
-        inventory.nameable_groups(
-            inventory.interface(at),
-            direction,
-            inventory.interface(other),
-        )
-    });
-    let peer = Peer { address, groups };
-    let own = groups_of(inventory, at);
-    let mut admitting = surviving.admitting(own, direction, peer, Packet::from(service));
-    let Some((group, position)) = admitting.next() else {
-        return false;
-    };
-    draft.keep(group, position, &[wanted.connection]);
-    true
+    let peer = peer_of(inventory, end, direction, peer);
+    let own = &inventory.interface(at).groups;
+    let packet = Packet::from(service);
+    if let Some((group, position)) = surviving.admitting(own, direction, peer, packet).next() {
+        draft.keep(group, position, &[wanted.connection]);
+        return true;
+    }
+    // Accepted, and today no rule certainly permits it: the change takes none away that does.
+    candidates.is_uncertain(at, direction, peer, service)
 }
 
 /// Egress that can name the responder's group although the mutual ingress rule
@@ -264,7 +250,7 @@ fn assign(
     let initiators: Vec<InterfaceIx> = wanted.iter().filter_map(|w| w.initiator).collect();
     let mut covers: BTreeMap<GroupIx, Vec<usize>> = BTreeMap::new();
     for (item, initiator) in initiators.iter().enumerate() {
-        for &group in groups_of(candidates.inventory, *initiator) {
+        for group in groups_of(candidates.inventory, *initiator) {
             covers.entry(group).or_default().push(item);
         }
     }

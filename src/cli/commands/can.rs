@@ -38,10 +38,10 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&inventory, &question, &answer)
     })?;
-    Ok(if answer.allowed {
-        Exit::Done
-    } else {
-        Exit::Stands
+    Ok(match answer.allowed {
+        Some(true) => Exit::Done,
+        Some(false) => Exit::Stands,
+        None => Exit::Unknown,
     })
 }
 
@@ -122,7 +122,7 @@ fn as_json(inventory: &Inventory, question: &Question, answer: &Answer) -> Strin
                 })
             })
             .collect();
-        json!({"allowed": side.allowed, "ungated": side.ungated, "rules": rules})
+        json!({"allowed": side.allowed, "unknown": side.unknown, "ungated": side.ungated, "rules": rules})
     };
     let document = json!({
         "schema_version": crate::documents::SCHEMA_VERSION,
@@ -138,18 +138,18 @@ fn as_text(inventory: &Inventory, question: &Question, answer: &Answer) -> Strin
     let mut text = format!(
         "{}: {}\n",
         visible(&question.to_string(), 400),
-        if answer.allowed {
-            "allowed"
-        } else {
-            "not allowed"
+        match answer.allowed {
+            Some(true) => "allowed",
+            Some(false) => "not allowed",
+            None => "unknown",
         }
     );
     for (name, side) in [("egress", &answer.egress), ("ingress", &answer.ingress)] {
         let verdict = match side {
             None => "outside the inventory",
             Some(side) if side.ungated => "no group judges it",
-            Some(side) if side.allowed => "allowed by",
-            Some(_) => "no rule allows it",
+            Some(side) if side.allowed == Some(true) => "allowed by",
+            Some(side) => side.unknown.as_deref().unwrap_or("no rule allows it"),
         };
         writeln!(text, "  {name:<8} {verdict}").expect("writing to a string does not fail");
         for &(group, position) in side.iter().flat_map(|side| &side.rules) {

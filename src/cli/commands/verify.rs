@@ -44,7 +44,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let (table, intake) = super::audit::read(&evidence, &reading)?;
     let judged = audit::judge(inventory, table, intake, &config.policy);
     let rules = RulesAfter::new(&judged.inventory, &change);
-    let result = replay::verify(&judged.inventory, &rules.gates, &judged.connections);
+    let result = replay::verify(&judged.inventory, &rules, &judged.connections);
     print(if json {
         as_json(&judged, &result, &unknown)
     } else {

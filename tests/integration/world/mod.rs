@@ -186,7 +186,8 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
         let service = closegate::net::Service::new(protocol, port.parse().unwrap());
         let passes = inventory
             .can(&after.gates, &from, &to, service.into())
-            .allowed;
+            .allowed
+            == Some(true);
         match label {
             Label::Legitimate if !passes => faults.lost += 1,
             Label::Hostile if passes => faults.hostile_allowed += 1,
@@ -217,7 +218,8 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
                 continue;
             }
             let (x, y) = (Party::Interface(x), Party::Interface(y));
-            let passes = |gates| inventory.can(gates, &x, &y, service.into()).allowed;
+            let passes =
+                |gates| inventory.can(gates, &x, &y, service.into()).allowed == Some(true);
             faults.wider += usize::from(passes(&after.gates) && !passes(&today));
         }
     }

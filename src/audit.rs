@@ -157,7 +157,11 @@ impl Audit {
     /// Accepted connections of which nobody can tell what becomes, because the inventory lacks an interface or a group; in words.
     pub fn unknown_in_words(&self) -> Option<String> {
         let legs = Unattributed::Forwarded.as_str();
-        let unknown: Vec<Unjudged> = self.unjudged().into_iter().filter(|u| u.reason != legs).collect();
+        let unknown: Vec<Unjudged> = self
+            .unjudged()
+            .into_iter()
+            .filter(|u| u.reason != legs)
+            .collect();
         let connections: u64 = unknown.iter().map(|u| u.connections).sum();
         let interfaces: u64 = unknown.iter().map(|u| u.interfaces).sum();
         (connections > 0).then(|| {

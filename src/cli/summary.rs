@@ -179,9 +179,9 @@ fn replay(audit: &Audit) -> String {
         0 => String::new(),
         some => format!(" ({} still open)", thousands(some)),
     };
-    let unknown = audit
-        .unknown_in_words()
-        .map_or(String::new(), |unknown| format!("\n{:12}{BAD}{unknown}{BAD:#}", ""));
+    let unknown = audit.unknown_in_words().map_or(String::new(), |unknown| {
+        format!("\n{:12}{BAD}{unknown}{BAD:#}", "")
+    });
     format!(
         "{first},\n{:12}{} quarantined{still_open}, {} rejected, {} unattributed{unknown}",
         "",

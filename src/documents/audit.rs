@@ -203,10 +203,13 @@ pub(crate) struct ReadinessRow {
     pub(crate) unseen_at_least: f64,
     pub(crate) missed_by_hold_out: u64,
     /// Interfaces that the inventory lacks and that may have carried the group.
+    #[serde(default)]
     pub(crate) unknown_members: u64,
     /// Accepted connections of its interfaces to interfaces that the inventory lacks.
+    #[serde(default)]
     pub(crate) connections_to_unknown: u64,
     /// The configuration says that no member is missing.
+    #[serde(default)]
     pub(crate) vouched: bool,
 }
 
@@ -253,13 +256,14 @@ pub(crate) struct ReplayRow {
     pub(crate) rejected: u64,
     pub(crate) unattributed: u64,
     /// Let through, and nobody can tell what the rules do with them. The unattributed are among them.
+    #[serde(default)]
     pub(crate) unjudged: UnjudgedRow,
     pub(crate) lost: u64,
     pub(crate) lost_connections: Vec<ConnectionId>,
 }
 
 /// How much traffic could not be judged.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct UnjudgedRow {
     pub(crate) connections: u64,
     pub(crate) records: u64,

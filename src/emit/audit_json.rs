@@ -11,8 +11,9 @@ use super::report::finding_row;
 use crate::audit::Audit;
 use crate::documents::{
     AfterRow, AuditDocument, BlastRow, ChangeDocument, ConnectionRow, EndRow, ExposureRow,
-    HoldOutRow, InputRow, MalformedRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, UnjudgedReasonRow, UnjudgedRow,
-    SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, WideningRow, Window,
+    HoldOutRow, InputRow, MalformedRow, ProofRow, ReachRow, ReadinessRow, ReplayRow,
+    SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, UnjudgedReasonRow, UnjudgedRow,
+    WideningRow, Window,
 };
 use crate::net::{HashMap, json};
 use crate::proof::{BlastRadius, Reach, Readiness, TradeOff, Widening};

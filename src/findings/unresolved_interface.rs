@@ -45,7 +45,10 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         })
         .map(|((observer, mut evidence), coverage)| {
             evidence.dedup();
-            let unjudged = evidence.iter().filter(|&&position| is_unjudged(position)).count();
+            let unjudged = evidence
+                .iter()
+                .filter(|&&position| is_unjudged(position))
+                .count();
             let (start, end) = context.intake.window.unwrap_or_default();
             let when = evidence.is_empty().then_some((start, end, coverage.rows));
             Found {

@@ -42,7 +42,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
     unused
         .map(|ix| Found {
             detail: format!(
-                "No interface carries group {} ({}), and no other group's rule names it.",
+                "No interface of the inventory carries group {} ({}), and no other group's rule names it.",
                 visible(&inventory.group(ix).name, 80),
                 inventory.group(ix).id
             ),

@@ -230,7 +230,8 @@ impl Inventory {
         if rules.is_empty() {
             return answer(Some(false), Vec::new(), None);
         }
-        let why = "the inventory doesn't tell whether the target of these rules holds the other end";
+        let why =
+            "the inventory doesn't tell whether the target of these rules holds the other end";
         answer(None, rules, Some(why.to_owned()))
     }
 

@@ -11,7 +11,7 @@
 
 use std::net::IpAddr;
 
-use super::members::MemberSpace;
+use super::member_space::MemberSpace;
 use super::rules::{Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, ServiceSet};
 use crate::documents::Direction;
@@ -243,7 +243,10 @@ impl Gates {
         if let Some((group, rule)) = self.admitting(groups, direction, peer, packet).next() {
             return Admission::Allowed(group, rule);
         }
-        if let Some(&group) = groups.iter().find(|&&g| !inventory.group(g).knows(direction)) {
+        if let Some(&group) = groups
+            .iter()
+            .find(|&&g| !inventory.group(g).knows(direction))
+        {
             return Admission::Unknown(Unknown::Rules(group));
         }
         match self.uncertain(groups, direction, peer, packet).next() {
@@ -345,7 +348,9 @@ impl Gates {
         peer: Peer<'a>,
         packet: Packet,
     ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
-        self.places(groups, direction, packet, move |target| target.reaches(peer))
+        self.places(groups, direction, packet, move |target| {
+            target.reaches(peer)
+        })
     }
 
     /// Every rule of the given groups that may let the packet through, for all that the inventory tells, in order.

@@ -9,7 +9,7 @@ use super::groups::{self, Group, Upkeep};
 use super::index::{GroupIx, InterfaceIx};
 use super::interfaces::{AddressIndex, Interface, InterfaceKind};
 use super::lacking;
-use super::members::{AbsentGroup, MemberSpace, Members};
+use super::member_space::{AbsentGroup, MemberSpace, MemberSpaces};
 use super::note::Note;
 use super::prefix_lists::{self, PrefixList};
 use super::ranges::ServiceRanges;
@@ -53,7 +53,7 @@ pub struct Inventory {
     paths: reach::NetworkPaths,
     reserved: Reserved,
     vpc_blocks: HashMap<String, AddressSet>,
-    members: Members,
+    spaces: MemberSpaces,
     ranges: Arc<ServiceRanges>,
     log_formats: Vec<(String, String)>,
     notes: Vec<Note>,
@@ -130,7 +130,7 @@ impl Inventory {
         notes.dedup();
         let vpc_blocks = vpc_blocks(&snapshot);
         Ok(Self {
-            members: Members::new(&snapshot, &groups, &interfaces, &vpc_blocks),
+            spaces: MemberSpaces::new(&snapshot, &groups, &interfaces, &vpc_blocks),
             addresses: AddressIndex::new(&interfaces),
             prefix_lists,
             paths: reach::NetworkPaths::new(&snapshot),
@@ -255,12 +255,12 @@ impl Inventory {
 
     /// The addresses that members of a group may have.
     pub(crate) fn member_space(&self, group: GroupIx) -> MemberSpace {
-        self.members.space(group.index())
+        self.spaces.space(group.index())
     }
 
     /// The same for a group that rules name and that is not in the inventory; nothing where nobody can carry it here any more.
     pub(crate) fn absent_member_space(&self, id: &str) -> Option<MemberSpace> {
-        match self.members.absent(id) {
+        match self.spaces.absent(id) {
             Some((group, _)) if !group.reachable => None,
             Some((_, space)) => Some(space.clone()),
             None => Some(MemberSpace::Unknown),
@@ -274,12 +274,12 @@ impl Inventory {
 
     /// What rules say of a group that is not in the inventory.
     pub fn absent_group(&self, id: &str) -> Option<&AbsentGroup> {
-        self.members.absent(id).map(|(group, _)| group)
+        self.spaces.absent(id).map(|(group, _)| group)
     }
 
     /// Whether an address that no interface of the inventory holds may be that of an interface which the inventory's VPCs had.
     pub fn may_be_an_interface(&self, address: IpAddr) -> bool {
-        self.members.may_hold(address)
+        self.spaces.may_hold(address)
     }
 
     /// The AWS service whose published range holds the address

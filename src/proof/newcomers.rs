@@ -23,7 +23,10 @@ pub fn open_to_newcomers(inventory: &Inventory, today: &Gates, set: &RuleSet) ->
         };
         let packet = Packet::from(service);
         let groups = [named];
-        let nobody = Peer::listed(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), &groups);
+        let nobody = Peer::listed(
+            std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+            &groups,
+        );
         let by_name = today
             .admitting(&[suggested.group], suggested.rule.direction, nobody, packet)
             .next()

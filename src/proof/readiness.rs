@@ -5,14 +5,12 @@
 //! that the inventory lacks may have been the group's members, or their peers. Jobs that run once a
 //! week or once a month break the independence that the statistics assume, so the length of the window counts on its own.
 
-use std::collections::BTreeMap;
-
 use crate::findings::{Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{DAY, Days, FlowTable};
 use crate::inventory::{GroupIx, Inventory};
-use crate::net::{HashSet, plural, thousands};
+use crate::net::{plural, thousands};
 use crate::replay::RulesAfter;
-use crate::resolve::{Connection, End, Unattributed, Verdict, is_unlisted};
+use crate::resolve::{Connection, is_unlisted, unknown_members};
 use crate::suggest::{RuleBasis, RuleEvidence};
 
 /// What a group needs to be ready to lock.
@@ -93,12 +91,16 @@ pub fn readiness(
                     opened[group.index()].push(connection);
                 }
             }
-            let unknown = unknown_members(evidence);
+            let unknown = unknown_members(inventory, evidence.connections);
             let used = inventory
                 .group_indexes()
                 .filter(|&g| !inventory.group(g).members.is_empty());
             used.map(|g| Readiness {
-                unknown_members: unknown[g.index()],
+                unknown_members: if inventory.group(g).has_open_egress() {
+                    unknown[g.index()]
+                } else {
+                    0
+                },
                 vouched: policy.vouches_for(inventory.group(g), window.1),
                 ..judge(evidence, window, g, &opened[g.index()])
             })
@@ -114,28 +116,6 @@ pub fn readiness(
         }
     }
     (judged, hold_out)
-}
-
-/// By group whose open egress goes: how many interfaces that the inventory lacks may have carried it.
-fn unknown_members(evidence: &RuleEvidence<'_>) -> Vec<u64> {
-    let inventory = evidence.inventory;
-    let unknown = Verdict::Unattributed(Unattributed::UnknownInterface);
-    let initiated = evidence.connections.iter().filter(|c| c.verdict == unknown);
-    let initiators: HashSet<End> = initiated.map(|c| c.initiator).collect();
-    let mut by_vpcs: BTreeMap<(&str, &[String]), u64> = BTreeMap::new();
-    let count = |group: GroupIx| {
-        let may = |end: &&End| inventory.may_carry(end.address, group);
-        initiators.iter().filter(may).count() as u64
-    };
-    let of = |ix: GroupIx| {
-        let group = inventory.group(ix);
-        if !group.has_open_egress() {
-            return 0;
-        }
-        let vpcs = (group.vpc.as_str(), group.also_in.as_slice());
-        *by_vpcs.entry(vpcs).or_insert_with(|| count(ix))
-    };
-    inventory.group_indexes().map(of).collect()
 }
 
 /// The groups of the interface that opened a connection.

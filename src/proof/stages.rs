@@ -7,7 +7,7 @@ use crate::inventory::{
 };
 use crate::net::{Protocol, Service};
 use crate::replay::{Change, Replay, RulesAfter, replay};
-use crate::resolve::{Connection, End, peer_of};
+use crate::resolve::{Connection, End, Unattributed, Verdict, peer_of};
 use crate::suggest::{Reason, Revocation, RuleSet, Status};
 
 /// A step of the change.
@@ -232,6 +232,13 @@ const fn is_always_tracked(interface: &Interface) -> bool {
     )
 }
 
+/// Whether the responder's ingress has to go on permitting it: it was let through, and nothing speaks against it. Of a connection whose
+/// initiator the inventory lacks, the responder's side is known all the same.
+fn needs_ingress(connection: &Connection) -> bool {
+    connection.is_accepted()
+        || connection.verdict == Verdict::Unattributed(Unattributed::UnknownInterface)
+}
+
 /// Ingress rules of today that may go once the mutual pairs stand: each holds one of the pairs' ingress halves, and whatever it lets in
 /// of what was seen, another rule that stays lets in too. Rules to everybody stay: customers that were not seen come by them.
 pub fn tightenings(
@@ -277,12 +284,15 @@ pub fn tightenings(
         })
         .collect();
     let may_go = |(group, position): &(GroupIx, usize)| candidates[group.index()][*position];
-    let by_candidates_alone = |connection: &Connection| {
-        let ix = connection.responder.interface()?;
+    // Of each set of rules one has to stay.
+    let by_candidates_alone = |connection: &Connection| -> Vec<Vec<(GroupIx, usize)>> {
+        let Some(ix) = connection.responder.interface() else {
+            return Vec::new();
+        };
         let groups = &inventory.interface(ix).groups;
         let concerned = |group: &GroupIx| candidates[group.index()].contains(&true);
-        if !connection.is_accepted() || !groups.iter().any(concerned) {
-            return None;
+        if !needs_ingress(connection) || !groups.iter().any(concerned) {
+            return Vec::new();
         }
         let packet = Packet::from(connection.service);
         let peer = peer_of(
@@ -295,12 +305,23 @@ pub fn tightenings(
             .gates
             .admitting(groups, Direction::Ingress, peer, packet);
         let admitting: Vec<(GroupIx, usize)> = admitting.collect();
-        admitting.iter().all(may_go).then_some(admitting)
+        if admitting.is_empty() {
+            // Any of these may be what let it in.
+            let uncertain = after
+                .gates
+                .uncertain(groups, Direction::Ingress, peer, packet);
+            return uncertain.map(|rule| vec![rule]).collect();
+        }
+        if admitting.iter().all(may_go) {
+            vec![admitting]
+        } else {
+            Vec::new()
+        }
     };
     // One of the rules that let it in has to stay: the first, unless another does for the sake of an earlier one.
     let kept: Vec<Vec<(GroupIx, usize)>> = connections
         .par_iter()
-        .filter_map(by_candidates_alone)
+        .flat_map_iter(by_candidates_alone)
         .collect();
     for admitting in &kept {
         let may_go = |(group, position): &(GroupIx, usize)| candidates[group.index()][*position];

@@ -124,7 +124,7 @@ fn new_rules<'a>(inventory: &Inventory, after_rules: &'a [Vec<Rule>]) -> Vec<Vec
         }
         CompiledTarget::AbsentGroup(_) | CompiledTarget::AbsentList | CompiledTarget::Nobody => {
             Vec::new()
-        },
+        }
     };
     let of_group = |group: GroupIx| {
         let today = &inventory.group(group).rules;

@@ -220,7 +220,10 @@ impl Tally {
         senders: &[Side],
     ) -> Self {
         let mut tally = Self::default();
-        for part in conversation.parts().filter(|part| senders.contains(&part.sender)) {
+        for part in conversation
+            .parts()
+            .filter(|part| senders.contains(&part.sender))
+        {
             let Flow { key, counters } = &table.flows[part.flow];
             let place = match (part.vantage, part.sender) {
                 (Vantage::Source, Side::A) | (Vantage::Destination, Side::B) => 0,

@@ -52,7 +52,9 @@ impl DirectionBasis {
             Self::OneWay => "only one side sent",
             Self::Earlier => "which side was seen first",
             Self::LowerPort => "the lower port",
-            Self::Symmetric => "nothing: the protocol has no ports, and each end counts as an initiator",
+            Self::Symmetric => {
+                "nothing: the protocol has no ports, and each end counts as an initiator"
+            }
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::connection::{Connection, Verdict};
+use super::connection::{Connection, Unattributed, Verdict};
 use super::ends::End;
 use super::evidence::peer_of;
-use crate::inventory::{Direction, Gates, Inventory, Packet};
+use crate::inventory::{Direction, Gates, GroupIx, Inventory, Packet};
+use crate::net::{HashMap, HashSet};
 
 /// What one rule let through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,12 +21,15 @@ pub struct Hits {
     pub bytes: u64,
     /// First and last of them, Unix seconds.
     pub seen: Option<(u64, u64)>,
+    /// Connections that no rule certainly lets through, and that it may have: the inventory does not tell.
+    pub maybe: u64,
 }
 
 impl Hits {
     fn add(&mut self, more: &Self) {
         self.connections += more.connections;
         self.alone += more.alone;
+        self.maybe += more.maybe;
         self.records += more.records;
         self.bytes = self.bytes.saturating_add(more.bytes);
         self.seen = match (self.seen, more.seen) {
@@ -33,6 +37,25 @@ impl Hits {
             (a, b) => a.or(b),
         };
     }
+}
+
+/// By group, how many ends that the inventory lacks initiated connections and may have carried it. Their rules are unknown.
+pub fn unknown_members(inventory: &Inventory, connections: &[Connection]) -> Vec<u64> {
+    let unknown = Verdict::Unattributed(Unattributed::UnknownInterface);
+    let initiated = connections.iter().filter(|c| c.verdict == unknown);
+    let initiators: HashSet<End> = initiated.map(|c| c.initiator).collect();
+    let count = |group: GroupIx| {
+        let may = |end: &&End| inventory.may_carry(end.address, group);
+        initiators.iter().filter(may).count() as u64
+    };
+    // Groups of the same VPCs can have the same addresses.
+    let mut by_vpcs: HashMap<(&str, &[String]), u64> = HashMap::default();
+    let of = |ix: GroupIx| {
+        let group = inventory.group(ix);
+        let vpcs = (group.vpc.as_str(), group.also_in.as_slice());
+        *by_vpcs.entry(vpcs).or_insert_with(|| count(ix))
+    };
+    inventory.group_indexes().map(of).collect()
 }
 
 /// Hits by group and position of the rule. Only what was let through counts;
@@ -106,6 +129,12 @@ fn count(
             Packet::from(connection.service),
         )
         .collect();
+    if rules.is_empty() {
+        let packet = Packet::from(connection.service);
+        for (group, rule) in gates.uncertain(&interface.groups, direction, seen_as, packet) {
+            hits[group.index()][rule].maybe += 1;
+        }
+    }
     for &(group, rule) in &rules {
         let totals = &connection.totals;
         hits[group.index()][rule].add(&Hits {
@@ -114,6 +143,7 @@ fn count(
             records: totals.records,
             bytes: totals.bytes,
             seen: Some((totals.first, totals.last)),
+            maybe: 0,
         });
     }
 }

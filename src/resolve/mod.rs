@@ -20,15 +20,15 @@ pub use direction::DirectionBasis;
 pub use ends::{End, Place};
 pub use evidence::{admission, is_unlisted, peer_of, visible_groups};
 pub use external::{aws_service, is_unknown_external};
-pub use hits::{Hits, hits};
+pub use hits::{Hits, hits, unknown_members};
 
 use rayon::prelude::*;
 
 use crate::flow::{FlowTable, prefetched_map};
 use crate::inventory::{Gates, Inventory};
 use connection::{Share, Sum, Tally};
-use direction::Decision;
 use conversation::Sorted;
+use direction::Decision;
 use ends::Placer;
 use evidence::{CurrentRules, DirectionEvidence};
 
@@ -70,7 +70,10 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
             let initiator = decision.initiators().nth(share.number);
             let initiator = initiator.expect("a share of this conversation");
             let tally = Tally::sent_by(conversation, table, &[initiator]);
-            let decision = Decision { initiator, ..decision };
+            let decision = Decision {
+                initiator,
+                ..decision
+            };
             return Sum::of(conversation, decision, 0, &tally);
         }
         Sum::of(conversation, decision, share.number, &tallies[position])

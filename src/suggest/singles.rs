@@ -31,9 +31,7 @@ pub(super) fn write(
     let mut closed: Vec<(usize, &Demanded)> = Vec::new();
     for &position in alone {
         let wanted = &demand.wanted[position];
-        let mut kept = |direction| {
-            keep(wanted, direction, service, candidates, surviving, draft)
-        };
+        let mut kept = |direction| keep(wanted, direction, service, candidates, surviving, draft);
         // No ingress rule is ever revoked, so what let the connection in goes on doing so.
         kept(Direction::Ingress);
         if !kept(Direction::Egress) {

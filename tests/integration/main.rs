@@ -37,6 +37,7 @@ mod sources;
 mod configuration;
 
 // Replaying logs against rules, and the chain behind one line.
+mod unknown;
 mod verify;
 
 // What the change leaves open, and what an attacker reaches.

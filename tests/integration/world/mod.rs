@@ -218,8 +218,7 @@ fn faults_of(run: &Run, change: &Change) -> Faults {
                 continue;
             }
             let (x, y) = (Party::Interface(x), Party::Interface(y));
-            let passes =
-                |gates| inventory.can(gates, &x, &y, service.into()).allowed == Some(true);
+            let passes = |gates| inventory.can(gates, &x, &y, service.into()).allowed == Some(true);
             faults.wider += usize::from(passes(&after.gates) && !passes(&today));
         }
     }

@@ -64,7 +64,7 @@ pub struct AbsentGroup {
 
 /// Where members of groups may be, of groups that the inventory holds and of others.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(super) struct MemberSpaces {
     /// By group.
     spaces: Vec<MemberSpace>,
     absent: BTreeMap<String, (AbsentGroup, MemberSpace)>,
@@ -72,7 +72,7 @@ pub(super) struct Members {
     own: AddressSet,
 }
 
-impl Members {
+impl MemberSpaces {
     pub(super) fn new(
         snapshot: &Snapshot,
         groups: &[Group],
@@ -95,7 +95,10 @@ impl Members {
         };
         Self {
             spaces: groups.iter().map(space).collect(),
-            absent: absent(snapshot, groups).into_iter().map(with_space).collect(),
+            absent: absent(snapshot, groups)
+                .into_iter()
+                .map(with_space)
+                .collect(),
             own: own(interfaces, blocks),
         }
     }

@@ -1,5 +1,6 @@
 //! The whole pipeline in one call.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -13,7 +14,7 @@ use crate::outcome;
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
 use crate::replay::{self, After, AfterState, Replay, RulesAfter, Unjudged};
 use crate::resolve::{self, Connection, Hits, Unattributed, Verdict};
-use crate::suggest::{self, Level, Revocation, RuleBasis, RuleSet, Status};
+use crate::suggest::{self, Level, OtherHalf, Revocation, RuleBasis, RuleSet, Status};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Audit {
     pub proof: Proof,
     /// The connections between groups.
     pub graph: AccessGraph,
+    /// Rules that accounts which are not in the inventory have to have, with the connections that need them.
+    pub other_halves: BTreeMap<OtherHalf, Vec<usize>>,
 }
 
 /// How sure the change is, and what it is worth.
@@ -298,6 +301,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         replay,
         proof,
         graph,
+        other_halves: suggest::other_halves(&judged.inventory, &judged.gates, &judged.connections),
         inventory: judged.inventory,
         intake: judged.intake,
         table: judged.table,

@@ -12,6 +12,7 @@ use serde_json::Value;
 mod audit;
 mod common;
 mod finding;
+mod for_account;
 mod graph;
 mod report;
 mod rules;
@@ -21,6 +22,7 @@ mod store;
 mod terms;
 
 pub use audit::{AuditDocument, ConnectionRow, EndRow, RecordCounts};
+pub use for_account::ForAccountDocument;
 pub use graph::GraphDocument;
 pub use report::ReportDocument;
 pub use rules::ChangeDocument;
@@ -37,6 +39,7 @@ pub(crate) use audit::{
 };
 pub(crate) use common::{SourceRow, Tool, Window};
 pub(crate) use finding::FindingRow;
+pub(crate) use for_account::ForAccountRow;
 pub(crate) use graph::{EdgeRow, NodeRow};
 pub(crate) use report::{
     Counts, EdgeCells, ProposedCells, ReportGroup, ReportNode, ReportReadiness, TodayCells,

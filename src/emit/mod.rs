@@ -9,6 +9,7 @@ mod connection_table;
 mod current_rules;
 mod error;
 mod findings;
+mod for_account;
 mod formats;
 mod graph_files;
 mod report;
@@ -20,6 +21,7 @@ mod text;
 pub use connection_table::connection_table;
 pub use error::EmitError;
 pub use findings::{Places, asff, csv, ocsf, sarif};
+pub use for_account::is_for_account;
 pub use formats::{
     FORMATS, Ids, RuleFormat, RuleFormatError, RuleFormatOptions, StateError, TerraformState,
     group_lines,
@@ -42,7 +44,7 @@ use crate::audit::Audit;
 use crate::documents::ChangeDocument;
 use crate::net::json::{self, BUFFER};
 
-/// Every file of a run, by path below its directory.
+/// Every file of a run, by path below its directory, but for those of other accounts ([`is_for_account`]).
 pub const PATHS: &[&str] = &[
     "audit.json",
     "connections.parquet",
@@ -126,7 +128,7 @@ fn write_change<W: Write>(
     change: &ChangeDocument,
     open: &impl Fn(&str) -> io::Result<BufWriter<W>>,
 ) -> Result<(), EmitError> {
-    let put = |path, text: &[u8]| {
+    let put = |path: &str, text: &[u8]| {
         let mut file = open(path)?;
         file.write_all(text)?;
         file.flush()
@@ -142,6 +144,9 @@ fn write_change<W: Write>(
     put("findings.sarif", sarif(&report, &Places::new()).as_bytes())?;
     for (path, make) in CHANGE_FILES {
         put(path, make(change).as_bytes())?;
+    }
+    for (path, text) in for_account::files(audit) {
+        put(&path, text.as_bytes())?;
     }
     Ok(())
 }

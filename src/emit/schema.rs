@@ -2,11 +2,14 @@
 
 use schemars::{Schema, schema_for};
 
-use crate::documents::{AuditDocument, ChangeDocument, GraphDocument, ReportDocument};
+use crate::documents::{
+    AuditDocument, ChangeDocument, ForAccountDocument, GraphDocument, ReportDocument,
+};
 
 /// What `closegate schema` can print: name, and the file it describes.
 pub const SCHEMAS: &[(&str, &str)] = &[
     ("audit", "audit.json"),
+    ("for-account", "rules/for-account-….json"),
     ("graph", "graph.json"),
     ("report", "report.json"),
     ("rules", "rules/rules.json"),
@@ -16,6 +19,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
 pub fn schema(name: &str) -> Option<Schema> {
     match name {
         "audit" => Some(schema_for!(AuditDocument<'_>)),
+        "for-account" => Some(schema_for!(ForAccountDocument)),
         "graph" => Some(schema_for!(GraphDocument)),
         "report" => Some(schema_for!(ReportDocument)),
         "rules" => Some(schema_for!(ChangeDocument)),

@@ -70,6 +70,8 @@ pub(super) struct MemberSpaces {
     absent: BTreeMap<String, (AbsentGroup, MemberSpace)>,
     /// Addresses that belong to interfaces of the inventory's VPCs, listed or not.
     own: AddressSet,
+    /// Peered VPCs of other accounts: the account, and the addresses.
+    peers: Vec<(String, AddressSet)>,
 }
 
 impl MemberSpaces {
@@ -100,6 +102,7 @@ impl MemberSpaces {
                 .map(with_space)
                 .collect(),
             own: own(interfaces, blocks),
+            peers: peers(snapshot, groups),
         }
     }
 
@@ -111,10 +114,36 @@ impl MemberSpaces {
         self.absent.get(id)
     }
 
+    /// The account that is not in the inventory and whose peered VPC holds an address.
+    pub(super) fn account_at(&self, address: IpAddr) -> Option<&str> {
+        let holder = self.peers.iter().find(|(_, blocks)| blocks.contains(address));
+        holder.map(|(account, _)| account.as_str())
+    }
+
     /// Whether an interface of the inventory's VPCs may hold the address.
     pub(super) fn may_hold(&self, address: IpAddr) -> bool {
         self.own.contains(address)
     }
+}
+
+/// The blocks of VPCs of accounts that own no group of the inventory, over active peering connections.
+fn peers(snapshot: &Snapshot, groups: &[Group]) -> Vec<(String, AddressSet)> {
+    let active = |peering: &&Peering| peering.status.code.eq_ignore_ascii_case("active");
+    let sides = snapshot
+        .peerings
+        .iter()
+        .filter(active)
+        .flat_map(|peering| [&peering.requester_vpc_info, &peering.accepter_vpc_info]);
+    let is_foreign = |account: &String| {
+        !account.is_empty() && groups.iter().all(|group| group.owner != *account)
+    };
+    sides
+        .filter(|side| is_foreign(&side.owner_id))
+        .filter_map(|side| match peered(&snapshot.peerings, &side.vpc_id) {
+            MemberSpace::Within(blocks) => Some((side.owner_id.clone(), (*blocks).clone())),
+            MemberSpace::Unknown => None,
+        })
+        .collect()
 }
 
 /// The blocks of a VPC as the peering connections to it have them.

@@ -272,6 +272,11 @@ impl Inventory {
         self.member_space(group).may_hold(address)
     }
 
+    /// The account that is not in the inventory and in whose VPC, by an active peering connection, an address lies.
+    pub fn account_at(&self, address: IpAddr) -> Option<&str> {
+        self.spaces.account_at(address)
+    }
+
     /// What rules say of a group that is not in the inventory.
     pub fn absent_group(&self, id: &str) -> Option<&AbsentGroup> {
         self.spaces.absent(id).map(|(group, _)| group)

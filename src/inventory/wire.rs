@@ -117,7 +117,8 @@ wire! {
     #[derive(Default)]
     PeeringStatus { code = "Code": may String }
     PeeringSide {
-        vpc_id = "VpcId": must String, region = "Region": may Option<String>, cidr_block = "CidrBlock": may Option<IpNet>,
+        vpc_id = "VpcId": must String, owner_id = "OwnerId": may String, region = "Region": may Option<String>,
+        cidr_block = "CidrBlock": may Option<IpNet>,
         cidr_block_set = "CidrBlockSet": may Vec<CidrBlock>, ipv6_cidr_block_set = "Ipv6CidrBlockSet": may Vec<Ipv6CidrBlock>,
     }
     /// describe-transit-gateways

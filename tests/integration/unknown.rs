@@ -432,3 +432,59 @@ fn a_ping_that_one_end_alone_may_send_has_a_direction() {
         ["10.0.0.1 10.0.0.2 icmp/null accepted - permitted"]
     );
 }
+
+/// What the other account has to permit is written for its owner, and the rule files of this one do not hold it.
+#[test]
+fn the_other_accounts_half_is_written_for_its_owner() {
+    let pair = json!({"GroupId": "sg-0other", "UserId": "444455556666", "VpcId": "vpc-9", "VpcPeeringConnectionId": "pcx-1", "PeeringStatus": "active"});
+    let mut case = Case::web_and_db(&[
+        "eni-2 172.31.5.5:40000 10.0.0.2:3306 6",
+        "eni-1 10.0.0.1:40001 172.31.7.7:8443 6",
+    ]);
+    case.inventory["SecurityGroups"][1] = group("sg-b", &from_group(3306, &pair));
+    case.inventory["VpcPeeringConnections"] = json!([{
+        "VpcPeeringConnectionId": "pcx-1", "Status": {"Code": "active"},
+        "RequesterVpcInfo": {"VpcId": "vpc-1", "OwnerId": "111122223333", "CidrBlock": "10.0.0.0/16"},
+        "AccepterVpcInfo": {"VpcId": "vpc-9", "OwnerId": "444455556666", "CidrBlock": "172.31.0.0/16"},
+    }]);
+    let dir = tempfile::tempdir().unwrap();
+    case.write(dir.path());
+    let run = dir.path().join("run");
+    let audit = || {
+        closegate()
+            .args(["audit", "--flows"])
+            .arg(dir.path().join("flows.log"))
+            .arg("--inventory")
+            .arg(dir.path().join("inventory"))
+            .arg("--out")
+            .arg(&run)
+            .assert()
+            .success()
+    };
+    audit();
+    let json = run.join("rules/for-account-444455556666.json");
+    let document: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let rules = document["rules"].as_array().unwrap();
+    let short = |rule: &Value| {
+        json!([rule["group_id"], rule["address"], rule["direction"], rule["from_port"], rule["target"]["security_group"]])
+    };
+    let mut found: Vec<Value> = rules.iter().map(short).collect();
+    found.sort_by_key(Value::to_string);
+    assert_eq!(
+        found,
+        [
+            json!(["sg-0other", null, "egress", 3306, "sg-b"]),
+            json!([null, "172.31.7.7", "ingress", 8443, "sg-a"]),
+        ]
+    );
+    let terraform = fs::read_to_string(json.with_extension("tf")).unwrap();
+    assert!(terraform.contains("\"111122223333/sg-b\"") && terraform.contains("\"sg-0other\""), "{terraform}");
+    hcl_edit::parser::parse_body(&terraform).unwrap();
+    let own = fs::read_to_string(run.join("rules/rules.json")).unwrap();
+    assert!(!own.contains("\"group_id\": \"sg-0other\""));
+    // A run that has nothing for that account leaves no file of an earlier one.
+    case.conversations = vec!["eni-1 10.0.0.1:40000 151.101.1.1:443 6"];
+    fs::write(dir.path().join("flows.log"), case.log()).unwrap();
+    audit();
+    assert!(!json.exists() && !json.with_extension("tf").exists());
+}

@@ -54,11 +54,23 @@ impl Made {
             return BTreeSet::new();
         }
         match self {
-            Self::Run => emit::PATHS.iter().map(PathBuf::from).collect(),
+            Self::Run => {
+                let always = emit::PATHS.iter().map(PathBuf::from);
+                always.chain(for_other_accounts(place)).collect()
+            }
             #[cfg(feature = "aws")]
             Self::Snapshot => files_of_a_snapshot(place),
         }
     }
+}
+
+/// The files of a run for other accounts, of which each run has its own.
+fn for_other_accounts(place: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(place.join("rules")).into_iter().flatten();
+    entries.filter_map(|entry| {
+        let path = Path::new("rules").join(entry.ok()?.file_name());
+        emit::is_for_account(path.to_str()?).then_some(path)
+    })
 }
 
 /// The files that a snapshot's manifest names, and the manifest.

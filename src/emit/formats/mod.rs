@@ -2,6 +2,7 @@
 
 mod cloudformation;
 mod error;
+mod foreign;
 mod hcl;
 mod ids;
 mod module_v1;
@@ -16,6 +17,7 @@ mod terraform;
 mod terraform_json;
 
 pub use error::RuleFormatError;
+pub(super) use foreign::foreign_rules;
 pub use hcl::group_lines;
 pub use ids::Ids;
 pub use options::RuleFormatOptions;

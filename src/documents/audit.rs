@@ -99,6 +99,9 @@ pub struct EndRow<'a> {
     #[schemars(with = "String")]
     pub(crate) address: IpAddr,
     pub(crate) groups: Vec<Cow<'a, str>>,
+    /// How these are known: `snapshot`, `config`, `trail`, `guessed` or `unknown`; null outside the inventory.
+    #[serde(default)]
+    pub(crate) groups_known_from: Option<Cow<'a, str>>,
     pub(crate) aws_service: Option<Cow<'a, str>>,
 }
 

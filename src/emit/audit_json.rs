@@ -364,6 +364,9 @@ fn end(audit: &Audit, end: End) -> EndRow<'_> {
             .iter()
             .map(|&g| Cow::from(&*audit.inventory.group(g).id))
             .collect(),
+        groups_known_from: end
+            .interface()
+            .map(|ix| audit.inventory.interface(ix).grade.as_str().into()),
         aws_service: aws_service(&audit.inventory, &audit.table, end).map(Cow::from),
     }
 }

@@ -30,8 +30,7 @@ pub use report::report;
 pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
 
-pub(crate) use crate::net::thousands;
-pub(crate) use text::day;
+pub(crate) use crate::net::{day, thousands};
 pub use text::duration;
 
 use std::collections::BTreeMap;

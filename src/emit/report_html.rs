@@ -10,7 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::text::{day, duration};
+use super::day;
+use super::text::duration;
 use crate::documents::{Counts, ReportDocument};
 use crate::net::{json, thousands};
 

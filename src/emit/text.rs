@@ -1,4 +1,4 @@
-//! Ids, days, lengths of time and links in the texts of results.
+//! Ids, lengths of time and links in the texts of results.
 
 use crate::net::ConnectionId;
 
@@ -6,18 +6,6 @@ use crate::net::ConnectionId;
 pub(super) fn joined(ids: &[ConnectionId], between: &str) -> String {
     let ids = ids.iter().map(ToString::to_string);
     ids.collect::<Vec<String>>().join(between)
-}
-
-/// The day of a time in Unix seconds, UTC. 0 is no time, nor is one beyond the calendar.
-pub(crate) fn day(seconds: u64) -> String {
-    let time = i64::try_from(seconds)
-        .ok()
-        .filter(|&seconds| seconds > 0)
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    time.map_or_else(
-        || "unknown".to_owned(),
-        |time| time.strftime("%Y-%m-%d").to_string(),
-    )
 }
 
 /// A length of time as people say it.

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::inventory::Rule;
-use crate::net::visible;
+use crate::inventory::{GroupIx, Rule};
+use crate::net::{day, visible};
 
 pub(super) const KIND: Kind = Kind {
     id: "open-egress",
@@ -47,11 +47,12 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let members = context.inventory.group(group).members.len();
             Some(Found {
                 detail: format!(
-                    "Group {} ({}) permits all egress to {}; {members} interface{} it.",
+                    "Group {} ({}) permits all egress to {}; {members} interface{} it.{}",
                     visible(&context.inventory.group(group).name, 80),
                     context.inventory.group(group).id,
                     targets.join(" and "),
                     if members == 1 { " carries" } else { "s carry" },
+                    opened(context, group, &rules),
                 ),
                 group: Some(group),
                 remediation: (members == 0).then_some(UNUSED),
@@ -60,4 +61,25 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             })
         })
         .collect()
+}
+
+/// Who opened it and when, as CloudTrail remembers it.
+fn opened(context: &Context<'_>, group: GroupIx, rules: &[&Rule]) -> String {
+    let births = rules
+        .iter()
+        .map(|rule| context.inventory.birth(group, rule));
+    let mut known: Vec<(u64, &str, &str)> = births
+        .flatten()
+        .map(|birth| (birth.time, birth.who.as_str(), birth.event))
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    let said = |(time, who, event): (u64, &str, &str)| {
+        let how = match event {
+            "CreateSecurityGroup" => ", who made the group",
+            _ => "",
+        };
+        format!(" Opened by {who}{how}, on {}.", day(time))
+    };
+    known.into_iter().map(said).collect()
 }

@@ -208,6 +208,22 @@ impl Gates {
         Self::new(inventory, |group| &inventory.group(group).rules)
     }
 
+    /// The gates of rules that are gone, by position in [`Inventory::past_rules`]; nothing if none is known.
+    pub fn past(inventory: &Inventory) -> Option<Self> {
+        let past: Vec<Vec<Rule>> = inventory
+            .group_indexes()
+            .map(|group| {
+                inventory
+                    .past_rules(group)
+                    .iter()
+                    .map(|past| past.rule.clone())
+            })
+            .map(Iterator::collect)
+            .collect();
+        let any = past.iter().any(|rules| !rules.is_empty());
+        any.then(|| Self::new(inventory, |group| &past[group.index()]))
+    }
+
     /// The gates that a given list of rules per group makes.
     pub fn new<'r>(inventory: &Inventory, rules_of: impl Fn(GroupIx) -> &'r [Rule]) -> Self {
         let rules = inventory

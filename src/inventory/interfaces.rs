@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{GroupIx, InterfaceIx, wire};
+use super::{Grade, GroupIx, InterfaceIx, wire};
 use crate::net::{HashMap, prefix_of};
 
 /// What an interface is, as far as this tool has to know. `InterfaceType` is an
@@ -83,16 +83,23 @@ pub struct Interface {
     pub groups_known: bool,
     /// The instance it is attached to.
     pub instance: Option<String>,
-    /// When there may have been such an interface; Unix seconds. Everything, but for what snapshots of several times
-    /// or AWS Config tell.
+    /// When it carried these groups, Unix seconds. Everything, but for what snapshots of several times, AWS Config and
+    /// CloudTrail tell. An interface whose groups changed has an entry for each time.
     pub lifetime: Range<u64>,
+    /// How its groups are known.
+    pub grade: Grade,
     /// A name for people: the `Name` tag of the interface or its instance, else
     /// its description; hostile.
     pub label: String,
 }
 
 impl Interface {
-    pub(super) fn from_wire(wire: &wire::Interface, vpc: Arc<str>, groups: Vec<GroupIx>) -> Self {
+    pub(super) fn from_wire(
+        wire: &wire::Interface,
+        vpc: Arc<str>,
+        groups: Vec<GroupIx>,
+        grade: Grade,
+    ) -> Self {
         let mut listed: Vec<&wire::PrivateAddress> = wire.private_ip_addresses.iter().collect();
         listed.sort_by_key(|a| !a.primary);
         let addresses = wire
@@ -126,6 +133,7 @@ impl Interface {
             groups_known: wire.groups.is_some(),
             instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
             lifetime: wire.absent_until.unwrap_or(0)..wire.gone_at.unwrap_or(u64::MAX),
+            grade,
             label: [wire::name_tag(&wire.tag_set), wire.description.clone()]
                 .into_iter()
                 .find(|text| !text.is_empty())

@@ -248,6 +248,7 @@ impl Listed for wire::Interface {
         let mut content = self.clone();
         content.sort();
         content.absent_until = None;
+        content.seen_at = None;
         content
     }
 

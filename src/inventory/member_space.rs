@@ -116,7 +116,10 @@ impl MemberSpaces {
 
     /// The account that is not in the inventory and whose peered VPC holds an address.
     pub(super) fn account_at(&self, address: IpAddr) -> Option<&str> {
-        let holder = self.peers.iter().find(|(_, blocks)| blocks.contains(address));
+        let holder = self
+            .peers
+            .iter()
+            .find(|(_, blocks)| blocks.contains(address));
         holder.map(|(account, _)| account.as_str())
     }
 

@@ -11,11 +11,14 @@ use super::interfaces::{AddressIndex, Interface, InterfaceKind};
 use super::lacking;
 use super::member_space::{AbsentGroup, MemberSpace, MemberSpaces};
 use super::note::Note;
+use super::periods::{Graded, periods};
 use super::prefix_lists::{self, PrefixList};
 use super::ranges::ServiceRanges;
 use super::reach::{self, NetworkPath};
 use super::reserved::Reserved;
+use super::rules::Rule;
 use super::snapshot::Snapshot;
+use super::trail::{self, Birth, PastRule, RuleHistory};
 use super::wire;
 use crate::documents::Direction;
 use crate::net::{AddressSet, HashMap, HashSet};
@@ -56,6 +59,7 @@ pub struct Inventory {
     spaces: MemberSpaces,
     ranges: Arc<ServiceRanges>,
     log_formats: Vec<(String, String)>,
+    rule_history: RuleHistory,
     notes: Vec<Note>,
 }
 
@@ -114,8 +118,10 @@ impl Inventory {
                 notes.push(Note::new(format!("the inventory has no {key}: {cost}")));
             }
         }
-        let mut groups = connect_groups(&snapshot, &mut notes);
-        let interfaces = connect_interfaces(&snapshot, &groups);
+        let events = std::mem::take(&mut snapshot.trail).settled(&mut notes);
+        let periods = periods(&snapshot, trail::lives(&events));
+        let mut groups = connect_groups(&snapshot, &periods, &mut notes);
+        let interfaces = connect_interfaces(&snapshot, periods, &groups);
         for (position, interface) in interfaces.iter().enumerate() {
             let present = !interface.is_gone();
             for &group in interface.groups.iter().filter(|_| present) {
@@ -135,6 +141,7 @@ impl Inventory {
             prefix_lists,
             paths: reach::NetworkPaths::new(&snapshot),
             ranges,
+            rule_history: trail::rule_history(&events),
             log_formats: log_formats(&snapshot),
             group_ids: groups
                 .iter()
@@ -184,12 +191,49 @@ impl Inventory {
         self.group_ids.get(id).copied()
     }
 
-    /// An interface by `eni-…` id.
+    /// An interface by `eni-…` id, as it is or as it was last.
     pub fn interface_by_id(&self, id: &str) -> Option<InterfaceIx> {
-        self.interfaces
-            .binary_search_by(|i| i.id.as_str().cmp(id))
-            .ok()
-            .map(InterfaceIx::new)
+        self.periods_of(id).last()
+    }
+
+    /// The entries of an interface, one for each time in which it carried the same groups, in order.
+    pub fn periods_of(&self, id: &str) -> impl DoubleEndedIterator<Item = InterfaceIx> + use<> {
+        let start = self.interfaces.partition_point(|i| i.id.as_str() < id);
+        let same = self.interfaces[start..].iter().take_while(|i| i.id == id);
+        (start..start + same.count()).map(InterfaceIx::new)
+    }
+
+    /// The other entries of an interface that have to do with a time.
+    pub fn other_periods(
+        &self,
+        ix: InterfaceIx,
+        (first, last): (u64, u64),
+    ) -> impl Iterator<Item = InterfaceIx> + '_ {
+        let id = &self.interface(ix).id;
+        let same = move |other: &usize| self.interfaces[*other].id == *id;
+        let before = (0..ix.index()).rev().take_while(same);
+        let after = (ix.index() + 1..self.interfaces.len()).take_while(same);
+        let others = before.chain(after).map(InterfaceIx::new);
+        others.filter(move |&other| self.interface(other).may_be_of(first, last))
+    }
+
+    /// Of several entries of one interface, the one for a time; nothing where they are not one interface's.
+    fn at_one_time(
+        &self,
+        mut all: impl Iterator<Item = InterfaceIx>,
+        last: u64,
+    ) -> Option<InterfaceIx> {
+        let mut found = all.next()?;
+        for other in all {
+            if self.interface(other).id != self.interface(found).id {
+                return None;
+            }
+            // In order of time.
+            if self.interface(other).lifetime.start <= last {
+                found = other;
+            }
+        }
+        Some(found)
     }
 
     /// Prefix lists, by id.
@@ -217,14 +261,11 @@ impl Inventory {
             return self.interface(*ix).may_be_of(first, last).then_some(*ix);
         }
         let only = |wanted: &dyn Fn(&Interface) -> bool| {
-            let mut found = holders.iter().filter(|&&ix| {
+            let found = holders.iter().filter(|&&ix| {
                 let interface = self.interface(ix);
                 interface.may_be_of(first, last) && wanted(interface)
             });
-            match (found.next(), found.next()) {
-                (Some(&ix), None) => Some(ix),
-                _ => None,
-            }
+            self.at_one_time(found.copied(), last)
         };
         if let Some(vpc) = vpc {
             if let Some(ix) = only(&|i| *i.vpc == *vpc) {
@@ -251,6 +292,23 @@ impl Inventory {
     pub fn vpc_blocks(&self, vpc: &str) -> &AddressSet {
         const NONE: &AddressSet = &AddressSet::EMPTY;
         self.vpc_blocks.get(vpc).unwrap_or(NONE)
+    }
+
+    /// Rules that a group had once, as CloudTrail remembers them.
+    pub fn past_rules(&self, group: GroupIx) -> &[PastRule] {
+        let past = self.rule_history.past.get(&self.group(group).id);
+        past.map_or(&[], Vec::as_slice)
+    }
+
+    /// Who made a rule of today, as CloudTrail remembers it.
+    pub fn birth(&self, group: GroupIx, rule: &Rule) -> Option<&Birth> {
+        let births = self.rule_history.births.get(&self.group(group).id)?;
+        let same = |born: &Rule| match (&born.rule_id, &rule.rule_id) {
+            (Some(born), Some(id)) => born == id,
+            _ => born.same_permission(rule),
+        };
+        let found = births.iter().rev().find(|(born, _)| same(born));
+        found.map(|(_, birth)| birth)
     }
 
     /// The addresses that members of a group may have.
@@ -357,7 +415,7 @@ impl Inventory {
     }
 }
 
-fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
+fn connect_groups(snapshot: &Snapshot, periods: &[Graded], notes: &mut Vec<Note>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
     for wire in &snapshot.groups {
         let egress = groups::flatten(
@@ -387,7 +445,7 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
             ],
         });
     }
-    for (id, name) in carried_but_unlisted(snapshot) {
+    for (id, name) in carried_but_unlisted(snapshot, periods) {
         notes.push(Note::new(format!(
             "{id}: an interface carries this group, but the inventory doesn't hold it; nothing is concluded about its rules"
         )));
@@ -434,18 +492,16 @@ fn associated_vpcs(snapshot: &Snapshot, group: &str) -> Vec<String> {
     vpcs
 }
 
-fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
+fn carried_but_unlisted(snapshot: &Snapshot, periods: &[Graded]) -> Vec<(String, String)> {
     let mut listed: Vec<&str> = snapshot
         .groups
         .iter()
         .map(|g| g.group_id.as_str())
         .collect();
     listed.sort_unstable();
-    let mut unlisted: Vec<(String, String)> = snapshot
-        .interfaces
+    let mut unlisted: Vec<(String, String)> = periods
         .iter()
-        .chain(&snapshot.past)
-        .flat_map(|i| i.groups.iter().flatten())
+        .flat_map(|(interface, _)| interface.groups.iter().flatten())
         .filter(|g| listed.binary_search(&g.group_id.as_str()).is_err())
         .map(|g| (g.group_id.clone(), g.group_name.clone()))
         .collect();
@@ -454,26 +510,7 @@ fn carried_but_unlisted(snapshot: &Snapshot) -> Vec<(String, String)> {
     unlisted
 }
 
-/// Every interface once: as it is, or as it was last.
-fn present_and_past(snapshot: &Snapshot) -> Vec<wire::Interface> {
-    let all = snapshot.interfaces.iter().chain(&snapshot.past);
-    let mut all: Vec<wire::Interface> = all.cloned().collect();
-    all.sort_by(|a, b| {
-        let gone = |i: &wire::Interface| std::cmp::Reverse(i.gone_at.unwrap_or(u64::MAX));
-        (&a.network_interface_id, gone(a)).cmp(&(&b.network_interface_id, gone(b)))
-    });
-    all.dedup_by(|older, newer| {
-        let same = older.network_interface_id == newer.network_interface_id;
-        if same && older.gone_at.is_some() {
-            // It was there before, and nothing says from when on.
-            newer.absent_until = None;
-        }
-        same
-    });
-    all
-}
-
-fn connect_interfaces(snapshot: &Snapshot, groups: &[Group]) -> Vec<Interface> {
+fn connect_interfaces(snapshot: &Snapshot, all: Vec<Graded>, groups: &[Group]) -> Vec<Interface> {
     let mut instance_names: Vec<(&str, String)> = snapshot
         .instances
         .iter()
@@ -481,9 +518,9 @@ fn connect_interfaces(snapshot: &Snapshot, groups: &[Group]) -> Vec<Interface> {
         .collect();
     instance_names.sort();
     let mut vpcs: HashSet<Arc<str>> = HashSet::default();
-    let mut interfaces: Vec<Interface> = present_and_past(snapshot)
+    let mut interfaces: Vec<Interface> = all
         .into_iter()
-        .map(|wire| {
+        .map(|(wire, grade)| {
             let wire = &wire;
             let mut carried: Vec<GroupIx> = wire
                 .groups
@@ -496,7 +533,7 @@ fn connect_interfaces(snapshot: &Snapshot, groups: &[Group]) -> Vec<Interface> {
             let vpc = vpcs.get(wire.vpc_id.as_str()).cloned();
             let vpc = vpc.unwrap_or_else(|| Arc::from(wire.vpc_id.as_str()));
             vpcs.insert(Arc::clone(&vpc));
-            let mut interface = Interface::from_wire(wire, vpc, carried);
+            let mut interface = Interface::from_wire(wire, vpc, carried, grade);
             let instance = interface.instance.as_deref().unwrap_or_default();
             if let Ok(found) = instance_names.binary_search_by(|(id, _)| (*id).cmp(instance))
                 && wire::name_tag(&wire.tag_set).is_empty()

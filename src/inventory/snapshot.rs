@@ -8,6 +8,7 @@ use super::document::{JsonFile, is_named_json};
 use super::history::{Age, History, is_manifest};
 use super::json::{JsonPath, Misfit, Wire};
 use super::list::{List, Origin};
+use super::trail::Trail;
 use super::unread::Unread;
 use super::wire;
 use super::{InventoryError, Note};
@@ -37,6 +38,7 @@ pub(super) struct Snapshot {
     pub(super) flow_logs: List<wire::FlowLog>,
     pub(super) instances: List<wire::Instance>,
     pub(super) ranges: Vec<wire::ServicePrefix>,
+    pub(super) trail: Trail,
     /// Top-level keys that were there at all, even with an empty list.
     pub(super) present: Vec<&'static str>,
     /// The files that closegate can't use.
@@ -173,14 +175,17 @@ impl Snapshot {
                     snapshot.read_file(path, name, time)?;
                     for interface in snapshot.interfaces.since(before) {
                         interface.absent_until = absent_until;
+                        interface.seen_at = time;
                     }
                 }
                 Age::Past { gone_at } => {
                     let mut past = Self::default();
                     past.read_file(path, name, time)?;
                     snapshot.past.append(&mut past.past);
+                    snapshot.trail.append(&mut past.trail);
                     for (mut interface, _) in past.interfaces.take() {
                         interface.gone_at = Some(gone_at);
+                        interface.seen_at = time;
                         snapshot.past.push(interface);
                     }
                 }
@@ -324,6 +329,12 @@ impl Snapshot {
                 ))),
             }
         }
+        for key in ["Records", "Events"] {
+            if object.get(key).is_some_and(|value| self.trail.read(value)) {
+                object.remove(key);
+                found = true;
+            }
+        }
         for (key, value) in &mut object {
             let known = listings().find(|listing| listing.key == key);
             let by_content = || recognise_any(value.as_array()?);
@@ -397,7 +408,8 @@ impl Snapshot {
 /// Whether a page has a top-level key that is known.
 fn holds_listings(page: &Value) -> bool {
     let key = |object: &Map<String, Value>| {
-        let mut known = listings().map(|listing| listing.key).chain(["Entries"]);
+        let others = ["Entries", "Records", "Events"];
+        let mut known = listings().map(|listing| listing.key).chain(others);
         known.any(|key| object.contains_key(key))
     };
     // `Instances` is a member of a reservation as well.

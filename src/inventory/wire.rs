@@ -70,7 +70,8 @@ wire! {
         referenced_group_info = "ReferencedGroupInfo": may Option<GroupPair>, description = "Description": may String,
     }
     /// describe-network-interfaces; tags are in `TagSet` here and nowhere else. Ours are the time until which the interface
-    /// was not there, and the time from which it no longer was, in Unix seconds; `closegate collect` writes the latter.
+    /// was not there, the time from which it no longer was, and the time of the snapshot, in Unix seconds; `closegate collect` writes the
+    /// second.
     Interface {
         network_interface_id = "NetworkInterfaceId": must String, interface_type = "InterfaceType": may String, description = "Description": may String,
         vpc_id = "VpcId": may String, subnet_id = "SubnetId": may String, availability_zone = "AvailabilityZone": may String,
@@ -79,6 +80,7 @@ wire! {
         ipv6_prefixes = "Ipv6Prefixes": may Vec<Ipv6Prefix>, groups = "Groups": may Option<Vec<GroupRef>>, attachment = "Attachment": may Option<Attachment>,
         tag_set = "TagSet" | "Tags": may Vec<Tag>, association = "Association": may Option<Association>,
         absent_until = "ClosegateAbsentUntil": may Option<u64>, gone_at = "ClosegateGoneAt" | "ClosegateLastSeen": may Option<u64>,
+        seen_at = "ClosegateSeenAt": may Option<u64>,
     }
     PrivateAddress { private_ip_address = "PrivateIpAddress": must IpAddr, primary = "Primary": may bool, association = "Association": may Option<Association> }
     Association { public_ip = "PublicIp": may Option<IpAddr> }

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and days as people read them.
 
 /// With separators: `6,687`.
 pub fn thousands(number: u64) -> String {
@@ -17,4 +17,16 @@ pub fn thousands(number: u64) -> String {
 pub fn plural(number: u64, noun: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{} {noun}{end}", thousands(number))
+}
+
+/// The day of a time in Unix seconds, UTC. 0 is no time, nor is one beyond the calendar.
+pub fn day(seconds: u64) -> String {
+    let time = i64::try_from(seconds)
+        .ok()
+        .filter(|&seconds| seconds > 0)
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map_or_else(
+        || "unknown".to_owned(),
+        |time| time.strftime("%Y-%m-%d").to_string(),
+    )
 }

@@ -13,7 +13,7 @@ mod text;
 mod well_known;
 
 pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
-pub use count::{plural, thousands};
+pub use count::{day, plural, thousands};
 pub use id::{ConnectionId, NoConnectionId, stable_id};
 pub use interval::IntervalSet;
 pub use port::PortRange;

@@ -65,13 +65,41 @@ pub(super) struct Placer<'a> {
     inventory: &'a Inventory,
     /// The observers' names.
     names: &'a [String],
-    observers: Vec<Option<InterfaceIx>>,
+    observers: Vec<Option<Periods>>,
     /// The own address of observers that the inventory lacks.
     unlisted: Vec<Option<IpAddr>>,
     /// By address, the observers that the inventory lacks and whose own it is.
     unlisted_at: HashMap<IpAddr, Vec<Recorder>>,
     /// When interfaces of the inventory recorded, of those whose address an unlisted one has too.
     listed_at: HashMap<InterfaceIx, Span>,
+}
+
+/// The entries of an interface of the inventory, one for each time in which it carried the same groups. They stand side by side.
+#[derive(Clone, Copy, Debug)]
+struct Periods {
+    first: usize,
+    last: usize,
+}
+
+impl Periods {
+    fn of(inventory: &Inventory, id: &str) -> Option<Self> {
+        let mut all = inventory.periods_of(id);
+        let first = all.next()?.index();
+        let last = all.next_back().map_or(first, InterfaceIx::index);
+        Some(Self { first, last })
+    }
+
+    /// The entry for a time.
+    fn at(self, inventory: &Inventory, time: u64) -> InterfaceIx {
+        let mut later = (self.first + 1..=self.last).rev().map(InterfaceIx::new);
+        later
+            .find(|&ix| inventory.interface(ix).lifetime.start <= time)
+            .unwrap_or(InterfaceIx::new(self.first))
+    }
+
+    fn all(self) -> impl Iterator<Item = InterfaceIx> {
+        (self.first..=self.last).map(InterfaceIx::new)
+    }
 }
 
 /// From when to when, Unix seconds.
@@ -96,7 +124,7 @@ impl<'a> Placer<'a> {
         let observers: Vec<_> = table
             .observers
             .iter()
-            .map(|name| inventory.interface_by_id(name))
+            .map(|name| Periods::of(inventory, name))
             .collect();
         let spans: Vec<Option<Span>> = (0..observers.len())
             .map(|position| span(table, ObserverIx::new(position)))
@@ -104,6 +132,8 @@ impl<'a> Placer<'a> {
         let listed = || observers.iter().zip(&spans);
         let recorded: HashMap<InterfaceIx, Span> = listed()
             .filter_map(|(listed, span)| Some(((*listed)?, (*span)?)))
+            .flat_map(|(listed, span)| listed.all().map(move |ix| (ix, span)))
+            .filter(|&(ix, (first, last))| inventory.interface(ix).may_be_of(first, last))
             .collect();
         let unlisted: Vec<Option<IpAddr>> = listed()
             .enumerate()
@@ -147,14 +177,15 @@ impl<'a> Placer<'a> {
 
     pub(super) fn place(&self, flow: &Flow) -> Placed {
         let key = &flow.key;
+        let when = (flow.counters.first, flow.counters.last);
         let listed = self.observers[key.observer.index()];
+        let listed = listed.map(|periods| periods.at(self.inventory, when.1));
         let vantage = match listed {
             Some(ix) => self.listed_vantage(flow, ix),
             None => self.unlisted_vantage(flow),
         };
         let recorder = listed.map_or(Place::Unlisted(key.observer), Place::Local);
         let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_ref());
-        let when = (flow.counters.first, flow.counters.last);
         let far = |address| self.far_end(address, vpc, when);
         let own = |address| End {
             place: recorder,

@@ -81,13 +81,17 @@ impl DirectionEvidence {
             sent.opened |= counters.flags.syn();
             evidence.by_side[receiver.index()].opened |= counters.flags.syn_ack();
             let opening = &admissions[sender.index()];
-            let (judged, at) = match part.vantage {
-                Vantage::Source => (opening.egress, pair.socket(sender).end),
-                Vantage::Destination => (opening.ingress, pair.socket(receiver).end),
+            let judged = match part.vantage {
+                Vantage::Source => opening.egress,
+                Vantage::Destination => opening.ingress,
                 Vantage::Between => continue,
             };
             let when = (counters.first, counters.last);
-            if accepted && judged == Admission::Denied && rules.held_then(at, when) {
+            if accepted
+                && judged == Admission::Denied
+                && rules.held_then([pair.a.end, pair.b.end], when)
+                && !rules.stood_then(pair, sender, part.vantage, when)
+            {
                 evidence.by_side[receiver.index()].answered_unasked = true;
             }
         }
@@ -99,6 +103,8 @@ impl DirectionEvidence {
 pub(super) struct CurrentRules<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) gates: &'a Gates,
+    /// Rules that stood once; none if none is known.
+    pub(super) past: Option<&'a Gates>,
 }
 
 /// What both gates say to a first packet from one side.
@@ -146,12 +152,41 @@ impl CurrentRules<'_> {
             .is_some_and(|range| range.count() <= NAMES_AT_MOST)
     }
 
-    /// Whether an interface carried its groups all the time from `first` to `last`, as far as the inventory tells: what today's rules
-    /// deny it, they denied it then.
-    fn held_then(&self, end: End, (first, last): (u64, u64)) -> bool {
-        end.interface().is_none_or(|ix| {
-            let lifetime = &self.inventory.interface(ix).lifetime;
-            lifetime.start <= first && last <= lifetime.end
+    /// Whether both ends carried their groups all the time from `first` to `last`, as far as the inventory tells: what today's rules
+    /// deny them, they denied them then.
+    pub(super) fn held_then(&self, ends: [End; 2], when: (u64, u64)) -> bool {
+        let held = |ix| self.inventory.other_periods(ix, when).next().is_none();
+        ends.iter().filter_map(|end| end.interface()).all(held)
+    }
+
+    /// Whether a rule that is gone since permitted, or may have permitted, what one side sent, where it was recorded.
+    fn stood_then(
+        &self,
+        pair: &SocketPair,
+        sender: Side,
+        vantage: Vantage,
+        (first, last): (u64, u64),
+    ) -> bool {
+        let Some(past) = self.past else {
+            return false;
+        };
+        let (from, to) = (pair.socket(sender).end, pair.socket(sender.other()).end);
+        let (at, peer, direction) = match vantage {
+            Vantage::Source => (from, to, Direction::Egress),
+            Vantage::Destination => (to, from, Direction::Ingress),
+            Vantage::Between => return false,
+        };
+        let Some(ix) = at.interface() else {
+            return false;
+        };
+        let groups = &self.inventory.interface(ix).groups;
+        let seen = peer_of(self.inventory, at, direction, peer);
+        let packet = Packet::from(pair.service(sender.other()));
+        let certain = past.admitting(groups, direction, seen, packet);
+        let maybe = past.uncertain(groups, direction, seen, packet);
+        certain.chain(maybe).any(|(group, rule)| {
+            let lifetime = &self.inventory.past_rules(group)[rule].lifetime;
+            lifetime.start <= last && first < lifetime.end
         })
     }
 

@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::connection::{Connection, Unattributed, Verdict};
+use super::connection::Connection;
 use super::ends::End;
 use super::evidence::peer_of;
-use crate::inventory::{Direction, Gates, GroupIx, Inventory, Packet};
+use super::verdict::{Unattributed, Verdict};
+use crate::inventory::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet};
 use crate::net::{HashMap, HashSet};
 
 /// What one rule let through.
@@ -55,7 +56,26 @@ pub fn unknown_members(inventory: &Inventory, connections: &[Connection]) -> Vec
         let vpcs = (group.vpc.as_str(), group.also_in.as_slice());
         *by_vpcs.entry(vpcs).or_insert_with(|| count(ix))
     };
-    inventory.group_indexes().map(of).collect()
+    let mut unknown: Vec<u64> = inventory.group_indexes().map(of).collect();
+    // An interface whose groups changed while a connection went on may have opened it with the earlier ones.
+    let mut changed: HashSet<(InterfaceIx, GroupIx)> = HashSet::default();
+    let local = connections
+        .iter()
+        .filter_map(|c| Some((c.initiator.interface()?, c)));
+    for (ix, connection) in local.filter(|(_, c)| c.verdict != Verdict::Rejected) {
+        let when = (connection.totals.first, connection.totals.last);
+        for other in inventory.other_periods(ix, when) {
+            let groups = inventory.interface(other).groups.iter();
+            changed.extend(groups.map(|&group| (ix, group)));
+        }
+    }
+    #[expect(clippy::iter_over_hash_type, reason = "sums are commutative")]
+    for (ix, group) in changed {
+        if !inventory.interface(ix).groups.contains(&group) {
+            unknown[group.index()] += 1;
+        }
+    }
+    unknown
 }
 
 /// Hits by group and position of the rule. Only what was let through counts;

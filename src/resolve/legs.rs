@@ -6,8 +6,9 @@
 
 use std::net::IpAddr;
 
-use super::connection::{Connection, Unattributed, Verdict};
+use super::connection::Connection;
 use super::ends::{End, Place};
+use super::verdict::{Unattributed, Verdict};
 use crate::inventory::{InterfaceKind, Inventory};
 use crate::net::{HashMap, Service};
 

@@ -13,14 +13,16 @@ mod evidence;
 mod external;
 mod hits;
 mod legs;
+mod verdict;
 
 pub use crate::documents::{Confidence, RecordCounts};
-pub use connection::{Connection, Quarantine, Totals, Unattributed, Verdict};
+pub use connection::{Connection, Totals};
 pub use direction::DirectionBasis;
 pub use ends::{End, Place};
 pub use evidence::{admission, is_unlisted, peer_of, visible_groups};
 pub use external::{aws_service, is_unknown_external};
 pub use hits::{Hits, hits, unknown_members};
+pub use verdict::{Quarantine, Unattributed, Verdict};
 
 use rayon::prelude::*;
 
@@ -36,7 +38,12 @@ use evidence::{CurrentRules, DirectionEvidence};
 pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<Connection> {
     let placer = Placer::new(table, inventory);
     let sorted = Sorted::new(table, &placer);
-    let rules = CurrentRules { inventory, gates };
+    let past = Gates::past(inventory);
+    let rules = CurrentRules {
+        inventory,
+        gates,
+        past: past.as_ref(),
+    };
     let (conversations, (evidence, tallies)) = sorted.conversations(table, |conversation| {
         (
             DirectionEvidence::collect(conversation, table, &rules),

@@ -5,6 +5,7 @@
 mod common;
 mod containers;
 mod peers;
+mod small;
 
 // The sample data's generator, to compare what it makes with what is checked in.
 mod browser;
@@ -37,6 +38,7 @@ mod sources;
 mod configuration;
 
 // Replaying logs against rules, and the chain behind one line.
+mod trail;
 mod unknown;
 mod verify;
 

@@ -1,171 +1,11 @@
 //! What the inventory does not tell is no "no": vanished interfaces, groups of other accounts, protocols without ports.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::common::{closegate, printed};
-
-/// A day in seconds, and how many of them the logs span: enough for a group to be ready.
-const DAY: u64 = 86_400;
-const DAYS: u64 = 16;
-const START: u64 = 1_760_000_000 / DAY * DAY;
-
-/// An account and its logs.
-struct Case {
-    inventory: Value,
-    /// Conversations, each as `observers client:port server:port protocol`; the first packet is the client's, and the server answers.
-    conversations: Vec<&'static str>,
-    flags: bool,
-}
-
-fn open_egress() -> Value {
-    json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}])
-}
-
-fn group(id: &str, ingress: &Value) -> Value {
-    json!({"GroupId": id, "GroupName": id, "VpcId": "vpc-1", "OwnerId": "111122223333", "IpPermissions": ingress, "IpPermissionsEgress": open_egress()})
-}
-
-fn interface(id: &str, address: &str, groups: &[&str]) -> Value {
-    let groups: Vec<Value> = groups.iter().map(|id| json!({"GroupId": id})).collect();
-    json!({"NetworkInterfaceId": id, "InterfaceType": "interface", "VpcId": "vpc-1", "SubnetId": "subnet-1", "PrivateIpAddress": address, "Groups": groups})
-}
-
-fn from_group(port: u16, pair: &Value) -> Value {
-    json!([{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [pair]}])
-}
-
-impl Case {
-    /// web (sg-a) on eni-1, db (sg-b) on eni-2, which admits web to 3306.
-    fn web_and_db(conversations: &[&'static str]) -> Self {
-        Self {
-            inventory: json!({
-                "SecurityGroups": [group("sg-a", &json!([])), group("sg-b", &from_group(3306, &json!({"GroupId": "sg-a"})))],
-                "NetworkInterfaces": [interface("eni-1", "10.0.0.1", &["sg-a"]), interface("eni-2", "10.0.0.2", &["sg-b"])],
-                "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16"}],
-            }),
-            conversations: conversations.to_vec(),
-            flags: false,
-        }
-    }
-
-    fn log(&self) -> String {
-        let flags = if self.flags { " ${tcp-flags}" } else { "" };
-        let mut log = format!(
-            "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status{}\n",
-            flags.replace(['$', '{', '}'], "")
-        );
-        for day in 0..DAYS {
-            for (number, conversation) in self.conversations.iter().enumerate() {
-                let start = START + day * DAY + number as u64;
-                let parts: Vec<&str> = conversation.split(' ').collect();
-                let [observers, client, server, protocol] = parts[..] else {
-                    panic!("{conversation}")
-                };
-                let ends = [client, server].map(|end| end.split_once(':').unwrap());
-                for observer in observers.split(',') {
-                    for ([from, to], opens) in
-                        [([ends[0], ends[1]], true), ([ends[1], ends[0]], false)]
-                    {
-                        let flags = match (self.flags, opens) {
-                            (false, _) => "",
-                            (true, true) => " 2",
-                            (true, false) => " 18",
-                        };
-                        writeln!(
-                            log,
-                            "2 111122223333 {observer} {} {} {} {} {protocol} 10 1000 {start} {} ACCEPT OK{flags}",
-                            from.0, to.0, from.1, to.1, start + 30
-                        )
-                        .unwrap();
-                    }
-                }
-            }
-        }
-        log
-    }
-
-    fn write(&self, dir: &Path) {
-        fs::create_dir(dir.join("inventory")).unwrap();
-        fs::write(dir.join("inventory/all.json"), self.inventory.to_string()).unwrap();
-        fs::write(dir.join("flows.log"), self.log()).unwrap();
-    }
-
-    /// The run, and what it prints.
-    fn run(&self) -> (Value, String) {
-        let dir = tempfile::tempdir().unwrap();
-        self.write(dir.path());
-        let text = printed(
-            closegate()
-                .args(["audit", "--flows"])
-                .arg(dir.path().join("flows.log"))
-                .arg("--inventory")
-                .arg(dir.path().join("inventory"))
-                .arg("--out")
-                .arg(dir.path().join("run")),
-        );
-        let audit = fs::read(dir.path().join("run/audit.json")).unwrap();
-        (serde_json::from_slice(&audit).unwrap(), text)
-    }
-
-    /// The same without flags and with them.
-    fn runs(mut self) -> [(Value, String); 2] {
-        [false, true].map(|flags| {
-            self.flags = flags;
-            self.run()
-        })
-    }
-}
-
-/// Connections as `initiator responder service verdict reason state`.
-fn connections(audit: &Value) -> Vec<String> {
-    let line = |c: &Value| {
-        format!(
-            "{} {} {}/{} {} {} {}",
-            c["initiator"]["address"].as_str().unwrap(),
-            c["responder"]["address"].as_str().unwrap(),
-            c["protocol"].as_str().unwrap(),
-            c["port"],
-            c["verdict"].as_str().unwrap(),
-            c["reason"].as_str().unwrap_or("-"),
-            c["after"]["state"].as_str().unwrap(),
-        )
-    };
-    let mut all: Vec<String> = audit["connections"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(line)
-        .collect();
-    all.sort();
-    all
-}
-
-fn kinds(audit: &Value) -> Vec<&str> {
-    let findings = audit["findings"].as_array().unwrap().iter();
-    findings.map(|f| f["kind"].as_str().unwrap()).collect()
-}
-
-fn ready<'a>(audit: &'a Value, group: &str) -> &'a Value {
-    let all = audit["readiness"].as_array().unwrap();
-    all.iter().find(|r| r["group_id"] == group).unwrap()
-}
-
-fn adds_up(audit: &Value) {
-    let replay = &audit["replay"];
-    let sum: u64 = ["permitted", "quarantined", "rejected", "lost"]
-        .iter()
-        .map(|key| replay[key].as_u64().unwrap())
-        .sum();
-    assert_eq!(
-        replay["connections"].as_u64().unwrap(),
-        sum + replay["unjudged"]["connections"].as_u64().unwrap(),
-        "{replay}"
-    );
-}
+use crate::common::closegate;
+use crate::small::{Case, DAYS, adds_up, connections, from_group, group, interface, kinds, ready};
 
 /// The interface is gone from the inventory. Its connections are its own, nothing is said of its groups, and no group that it may have
 /// carried is ready.
@@ -464,9 +304,18 @@ fn the_other_accounts_half_is_written_for_its_owner() {
     audit();
     let json = run.join("rules/for-account-444455556666.json");
     let document: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let schema = closegate::emit::schema("for-account").unwrap();
+    let schema = jsonschema::validator_for(&serde_json::to_value(schema).unwrap()).unwrap();
+    assert!(schema.is_valid(&document), "{document}");
     let rules = document["rules"].as_array().unwrap();
     let short = |rule: &Value| {
-        json!([rule["group_id"], rule["address"], rule["direction"], rule["from_port"], rule["target"]["security_group"]])
+        json!([
+            rule["group_id"],
+            rule["address"],
+            rule["direction"],
+            rule["from_port"],
+            rule["target"]["security_group"]
+        ])
     };
     let mut found: Vec<Value> = rules.iter().map(short).collect();
     found.sort_by_key(Value::to_string);
@@ -478,7 +327,10 @@ fn the_other_accounts_half_is_written_for_its_owner() {
         ]
     );
     let terraform = fs::read_to_string(json.with_extension("tf")).unwrap();
-    assert!(terraform.contains("\"111122223333/sg-b\"") && terraform.contains("\"sg-0other\""), "{terraform}");
+    assert!(
+        terraform.contains("\"111122223333/sg-b\"") && terraform.contains("\"sg-0other\""),
+        "{terraform}"
+    );
     hcl_edit::parser::parse_body(&terraform).unwrap();
     let own = fs::read_to_string(run.join("rules/rules.json")).unwrap();
     assert!(!own.contains("\"group_id\": \"sg-0other\""));

@@ -21,7 +21,10 @@ pub(in crate::emit) fn foreign_rules(document: &ForAccountDocument) -> String {
             if row.is_egress() { "to" } else { "from" },
             target,
             &row.permission.protocol,
-            &row.permission.from_port.map(|port| port.to_string()).unwrap_or_default(),
+            &row.permission
+                .from_port
+                .map(|port| port.to_string())
+                .unwrap_or_default(),
         ]
         .join("_");
         (identifier(&name), row)

@@ -7,7 +7,11 @@ use super::{audit, file, hostile_audit, json};
 #[test]
 fn every_json_file_meets_its_schema() {
     for audit in [audit(), hostile_audit()] {
-        for (name, path) in closegate::emit::SCHEMAS {
+        // A run has files for other accounts only where it has something to say to them: `unknown.rs`.
+        let always = closegate::emit::SCHEMAS
+            .iter()
+            .filter(|(name, _)| *name != "for-account");
+        for (name, path) in always {
             let schema = serde_json::to_value(closegate::emit::schema(name).unwrap()).unwrap();
             let document = json(&audit, path);
             let validator = jsonschema::validator_for(&schema).unwrap();

@@ -159,11 +159,12 @@ impl Audit {
 
     /// Accepted connections of which nobody can tell what becomes, because the inventory lacks an interface or a group; in words.
     pub fn unknown_in_words(&self) -> Option<String> {
-        let legs = Unattributed::Forwarded.as_str();
-        let unknown: Vec<Unjudged> = self
-            .unjudged()
-            .into_iter()
-            .filter(|u| u.reason != legs)
+        // What passes places without groups is no group's.
+        let elsewhere =
+            [Unattributed::Forwarded, Unattributed::NoLocalEnd].map(Unattributed::as_str);
+        let unjudged = self.unjudged().into_iter();
+        let unknown: Vec<Unjudged> = unjudged
+            .filter(|u| !elsewhere.contains(&u.reason))
             .collect();
         let connections: u64 = unknown.iter().map(|u| u.connections).sum();
         let interfaces: u64 = unknown.iter().map(|u| u.interfaces).sum();

@@ -375,7 +375,9 @@ fn end(audit: &Audit, end: End) -> EndRow<'_> {
 pub(super) fn interface_id(audit: &Audit, end: End) -> Option<&str> {
     match end.place {
         Place::Local(ix) => Some(&audit.inventory.interface(ix).id),
-        Place::Unlisted(ix) => Some(&audit.table.observers[ix.index()]),
+        Place::Unlisted(ix) => {
+            Some(audit.table.observers[ix.index()].as_str()).filter(|id| id.starts_with("eni-"))
+        }
         Place::Outside => None,
     }
 }

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::net::plural;
+use crate::net::{plural, visible};
 
 pub(super) const KIND: Kind = Kind {
     id: "skipped-records",
@@ -28,12 +28,22 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .zip(&table.coverage)
         .filter_map(|(observer, coverage)| {
             let (first, last) = coverage.skipped?;
+            let is_interface = observer.starts_with("eni-");
+            let place = match (is_interface, observer.as_str()) {
+                (false, "-") => "a place that the records don't name".to_owned(),
+                _ => visible(observer, 60),
+            };
             Some(Found {
+                subject: if is_interface {
+                    String::new()
+                } else {
+                    place.clone()
+                },
                 detail: format!(
-                    "AWS skipped records of {observer} in {}.",
+                    "AWS skipped records of {place} in {}.",
                     plural(coverage.skip_data, "interval")
                 ),
-                interface: Some(observer.clone()),
+                interface: is_interface.then(|| observer.clone()),
                 when: Some((first, last, coverage.skip_data)),
                 ..Found::default()
             })

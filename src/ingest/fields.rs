@@ -44,10 +44,12 @@ pub enum Column {
     PktSrcService,
     /// The AWS service of the receiver's address.
     PktDstService,
+    /// What recorded the row where no interface did: a regional NAT gateway.
+    ResourceId,
 }
 
 /// How many columns [`Column`] has.
-pub(super) const COLUMNS: usize = Column::PktDstService as usize + 1;
+pub(super) const COLUMNS: usize = Column::ResourceId as usize + 1;
 
 /// One field of the documentation's table.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +123,7 @@ pub const FIELDS: &[Field] = &[
     skipped(7, "ecs-task-arn"),
     skipped(7, "ecs-task-id"),
     skipped(8, "reject-reason"),
-    skipped(9, "resource-id"),
+    used(9, "resource-id", Column::ResourceId),
     skipped(10, "encryption-status"),
     skipped(11, "instance-tag"),
     skipped(11, "instance-tag-2"),
@@ -162,8 +164,10 @@ pub(super) const fn default_positions() -> [Option<usize>; COLUMNS] {
     positions
 }
 
-/// A field that only Transit Gateway flow logs have (tgw-flow-logs.html).
-pub(super) const TRANSIT_GATEWAY_MARK: &str = "tgw-id";
+/// Whether a field is one that only Transit Gateway flow logs have (tgw-flow-logs.html).
+pub(super) fn is_of_transit_gateways(name: &str) -> bool {
+    name.starts_with("tgw-") || name.starts_with("tgw_")
+}
 
 /// Names that other tools give to fields: the columns that CloudWatch Logs Insights
 /// discovers (CWL_AnalyzeLogData-discoverable-fields.html), and those of the table that

@@ -93,12 +93,13 @@ impl LogFormat {
             positions: [None; COLUMNS],
             is_default: false,
         };
+        let names: Vec<&str> = names.collect();
+        if names.iter().copied().any(fields::is_of_transit_gateways) {
+            return Err(LogFormatError::TransitGateway);
+        }
         for name in names {
-            if name.replace('_', "-") == fields::TRANSIT_GATEWAY_MARK {
-                return Err(LogFormatError::TransitGateway);
-            }
             let field = fields::field(name);
-            if field.is_none() && strict && !name.starts_with("tgw") {
+            if field.is_none() && strict {
                 return Err(LogFormatError::UnknownField(name.to_owned()));
             }
             let column = field.and_then(|f| f.column);
@@ -130,9 +131,8 @@ impl LogFormat {
         let Ok(line) = std::str::from_utf8(line) else {
             return false;
         };
-        let is_name = |token: &str| {
-            fields::field(token).is_some() || token.starts_with("tgw-") || token.starts_with("tgw_")
-        };
+        let is_name =
+            |token: &str| fields::field(token).is_some() || fields::is_of_transit_gateways(token);
         let (mut known, mut all) = (0, 0);
         for (position, token) in line.split_ascii_whitespace().enumerate() {
             all += 1;

@@ -123,6 +123,9 @@ pub enum BadLine {
     /// A number where one is needed.
     #[error("not a number in range")]
     Number,
+    /// A field without which a connection can't be told has no value.
+    #[error("no value for {0}")]
+    NoValue(&'static str),
     /// Neither ACCEPT nor REJECT.
     #[error("action is neither ACCEPT nor REJECT")]
     Action,
@@ -190,13 +193,18 @@ pub(super) trait Cells<'a> {
 /// Reads one record.
 #[inline]
 pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine> {
-    let start = cells.number(Column::Start)?.ok_or(BadLine::Number)?;
+    let start = cells.number(Column::Start)?;
+    let start = start.ok_or(BadLine::NoValue("start"))?;
     let start = seconds(start);
     let end = cells.number(Column::End)?.map_or(start, seconds);
     if end < start || end >= TIMES_BELOW {
         return Err(BadLine::Time);
     }
-    let interface = cells.text(Column::InterfaceId)?;
+    // A regional NAT gateway has no interface (flow-log-records.html, resource-id).
+    let interface = match cells.text(Column::InterfaceId)? {
+        NONE => cells.text(Column::ResourceId)?,
+        interface => interface,
+    };
     let interval = Interval {
         interface,
         start,
@@ -244,7 +252,8 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
     if src.is_ipv4() != dst.is_ipv4() {
         return Err(BadLine::Address);
     }
-    let protocol = cells.number(Column::Protocol)?.ok_or(BadLine::Number)?;
+    let protocol = cells.number(Column::Protocol)?;
+    let protocol = protocol.ok_or(BadLine::NoValue("protocol"))?;
     let protocol = Protocol(protocol.try_into().map_err(out_of_range)?);
     let port = |column| {
         let port = cells.number(column)?.ok_or(BadLine::Port)?;

@@ -39,6 +39,16 @@ pub enum InventoryError {
         /// The place, what was found and what is wanted.
         misfit: Misfit,
     },
+    /// The list of a kind that is needed is there, and nothing in it.
+    #[error("inventory `{}` holds no {what}: its {key} list is empty; run the call again in the account and region that the flow logs are of, without --filters", dir.display())]
+    Empty {
+        /// The directory.
+        dir: PathBuf,
+        /// The list.
+        key: &'static str,
+        /// What there is none of.
+        what: &'static str,
+    },
     /// Nothing of a kind that is needed anywhere below the directory.
     #[error("inventory `{}` {}; save what `aws ec2 describe-security-groups` and `aws ec2 describe-network-interfaces` print there, without --query", dir.display(), missing(what, unread.as_deref()))]
     Missing {

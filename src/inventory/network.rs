@@ -100,16 +100,19 @@ impl Inventory {
 
     fn connect(mut snapshot: Snapshot, dir: &Path) -> Result<Self, InventoryError> {
         snapshot.settle();
-        let missing = |what| InventoryError::Missing {
-            dir: dir.to_path_buf(),
-            what,
-            unread: snapshot.unread.list(),
+        let missing = |key, what| {
+            let dir = dir.to_path_buf();
+            if snapshot.present.contains(&key) {
+                return InventoryError::Empty { dir, key, what };
+            }
+            let unread = snapshot.unread.list();
+            InventoryError::Missing { dir, what, unread }
         };
         if snapshot.groups.is_empty() {
-            return Err(missing("security groups"));
+            return Err(missing("SecurityGroups", "security groups"));
         }
         if snapshot.interfaces.is_empty() {
-            return Err(missing("network interfaces"));
+            return Err(missing("NetworkInterfaces", "network interfaces"));
         }
         let mut notes = std::mem::take(&mut snapshot.notes);
         notes.extend(lacking::notes(&snapshot));

@@ -7,7 +7,7 @@ use super::conversation::{Conversation, Side, SocketPair};
 use super::direction::{Decision, DirectionBasis};
 use super::ends::{End, Place, Vantage};
 use super::evidence::{CurrentRules, peer_of};
-use super::verdict::{Verdict, judge};
+use super::verdict::{Facts, Verdict, is_unfiltered, judge};
 use crate::documents::{Confidence, RecordCounts};
 use crate::flow::{Days, Flow, FlowTable};
 use crate::inventory::{Direction, Inventory, Packet, Peer};
@@ -322,7 +322,15 @@ impl Sum {
             last: all.map(|c| c.last).max().unwrap_or_default(),
             days,
         };
-        let mut connection = Connection {
+        let facts = Facts {
+            initiator,
+            responder,
+            service,
+            confidence,
+            seen,
+            when: (totals.first, totals.last),
+        };
+        Connection {
             id,
             initiator,
             responder,
@@ -331,11 +339,9 @@ impl Sum {
             basis,
             totals,
             seen,
-            verdict: Verdict::Accepted,
+            verdict: judge(&facts, rules),
             leg_of: Vec::new(),
-        };
-        connection.verdict = judge(&connection, rules);
-        connection
+        }
     }
 }
 
@@ -391,9 +397,7 @@ impl RecordCounts {
 impl Connection {
     /// Whether security groups never judge it, so that it needs no rule.
     pub fn unfiltered(&self, inventory: &Inventory) -> bool {
-        self.initiator.interface().is_some_and(|ix| {
-            inventory.never_filtered(self.responder.address, ix, self.service.port)
-        })
+        is_unfiltered(inventory, self.initiator, self.responder, self.service)
     }
 
     /// The responder and a packet to it, as the rules of the initiator's groups judge them.

@@ -1,11 +1,11 @@
 //! What is said about a connection: by its records, by today's rules, and by what is known of its ends.
 
-use super::connection::Connection;
 use super::ends::End;
 use super::evidence::{CurrentRules, is_unlisted};
 use crate::documents::{Confidence, RecordCounts, VerdictTerm};
 use crate::flow::EPHEMERAL_FROM;
 use crate::inventory::{Admission, Inventory};
+use crate::net::Service;
 
 /// What logs, today's rules and findings say about a connection. `resolve` decides all but [`Quarantine::Finding`], which
 /// [`crate::findings::quarantine`] adds.
@@ -108,15 +108,28 @@ impl RecordCounts {
     }
 }
 
+/// What a verdict rests on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub(super) initiator: End,
+    pub(super) responder: End,
+    pub(super) service: Service,
+    pub(super) confidence: Confidence,
+    pub(super) seen: RecordCounts,
+    /// Its first record and its last, Unix seconds.
+    pub(super) when: (u64, u64),
+}
+
 /// The verdict on a connection, but for what findings say.
-pub(super) fn judge(connection: &Connection, rules: &CurrentRules<'_>) -> Verdict {
-    let Connection {
+pub(super) fn judge(facts: &Facts, rules: &CurrentRules<'_>) -> Verdict {
+    let Facts {
         initiator,
         responder,
         service,
+        confidence,
         seen,
-        ..
-    } = connection;
+        when,
+    } = facts;
     if seen.was_refused() {
         return Verdict::Rejected;
     }
@@ -133,18 +146,17 @@ pub(super) fn judge(connection: &Connection, rules: &CurrentRules<'_>) -> Verdic
     if initiator.interface().is_none() && responder.interface().is_none() {
         return Verdict::Unattributed(Unattributed::NoLocalEnd);
     }
-    if connection.unfiltered(rules.inventory) {
+    if is_unfiltered(rules.inventory, *initiator, *responder, *service) {
         return Verdict::Accepted;
     }
     // A service known by its port below the ephemeral range may be guessed; a
     // rule on a port that a client may have picked may not.
-    if connection.confidence == Confidence::Guessed && service.port >= EPHEMERAL_FROM {
+    if *confidence == Confidence::Guessed && service.port >= EPHEMERAL_FROM {
         return Verdict::Quarantined(Quarantine::GuessedPort);
     }
     let opening = rules.judge(*initiator, *responder, *service);
-    let when = (connection.totals.first, connection.totals.last);
     let is_denied = [opening.egress, opening.ingress].contains(&Admission::Denied);
-    if is_denied && !rules.held_then([*initiator, *responder], when) {
+    if is_denied && !rules.held_then([*initiator, *responder], *when) {
         return Verdict::Unattributed(Unattributed::GroupsChanged);
     }
     match (opening.egress, opening.ingress) {
@@ -164,4 +176,16 @@ fn is_unknown_initiator(inventory: &Inventory, initiator: &End) -> bool {
         Some(ix) => !inventory.interface(ix).groups_known,
         None => is_unlisted(inventory, *initiator),
     }
+}
+
+/// Whether security groups never judge what an interface sends to an address.
+pub(super) fn is_unfiltered(
+    inventory: &Inventory,
+    initiator: End,
+    responder: End,
+    service: Service,
+) -> bool {
+    initiator
+        .interface()
+        .is_some_and(|ix| inventory.never_filtered(responder.address, ix, service.port))
 }

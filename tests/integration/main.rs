@@ -40,6 +40,7 @@ mod configuration;
 // Replaying logs against rules, and the chain behind one line.
 mod trail;
 mod unknown;
+mod unknown_input;
 mod verify;
 
 // What the change leaves open, and what an attacker reaches.

@@ -137,8 +137,11 @@ pub(in crate::ingest) fn fast_row<'a>(
     let action = word(text, values.place(Column::Action)?);
     let accepted = action == Some(literal(b"ACCEPT"));
     faults.unless(accepted || action == Some(literal(b"REJECT")));
+    let interface = values.text(Column::InterfaceId).unwrap_or(b"-");
+    // What has none is named by another column.
+    faults.unless(interface != b"-");
     let row = Row {
-        interface: values.text(Column::InterfaceId).unwrap_or(b"-"),
+        interface,
         src: IpAddr::V4(Ipv4Addr::from_bits(src.bits)),
         dst: IpAddr::V4(Ipv4Addr::from_bits(dst.bits)),
         src_port,

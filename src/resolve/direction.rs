@@ -310,12 +310,12 @@ fn confidence_in_rules(
         && pair.socket(initiator).port < EPHEMERAL_FROM
         && !listeners.knows(conversation, responder)
         && !evidence.of(initiator).peer_port_named;
-    if backwards {
-        Confidence::Guessed
-    } else if evidence.of(initiator).may_open {
-        Confidence::Certain
-    } else {
-        Confidence::Likely
+    match (backwards, evidence.of(initiator).may_open) {
+        (true, _) => Confidence::Guessed,
+        // Without ports nothing but the rules speaks for it, and the ends may have carried other groups then.
+        _ if !pair.protocol.has_ports() && !evidence.groups_known() => Confidence::Guessed,
+        (false, true) => Confidence::Certain,
+        (false, false) => Confidence::Likely,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::flow::{Flow, FlowTable, ObserverIx};
+use crate::flow::{DAY, Days, Flow, FlowTable, ObserverIx};
 use crate::inventory::{InterfaceIx, Inventory};
 use crate::net::{HashMap, is_public};
 
@@ -70,6 +70,8 @@ pub(super) struct Placer<'a> {
     unlisted: Vec<Option<IpAddr>>,
     /// By address, the observers that the inventory lacks and whose own it is.
     unlisted_at: HashMap<IpAddr, Vec<Recorder>>,
+    /// By interface of the inventory that recorded anything: the days on which it did.
+    recorded_on: HashMap<InterfaceIx, Days>,
     /// When interfaces of the inventory recorded, of those whose address an unlisted one has too.
     listed_at: HashMap<InterfaceIx, Span>,
 }
@@ -160,8 +162,15 @@ impl<'a> Placer<'a> {
                 }
             }
         }
+        let recorded_on = observers
+            .iter()
+            .zip(&table.coverage)
+            .filter_map(|(listed, coverage)| Some(((*listed)?, coverage.days)))
+            .flat_map(|(listed, days)| listed.all().map(move |ix| (ix, days)))
+            .collect();
         Self {
             inventory,
+            recorded_on,
             names: &table.observers,
             observers,
             unlisted,
@@ -258,11 +267,22 @@ impl<'a> Placer<'a> {
     /// had it, the one that recorded rows at that time did. Where that doesn't tell, it is nobody's.
     fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: Span) -> End {
         let listed = self.inventory.interface_at(address, vpc, when);
+        let listed = listed.filter(|ix| self.recorded_then(*ix, when));
         let place = match self.unlisted_at.get(&address) {
             None => listed.map_or(Place::Outside, Place::Local),
             Some(unlisted) => self.one_of(listed, unlisted, when),
         };
         End { place, address }
+    }
+
+    /// Whether an interface recorded anything on the days of a time, if it ever did: one that is logged and was silent was not there.
+    fn recorded_then(&self, ix: InterfaceIx, (first, last): Span) -> bool {
+        /// More days than a set of days tells apart say nothing.
+        const MANY: u64 = 100;
+        let days = first / DAY..=last / DAY;
+        self.recorded_on.get(&ix).is_none_or(|recorded| {
+            last / DAY - first / DAY > MANY || days.clone().any(|day| recorded.has(day))
+        })
     }
 
     fn one_of(&self, listed: Option<InterfaceIx>, unlisted: &[Recorder], when: Span) -> Place {

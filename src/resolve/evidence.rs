@@ -39,11 +39,18 @@ pub(super) struct Sent {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DirectionEvidence {
     by_side: [Sent; 2],
+    /// History says which groups both ends carried then.
+    groups_known: bool,
 }
 
 impl DirectionEvidence {
     pub(super) const fn of(&self, side: Side) -> &Sent {
         &self.by_side[side.index()]
+    }
+
+    /// Whether history says which groups both ends carried at the time.
+    pub(super) const fn groups_known(&self) -> bool {
+        self.groups_known
     }
 
     /// Both directions were let through.
@@ -58,6 +65,17 @@ impl DirectionEvidence {
         rules: &CurrentRules<'_>,
     ) -> Self {
         let mut evidence = Self::default();
+        let since = |end: End| {
+            let lifetime = &rules.inventory.interface(end.interface()?).lifetime;
+            Some(lifetime.start).filter(|&start| start > 0)
+        };
+        let ends = [conversation.pair.a.end, conversation.pair.b.end];
+        let known_since = ends.map(|end| match end.place {
+            Place::Local(_) => since(end).unwrap_or(u64::MAX),
+            Place::Unlisted(_) | Place::Outside => 0,
+        });
+        let known_since = known_since[0].max(known_since[1]);
+        let mut first = u64::MAX;
         let pair = &conversation.pair;
         let admissions = Side::BOTH.map(|side| rules.opening(pair, side));
         for side in Side::BOTH {
@@ -70,6 +88,7 @@ impl DirectionEvidence {
         for part in conversation.parts() {
             let flow = &table.flows[part.flow];
             let (counters, accepted) = (&flow.counters, flow.key.accepted);
+            first = first.min(counters.first);
             let (sender, receiver) = (part.sender, part.sender.other());
             let sent = &mut evidence.by_side[sender.index()];
             sent.accepted |= accepted;
@@ -95,6 +114,7 @@ impl DirectionEvidence {
                 evidence.by_side[receiver.index()].answered_unasked = true;
             }
         }
+        evidence.groups_known = known_since <= first;
         evidence
     }
 }

@@ -91,6 +91,7 @@ mod properties;
 mod payloads;
 
 // Random networks with known truth.
+mod churn;
 mod world;
 
 // The files under queries/, run by DuckDB on a run of ours.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::findings::{self, Context, Finding, OpenedConnections, Policy, SHORT_WINDOW_DAYS};
-use crate::flow::{FlowTable, FlowTableBuilder};
+use crate::flow::{Cuts, FlowTable, FlowTableBuilder};
 use crate::graph::{self, AccessGraph};
 use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
@@ -187,13 +187,43 @@ impl Audit {
     }
 }
 
+/// The times at which interfaces and their groups changed, as far as the inventory knows.
+pub fn cuts(inventory: &Inventory) -> Option<Cuts> {
+    let changes = || {
+        inventory.interfaces().iter().flat_map(|interface| {
+            let lifetime = &interface.lifetime;
+            let known = |&time: &u64| time != 0 && time < u64::MAX - 1;
+            let times = [lifetime.start, lifetime.end].into_iter().filter(known);
+            times.map(move |time| (interface, time))
+        })
+    };
+    let addresses = changes().flat_map(|(interface, time)| {
+        let addresses = interface.addresses.iter();
+        addresses.map(move |&address| (address, time))
+    });
+    Cuts::new(
+        addresses,
+        changes().map(|(interface, time)| (interface.id.as_str(), time)),
+    )
+}
+
 /// Reads the sources into a table; `progress` is told of every chunk's bytes.
 pub fn read(
     sources: &[Source],
     settings: &ingest::Settings,
     progress: impl Fn(u64) + Sync,
 ) -> (FlowTable, Intake) {
-    let builder = Arc::new(FlowTableBuilder::default());
+    read_apart(sources, settings, None, progress)
+}
+
+/// The same, with rows from before and after certain times kept apart.
+pub fn read_apart(
+    sources: &[Source],
+    settings: &ingest::Settings,
+    cuts: Option<Cuts>,
+    progress: impl Fn(u64) + Sync,
+) -> (FlowTable, Intake) {
+    let builder = Arc::new(FlowTableBuilder::new(cuts));
     let intake = ingest::read(sources, settings, || builder.folder(), progress);
     let builder = Arc::into_inner(builder).expect("every worker is done");
     (builder.finish(), intake)

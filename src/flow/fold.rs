@@ -18,7 +18,7 @@ use super::cache::{
 };
 use super::presume::dropped;
 use super::table::{Counters, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx, note_service};
-use super::{Contacts, Coverage, Days, Dropped, Ports};
+use super::{Contacts, Coverage, Cuts, Days, Dropped, Ports};
 use crate::ingest::{Interval, Row, Sink};
 use crate::net::{HashMap, Service, may_be_public};
 
@@ -31,6 +31,7 @@ pub struct FlowTableBuilder {
     hasher: foldhash::fast::RandomState,
     parts: Vec<Mutex<Part>>,
     shared: Mutex<Shared>,
+    cuts: Option<Cuts>,
 }
 
 /// Flows whose hash ends alike.
@@ -47,13 +48,32 @@ struct Part {
 #[derive(Debug, Default)]
 struct Shared {
     names: HashMap<Box<[u8]>, ObserverIx>,
+    /// While the table is folded, an interface has one more position for each time of the [`Cuts`] from which on rows of it are kept
+    /// apart.
+    apart: HashMap<(ObserverIx, u64), ObserverIx>,
     coverage: Vec<Coverage>,
     services: HashMap<IpAddr, String>,
 }
 
+impl Shared {
+    /// The next position.
+    fn next(&self) -> ObserverIx {
+        let positions = self.names.len() + self.apart.len();
+        ObserverIx(u32::try_from(positions).expect("fewer than 2^32 interfaces"))
+    }
+}
+
 impl Default for FlowTableBuilder {
     fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl FlowTableBuilder {
+    /// A table in which rows from before and after certain times are kept apart.
+    pub fn new(cuts: Option<Cuts>) -> Self {
         Self {
+            cuts,
             hasher: foldhash::fast::RandomState::default(),
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
             shared: Mutex::default(),
@@ -76,7 +96,15 @@ impl FlowTableBuilder {
             services: HashMap::default(),
             gathered: vec![Vec::new(); PARTS],
             calls: vec![Vec::new(); PARTS],
+            apart: HashMap::default(),
         }
+    }
+
+    /// The position of rows of an interface from a time on.
+    fn observer_from(&self, observer: ObserverIx, time: u64) -> ObserverIx {
+        let mut shared = lock(&self.shared);
+        let next = shared.next();
+        *shared.apart.entry((observer, time)).or_insert(next)
     }
 
     /// How many flows there is room for so far, at most twice as many as there are; without what folders
@@ -91,12 +119,12 @@ impl FlowTableBuilder {
 
     fn observer(&self, name: &[u8]) -> ObserverIx {
         let mut shared = lock(&self.shared);
-        let next = u32::try_from(shared.names.len()).expect("fewer than 2^32 interfaces");
         if let Some(&known) = shared.names.get(name) {
             return known;
         }
-        shared.names.insert(name.into(), ObserverIx(next));
-        ObserverIx(next)
+        let next = shared.next();
+        shared.names.insert(name.into(), next);
+        next
     }
 
     /// Folds rows of one part.
@@ -194,8 +222,18 @@ impl FlowTableBuilder {
         }
         let mut gathered: Vec<Vec<FoldedFlow>> = vec![Vec::new(); PARTS];
         for flow in &table.flows {
+            let position = flow.key.observer.index();
+            let (name, first) = (table.observers[position].as_bytes(), flow.counters.first);
+            let cut = self.cuts.as_ref();
+            let cut = cut.map_or(0, |cuts| {
+                cuts.before(name, flow.key.src, flow.key.dst, first)
+            });
+            let observer = match cut {
+                0 => observers[position],
+                time => self.observer_from(observers[position], time),
+            };
             let key = FlowKey {
-                observer: observers[flow.key.observer.index()],
+                observer,
                 ..flow.key
             };
             let Some(packed) = pack(&key) else {
@@ -230,10 +268,22 @@ impl FlowTableBuilder {
     }
 
     /// Puts everything in order.
-    pub fn finish(self) -> FlowTable {
+    pub fn finish(mut self) -> FlowTable {
+        let cuts = self.cuts.take();
         let mut table = self.in_order(whole);
         // A flow that got its port back may have been there with it already.
-        table.add_up();
+        match &cuts {
+            None => table.add_up(|_, _| true),
+            Some(cuts) => {
+                let time = |names: &[String], flow: &Flow| {
+                    let name = names[flow.key.observer.index()].as_bytes();
+                    cuts.before(name, flow.key.src, flow.key.dst, flow.counters.first)
+                };
+                let names = std::mem::take(&mut table.observers);
+                table.add_up(|a, b| time(&names, a) == time(&names, b));
+                table.observers = names;
+            }
+        }
         table
             .contacts
             .retain(|(_, contacts)| contacts.calls().len() >= Contacts::ENOUGH);
@@ -253,9 +303,14 @@ impl FlowTableBuilder {
             .unwrap_or_else(PoisonError::into_inner);
         let mut named: Vec<(Box<[u8]>, ObserverIx)> = shared.names.into_iter().collect();
         named.sort();
-        let mut renumbered = vec![ObserverIx(0); named.len()];
+        let mut renumbered = vec![ObserverIx(0); named.len() + shared.apart.len()];
         for (new, (_, old)) in (0u32..).zip(&named) {
             renumbered[old.index()] = ObserverIx(new);
+        }
+        let is_cut = !shared.apart.is_empty();
+        #[expect(clippy::iter_over_hash_type, reason = "each has a place of its own")]
+        for ((observer, _), apart) in shared.apart {
+            renumbered[apart.index()] = renumbered[observer.index()];
         }
         let renumber = |key: FlowKey| FlowKey {
             observer: renumbered[key.observer.index()],
@@ -274,7 +329,11 @@ impl FlowTableBuilder {
             .collect();
         contacts.par_sort_unstable_by_key(|(key, _)| *key);
         let finished = |key: FlowKey, ports: &Ports| finished(renumber(key), ports);
-        let flows = flows_in_order(parts, &finished);
+        let mut flows = flows_in_order(parts, &finished);
+        if is_cut {
+            let same = flows.par_chunk_by_mut(|a, b| a.key == b.key);
+            same.for_each(|same| same.sort_by_key(|f| (f.counters.first, f.counters.last)));
+        }
         let mut coverage: Vec<Coverage> = named
             .iter()
             .map(|(_, old)| {
@@ -434,6 +493,8 @@ pub struct Folder {
     gathered: Vec<Vec<FoldedRow>>,
     /// Keys of [`FlowKey::of_calls`], starts and clients' ports, by part.
     calls: Vec<Vec<(FlowKey, u32, u16)>>,
+    /// Positions of interfaces from a time on.
+    apart: HashMap<(ObserverIx, u64), ObserverIx>,
 }
 
 impl Folder {
@@ -464,6 +525,11 @@ impl Folder {
         if dropped != Dropped::Dst && row.protocol.has_ports() && may_be_public(&row.dst) {
             self.call(observer, row);
         }
+        let observer = if self.table.cuts.is_some() {
+            self.apart(observer, &row)
+        } else {
+            observer
+        };
         let Some(key) = pack_row(observer, &row, dropped) else {
             self.table.add_row(observer, row, dropped, records);
             return;
@@ -494,6 +560,21 @@ impl Folder {
 }
 
 impl Folder {
+    /// The position of an interface's rows of a time.
+    #[inline(never)]
+    fn apart(&mut self, observer: ObserverIx, row: &Row<'_>) -> ObserverIx {
+        let cuts = self.table.cuts.as_ref();
+        let time = cuts.map_or(0, |cuts| {
+            cuts.before(row.interface, row.src, row.dst, row.start)
+        });
+        if time == 0 {
+            return observer;
+        }
+        let table = &self.table;
+        let known = self.apart.entry((observer, time));
+        *known.or_insert_with(|| table.observer_from(observer, time))
+    }
+
     /// Keeps the services that a row names for its addresses.
     #[inline(never)]
     fn services(&mut self, row: Row<'_>) {

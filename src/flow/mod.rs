@@ -7,6 +7,7 @@
 mod cache;
 mod contacts;
 mod coverage;
+mod cuts;
 mod days;
 mod fold;
 mod ports;
@@ -16,6 +17,7 @@ mod table;
 pub(crate) use cache::prefetched_map;
 pub use contacts::Contacts;
 pub use coverage::Coverage;
+pub use cuts::Cuts;
 pub use days::{DAY, Days};
 pub use fold::{FlowTableBuilder, Folder};
 pub use ports::Ports;

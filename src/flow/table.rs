@@ -205,7 +205,7 @@ pub struct FlowTable {
     pub observers: Vec<String>,
     /// By observer.
     pub coverage: Vec<Coverage>,
-    /// The flows, in key order.
+    /// The flows, in key order; those with one key, which [`super::Cuts`] keep apart, in order of time.
     pub flows: Vec<Flow>,
     /// AWS service of public addresses, as `pkt-*-aws-service` names it; the
     /// first by name where rows disagree (on overlap AWS shows one of several).
@@ -258,7 +258,7 @@ impl FlowTable {
         }
         // Stable sorting finds the runs that are in order already.
         all.flows.sort_by_key(|flow| flow.key);
-        all.add_up();
+        all.add_up(|_, _| true);
         all.contacts.sort_by_key(|(key, _)| *key);
         all.contacts.dedup_by(|(later, more), (first, contacts)| {
             let same = later == first;
@@ -281,14 +281,14 @@ impl FlowTable {
         &self.flows[from..to]
     }
 
-    /// Makes one flow of neighbours with the same key.
-    pub(super) fn add_up(&mut self) {
+    /// Makes one flow of neighbours with the same key, if they belong together.
+    pub(super) fn add_up(&mut self, together: impl Fn(&Flow, &Flow) -> bool) {
         let neighbours = self.flows.par_windows(2);
         if !neighbours.any(|two| two[0].key == two[1].key) {
             return;
         }
         self.flows.dedup_by(|later, first| {
-            let same = later.key == first.key;
+            let same = later.key == first.key && together(first, later);
             if same {
                 first.counters.add(&later.counters);
             }

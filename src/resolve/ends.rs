@@ -105,7 +105,7 @@ impl Periods {
 }
 
 /// From when to when, Unix seconds.
-type Span = (u64, u64);
+pub(super) type Span = (u64, u64);
 
 /// An interface that recorded rows, and when it did.
 #[derive(Clone, Copy, Debug)]
@@ -114,10 +114,17 @@ struct Recorder {
     span: Span,
 }
 
+/// The longest aggregation interval, in seconds (flow-log-records.html).
+const INTERVAL: u64 = 600;
+
+/// A time without the interval of its last record, which may go on past the end of its interface.
+pub(super) fn settled(first: u64, last: u64) -> Span {
+    (first, last.saturating_sub(INTERVAL).max(first))
+}
+
 /// Whether two spans have a time in common, give or take an aggregation interval, for which the records of one packet may lie apart
 /// (flow-log-records.html).
 const fn overlap(a: Span, b: Span) -> bool {
-    const INTERVAL: u64 = 600;
     a.0 <= b.1.saturating_add(INTERVAL) && b.0 <= a.1.saturating_add(INTERVAL)
 }
 
@@ -186,7 +193,7 @@ impl<'a> Placer<'a> {
 
     pub(super) fn place(&self, flow: &Flow) -> Placed {
         let key = &flow.key;
-        let when = (flow.counters.first, flow.counters.last);
+        let when = settled(flow.counters.first, flow.counters.last);
         let listed = self.observers[key.observer.index()];
         let listed = listed.map(|periods| periods.at(self.inventory, when.1));
         let vantage = match listed {

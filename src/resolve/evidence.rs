@@ -1,7 +1,7 @@
 //! What a conversation's rows say about who opened it.
 
 use super::conversation::{Conversation, Side, SocketPair};
-use super::ends::{End, Place, Vantage};
+use super::ends::{End, Place, Vantage, settled};
 use crate::flow::FlowTable;
 use crate::inventory::{
     Admission, Direction, Gates, GroupIx, InterfaceKind, Inventory, Packet, Peer, Unknown,
@@ -175,6 +175,7 @@ impl CurrentRules<'_> {
     /// Whether both ends carried their groups all the time from `first` to `last`, as far as the inventory tells: what today's rules
     /// deny them, they denied them then.
     pub(super) fn held_then(&self, ends: [End; 2], when: (u64, u64)) -> bool {
+        let when = settled(when.0, when.1);
         let held = |ix| self.inventory.other_periods(ix, when).next().is_none();
         ends.iter().filter_map(|end| end.interface()).all(held)
     }

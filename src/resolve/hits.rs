@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::connection::Connection;
-use super::ends::End;
+use super::ends::{End, settled};
 use super::evidence::peer_of;
 use super::verdict::{Unattributed, Verdict};
 use crate::inventory::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet};
@@ -63,7 +63,7 @@ pub fn unknown_members(inventory: &Inventory, connections: &[Connection]) -> Vec
         .iter()
         .filter_map(|c| Some((c.initiator.interface()?, c)));
     for (ix, connection) in local.filter(|(_, c)| c.verdict != Verdict::Rejected) {
-        let when = (connection.totals.first, connection.totals.last);
+        let when = settled(connection.totals.first, connection.totals.last);
         for other in inventory.other_periods(ix, when) {
             let groups = inventory.interface(other).groups.iter();
             changed.extend(groups.map(|&group| (ix, group)));

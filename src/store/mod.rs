@@ -24,7 +24,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::flow::{FlowTable, FlowTableBuilder};
+use crate::flow::{Cuts, FlowTable, FlowTableBuilder};
 use crate::ingest::{Intake, Settings, Source};
 use crate::net::{plural, thousands};
 use directory::{Encoded, Store};
@@ -214,9 +214,14 @@ pub fn verify(dir: &Path) -> Result<Verified, StoreError> {
 
 /// Everything in the store, as if the logs had been read.
 pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
+    load_apart(dir, None)
+}
+
+/// The same, with flows of days from before and after certain times kept apart.
+pub fn load_apart(dir: &Path, cuts: Option<Cuts>) -> Result<(FlowTable, Intake), StoreError> {
     let store = Store::open(dir)?;
     let manifest = &store.manifest;
-    let builder = FlowTableBuilder::default();
+    let builder = FlowTableBuilder::new(cuts);
     let totals = Mutex::new(Intake::default());
     let entries: Vec<&DayEntry> = manifest.days.values().flatten().collect();
     entries.par_iter().try_for_each(|entry| {

@@ -73,7 +73,7 @@ pub(super) fn audit(
     reading: &Settings,
     config: &Config,
 ) -> Result<Audit, Failure> {
-    let (table, intake) = read(evidence, reading)?;
+    let (table, intake) = read(evidence, &inventory, reading)?;
     Ok(progress::stage(
         || audit::audit(inventory, table, intake, config),
         |audit| {
@@ -90,9 +90,10 @@ pub(super) fn audit(
 /// Reads, with progress.
 pub(super) fn read(
     evidence: &Evidence,
+    inventory: &Inventory,
     reading: &Settings,
 ) -> Result<(FlowTable, Intake), Failure> {
-    let start = || gather(evidence, reading);
+    let start = || gather(evidence, inventory, reading);
     let (table, intake) = progress::stage(start, |gathered| match gathered {
         Ok((table, intake)) => format!(
             "read: {}, {} bytes, {}, {}",
@@ -110,11 +111,16 @@ pub(super) fn read(
     Ok((table, intake))
 }
 
-fn gather(evidence: &Evidence, reading: &Settings) -> Result<(FlowTable, Intake), Failure> {
+fn gather(
+    evidence: &Evidence,
+    inventory: &Inventory,
+    reading: &Settings,
+) -> Result<(FlowTable, Intake), Failure> {
+    let cuts = audit::cuts(inventory);
     Ok(match evidence {
         Evidence::Logs(sources) => {
             let bar = progress::reading(sources.iter().map(|s| s.size).sum());
-            let read = audit::read(sources, reading, |bytes| bar.inc(bytes));
+            let read = audit::read_apart(sources, reading, cuts, |bytes| bar.inc(bytes));
             bar.finish_and_clear();
             // Logs that are there and could not be fetched are no evidence of nothing.
             if let Some(reason) = sources.iter().find_map(Source::failure) {
@@ -122,7 +128,7 @@ fn gather(evidence: &Evidence, reading: &Settings) -> Result<(FlowTable, Intake)
             }
             read
         }
-        Evidence::Store(dir) => store::load(dir).map_err(Failure::usage)?,
+        Evidence::Store(dir) => store::load_apart(dir, cuts).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
         Evidence::Engine(query) => query.run()?,
     })

@@ -41,7 +41,7 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         None => (Change::default(), Vec::new()),
         Some(path) => proposed(path, &inventory)?,
     };
-    let (table, intake) = super::audit::read(&evidence, &reading)?;
+    let (table, intake) = super::audit::read(&evidence, &inventory, &reading)?;
     let judged = audit::judge(inventory, table, intake, &config.policy);
     let rules = RulesAfter::new(&judged.inventory, &change);
     let result = replay::verify(&judged.inventory, &rules, &judged.connections);

@@ -38,8 +38,9 @@ fn run(seed: u64, format: Format, with_history: bool) -> Run {
     std::fs::write(&path, log).unwrap();
     let inventory = account.inventory(with_history).to_string();
     let inventory = Inventory::from_files([("all.json", inventory.as_bytes())]).unwrap();
+    let cuts = audit::cuts(&inventory);
     let sources = ingest::find(&[path.display().to_string()]).unwrap();
-    let (table, intake) = audit::read(&sources, &Settings::default(), |_| {});
+    let (table, intake) = audit::read_apart(&sources, &Settings::default(), cuts, |_| {});
     let audit = audit::audit(inventory, table, intake, &Config::default());
     Run {
         account,

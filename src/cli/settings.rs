@@ -1,5 +1,6 @@
 //! What was typed → what it means.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -40,6 +41,7 @@ impl Input {
             flows,
             store,
             inventory,
+            cloudtrail,
             log_format,
             since,
             until,
@@ -50,7 +52,7 @@ impl Input {
         let (since, until) = window(since, until)?;
         let format = format(log_format)?;
         let inventory = progress::stage(
-            || Inventory::load_with(&inventory, ranges),
+            || load(&inventory, ranges, &cloudtrail, &remote),
             |loaded| match loaded {
                 Ok(loaded) => format!(
                     "inventory: {}, {}",
@@ -59,8 +61,7 @@ impl Input {
                 ),
                 Err(_) => "the inventory can't be used".to_owned(),
             },
-        )
-        .map_err(Failure::usage)?;
+        )?;
         let reading = ingest::Settings {
             format,
             known_formats: known_formats(&inventory),
@@ -76,6 +77,57 @@ impl Input {
             inventory,
             reading,
         })
+    }
+}
+
+/// The inventory, with what CloudTrail remembers.
+fn load(
+    dir: &Path,
+    ranges: Option<&Path>,
+    cloudtrail: &[String],
+    remote: &RemoteArgs,
+) -> Result<Inventory, Failure> {
+    let trail = if cloudtrail.is_empty() {
+        Vec::new()
+    } else {
+        trail(cloudtrail, remote)?
+    };
+    let mut failed = None;
+    let files = trail.iter().map_while(|source| {
+        let mut bytes = Vec::new();
+        let read = source
+            .raw()
+            .and_then(|mut reader| reader.read_to_end(&mut bytes));
+        match read {
+            Ok(_) => Some((Path::new(&source.name), bytes)),
+            Err(error) => {
+                failed = Some((source, error));
+                None
+            }
+        }
+    });
+    let loaded = Inventory::load_with(dir, ranges, files);
+    if let Some((source, error)) = failed {
+        if let Some(reason) = source.failure() {
+            return Err(Failure::Aws(format!("AWS: {reason}; run it again")));
+        }
+        let error = anyhow::Error::new(error);
+        return Err(Failure::usage(error.context(format!(
+            "--cloudtrail `{}` can't be read",
+            visible(&source.name, 300)
+        ))));
+    }
+    loaded.map_err(Failure::usage)
+}
+
+/// The files behind `--cloudtrail`.
+fn trail(cloudtrail: &[String], remote: &RemoteArgs) -> Result<Vec<Source>, Failure> {
+    #[cfg(feature = "aws")]
+    return super::remote::sources(cloudtrail, remote, (None, None), false);
+    #[cfg(not(feature = "aws"))]
+    {
+        let _ = remote;
+        ingest::find(cloudtrail).map_err(Failure::usage)
     }
 }
 

@@ -211,6 +211,9 @@ pub(crate) struct ReadinessRow {
     /// Accepted connections of its interfaces to interfaces that the inventory lacks.
     #[serde(default)]
     pub(crate) connections_to_unknown: u64,
+    /// Interfaces that carry the group and recorded nothing, in logs that say when an interface is idle.
+    #[serde(default)]
+    pub(crate) interfaces_not_logged: u64,
     /// The configuration says that no member is missing.
     #[serde(default)]
     pub(crate) vouched: bool,

@@ -272,6 +272,7 @@ fn readiness(audit: &Audit, r: &Readiness) -> ReadinessRow {
         missed_by_hold_out: r.missed,
         unknown_members: r.unknown_members,
         connections_to_unknown: r.unknown_peers,
+        interfaces_not_logged: r.unlogged,
         vouched: r.vouched,
     }
 }

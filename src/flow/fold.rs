@@ -3,35 +3,32 @@
 //! With a table per worker, every table would hold nearly the same keys, and merging them would take as long as reading. So
 //! there is one table, in parts with a lock each. A worker collects rows by part and folds a batch of one part at a
 //! time: it takes the lock once for the batch, and the lookups of the batch overlap.
-#![expect(clippy::inline_always, reason = "measured: benches/README.md")]
-
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use rayon::prelude::*;
 
 use super::cache::{
-    AT_ONCE, Addition, FoldedFlow, FoldedRow, ObserverNames, PackedTable, SRC_DROPPED, SortKey,
-    low, pack, pack_row, prefetched_map, seconds, unpack,
+    AT_ONCE, Addition, FoldedFlow, PackedTable, SRC_DROPPED, SortKey, low, pack, prefetched_map,
+    unpack,
 };
-use super::presume::dropped;
 use super::table::{Counters, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx, note_service};
 use super::{Contacts, Coverage, Cuts, Days, Dropped, Ports};
-use crate::ingest::{Interval, Row, Sink};
-use crate::net::{HashMap, Service, may_be_public};
+use crate::ingest::Row;
+use crate::net::HashMap;
 
 /// Parts of the table.
-const PARTS: usize = 64;
+pub(super) const PARTS: usize = 64;
 
 /// A fold in progress.
 #[derive(Debug)]
 pub struct FlowTableBuilder {
     hasher: foldhash::fast::RandomState,
     parts: Vec<Mutex<Part>>,
-    shared: Mutex<Shared>,
-    cuts: Option<Cuts>,
+    pub(super) shared: Mutex<Shared>,
+    pub(super) cuts: Option<Cuts>,
 }
 
 /// Flows whose hash ends alike.
@@ -46,13 +43,13 @@ struct Part {
 
 /// What a worker needs once per interface.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     names: HashMap<Box<[u8]>, ObserverIx>,
     /// While the table is folded, an interface has one more position for each time of the [`Cuts`] from which on rows of it are kept
     /// apart.
     apart: HashMap<(ObserverIx, u64), ObserverIx>,
-    coverage: Vec<Coverage>,
-    services: HashMap<IpAddr, String>,
+    pub(super) coverage: Vec<Coverage>,
+    pub(super) services: HashMap<IpAddr, String>,
 }
 
 impl Shared {
@@ -82,26 +79,13 @@ impl FlowTableBuilder {
 }
 
 /// A worker that panicked ends the program; what it left behind is never used.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl FlowTableBuilder {
-    /// A place to fold rows into the table, for one worker.
-    pub fn folder(self: &Arc<Self>) -> Folder {
-        Folder {
-            table: Arc::clone(self),
-            names: ObserverNames::default(),
-            coverage: Vec::new(),
-            services: HashMap::default(),
-            gathered: vec![Vec::new(); PARTS],
-            calls: vec![Vec::new(); PARTS],
-            apart: HashMap::default(),
-        }
-    }
-
     /// The position of rows of an interface from a time on.
-    fn observer_from(&self, observer: ObserverIx, time: u64) -> ObserverIx {
+    pub(super) fn observer_from(&self, observer: ObserverIx, time: u64) -> ObserverIx {
         let mut shared = lock(&self.shared);
         let next = shared.next();
         *shared.apart.entry((observer, time)).or_insert(next)
@@ -117,7 +101,7 @@ impl FlowTableBuilder {
         self.parts.iter().map(count).sum()
     }
 
-    fn observer(&self, name: &[u8]) -> ObserverIx {
+    pub(super) fn observer(&self, name: &[u8]) -> ObserverIx {
         let mut shared = lock(&self.shared);
         if let Some(&known) = shared.names.get(name) {
             return known;
@@ -128,12 +112,12 @@ impl FlowTableBuilder {
     }
 
     /// Folds rows of one part.
-    fn fold(&self, part: usize, rows: &[impl Addition]) {
+    pub(super) fn fold(&self, part: usize, rows: &[impl Addition]) {
         lock(&self.parts[part]).packed.fold(rows);
     }
 
     /// When clients called: their flows' keys, the start, and the client's port.
-    fn call(&self, part: usize, calls: &[(FlowKey, u32, u16)]) {
+    pub(super) fn call(&self, part: usize, calls: &[(FlowKey, u32, u16)]) {
         if calls.is_empty() {
             return;
         }
@@ -147,11 +131,11 @@ impl FlowTableBuilder {
 
     /// The hash that both directions share.
     #[inline]
-    fn hash_of_packed(&self, key: u128) -> u64 {
+    pub(super) fn hash_of_packed(&self, key: u128) -> u64 {
         self.hasher.hash_one(key & !SRC_DROPPED)
     }
 
-    fn hash_of(&self, key: &FlowKey) -> u64 {
+    pub(super) fn hash_of(&self, key: &FlowKey) -> u64 {
         match pack(key) {
             Some(packed) => self.hash_of_packed(packed),
             None => self.hasher.hash_one(key),
@@ -160,7 +144,13 @@ impl FlowTableBuilder {
 
     /// Adds a row that does not pack.
     #[inline(never)]
-    fn add_row(&self, observer: ObserverIx, row: Row<'_>, dropped: Dropped, records: u8) {
+    pub(super) fn add_row(
+        &self,
+        observer: ObserverIx,
+        row: Row<'_>,
+        dropped: Dropped,
+        records: u8,
+    ) {
         let (src_port, dst_port, ports) = match dropped {
             Dropped::Src => (0, row.dst_port, Ports::of(row.src_port)),
             Dropped::Dst => (row.src_port, 0, Ports::of(row.dst_port)),
@@ -377,7 +367,7 @@ impl Part {
 }
 
 /// Which part a hash belongs to; the low bits choose the place in the part.
-fn part(hash: u64) -> usize {
+pub(super) fn part(hash: u64) -> usize {
     usize::try_from(hash >> 40).unwrap_or_default() % PARTS
 }
 
@@ -479,169 +469,5 @@ fn flow(key: FlowKey, counters: Counters) -> Flow {
             dropped,
             ..counters
         },
-    }
-}
-
-/// The sink of one worker.
-#[derive(Debug)]
-pub struct Folder {
-    table: Arc<FlowTableBuilder>,
-    names: ObserverNames,
-    coverage: Vec<Coverage>,
-    services: HashMap<IpAddr, String>,
-    /// By part; nothing is taken for parts without rows, for a store has a folder for each day.
-    gathered: Vec<Vec<FoldedRow>>,
-    /// Keys of [`FlowKey::of_calls`], starts and clients' ports, by part.
-    calls: Vec<Vec<(FlowKey, u32, u16)>>,
-    /// Positions of interfaces from a time on.
-    apart: HashMap<(ObserverIx, u64), ObserverIx>,
-}
-
-impl Folder {
-    #[inline(always)]
-    fn observer(&mut self, name: &[u8]) -> ObserverIx {
-        match self.names.get(name) {
-            Some(known) => known,
-            None => self.new_observer(name),
-        }
-    }
-
-    #[cold]
-    fn new_observer(&mut self, name: &[u8]) -> ObserverIx {
-        let ix = self.table.observer(name);
-        self.names.insert(name, ix);
-        if self.coverage.len() <= ix.index() {
-            self.coverage.resize(ix.index() + 1, Coverage::default());
-        }
-        ix
-    }
-
-    #[inline(always)]
-    fn fold(&mut self, observer: ObserverIx, row: Row<'_>, records: u8) {
-        if !row.src_service.is_empty() || !row.dst_service.is_empty() {
-            self.services(row);
-        }
-        let dropped = dropped(&row);
-        if dropped != Dropped::Dst && row.protocol.has_ports() && may_be_public(&row.dst) {
-            self.call(observer, row);
-        }
-        let observer = if self.table.cuts.is_some() {
-            self.apart(observer, &row)
-        } else {
-            observer
-        };
-        let Some(key) = pack_row(observer, &row, dropped) else {
-            self.table.add_row(observer, row, dropped, records);
-            return;
-        };
-        let hash = self.table.hash_of_packed(key);
-        let part = part(hash);
-        let rows = &mut self.gathered[part];
-        rows.push(FoldedRow {
-            key,
-            hash: low(hash),
-            packets: row.packets,
-            bytes: row.bytes,
-            start: seconds(row.start),
-            end: seconds(row.end),
-            dropped: match dropped {
-                Dropped::Src => row.src_port,
-                Dropped::Dst => row.dst_port,
-                Dropped::Neither => 0,
-            },
-            flags: FlowFlags::of(&row),
-            records,
-        });
-        if rows.len() == AT_ONCE {
-            self.table.fold(part, rows);
-            rows.clear();
-        }
-    }
-}
-
-impl Folder {
-    /// The position of an interface's rows of a time.
-    #[inline(never)]
-    fn apart(&mut self, observer: ObserverIx, row: &Row<'_>) -> ObserverIx {
-        let cuts = self.table.cuts.as_ref();
-        let time = cuts.map_or(0, |cuts| {
-            cuts.before(row.interface, row.src, row.dst, row.start)
-        });
-        if time == 0 {
-            return observer;
-        }
-        let table = &self.table;
-        let known = self.apart.entry((observer, time));
-        *known.or_insert_with(|| table.observer_from(observer, time))
-    }
-
-    /// Keeps the services that a row names for its addresses.
-    #[inline(never)]
-    fn services(&mut self, row: Row<'_>) {
-        note_service(&mut self.services, row.src, row.src_service);
-        note_service(&mut self.services, row.dst, row.dst_service);
-    }
-
-    /// Keeps when a client called an address on the internet.
-    #[inline(never)]
-    fn call(&mut self, observer: ObserverIx, row: Row<'_>) {
-        let Ok(start) = u32::try_from(row.start) else {
-            return;
-        };
-        let service = Service::new(row.protocol, row.dst_port);
-        let key = FlowKey::of_calls(observer, row.src, row.dst, service);
-        let part = part(self.table.hash_of(&key));
-        let calls = &mut self.calls[part];
-        calls.push((key, start, row.src_port));
-        if calls.len() >= AT_ONCE {
-            self.table.call(part, calls);
-            calls.clear();
-        }
-    }
-}
-
-impl Sink for Folder {
-    #[inline(always)]
-    fn row(&mut self, row: Row<'_>) {
-        let observer = self.observer(row.interface);
-        self.fold(observer, row, 1);
-    }
-
-    fn duplicate(&mut self, row: Row<'_>) {
-        let observer = self.observer(row.interface);
-        self.fold(observer, row, 0);
-    }
-
-    fn no_data(&mut self, interval: Interval<'_>) {
-        let observer = self.observer(interval.interface);
-        let coverage = &mut self.coverage[observer.index()];
-        coverage.no_data += 1;
-        coverage.days.join(Days::of(interval.start, interval.end));
-    }
-
-    fn skip_data(&mut self, interval: Interval<'_>) {
-        let observer = self.observer(interval.interface);
-        self.coverage[observer.index()].skip(interval.start, interval.end);
-    }
-
-    fn finish(self) {
-        for (part, rows) in self.gathered.iter().enumerate() {
-            self.table.fold(part, rows);
-        }
-        for (part, calls) in self.calls.iter().enumerate() {
-            self.table.call(part, calls);
-        }
-        let mut shared = lock(&self.table.shared);
-        if shared.coverage.len() < self.coverage.len() {
-            let length = self.coverage.len();
-            shared.coverage.resize(length, Coverage::default());
-        }
-        for (all, own) in shared.coverage.iter_mut().zip(&self.coverage) {
-            all.merge(own);
-        }
-        #[expect(clippy::iter_over_hash_type, reason = "the minimum is commutative")]
-        for (address, name) in self.services {
-            note_service(&mut shared.services, address, name.as_bytes());
-        }
     }
 }

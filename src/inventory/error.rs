@@ -40,15 +40,20 @@ pub enum InventoryError {
         misfit: Misfit,
     },
     /// The list of a kind that is needed is there, and nothing in it.
-    #[error("inventory `{}` holds no {what}: its {key} list is empty; run the call again in the account and region that the flow logs are of, without --filters", dir.display())]
+    #[error("inventory `{}` holds no {what}: its {key} list is empty; save what `aws ec2 {call}` prints in the account and region that the flow logs are of, without --filters", dir.display())]
     Empty {
         /// The directory.
         dir: PathBuf,
         /// The list.
         key: &'static str,
+        /// The call that prints it.
+        call: &'static str,
         /// What there is none of.
         what: &'static str,
     },
+    /// A file that should be CloudTrail's and is not.
+    #[error("`{}` is no trail file: it has neither Records nor Events; name what CloudTrail wrote to S3, or what `aws cloudtrail lookup-events` printed", .0.display())]
+    NoTrail(PathBuf),
     /// Nothing of a kind that is needed anywhere below the directory.
     #[error("inventory `{}` {}; save what `aws ec2 describe-security-groups` and `aws ec2 describe-network-interfaces` print there, without --query", dir.display(), missing(what, unread.as_deref()))]
     Missing {

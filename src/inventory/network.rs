@@ -4,14 +4,15 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::connect;
 use super::error::InventoryError;
-use super::groups::{self, Group, Upkeep};
+use super::groups::Group;
 use super::index::{GroupIx, InterfaceIx};
-use super::interfaces::{AddressIndex, Interface, InterfaceKind};
+use super::interfaces::{AddressIndex, Interface};
 use super::lacking;
 use super::member_space::{AbsentGroup, MemberSpace, MemberSpaces};
 use super::note::Note;
-use super::periods::{Graded, periods};
+use super::periods::periods;
 use super::prefix_lists::{self, PrefixList};
 use super::ranges::ServiceRanges;
 use super::reach::{self, NetworkPath};
@@ -19,9 +20,8 @@ use super::reserved::Reserved;
 use super::rules::Rule;
 use super::snapshot::Snapshot;
 use super::trail::{self, Birth, PastRule, RuleHistory};
-use super::wire;
 use crate::documents::Direction;
-use crate::net::{AddressSet, HashMap, HashSet};
+use crate::net::{AddressSet, HashMap};
 
 /// What each optional part is good for, said once when it is missing.
 const OPTIONAL: &[(&str, &str)] = &[
@@ -69,8 +69,12 @@ impl Inventory {
         Self::connect(Snapshot::read_dir(dir)?, dir)
     }
 
-    /// The same, with an ip-ranges.json that lies elsewhere.
-    pub fn load_with(dir: &Path, ranges: Option<&Path>) -> Result<Self, InventoryError> {
+    /// The same, with an ip-ranges.json that lies elsewhere, and with trail files of CloudTrail: name and content, packed or not.
+    pub fn load_with<'a>(
+        dir: &Path,
+        ranges: Option<&Path>,
+        trail: impl IntoIterator<Item = (&'a Path, Vec<u8>)>,
+    ) -> Result<Self, InventoryError> {
         // Most inventories have none and need those that are bundled, whose table takes as long to make as reading does.
         let prepare = || {
             if ranges.is_none() {
@@ -81,6 +85,9 @@ impl Inventory {
         let mut snapshot = snapshot?;
         if let Some(ranges) = ranges {
             snapshot.read_file(ranges, ranges, None)?;
+        }
+        for (name, bytes) in trail {
+            snapshot.read_trail(name, &bytes)?;
         }
         Self::connect(snapshot, dir)
     }
@@ -100,19 +107,32 @@ impl Inventory {
 
     fn connect(mut snapshot: Snapshot, dir: &Path) -> Result<Self, InventoryError> {
         snapshot.settle();
-        let missing = |key, what| {
+        let missing = |key, call, what| {
             let dir = dir.to_path_buf();
             if snapshot.present.contains(&key) {
-                return InventoryError::Empty { dir, key, what };
+                return InventoryError::Empty {
+                    dir,
+                    key,
+                    call,
+                    what,
+                };
             }
             let unread = snapshot.unread.list();
             InventoryError::Missing { dir, what, unread }
         };
         if snapshot.groups.is_empty() {
-            return Err(missing("SecurityGroups", "security groups"));
+            return Err(missing(
+                "SecurityGroups",
+                "describe-security-groups",
+                "security groups",
+            ));
         }
         if snapshot.interfaces.is_empty() {
-            return Err(missing("NetworkInterfaces", "network interfaces"));
+            return Err(missing(
+                "NetworkInterfaces",
+                "describe-network-interfaces",
+                "network interfaces",
+            ));
         }
         let mut notes = std::mem::take(&mut snapshot.notes);
         notes.extend(lacking::notes(&snapshot));
@@ -123,8 +143,8 @@ impl Inventory {
         }
         let events = std::mem::take(&mut snapshot.trail).settled(&mut notes);
         let periods = periods(&snapshot, trail::lives(&events));
-        let mut groups = connect_groups(&snapshot, &periods, &mut notes);
-        let interfaces = connect_interfaces(&snapshot, periods, &groups);
+        let mut groups = connect::groups(&snapshot, &periods, &mut notes);
+        let interfaces = connect::interfaces(&snapshot, periods, &groups);
         for (position, interface) in interfaces.iter().enumerate() {
             let present = !interface.is_gone();
             for &group in interface.groups.iter().filter(|_| present) {
@@ -137,7 +157,7 @@ impl Inventory {
         let prefix_lists = prefix_lists::join(&snapshot, &ranges, &mut notes);
         notes.sort();
         notes.dedup();
-        let vpc_blocks = vpc_blocks(&snapshot);
+        let vpc_blocks = connect::vpc_blocks(&snapshot);
         Ok(Self {
             spaces: MemberSpaces::new(&snapshot, &groups, &interfaces, &vpc_blocks),
             addresses: AddressIndex::new(&interfaces),
@@ -145,7 +165,7 @@ impl Inventory {
             paths: reach::NetworkPaths::new(&snapshot),
             ranges,
             rule_history: trail::rule_history(&events),
-            log_formats: log_formats(&snapshot),
+            log_formats: connect::log_formats(&snapshot),
             group_ids: groups
                 .iter()
                 .enumerate()
@@ -416,178 +436,4 @@ impl Inventory {
             &[]
         }
     }
-}
-
-fn connect_groups(snapshot: &Snapshot, periods: &[Graded], notes: &mut Vec<Note>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::with_capacity(snapshot.groups.len());
-    for wire in &snapshot.groups {
-        let egress = groups::flatten(
-            Direction::Egress,
-            wire.ip_permissions_egress.iter().flatten(),
-        );
-        let ingress = groups::flatten(Direction::Ingress, wire.ip_permissions.iter().flatten());
-        let rules = egress.chain(ingress).collect();
-        let name = if wire.group_name.is_empty() {
-            &wire.group_id
-        } else {
-            &wire.group_name
-        };
-        groups.push(Group {
-            id: wire.group_id.clone(),
-            name: name.clone(),
-            vpc: wire.vpc_id.clone(),
-            also_in: associated_vpcs(snapshot, &wire.group_id),
-            owner: wire.owner_id.clone(),
-            rules,
-            members: Vec::new(),
-            upkeep: Upkeep::of(&wire.group_name, &wire.tags),
-            known: true,
-            knows: [
-                wire.ip_permissions_egress.is_some(),
-                wire.ip_permissions.is_some(),
-            ],
-        });
-    }
-    for (id, name) in carried_but_unlisted(snapshot, periods) {
-        notes.push(Note::new(format!(
-            "{id}: an interface carries this group, but the inventory doesn't hold it; nothing is concluded about its rules"
-        )));
-        groups.push(Group {
-            id,
-            name,
-            vpc: String::new(),
-            also_in: Vec::new(),
-            owner: String::new(),
-            rules: Vec::new(),
-            members: Vec::new(),
-            upkeep: Upkeep::default(),
-            known: false,
-            knows: [false; 2],
-        });
-    }
-    groups.sort_by(|a, b| a.id.cmp(&b.id));
-    for wire::GroupRule { group_id, rule, .. } in &snapshot.rules {
-        let Some(group) = groups::position(&groups, group_id) else {
-            continue;
-        };
-        let known = &mut groups[group.index()].rules;
-        if let Some(same) = known.iter_mut().find(|r| r.same_permission(rule)) {
-            same.rule_id.clone_from(&rule.rule_id);
-        }
-    }
-    for group in &mut groups {
-        group.rules.sort();
-        group.rules.dedup_by(|a, b| a.same_permission(b));
-    }
-    groups
-}
-
-/// The further VPCs that a group may be used in (security-group-assoc.html).
-fn associated_vpcs(snapshot: &Snapshot, group: &str) -> Vec<String> {
-    let mut vpcs: Vec<String> = snapshot
-        .group_vpcs
-        .iter()
-        .filter(|a| a.group_id == group && a.state.eq_ignore_ascii_case("associated"))
-        .map(|a| a.vpc_id.clone())
-        .collect();
-    vpcs.sort();
-    vpcs.dedup();
-    vpcs
-}
-
-fn carried_but_unlisted(snapshot: &Snapshot, periods: &[Graded]) -> Vec<(String, String)> {
-    let mut listed: Vec<&str> = snapshot
-        .groups
-        .iter()
-        .map(|g| g.group_id.as_str())
-        .collect();
-    listed.sort_unstable();
-    let mut unlisted: Vec<(String, String)> = periods
-        .iter()
-        .flat_map(|(interface, _)| interface.groups.iter().flatten())
-        .filter(|g| listed.binary_search(&g.group_id.as_str()).is_err())
-        .map(|g| (g.group_id.clone(), g.group_name.clone()))
-        .collect();
-    unlisted.sort();
-    unlisted.dedup_by(|a, b| a.0 == b.0);
-    unlisted
-}
-
-fn connect_interfaces(snapshot: &Snapshot, all: Vec<Graded>, groups: &[Group]) -> Vec<Interface> {
-    let mut instance_names: Vec<(&str, String)> = snapshot
-        .instances
-        .iter()
-        .map(|i| (i.instance_id.as_str(), wire::name_tag(&i.tags)))
-        .collect();
-    instance_names.sort();
-    let mut vpcs: HashSet<Arc<str>> = HashSet::default();
-    let mut interfaces: Vec<Interface> = all
-        .into_iter()
-        .map(|(wire, grade)| {
-            let wire = &wire;
-            let mut carried: Vec<GroupIx> = wire
-                .groups
-                .iter()
-                .flatten()
-                .filter_map(|g| groups::position(groups, &g.group_id))
-                .collect();
-            carried.sort_unstable();
-            carried.dedup();
-            let vpc = vpcs.get(wire.vpc_id.as_str()).cloned();
-            let vpc = vpc.unwrap_or_else(|| Arc::from(wire.vpc_id.as_str()));
-            vpcs.insert(Arc::clone(&vpc));
-            let mut interface = Interface::from_wire(wire, vpc, carried, grade);
-            let instance = interface.instance.as_deref().unwrap_or_default();
-            if let Ok(found) = instance_names.binary_search_by(|(id, _)| (*id).cmp(instance))
-                && wire::name_tag(&wire.tag_set).is_empty()
-                && !instance_names[found].1.is_empty()
-            {
-                interface.label.clone_from(&instance_names[found].1);
-            }
-            interface
-        })
-        .collect();
-    let mut translating: Vec<&str> = snapshot
-        .nat_gateways
-        .iter()
-        .flat_map(|gateway| &gateway.nat_gateway_addresses)
-        .filter_map(|address| address.network_interface_id.as_deref())
-        .collect();
-    translating.sort_unstable();
-    for interface in &mut interfaces {
-        if translating.binary_search(&interface.id.as_str()).is_ok() {
-            interface.kind = InterfaceKind::NatGateway;
-        }
-    }
-    interfaces
-}
-
-fn vpc_blocks(snapshot: &Snapshot) -> HashMap<String, AddressSet> {
-    let blocks = |vpc: &wire::Vpc| {
-        let v4 = vpc.cidr_block_association_set.iter().map(|b| &b.cidr_block);
-        let v6 = vpc
-            .ipv6_cidr_block_association_set
-            .iter()
-            .map(|b| &b.ipv6_cidr_block);
-        let blocks = std::iter::once(&vpc.cidr_block).chain(v4).chain(v6);
-        let prefixes: Vec<ipnet::IpNet> = blocks.flatten().copied().collect();
-        AddressSet::new(&prefixes)
-    };
-    snapshot
-        .vpcs
-        .iter()
-        .map(|vpc| (vpc.vpc_id.clone(), blocks(vpc)))
-        .collect()
-}
-
-fn log_formats(snapshot: &Snapshot) -> Vec<(String, String)> {
-    let mut formats: Vec<(String, String)> = snapshot
-        .flow_logs
-        .iter()
-        .filter(|log| !log.log_format.is_empty())
-        .map(|log| (log.flow_log_id.clone(), log.log_format.clone()))
-        .collect();
-    formats.sort();
-    formats.dedup();
-    formats
 }

@@ -245,6 +245,24 @@ impl Snapshot {
         }
     }
 
+    /// Reads a trail file that is in memory already. Digest files, which lie beside them, hold no events.
+    pub(super) fn read_trail(&mut self, name: &Path, bytes: &[u8]) -> Result<(), InventoryError> {
+        let JsonFile::Pages(pages) = JsonFile::parse(name, bytes)? else {
+            return Ok(());
+        };
+        let mut found = false;
+        for page in &pages {
+            for key in ["Records", "Events"] {
+                found |= page.get(key).is_some_and(|list| self.trail.read(list));
+            }
+        }
+        let is_digest = |page: &Value| page.get("digestS3Object").is_some();
+        if !found && !pages.iter().any(is_digest) {
+            return Err(InventoryError::NoTrail(name.to_path_buf()));
+        }
+        Ok(())
+    }
+
     /// Reads text that is in memory already.
     pub(super) fn read_bytes(&mut self, name: &Path, bytes: &[u8]) -> Result<(), InventoryError> {
         match JsonFile::parse(name, bytes)? {

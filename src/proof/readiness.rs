@@ -61,6 +61,8 @@ pub struct Readiness {
     pub unknown_peers: u64,
     /// A person says that no member is missing.
     pub vouched: bool,
+    /// Interfaces that carry the group, or did, and that recorded nothing, not even that they were idle, in logs that say such things.
+    pub unlogged: u64,
 }
 
 /// The hold-out check over all groups.
@@ -91,6 +93,7 @@ pub fn readiness(
                     opened[group.index()].push(connection);
                 }
             }
+            let carriers = carriers(inventory, window);
             let unknown = unknown_members(inventory, evidence.connections);
             let used = inventory
                 .group_indexes()
@@ -102,7 +105,12 @@ pub fn readiness(
                     0
                 },
                 vouched: policy.vouches_for(inventory.group(g), window.1),
-                ..judge(evidence, window, g, &opened[g.index()])
+                ..judge(
+                    evidence,
+                    window,
+                    g,
+                    (&carriers[g.index()], &opened[g.index()]),
+                )
             })
             .collect::<Vec<Readiness>>()
         },
@@ -137,9 +145,10 @@ fn judge(
     evidence: &RuleEvidence<'_>,
     (start, end): (u64, u64),
     group: GroupIx,
-    opened: &[&Connection],
+    (carriers, opened): (&[&str], &[&Connection]),
 ) -> Readiness {
-    let (covered, rows, skipped) = coverage(evidence.inventory, evidence.table, group);
+    let (covered, rows, skipped) = coverage(evidence.table, carriers);
+    let unlogged = unlogged(evidence.table, carriers);
     // A row with a wild time may stretch the window over centuries; sets of days
     // know 128 of them, and no curve is worth more.
     let first = start / DAY;
@@ -169,6 +178,7 @@ fn judge(
     let unknown_peer = |c: &&&Connection| is_unlisted(evidence.inventory, c.responder);
     Readiness {
         group,
+        unlogged,
         unknown_members: 0,
         unknown_peers: opened.iter().filter(unknown_peer).count() as u64,
         vouched: false,
@@ -188,11 +198,37 @@ fn judge(
     }
 }
 
+/// By group: the ids of the interfaces that carry it or did, at some time for a day of the window at least; each once.
+fn carriers(inventory: &Inventory, (start, end): (u64, u64)) -> Vec<Vec<&str>> {
+    let mut carriers: Vec<Vec<&str>> = vec![Vec::new(); inventory.groups().len()];
+    for interface in inventory.interfaces() {
+        let from = interface.lifetime.start.max(start);
+        let to = interface.lifetime.end.min(end);
+        if interface.is_gone() && to < from + DAY {
+            continue;
+        }
+        for group in &interface.groups {
+            carriers[group.index()].push(&interface.id);
+        }
+    }
+    carriers.iter_mut().for_each(Vec::dedup);
+    carriers
+}
+
+/// How many of a group's interfaces are not logged, where the logs tell the idle ones from these.
+fn unlogged(table: &FlowTable, carriers: &[&str]) -> u64 {
+    if table.coverage.iter().all(|coverage| coverage.no_data == 0) {
+        return 0;
+    }
+    let silent = |id: &&&str| table.coverage_of(id).is_none();
+    carriers.iter().filter(silent).count() as u64
+}
+
 /// Days, rows and SKIPDATA rows of a group's interfaces.
-fn coverage(inventory: &Inventory, table: &FlowTable, group: GroupIx) -> (Days, u64, u64) {
+fn coverage(table: &FlowTable, carriers: &[&str]) -> (Days, u64, u64) {
     let mut sum = (Days::default(), 0, 0);
-    for &member in &inventory.group(group).members {
-        if let Some(coverage) = table.coverage_of(&inventory.interface(member).id) {
+    for id in carriers {
+        if let Some(coverage) = table.coverage_of(id) {
             sum.0.join(coverage.days);
             sum.1 += coverage.rows + coverage.no_data;
             sum.2 += coverage.skip_data;
@@ -283,6 +319,12 @@ impl Readiness {
             reasons.push(format!(
                 "nothing new in the last fifth of the observation window ({})",
                 plural(self.missed, "new connection")
+            ));
+        }
+        if self.unlogged > 0 {
+            reasons.push(format!(
+                "records of {} that carry the group and are not logged",
+                plural(self.unlogged, "interface")
             ));
         }
         if self.unknown_members > 0 && !self.vouched {

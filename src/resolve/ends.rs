@@ -73,7 +73,7 @@ pub(super) struct Placer<'a> {
     /// By interface of the inventory that recorded anything: the days on which it did.
     recorded_on: HashMap<InterfaceIx, Days>,
     /// When interfaces of the inventory recorded, of those whose address an unlisted one has too.
-    listed_at: HashMap<InterfaceIx, Span>,
+    listed_at: HashMap<InterfaceIx, When>,
 }
 
 /// The entries of an interface of the inventory, one for each time in which it carried the same groups. They stand side by side.
@@ -105,26 +105,26 @@ impl Periods {
 }
 
 /// From when to when, Unix seconds.
-pub(super) type Span = (u64, u64);
+pub(super) type When = (u64, u64);
 
 /// An interface that recorded rows, and when it did.
 #[derive(Clone, Copy, Debug)]
 struct Recorder {
     observer: ObserverIx,
-    span: Span,
+    span: When,
 }
 
 /// The longest aggregation interval, in seconds (flow-log-records.html).
 const INTERVAL: u64 = 600;
 
 /// A time without the interval of its last record, which may go on past the end of its interface.
-pub(super) fn settled(first: u64, last: u64) -> Span {
+pub(super) fn settled(first: u64, last: u64) -> When {
     (first, last.saturating_sub(INTERVAL).max(first))
 }
 
 /// Whether two spans have a time in common, give or take an aggregation interval, for which the records of one packet may lie apart
 /// (flow-log-records.html).
-const fn overlap(a: Span, b: Span) -> bool {
+const fn overlap(a: When, b: When) -> bool {
     a.0 <= b.1.saturating_add(INTERVAL) && b.0 <= a.1.saturating_add(INTERVAL)
 }
 
@@ -135,11 +135,11 @@ impl<'a> Placer<'a> {
             .iter()
             .map(|name| Periods::of(inventory, name))
             .collect();
-        let spans: Vec<Option<Span>> = (0..observers.len())
+        let spans: Vec<Option<When>> = (0..observers.len())
             .map(|position| span(table, ObserverIx::new(position)))
             .collect();
         let listed = || observers.iter().zip(&spans);
-        let recorded: HashMap<InterfaceIx, Span> = listed()
+        let recorded: HashMap<InterfaceIx, When> = listed()
             .filter_map(|(listed, span)| Some(((*listed)?, (*span)?)))
             .flat_map(|(listed, span)| listed.all().map(move |ix| (ix, span)))
             .filter(|&(ix, (first, last))| inventory.interface(ix).may_be_of(first, last))
@@ -272,7 +272,7 @@ impl<'a> Placer<'a> {
 
     /// Whose an address was that an interface had to do with. An address passes from one interface to the next: of those that may have
     /// had it, the one that recorded rows at that time did. Where that doesn't tell, it is nobody's.
-    fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: Span) -> End {
+    fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: When) -> End {
         let listed = self.inventory.interface_at(address, vpc, when);
         let listed = listed.filter(|ix| self.recorded_then(*ix, when));
         let place = match self.unlisted_at.get(&address) {
@@ -283,7 +283,7 @@ impl<'a> Placer<'a> {
     }
 
     /// Whether an interface recorded anything on the days of a time, if it ever did: one that is logged and was silent was not there.
-    fn recorded_then(&self, ix: InterfaceIx, (first, last): Span) -> bool {
+    fn recorded_then(&self, ix: InterfaceIx, (first, last): When) -> bool {
         /// More days than a set of days tells apart say nothing.
         const MANY: u64 = 100;
         let days = first / DAY..=last / DAY;
@@ -292,7 +292,7 @@ impl<'a> Placer<'a> {
         })
     }
 
-    fn one_of(&self, listed: Option<InterfaceIx>, unlisted: &[Recorder], when: Span) -> Place {
+    fn one_of(&self, listed: Option<InterfaceIx>, unlisted: &[Recorder], when: When) -> Place {
         let mut then = unlisted.iter().filter(|r| overlap(r.span, when));
         let then = (then.next(), then.next());
         let listed_then = listed.map(|ix| self.listed_at.get(&ix).map(|&span| overlap(span, when)));
@@ -309,7 +309,7 @@ impl<'a> Placer<'a> {
 }
 
 /// When an observer recorded rows of traffic.
-fn span(table: &FlowTable, observer: ObserverIx) -> Option<Span> {
+fn span(table: &FlowTable, observer: ObserverIx) -> Option<When> {
     let flows = table.flows_of(observer).iter();
     flows
         .map(|flow| (flow.counters.first, flow.counters.last))
@@ -320,9 +320,9 @@ fn span(table: &FlowTable, observer: ObserverIx) -> Option<Span> {
 /// which recorded rows at the same time.
 fn is_another(
     inventory: &Inventory,
-    recorded: &HashMap<InterfaceIx, Span>,
+    recorded: &HashMap<InterfaceIx, When>,
     address: IpAddr,
-    span: Option<Span>,
+    span: Option<When>,
 ) -> bool {
     let at_the_time = |ix: &InterfaceIx| {
         let both = recorded.get(ix).copied().zip(span);

@@ -38,6 +38,7 @@ mod sources;
 mod configuration;
 
 // Replaying logs against rules, and the chain behind one line.
+mod addresses;
 mod trail;
 mod unknown;
 mod unknown_input;

@@ -68,7 +68,9 @@ impl Case {
                 let [observers, client, server, protocol] = parts[..] else {
                     panic!("{conversation}")
                 };
-                let ends = [client, server].map(|end| end.split_once(':').unwrap());
+                // An IPv6 address has a bar before its port.
+                let ends = [client, server]
+                    .map(|end| end.split_once('|').or(end.split_once(':')).unwrap());
                 for observer in observers.split(',') {
                     for ([from, to], opens) in
                         [([ends[0], ends[1]], true), ([ends[1], ends[0]], false)]

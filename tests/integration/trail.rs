@@ -200,12 +200,20 @@ fn a_flow_is_judged_by_the_groups_of_its_time() {
         connections(&audit),
         ["10.0.0.1 10.0.0.2 tcp/3306 accepted - permitted"]
     );
-    // The change is amid them: nobody can tell, and the direction is no question.
-    for (audit, _) in with_trail(case(16), &[made, regrouped(START + 4 * DAY)]).runs() {
+    // The change is amid them, and db admits both: each part is its own connection, of the groups of its time.
+    let mut both = case(16);
+    let admitted = json!([{"IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306, "UserIdGroupPairs": [{"GroupId": "sg-a"}, {"GroupId": "sg-c"}]}]);
+    both.inventory["SecurityGroups"][1] = group("sg-b", &admitted);
+    for (audit, _) in with_trail(both, &[made, regrouped(START + 4 * DAY)]).runs() {
         assert_eq!(
             connections(&audit),
-            ["10.0.0.1 10.0.0.2 tcp/3306 unattributed groups-changed unjudged"]
+            ["10.0.0.1 10.0.0.2 tcp/3306 accepted - permitted"; 2]
         );
+        let all = audit["connections"].as_array().unwrap();
+        let mut groups: Vec<&Value> = all.iter().map(|c| &c["initiator"]["groups"]).collect();
+        groups.sort_by_key(|groups| groups.to_string());
+        assert_eq!(groups, [&json!(["sg-a"]), &json!(["sg-c"])]);
+        assert_ne!(all[0]["id"], all[1]["id"]);
         adds_up(&audit);
     }
 }
@@ -289,19 +297,38 @@ fn trail_files_are_read_packed() {
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, records.to_string().as_bytes()).unwrap();
     packed.finish().unwrap();
-    closegate()
-        .args(["audit", "--flows"])
-        .arg(dir.path().join("flows.log"))
-        .arg("--inventory")
-        .arg(dir.path().join("inventory"))
-        .arg("--out")
-        .arg(dir.path().join("run"))
-        .assert()
-        .success();
-    let audit = fs::read(dir.path().join("run/audit.json")).unwrap();
-    let audit: Value = serde_json::from_slice(&audit).unwrap();
+    let run = |more: &[&str]| {
+        closegate()
+            .args(["audit", "--flows"])
+            .arg(dir.path().join("flows.log"))
+            .arg("--inventory")
+            .arg(dir.path().join("inventory"))
+            .arg("--out")
+            .arg(dir.path().join("run"))
+            .args(more)
+            .assert()
+    };
+    let document = || -> Value {
+        serde_json::from_slice(&fs::read(dir.path().join("run/audit.json")).unwrap()).unwrap()
+    };
+    run(&[]).success();
+    let audit = document();
     assert_eq!(
         connections(&audit),
         ["10.0.0.9 10.0.0.2 tcp/3306 accepted - permitted"]
     );
+    // The same, from elsewhere.
+    let elsewhere = dir.path().join("trail");
+    fs::rename(dir.path().join("inventory/AWSLogs"), &elsewhere).unwrap();
+    run(&[]).success();
+    assert_ne!(document()["connections"], audit["connections"]);
+    run(&["--cloudtrail", elsewhere.to_str().unwrap()]).success();
+    assert_eq!(document()["connections"], audit["connections"]);
+    // What is none is named.
+    let other = dir.path().join("other.json");
+    fs::write(&other, "{\"a\": 1}").unwrap();
+    let refused = run(&["--cloudtrail", other.to_str().unwrap()]).code(2);
+    let error = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(error.contains("other.json` is no trail file"), "{error}");
+    run(&["--cloudtrail", "nowhere"]).code(2);
 }

@@ -158,6 +158,7 @@ pub(in crate::cli) enum SampleArg {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum SchemaArg {
     Audit,
+    ForAccount,
     Graph,
     Report,
     Rules,
@@ -167,6 +168,7 @@ impl SchemaArg {
     pub(in crate::cli) const fn name(self) -> &'static str {
         match self {
             Self::Audit => "audit",
+            Self::ForAccount => "for-account",
             Self::Graph => "graph",
             Self::Report => "report",
             Self::Rules => "rules",

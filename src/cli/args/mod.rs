@@ -125,6 +125,10 @@ pub(in crate::cli) struct InputArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) inventory: PathBuf,
 
+    /// Trail files of CloudTrail, which say what interfaces carried when: files, directories, quoted globs, `s3://BUCKET/PREFIX`
+    #[arg(long, num_args = 1.., value_name = "SRC")]
+    pub(in crate::cli) cloudtrail: Vec<String>,
+
     /// Format of logs without a header, as the flow log was made: '${version} ${account-id} …'
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::cli) log_format: Option<String>,

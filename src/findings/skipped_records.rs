@@ -19,7 +19,7 @@ pub(super) const KIND: Kind = Kind {
 
 pub(super) const SIGNAL: Signal = Signal::Function(find);
 
-/// One finding per interface with SKIPDATA rows.
+/// One finding per interface with SKIPDATA rows. A regional NAT gateway is no interface, and rows may name neither.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let table = context.table;
     table
@@ -28,12 +28,14 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .zip(&table.coverage)
         .filter_map(|(observer, coverage)| {
             let (first, last) = coverage.skipped?;
+            let intervals = plural(coverage.skip_data, "interval");
             Some(Found {
-                detail: format!(
-                    "AWS skipped records of {observer} in {}.",
-                    plural(coverage.skip_data, "interval")
-                ),
-                interface: Some(observer.clone()),
+                detail: if observer == "-" {
+                    format!("AWS skipped records in {intervals}. The logs don't name the interface.")
+                } else {
+                    format!("AWS skipped records of {observer} in {intervals}.")
+                },
+                interface: observer.starts_with("eni-").then(|| observer.clone()),
                 when: Some((first, last, coverage.skip_data)),
                 ..Found::default()
             })

@@ -44,10 +44,22 @@ pub enum Column {
     PktSrcService,
     /// The AWS service of the receiver's address.
     PktDstService,
+    /// What recorded the row where no interface did: a regional NAT gateway, `nat-…`.
+    ResourceId,
+    /// A column `status`, which some tables have for log-status and others for something else.
+    OtherStatus,
+}
+
+impl Column {
+    /// The field's name in the documentation.
+    pub(super) fn name(self) -> &'static str {
+        let field = FIELDS.iter().find(|field| field.column == Some(self));
+        field.map_or(OTHER_STATUS, |field| field.name)
+    }
 }
 
 /// How many columns [`Column`] has.
-pub(super) const COLUMNS: usize = Column::PktDstService as usize + 1;
+pub(super) const COLUMNS: usize = Column::OtherStatus as usize + 1;
 
 /// One field of the documentation's table.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +133,7 @@ pub const FIELDS: &[Field] = &[
     skipped(7, "ecs-task-arn"),
     skipped(7, "ecs-task-id"),
     skipped(8, "reject-reason"),
-    skipped(9, "resource-id"),
+    used(9, "resource-id", Column::ResourceId),
     skipped(10, "encryption-status"),
     skipped(11, "instance-tag"),
     skipped(11, "instance-tag-2"),
@@ -162,8 +174,16 @@ pub(super) const fn default_positions() -> [Option<usize>; COLUMNS] {
     positions
 }
 
-/// A field that only Transit Gateway flow logs have (tgw-flow-logs.html).
-pub(super) const TRANSIT_GATEWAY_MARK: &str = "tgw-id";
+/// Whether only Transit Gateway flow logs have a field of this name, in either spelling: those of version 6
+/// (tgw-flow-logs.html).
+pub(super) fn is_of_transit_gateways(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    name == "resource-type" || name.starts_with("tgw-") || name.starts_with("packets-lost-")
+}
+
+/// What some tables call log-status. The name is common, so it counts only where log-status is not a column, and only
+/// with the values of log-status.
+const OTHER_STATUS: &str = "status";
 
 /// Names that other tools give to fields: the columns that CloudWatch Logs Insights
 /// discovers (CWL_AnalyzeLogData-discoverable-fields.html), and those of the table that
@@ -199,6 +219,9 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// The column of a key or column name as exports spell it, aliases included.
 pub(super) fn column(name: &str) -> Option<Column> {
+    if name == OTHER_STATUS {
+        return Some(Column::OtherStatus);
+    }
     let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
     field(alias.map_or(name, |(_, real)| real))?.column
 }

@@ -54,6 +54,7 @@ pub struct Inventory {
     vpc_blocks: HashMap<String, AddressSet>,
     ranges: Arc<ServiceRanges>,
     log_formats: Vec<(String, String)>,
+    transit_gateway_logs: Vec<String>,
     notes: Vec<Note>,
 }
 
@@ -132,6 +133,7 @@ impl Inventory {
             paths: reach::NetworkPaths::new(&snapshot),
             ranges,
             log_formats: log_formats(&snapshot),
+            transit_gateway_logs: transit_gateway_logs(&snapshot),
             group_ids: groups
                 .iter()
                 .enumerate()
@@ -249,6 +251,11 @@ impl Inventory {
     /// that is compiled in.
     pub fn service_of(&self, address: IpAddr) -> Option<&str> {
         self.ranges.service_of(address)
+    }
+
+    /// The ids of flow logs on transit gateways and their attachments, from describe-flow-logs; in order.
+    pub fn transit_gateway_logs(&self) -> &[String] {
+        &self.transit_gateway_logs
     }
 
     /// `LogFormat` by flow log id, from describe-flow-logs.
@@ -492,11 +499,24 @@ fn vpc_blocks(snapshot: &Snapshot) -> HashMap<String, AddressSet> {
         .collect()
 }
 
+fn is_of_transit_gateway(log: &wire::FlowLog) -> bool {
+    log.resource_id.starts_with("tgw-")
+}
+
+fn transit_gateway_logs(snapshot: &Snapshot) -> Vec<String> {
+    let logs = snapshot.flow_logs.iter();
+    let ids = logs.filter(|log| is_of_transit_gateway(log)).map(|log| log.flow_log_id.clone());
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
 fn log_formats(snapshot: &Snapshot) -> Vec<(String, String)> {
     let mut formats: Vec<(String, String)> = snapshot
         .flow_logs
         .iter()
-        .filter(|log| !log.log_format.is_empty())
+        .filter(|log| !log.log_format.is_empty() && !is_of_transit_gateway(log))
         .map(|log| (log.flow_log_id.clone(), log.log_format.clone()))
         .collect();
     formats.sort();

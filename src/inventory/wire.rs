@@ -139,7 +139,7 @@ wire! {
     /// describe-security-group-vpc-associations
     GroupVpc { group_id = "GroupId": must String, vpc_id = "VpcId": must String, state = "State": may String }
     /// describe-flow-logs
-    FlowLog { flow_log_id = "FlowLogId": must String, log_format = "LogFormat": may String }
+    FlowLog { flow_log_id = "FlowLogId": must String, log_format = "LogFormat": may String, resource_id = "ResourceId": may String }
     /// describe-instances
     Reservation { instances = "Instances": may Vec<Instance> }
     Instance { instance_id = "InstanceId": must String, tags = "Tags": may Vec<Tag> }

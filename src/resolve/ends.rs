@@ -64,6 +64,9 @@ pub(super) struct Placed {
 pub(super) struct Placer<'a> {
     inventory: &'a Inventory,
     observers: Vec<Option<InterfaceIx>>,
+    /// Whether an observer is an interface at all. A regional NAT gateway and a row without a name for its place are not:
+    /// what they show is on its way between interfaces.
+    are_interfaces: Vec<bool>,
     /// The own address of observers that the inventory lacks.
     unlisted: Vec<Option<IpAddr>>,
     unlisted_at: HashMap<IpAddr, ObserverIx>,
@@ -94,6 +97,7 @@ impl<'a> Placer<'a> {
         Self {
             inventory,
             observers,
+            are_interfaces: table.observers.iter().map(|name| is_interface(name)).collect(),
             unlisted,
             unlisted_at,
         }
@@ -163,6 +167,9 @@ impl<'a> Placer<'a> {
 
     fn unlisted_vantage(&self, flow: &Flow) -> Vantage {
         let (key, counters) = (&flow.key, &flow.counters);
+        if !self.are_interfaces[key.observer.index()] {
+            return Vantage::Between;
+        }
         match (counters.flags.egress(), counters.flags.ingress()) {
             (true, false) => return Vantage::Source,
             (false, true) => return Vantage::Destination,
@@ -190,11 +197,16 @@ impl<'a> Placer<'a> {
     }
 }
 
+/// Whether the name of an observer is that of an interface.
+fn is_interface(observer: &str) -> bool {
+    observer.starts_with("eni-")
+}
+
 /// The own address of an observer that the inventory lacks: the one that every
 /// row of it shares. With a single pair of addresses both would do, so neither does.
 fn own_address(table: &FlowTable, observer: ObserverIx) -> Option<IpAddr> {
-    // `-` stands for a regional NAT gateway, which is many places at once.
-    if !table.observers[observer.index()].starts_with("eni-") {
+    // A regional NAT gateway is many places at once.
+    if !is_interface(&table.observers[observer.index()]) {
         return None;
     }
     let mut flows = table.flows_of(observer).iter();

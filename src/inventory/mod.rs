@@ -5,6 +5,7 @@
 //! place; what is missing, ambiguous or out of date leaves a [`Note`].
 
 mod access;
+mod dates;
 mod document;
 mod error;
 mod gates;

@@ -95,16 +95,17 @@ impl Inventory {
 
     fn connect(mut snapshot: Snapshot, dir: &Path) -> Result<Self, InventoryError> {
         snapshot.settle();
-        let missing = |what| InventoryError::Missing {
+        let missing = |what, list| InventoryError::Missing {
             dir: dir.to_path_buf(),
             what,
+            empty: snapshot.empty.iter().find(|(key, _)| *key == list).cloned(),
             unread: snapshot.unread.list(),
         };
         if snapshot.groups.is_empty() {
-            return Err(missing("security groups"));
+            return Err(missing("security groups", "SecurityGroups"));
         }
         if snapshot.interfaces.is_empty() {
-            return Err(missing("network interfaces"));
+            return Err(missing("network interfaces", "NetworkInterfaces"));
         }
         let mut notes = std::mem::take(&mut snapshot.notes);
         notes.extend(lacking::notes(&snapshot));
@@ -371,6 +372,7 @@ fn connect_groups(snapshot: &Snapshot, notes: &mut Vec<Note>) -> Vec<Group> {
         let known = &mut groups[group.index()].rules;
         if let Some(same) = known.iter_mut().find(|r| r.same_permission(rule)) {
             same.rule_id.clone_from(&rule.rule_id);
+            same.tag_keys.clone_from(&rule.tag_keys);
         }
     }
     for group in &mut groups {

@@ -64,6 +64,7 @@ wire! {
         ip_protocol = "IpProtocol": must String, from_port = "FromPort": may Option<i64>, to_port = "ToPort": may Option<i64>,
         cidr_ipv4 = "CidrIpv4": may Option<IpNet>, cidr_ipv6 = "CidrIpv6": may Option<IpNet>, prefix_list_id = "PrefixListId": may Option<String>,
         referenced_group_info = "ReferencedGroupInfo": may Option<GroupPair>, description = "Description": may String,
+        tags = "Tags": may Vec<Tag>,
     }
     /// describe-network-interfaces; tags are in `TagSet` here and nowhere else. Ours are the time until which the interface
     /// was not there, and the time from which it no longer was, in Unix seconds; `closegate collect` writes the latter.
@@ -222,6 +223,7 @@ impl Wire for GroupRule {
             prefix_list_id,
             referenced_group_info,
             description,
+            tags,
         } = PrintedRule::read(value, at)?;
         let (protocol, ports) = printed_services(&ip_protocol, from_port, to_port, at)?;
         let addresses = cidr_ipv4.into_iter().chain(cidr_ipv6).map(Target::Cidr);
@@ -233,6 +235,9 @@ impl Wire for GroupRule {
                 "doesn't name exactly one target: CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupInfo",
             ));
         };
+        let keys = tags.into_iter().map(|tag| tag.key);
+        let mut tag_keys: Vec<String> = keys.filter(|key| !key.starts_with("aws:")).collect();
+        tag_keys.sort_unstable();
         let direction = if is_egress {
             Direction::Egress
         } else {
@@ -247,6 +252,7 @@ impl Wire for GroupRule {
                 target,
                 rule_id: Some(security_group_rule_id),
                 description,
+                tag_keys,
             },
         })
     }

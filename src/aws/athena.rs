@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_athena::Client;
 use aws_sdk_athena::types::{
-    Column, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics, ResultConfiguration, Row,
-    TableMetadata,
+    Column, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics,
+    ResultConfiguration, Row, TableMetadata,
 };
 use futures_util::{StreamExt, stream};
 use jiff::Span;

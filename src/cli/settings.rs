@@ -342,7 +342,12 @@ pub(super) fn transit_gateways(inventory: &Inventory) -> Vec<String> {
         .iter()
         .filter(|(_, text)| LogFormat::parse(text) == Err(LogFormatError::TransitGateway))
         .map(|(id, _)| id);
-    let mut ids: Vec<String> = inventory.transit_gateway_logs().iter().chain(by_format).cloned().collect();
+    let mut ids: Vec<String> = inventory
+        .transit_gateway_logs()
+        .iter()
+        .chain(by_format)
+        .cloned()
+        .collect();
     ids.sort();
     ids.dedup();
     ids

@@ -31,7 +31,9 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let intervals = plural(coverage.skip_data, "interval");
             Some(Found {
                 detail: if observer == "-" {
-                    format!("AWS skipped records in {intervals}. The logs don't name the interface.")
+                    format!(
+                        "AWS skipped records in {intervals}. The logs don't name the interface."
+                    )
                 } else {
                     format!("AWS skipped records of {observer} in {intervals}.")
                 },

@@ -108,7 +108,10 @@ impl LogFormat {
             is_default: false,
         };
         let names: Vec<&str> = names.collect();
-        if names.iter().any(|name| fields::is_of_transit_gateways(name)) {
+        if names
+            .iter()
+            .any(|name| fields::is_of_transit_gateways(name))
+        {
             return Err(LogFormatError::TransitGateway);
         }
         for name in names {
@@ -145,9 +148,8 @@ impl LogFormat {
         let Ok(line) = std::str::from_utf8(line) else {
             return false;
         };
-        let is_name = |token: &str| {
-            fields::field(token).is_some() || fields::is_of_transit_gateways(token)
-        };
+        let is_name =
+            |token: &str| fields::field(token).is_some() || fields::is_of_transit_gateways(token);
         let (mut known, mut all) = (0, 0);
         for (position, token) in line.split_ascii_whitespace().enumerate() {
             all += 1;

@@ -62,7 +62,11 @@ fn time_of_day(text: &[u8]) -> Option<TimeOfDay> {
 fn compact_time(text: &[u8]) -> Option<TimeOfDay> {
     let (hour, rest) = number::<2>(text)?;
     let (minute, rest) = number::<2>(rest)?;
-    valid((hour, minute, number::<2>(rest).map_or(0, |(second, _)| second)))
+    valid((
+        hour,
+        minute,
+        number::<2>(rest).map_or(0, |(second, _)| second),
+    ))
 }
 
 /// What is no time of day is some other number behind the date.

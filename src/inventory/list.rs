@@ -47,9 +47,15 @@ impl Origin {
         }
         match (self.named, older.named) {
             (Some(newer), Some(older)) if newer != older => "which has the later date in its path",
-            (Some(_), None) => "for the date in its path is later than the other's modification time; delete the one that is out of date, for copying changes modification times",
-            (None, Some(_)) => "for it was modified after the date in the other's path; delete the one that is out of date, for copying changes modification times",
-            _ if self.modified != older.modified => "for it was modified later, and no path says more; delete the one that is out of date, for copying changes modification times",
+            (Some(_), None) => {
+                "for the date in its path is later than the other's modification time; delete the one that is out of date, for copying changes modification times"
+            }
+            (None, Some(_)) => {
+                "for it was modified after the date in the other's path; delete the one that is out of date, for copying changes modification times"
+            }
+            _ if self.modified != older.modified => {
+                "for it was modified later, and no path says more; delete the one that is out of date, for copying changes modification times"
+            }
             _ => "the last by path; delete the one that is out of date",
         }
     }

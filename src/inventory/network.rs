@@ -507,7 +507,9 @@ fn is_of_transit_gateway(log: &wire::FlowLog) -> bool {
 
 fn transit_gateway_logs(snapshot: &Snapshot) -> Vec<String> {
     let logs = snapshot.flow_logs.iter();
-    let ids = logs.filter(|log| is_of_transit_gateway(log)).map(|log| log.flow_log_id.clone());
+    let ids = logs
+        .filter(|log| is_of_transit_gateway(log))
+        .map(|log| log.flow_log_id.clone());
     let mut ids: Vec<String> = ids.collect();
     ids.sort();
     ids.dedup();

@@ -107,7 +107,11 @@ pub fn insights_connections(kept: KeptPorts, format: &LogFormat) -> String {
         KeptPorts::Src => (receiver, "dstport", "srcport"),
         KeptPorts::None => {
             let resource = fields.iter().any(|field| field == RESOURCE);
-            let more = if resource { format!(", {RESOURCE}") } else { String::new() };
+            let more = if resource {
+                format!(", {RESOURCE}")
+            } else {
+                String::new()
+            };
             return text("coverage")
                 .replace("{{parse}}", &parse(format))
                 .replace("{{more}}", &more);

@@ -239,7 +239,8 @@ impl Partials {
         let needs_ports = kept != KeptPorts::None && cells.protocol()?.has_ports();
         let lacks = |column, needed| needed && cells.is_missing(column);
         if needs_ports
-            && (lacks("srcport", kept != KeptPorts::Dst) || lacks("dstport", kept != KeptPorts::Src))
+            && (lacks("srcport", kept != KeptPorts::Dst)
+                || lacks("dstport", kept != KeptPorts::Src))
         {
             self.intake.malformed += cells.number("records")?;
             return Ok(());

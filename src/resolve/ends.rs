@@ -97,7 +97,11 @@ impl<'a> Placer<'a> {
         Self {
             inventory,
             observers,
-            are_interfaces: table.observers.iter().map(|name| is_interface(name)).collect(),
+            are_interfaces: table
+                .observers
+                .iter()
+                .map(|name| is_interface(name))
+                .collect(),
             unlisted,
             unlisted_at,
         }

@@ -59,6 +59,9 @@ mod parquet;
 mod damaged_input;
 mod encodings;
 
+// What input doesn't say.
+mod unknown_input;
+
 // Every way the AWS CLI writes an account down.
 mod inventory;
 mod inventory_damage;

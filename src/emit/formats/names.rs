@@ -68,7 +68,10 @@ impl<'a> ResourceNames<'a> {
     /// Rules of today that the module adopts and that carry tags. It has one map of tags for all rules, so Terraform takes
     /// each rule's own away (variables.tf of the module).
     pub(super) fn losing_tags(&self) -> Vec<&'a RuleRow> {
-        let halves = self.pairs.values().flat_map(|&(egress, ingress)| [egress, ingress]);
+        let halves = self
+            .pairs
+            .values()
+            .flat_map(|&(egress, ingress)| [egress, ingress]);
         let mut losing: Vec<&RuleRow> = halves
             .filter(|rule| rule.status == Status::Keep && !rule.tag_keys.is_empty())
             .collect();

@@ -221,7 +221,10 @@ pub(in crate::emit) fn mutual(change: &ChangeDocument) -> String {
     let comment = "closegate: mutual rules. Each entry is an egress rule on the source group and\n\
                    an ingress rule on the target group; import blocks adopt halves that stand already.\n\
                    Apply this before revoking anything.";
-    hcl::file(&format!("{comment}{}", lost_tags(&names)), pairs(&names, &refs))
+    hcl::file(
+        &format!("{comment}{}", lost_tags(&names)),
+        pairs(&names, &refs),
+    )
 }
 
 /// `rules/other.tf`.
@@ -279,7 +282,12 @@ fn lost_tags(names: &ResourceNames<'_>) -> String {
 pub(super) fn tags_of(rule: &RuleRow) -> String {
     let keys: Vec<String> = rule.tag_keys.iter().map(|key| visible(key, 128)).collect();
     let id = rule.security_group_rule_id.as_deref().unwrap_or_default();
-    format!("{} ({}): {}", visible(id, 40), rule.permission, keys.join(", "))
+    format!(
+        "{} ({}): {}",
+        visible(id, 40),
+        rule.permission,
+        keys.join(", ")
+    )
 }
 
 /// Native resources only.

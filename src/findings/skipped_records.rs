@@ -29,7 +29,14 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .filter_map(|(observer, coverage)| {
             let (first, last) = coverage.skipped?;
             let intervals = plural(coverage.skip_data, "interval");
+            let is_interface = observer.starts_with("eni-");
             Some(Found {
+                // Without an interface, only this tells two of them apart.
+                subject: if is_interface {
+                    String::new()
+                } else {
+                    observer.clone()
+                },
                 detail: if observer == "-" {
                     format!(
                         "AWS skipped records in {intervals}. The logs don't name the interface."
@@ -37,7 +44,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                 } else {
                     format!("AWS skipped records of {observer} in {intervals}.")
                 },
-                interface: observer.starts_with("eni-").then(|| observer.clone()),
+                interface: is_interface.then(|| observer.clone()),
                 when: Some((first, last, coverage.skip_data)),
                 ..Found::default()
             })

@@ -61,6 +61,7 @@ mod encodings;
 
 // What input doesn't say.
 mod unknown_input;
+mod unknown_inventory;
 
 // Every way the AWS CLI writes an account down.
 mod inventory;

@@ -20,7 +20,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS {{table}} (
     pkt_dstaddr string,
     pkt_src_aws_service string,
     pkt_dst_aws_service string,
-    flow_direction string
+    flow_direction string,
+    resource_id string
 )
 PARTITIONED BY (accid string, region string, day string)
 STORED AS PARQUET

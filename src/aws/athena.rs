@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_athena::Client;
 use aws_sdk_athena::types::{
-    QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics, ResultConfiguration, Row,
-    TableMetadata,
+    Column, QueryExecutionContext, QueryExecutionState, QueryExecutionStatistics,
+    ResultConfiguration, Row, TableMetadata,
 };
 use futures_util::{StreamExt, stream};
 use jiff::Span;
@@ -18,7 +18,7 @@ use super::layout::Selection;
 use super::query_progress::QueryProgress;
 use super::s3;
 use crate::flow::FlowTable;
-use crate::ingest::Intake;
+use crate::ingest::{Intake, LogFormat};
 use crate::query::{self, Over, Partials, QueryNames};
 
 /// The catalog that accounts have unless they make others.
@@ -57,6 +57,9 @@ pub fn connections(
 ) -> Result<(FlowTable, Intake), CallError> {
     let source = format!("athena:{}.{}", table.database, table.name);
     let metadata = account.wait(metadata(account, table))?;
+    let columns: Vec<&str> = metadata.columns().iter().map(Column::name).collect();
+    LogFormat::from_header(&columns.join(" ").to_lowercase())
+        .map_err(|error| CallError::other("GetTableMetadata", format!("{source}: {error}")))?;
     let statements = statements(table, &metadata);
     progress(&QueryProgress::Before {
         queries: statements.len(),
@@ -121,7 +124,7 @@ fn estimate(account: &Account, table: &Table, metadata: &TableMetadata) -> Optio
 
 /// One query for each day where the table has partitions by day, else one for everything.
 fn statements(table: &Table, metadata: &TableMetadata) -> Vec<String> {
-    let names = |columns: &[aws_sdk_athena::types::Column]| -> BTreeSet<String> {
+    let names = |columns: &[Column]| -> BTreeSet<String> {
         columns
             .iter()
             .map(|column| column.name().to_lowercase())

@@ -14,7 +14,7 @@ use super::exit::Failure;
 use super::progress;
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
-use crate::ingest::{self, LogFormat, ObjectCopy, Source};
+use crate::ingest::{self, LogFormat, LogFormatError, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
 use crate::net::{plural, visible};
 
@@ -65,6 +65,7 @@ impl Input {
         let reading = ingest::Settings {
             format,
             known_formats: known_formats(&inventory),
+            transit_gateways: transit_gateways(&inventory),
             since,
             until,
         };
@@ -384,6 +385,24 @@ pub(super) fn known_formats(inventory: &Inventory) -> Vec<(String, LogFormat)> {
         .iter()
         .filter_map(|(id, text)| Some((id.clone(), LogFormat::parse(text).ok()?)))
         .collect()
+}
+
+/// The ids of the inventory's flow logs that are of Transit Gateways.
+pub(super) fn transit_gateways(inventory: &Inventory) -> Vec<String> {
+    let by_format = inventory
+        .log_formats()
+        .iter()
+        .filter(|(_, text)| LogFormat::parse(text) == Err(LogFormatError::TransitGateway))
+        .map(|(id, _)| id);
+    let mut ids: Vec<String> = inventory
+        .transit_gateway_logs()
+        .iter()
+        .chain(by_format)
+        .cloned()
+        .collect();
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 /// `--log-format`, compiled.

@@ -70,6 +70,9 @@ pub(crate) struct RuleRow {
     pub(crate) description: String,
     /// A description that AWS takes.
     pub(crate) wording: String,
+    /// The keys of the tags that the rule carries today, if it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tag_keys: Vec<String>,
     /// What the rule's target rests on.
     pub(crate) why: Cow<'static, str>,
     pub(crate) confidence: Rating,

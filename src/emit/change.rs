@@ -209,6 +209,7 @@ fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
         pair: suggested.pair.clone(),
         description: suggested.rule.description.clone(),
         wording: suggested.wording.clone(),
+        tag_keys: suggested.rule.tag_keys.clone(),
         why: suggested.reason.as_str().into(),
         confidence: suggested.confidence.into(),
         evidence: evidence.map(|&c| audit.connections[c].id).collect(),

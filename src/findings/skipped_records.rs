@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::net::{plural, visible};
+use crate::net::plural;
 
 pub(super) const KIND: Kind = Kind {
     id: "skipped-records",
@@ -19,7 +19,7 @@ pub(super) const KIND: Kind = Kind {
 
 pub(super) const SIGNAL: Signal = Signal::Function(find);
 
-/// One finding per interface with SKIPDATA rows.
+/// One finding per interface with SKIPDATA rows. A regional NAT gateway is no interface, and rows may name neither.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let table = context.table;
     table
@@ -28,21 +28,22 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         .zip(&table.coverage)
         .filter_map(|(observer, coverage)| {
             let (first, last) = coverage.skipped?;
+            let intervals = plural(coverage.skip_data, "interval");
             let is_interface = observer.starts_with("eni-");
-            let place = match (is_interface, observer.as_str()) {
-                (false, "-") => "a place that the records don't name".to_owned(),
-                _ => visible(observer, 60),
-            };
             Some(Found {
+                // Without an interface, only this tells two of them apart.
                 subject: if is_interface {
                     String::new()
                 } else {
-                    place.clone()
+                    observer.clone()
                 },
-                detail: format!(
-                    "AWS skipped records of {place} in {}.",
-                    plural(coverage.skip_data, "interval")
-                ),
+                detail: if observer == "-" {
+                    format!(
+                        "AWS skipped records in {intervals}. The logs don't name the interface."
+                    )
+                } else {
+                    format!("AWS skipped records of {observer} in {intervals}.")
+                },
                 interface: is_interface.then(|| observer.clone()),
                 when: Some((first, last, coverage.skip_data)),
                 ..Found::default()

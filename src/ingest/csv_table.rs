@@ -103,7 +103,12 @@ impl Table {
             table.columns.push(column);
         }
         if table.message.is_none() {
-            format::complete(|column| known[column as usize])?;
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| String::from_utf8_lossy(name.trim_ascii()))
+                .collect();
+            let names = names.iter().map(AsRef::as_ref);
+            format::complete_table(|column| known[column as usize], names)?;
         }
         Ok(table)
     }

@@ -44,12 +44,22 @@ pub enum Column {
     PktSrcService,
     /// The AWS service of the receiver's address.
     PktDstService,
-    /// What recorded the row where no interface did: a regional NAT gateway.
+    /// What recorded the row where no interface did: a regional NAT gateway, `nat-…`.
     ResourceId,
+    /// A column `status`, which some tables have for log-status and others for something else.
+    OtherStatus,
+}
+
+impl Column {
+    /// The field's name in the documentation.
+    pub(super) fn name(self) -> &'static str {
+        let field = FIELDS.iter().find(|field| field.column == Some(self));
+        field.map_or(OTHER_STATUS, |field| field.name)
+    }
 }
 
 /// How many columns [`Column`] has.
-pub(super) const COLUMNS: usize = Column::ResourceId as usize + 1;
+pub(super) const COLUMNS: usize = Column::OtherStatus as usize + 1;
 
 /// One field of the documentation's table.
 #[derive(Clone, Copy, Debug)]
@@ -164,10 +174,16 @@ pub(super) const fn default_positions() -> [Option<usize>; COLUMNS] {
     positions
 }
 
-/// Whether a field is one that only Transit Gateway flow logs have (tgw-flow-logs.html).
+/// Whether only Transit Gateway flow logs have a field of this name, in either spelling: those of version 6
+/// (tgw-flow-logs.html).
 pub(super) fn is_of_transit_gateways(name: &str) -> bool {
-    name.starts_with("tgw-") || name.starts_with("tgw_")
+    let name = name.replace('_', "-");
+    name == "resource-type" || name.starts_with("tgw-") || name.starts_with("packets-lost-")
 }
+
+/// What some tables call log-status. The name is common, so it counts only where log-status is not a column, and only
+/// with the values of log-status.
+const OTHER_STATUS: &str = "status";
 
 /// Names that other tools give to fields: the columns that CloudWatch Logs Insights
 /// discovers (CWL_AnalyzeLogData-discoverable-fields.html), and those of the table that
@@ -203,6 +219,9 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// The column of a key or column name as exports spell it, aliases included.
 pub(super) fn column(name: &str) -> Option<Column> {
+    if name == OTHER_STATUS {
+        return Some(Column::OtherStatus);
+    }
     let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
     field(alias.map_or(name, |(_, real)| real))?.column
 }

@@ -52,12 +52,26 @@ const NEEDED: &[(Column, Column, &str)] = &[
     (Column::Start, Column::Start, "start"),
 ];
 
-/// Whether records with these columns can become connections.
+/// Whether records with these columns can become connections; an error names the first field that is missing.
 pub(super) fn complete(has: impl Fn(Column) -> bool) -> Result<(), LogFormatError> {
     match NEEDED.iter().find(|&&(a, b, _)| !has(a) && !has(b)) {
         Some(&(_, _, name)) => Err(LogFormatError::Missing(name)),
         None => Ok(()),
     }
+}
+
+/// The same of a table, by the names of its columns: other tools' tables may have any column besides.
+pub(super) fn complete_table<'n>(
+    has: impl Fn(Column) -> bool,
+    mut names: impl Iterator<Item = &'n str>,
+) -> Result<(), LogFormatError> {
+    complete(has).map_err(|missing| {
+        if names.any(fields::is_of_transit_gateways) {
+            LogFormatError::TransitGateway
+        } else {
+            missing
+        }
+    })
 }
 
 impl LogFormat {
@@ -94,7 +108,10 @@ impl LogFormat {
             is_default: false,
         };
         let names: Vec<&str> = names.collect();
-        if names.iter().copied().any(fields::is_of_transit_gateways) {
+        if names
+            .iter()
+            .any(|name| fields::is_of_transit_gateways(name))
+        {
             return Err(LogFormatError::TransitGateway);
         }
         for name in names {
@@ -136,7 +153,7 @@ impl LogFormat {
         let (mut known, mut all) = (0, 0);
         for (position, token) in line.split_ascii_whitespace().enumerate() {
             all += 1;
-            if is_name(token) || token == "resource-type" {
+            if is_name(token) {
                 known += 1;
             } else if position == 0 {
                 return false;

@@ -10,6 +10,8 @@ pub struct Settings {
     pub format: Option<LogFormat>,
     /// `LogFormat` by flow log id from the inventory: for files without a header.
     pub known_formats: Vec<(String, LogFormat)>,
+    /// Ids of Transit Gateway flow logs in the inventory, whose files are refused.
+    pub transit_gateways: Vec<String>,
     /// Rows that end before this are outside the window; Unix seconds.
     pub since: Option<u64>,
     /// Rows that start at or after this are outside the window; Unix seconds.

@@ -174,7 +174,7 @@ impl<S: Sink> Reading<'_, '_, S> {
             return Ok(());
         }
         if self.context.format.is_none() {
-            if line.starts_with(TRANSIT_GATEWAY_ROW) {
+            if line.starts_with(TRANSIT_GATEWAY_ROW) || self.is_of_transit_gateway() {
                 return Err(LogFormatError::TransitGateway);
             }
             let Some(format) = self.format_without_header(line) else {
@@ -217,8 +217,13 @@ impl<S: Sink> Reading<'_, '_, S> {
             .chain(is_default_v2(line).then(LogFormat::default_v2))
             .find(|format| parse_line(format, line).is_ok());
         let Some(format) = found else {
-            let reason = failed.map_or_else(|| NO_FORMAT.to_owned(), |reason| reason.to_string());
-            self.reject(reason);
+            self.reject(match failed {
+                _ if line.starts_with(TRANSIT_GATEWAY_ROW) => {
+                    LogFormatError::TransitGateway.to_string()
+                }
+                Some(reason) => reason.to_string(),
+                None => NO_FORMAT.to_owned(),
+            });
             return;
         };
         if let Ok(parsed) = parse_line(&format, line) {
@@ -226,6 +231,13 @@ impl<S: Sink> Reading<'_, '_, S> {
         }
         self.describe(format.describe());
         self.context.format = Some(format);
+    }
+
+    /// Whether the inventory says that the source is of a Transit Gateway's flow log.
+    fn is_of_transit_gateway(&self) -> bool {
+        let id = self.worker.work.sources[self.source].flow_log_id();
+        let known = &self.worker.work.settings.transit_gateways;
+        id.is_some_and(|id| known.iter().any(|known| known == id))
     }
 
     /// What was asked for, else what the inventory says of this flow log, else

@@ -181,9 +181,13 @@ impl Shape {
                 return Err(LogFormatError::Twice(name).to_string());
             }
         }
-        if !is_ocsf {
-            format::complete(|column| known[column as usize]).map_err(|error| error.to_string())?;
-        }
+        // OCSF says in several ways whether a row was accepted.
+        let has_verdict = leaves
+            .iter()
+            .any(|(role, _)| matches!(role, Role::Verdict(..)));
+        let has = |column| known[column as usize] || (column == Column::Action && has_verdict);
+        let names = columns.iter().map(|column| column.name());
+        format::complete_table(has, names).map_err(|error| error.to_string())?;
         Ok(Self {
             leaves,
             width: columns.len(),

@@ -11,8 +11,8 @@ use crate::net::Protocol;
 /// (flow-log-records.html). Text is borrowed from the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// The recording interface; `-` for a regional NAT gateway, and when the
-    /// format does not carry it.
+    /// The recording interface, `eni-…`. Where the row names none, the resource that recorded it, such as a regional
+    /// NAT gateway (`nat-…`); `-` where the row names neither.
     pub interface: &'a [u8],
     /// Sender of the packets: the packet's own address where the format has it,
     /// since that is what security groups judge.
@@ -25,9 +25,9 @@ pub struct Row<'a> {
     pub dst_port: u16,
     /// Protocol.
     pub protocol: Protocol,
-    /// Packets.
+    /// Packets; 0 when not recorded.
     pub packets: u64,
-    /// Bytes.
+    /// Bytes; 0 when not recorded.
     pub bytes: u64,
     /// First packet, Unix seconds.
     pub start: u64,
@@ -100,7 +100,7 @@ pub enum Line<'a> {
 /// An interface and an interval without traffic to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval<'a> {
-    /// The interface.
+    /// The interface, or the resource, as [`Row::interface`] has it.
     pub interface: &'a [u8],
     /// Start, Unix seconds.
     pub start: u64,
@@ -123,9 +123,6 @@ pub enum BadLine {
     /// A number where one is needed.
     #[error("not a number in range")]
     Number,
-    /// A field without which a connection can't be told has no value.
-    #[error("no value for {0}")]
-    NoValue(&'static str),
     /// Neither ACCEPT nor REJECT.
     #[error("action is neither ACCEPT nor REJECT")]
     Action,
@@ -135,9 +132,12 @@ pub enum BadLine {
     /// The interval ends before it starts, or in a far future.
     #[error("end lies before start or after the year 2105")]
     Time,
-    /// TCP or UDP between no ports.
-    #[error("TCP or UDP without a port")]
-    Port,
+    /// No value of a field that every row needs.
+    #[error("no {}", .0.name())]
+    Missing(Column),
+    /// TCP or UDP without a port: port 0 would be a service that the logs don't show.
+    #[error("TCP or UDP without a port: no {}", .0.name())]
+    Port(Column),
     /// A value of a type that the field does not have.
     #[error("a value whose type is not the field's")]
     Kind,
@@ -193,14 +193,12 @@ pub(super) trait Cells<'a> {
 /// Reads one record.
 #[inline]
 pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine> {
-    let start = cells.number(Column::Start)?;
-    let start = start.ok_or(BadLine::NoValue("start"))?;
+    let start = needed(cells, Column::Start)?;
     let start = seconds(start);
     let end = cells.number(Column::End)?.map_or(start, seconds);
     if end < start || end >= TIMES_BELOW {
         return Err(BadLine::Time);
     }
-    // A regional NAT gateway has no interface (flow-log-records.html, resource-id).
     let interface = match cells.text(Column::InterfaceId)? {
         NONE => cells.text(Column::ResourceId)?,
         interface => interface,
@@ -210,15 +208,35 @@ pub(super) fn read_cells<'a>(cells: &impl Cells<'a>) -> Result<Line<'a>, BadLine
         start,
         end,
     };
-    match cells.text(Column::LogStatus)? {
+    let has_status = cells.has(Column::LogStatus);
+    let status = if has_status {
+        cells.text(Column::LogStatus)?
+    } else {
+        other_status(cells)
+    };
+    match status {
         b"NODATA" => Ok(Line::NoData(interval)),
         b"SKIPDATA" => Ok(Line::SkipData(interval)),
         b"OK" => read_row(cells, interval).map(Line::Row),
         // Without the field, an idle interval shows by having no addresses.
-        NONE if !cells.has(Column::LogStatus) && is_idle(cells) => Ok(Line::NoData(interval)),
-        NONE if !cells.has(Column::LogStatus) => read_row(cells, interval).map(Line::Row),
+        NONE if !has_status && is_idle(cells) => Ok(Line::NoData(interval)),
+        NONE if !has_status => read_row(cells, interval).map(Line::Row),
         _ => Err(BadLine::Status),
     }
+}
+
+/// What a column called `status` says, if that is a log-status; it may be about anything else.
+fn other_status<'a>(cells: &impl Cells<'a>) -> &'a [u8] {
+    match cells.text(Column::OtherStatus) {
+        Ok(status @ (b"OK" | b"NODATA" | b"SKIPDATA")) => status,
+        _ => NONE,
+    }
+}
+
+/// A number that every row needs.
+#[inline(always)]
+fn needed<'a>(cells: &impl Cells<'a>, column: Column) -> Result<u64, BadLine> {
+    cells.number(column)?.ok_or(BadLine::Missing(column))
 }
 
 fn is_idle<'a>(cells: &impl Cells<'a>) -> bool {
@@ -238,7 +256,12 @@ fn end<'a>(
 ) -> Result<(IpAddr, bool), BadLine> {
     let in_packet = cells.text(packet)?;
     if in_packet == NONE {
-        return Ok((cells.address(shown)?, false));
+        let address = cells.address(shown);
+        return match address {
+            Ok(address) => Ok((address, false)),
+            Err(_) if cells.text(shown) == Ok(NONE) => Err(BadLine::Missing(shown)),
+            Err(reason) => Err(reason),
+        };
     }
     let shown = cells.text(shown)?;
     let rewritten = shown != NONE && shown != in_packet;
@@ -252,11 +275,10 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
     if src.is_ipv4() != dst.is_ipv4() {
         return Err(BadLine::Address);
     }
-    let protocol = cells.number(Column::Protocol)?;
-    let protocol = protocol.ok_or(BadLine::NoValue("protocol"))?;
+    let protocol = needed(cells, Column::Protocol)?;
     let protocol = Protocol(protocol.try_into().map_err(out_of_range)?);
     let port = |column| {
-        let port = cells.number(column)?.ok_or(BadLine::Port)?;
+        let port = cells.number(column)?.ok_or(BadLine::Port(column))?;
         u16::try_from(port).map_err(out_of_range)
     };
     let (src_port, dst_port) = if protocol.has_ports() {
@@ -264,7 +286,8 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
     } else {
         (0, 0)
     };
-    // Only TCP has flags; nothing is documented past eight bits.
+    // Only TCP has flags; nothing is documented past eight bits. AWS writes `-` for a combination that is none, so the
+    // sender's part is unknown, as without the field.
     let flags = if protocol == Protocol::TCP {
         cells.number(Column::TcpFlags)?.unwrap_or(0) & 0xff
     } else {
@@ -277,6 +300,7 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
         src_port,
         dst_port,
         protocol,
+        // No row of traffic has no packets, so 0 stands for a count that the row does not give.
         packets: cells.number(Column::Packets)?.unwrap_or(0),
         bytes: cells.number(Column::Bytes)?.unwrap_or(0),
         start: interval.start,
@@ -284,6 +308,7 @@ fn read_row<'a>(cells: &impl Cells<'a>, interval: Interval<'a>) -> Result<Row<'a
         accepted: match cells.text(Column::Action)? {
             b"ACCEPT" => true,
             b"REJECT" => false,
+            NONE => return Err(BadLine::Missing(Column::Action)),
             _ => return Err(BadLine::Action),
         },
         tcp_flags: u8::try_from(flags).map_err(out_of_range)?,

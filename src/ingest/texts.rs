@@ -36,10 +36,16 @@ impl Texts {
         let is_known = std::mem::replace(&mut self.columns[column as usize], true);
         self.present += usize::from(!is_known);
         match value {
-            Ok(value) if is_known && value != self.values[column as usize] => {
-                self.fault = Some(BadLine::Twice);
+            // Nothing is no second value.
+            Ok(None) => {}
+            Ok(value) if is_known && self.values[column as usize].is_some() => {
+                if value != self.values[column as usize] {
+                    self.fault = Some(BadLine::Twice);
+                }
             }
             Ok(value) => self.values[column as usize] = value,
+            // What is called `status` need not be a field of a flow record at all.
+            Err(_) if column == Column::OtherStatus => {}
             Err(fault) => self.fault = Some(fault),
         }
     }

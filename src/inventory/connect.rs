@@ -68,6 +68,7 @@ pub(super) fn groups(snapshot: &Snapshot, periods: &[Graded], notes: &mut Vec<No
         let known = &mut groups[group.index()].rules;
         if let Some(same) = known.iter_mut().find(|r| r.same_permission(rule)) {
             same.rule_id.clone_from(&rule.rule_id);
+            same.tag_keys.clone_from(&rule.tag_keys);
         }
     }
     for group in &mut groups {
@@ -192,4 +193,20 @@ pub(super) fn log_formats(snapshot: &Snapshot) -> Vec<(String, String)> {
     formats.sort();
     formats.dedup();
     formats
+}
+
+/// The ids of flow logs of transit gateways.
+pub(super) fn transit_gateway_logs(snapshot: &Snapshot) -> Vec<String> {
+    let logs = snapshot.flow_logs.iter();
+    let ids = logs
+        .filter(|log| is_of_transit_gateway(log))
+        .map(|log| log.flow_log_id.clone());
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+fn is_of_transit_gateway(log: &wire::FlowLog) -> bool {
+    log.resource_id.starts_with("tgw-")
 }

@@ -39,36 +39,33 @@ pub enum InventoryError {
         /// The place, what was found and what is wanted.
         misfit: Misfit,
     },
-    /// The list of a kind that is needed is there, and nothing in it.
-    #[error("inventory `{}` holds no {what}: its {key} list is empty; save what `aws ec2 {call}` prints in the account and region that the flow logs are of, without --filters", dir.display())]
-    Empty {
-        /// The directory.
-        dir: PathBuf,
-        /// The list.
-        key: &'static str,
-        /// The call that prints it.
-        call: &'static str,
-        /// What there is none of.
-        what: &'static str,
-    },
     /// A file that should be CloudTrail's and is not.
     #[error("`{}` is no trail file: it has neither Records nor Events; name what CloudTrail wrote to S3, or what `aws cloudtrail lookup-events` printed", .0.display())]
     NoTrail(PathBuf),
     /// Nothing of a kind that is needed anywhere below the directory.
-    #[error("inventory `{}` {}; save what `aws ec2 describe-security-groups` and `aws ec2 describe-network-interfaces` print there, without --query", dir.display(), missing(what, unread.as_deref()))]
+    #[error("inventory `{}` {}", dir.display(), missing(what, empty.as_ref(), unread.as_deref()))]
     Missing {
         /// The directory.
         dir: PathBuf,
         /// What there is none of.
         what: &'static str,
+        /// The list that has none of it, and the file that it is in.
+        empty: Option<(&'static str, String)>,
         /// The files that closegate can't use, in words.
         unread: Option<String>,
     },
 }
 
-fn missing(what: &str, unread: Option<&str>) -> String {
-    match unread {
-        None => format!("holds no {what}"),
-        Some(files) => format!("has no {what} that closegate recognises, and it can't use {files}"),
+fn missing(what: &str, empty: Option<&(&str, String)>, unread: Option<&str>) -> String {
+    const SAVE: &str = "save what `aws ec2 describe-security-groups` and `aws ec2 describe-network-interfaces` print there, without --query";
+    match (empty, unread) {
+        (Some((list, file)), _) => format!(
+            "holds no {what}: the list {list} in `{file}` is empty; run `aws ec2 describe-{}` again, in the account and region of the logs and without --filters",
+            what.replace(' ', "-")
+        ),
+        (None, None) => format!("holds no {what}; {SAVE}"),
+        (None, Some(files)) => {
+            format!("has no {what} that closegate recognises, and it can't use {files}; {SAVE}")
+        }
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn flatten<'a>(
             target: target.clone(),
             rule_id: None,
             description: description.clone(),
+            tag_keys: Vec::new(),
         };
         permission.targets.iter().map(rule)
     })

@@ -1,7 +1,7 @@
 //! Things of one kind from all files, each once.
 //!
 //! Pages, accounts and snapshots overlap. The same thing twice with the same content is fine. With different content
-//! one of the two is out of date: closegate uses the newer, and a note names both files.
+//! one of the two is out of date: closegate uses the newer, and a note names both files and says how it knows.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,13 +12,53 @@ use super::json::Wire;
 use super::wire;
 
 /// Where something was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// When its snapshot was made, Unix seconds, by the snapshot's manifest. A file's own time says when it was
-    /// copied, so it is no evidence.
+    /// When its snapshot was made, Unix seconds, by the snapshot's manifest.
     pub(super) time: Option<u64>,
+    /// The date in the file's name or path, Unix seconds.
+    pub(super) named: Option<u64>,
+    /// When the file was modified, Unix seconds. Copying may change it, so it counts only where nothing better is there.
+    pub(super) modified: Option<u64>,
     /// The file's position in path order.
     pub(super) file: usize,
+}
+
+impl Origin {
+    /// What says when it was made, as far as that is written anywhere: pages of one answer agree in it.
+    const fn written(&self) -> (Option<u64>, Option<u64>) {
+        (self.time, self.named)
+    }
+
+    /// The order of age, the oldest first.
+    fn rank(&self) -> impl Ord + use<> {
+        let dated = self.named.or(self.modified);
+        (self.time, dated, self.modified, self.file)
+    }
+
+    /// Why the older of two files is not used.
+    fn newer_because(&self, older: &Self) -> &'static str {
+        if self.time != older.time {
+            return if older.time.is_some() {
+                "which was collected later"
+            } else {
+                "for nothing says when the other was made; delete the one that is out of date"
+            };
+        }
+        match (self.named, older.named) {
+            (Some(newer), Some(older)) if newer != older => "which has the later date in its path",
+            (Some(_), None) => {
+                "for the date in its path is later than the other's modification time; delete the one that is out of date, for copying changes modification times"
+            }
+            (None, Some(_)) => {
+                "for it was modified after the date in the other's path; delete the one that is out of date, for copying changes modification times"
+            }
+            _ if self.modified != older.modified => {
+                "for it was modified later, and no path says more; delete the one that is out of date, for copying changes modification times"
+            }
+            _ => "the last by path; delete the one that is out of date",
+        }
+    }
 }
 
 /// A kind of thing that the inventory lists.
@@ -101,14 +141,14 @@ impl<T> List<T> {
 impl List<(String, wire::Entry)> {
     /// Of each prefix list, the entries of the newest snapshot. Entries of one time are pages of one answer.
     pub(super) fn keep_newest(&mut self, files: &[String], notes: &mut Vec<Note>) {
-        let mut newest: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        let mut newest: BTreeMap<String, (Option<u64>, Option<u64>)> = BTreeMap::new();
         for ((list, _), origin) in self.things.iter().zip(&self.origins) {
             let time = newest.entry(list.clone()).or_default();
-            *time = origin.time.max(*time);
+            *time = origin.written().max(*time);
         }
         let (kept, older): (Vec<_>, Vec<_>) = self
             .take()
-            .partition(|((list, _), origin)| origin.time == newest[list]);
+            .partition(|((list, _), origin)| origin.written() == newest[list]);
         let mut noted: BTreeMap<&str, &Origin> = BTreeMap::new();
         for (entry, origin) in &older {
             if !kept.iter().any(|(newer, _)| newer == entry) {
@@ -174,7 +214,7 @@ impl<T: Listed> List<T> {
     }
 
     fn age(&self, a: usize, b: usize) -> Ordering {
-        let rank = |at: usize| (self.things[at].version(), self.origins[at], at);
+        let rank = |at: usize| (self.things[at].version(), self.origins[at].rank(), at);
         rank(a).cmp(&rank(b))
     }
 
@@ -189,12 +229,8 @@ impl<T: Listed> List<T> {
         }
         let because = if self.things[newest].version() != self.things[other].version() {
             "which has the higher Version"
-        } else if new.time == old.time {
-            "the last by path; delete the one that is out of date"
-        } else if old.time.is_some() {
-            "which was collected later"
         } else {
-            "for nothing says when the other was made; delete the one that is out of date"
+            new.newer_because(&old)
         };
         Note::new(format!(
             "{name} {id} is in `{used}` and in `{unused}` with different content: closegate uses `{used}`, {because}"

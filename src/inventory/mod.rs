@@ -6,6 +6,7 @@
 
 mod access;
 mod connect;
+mod dates;
 mod document;
 mod error;
 mod gates;

@@ -60,6 +60,7 @@ pub struct Inventory {
     ranges: Arc<ServiceRanges>,
     log_formats: Vec<(String, String)>,
     rule_history: RuleHistory,
+    transit_gateway_logs: Vec<String>,
     notes: Vec<Note>,
 }
 
@@ -107,32 +108,17 @@ impl Inventory {
 
     fn connect(mut snapshot: Snapshot, dir: &Path) -> Result<Self, InventoryError> {
         snapshot.settle();
-        let missing = |key, call, what| {
-            let dir = dir.to_path_buf();
-            if snapshot.present.contains(&key) {
-                return InventoryError::Empty {
-                    dir,
-                    key,
-                    call,
-                    what,
-                };
-            }
-            let unread = snapshot.unread.list();
-            InventoryError::Missing { dir, what, unread }
+        let missing = |what, list| InventoryError::Missing {
+            dir: dir.to_path_buf(),
+            what,
+            empty: snapshot.empty.iter().find(|(key, _)| *key == list).cloned(),
+            unread: snapshot.unread.list(),
         };
         if snapshot.groups.is_empty() {
-            return Err(missing(
-                "SecurityGroups",
-                "describe-security-groups",
-                "security groups",
-            ));
+            return Err(missing("security groups", "SecurityGroups"));
         }
         if snapshot.interfaces.is_empty() {
-            return Err(missing(
-                "NetworkInterfaces",
-                "describe-network-interfaces",
-                "network interfaces",
-            ));
+            return Err(missing("network interfaces", "NetworkInterfaces"));
         }
         let mut notes = std::mem::take(&mut snapshot.notes);
         notes.extend(lacking::notes(&snapshot));
@@ -166,6 +152,7 @@ impl Inventory {
             ranges,
             rule_history: trail::rule_history(&events),
             log_formats: connect::log_formats(&snapshot),
+            transit_gateway_logs: connect::transit_gateway_logs(&snapshot),
             group_ids: groups
                 .iter()
                 .enumerate()
@@ -373,6 +360,11 @@ impl Inventory {
     /// that is compiled in.
     pub fn service_of(&self, address: IpAddr) -> Option<&str> {
         self.ranges.service_of(address)
+    }
+
+    /// The ids of flow logs on transit gateways and their attachments, from describe-flow-logs; in order.
+    pub fn transit_gateway_logs(&self) -> &[String] {
+        &self.transit_gateway_logs
     }
 
     /// `LogFormat` by flow log id, from describe-flow-logs.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::dates::date_in;
 use super::document::{JsonFile, is_named_json};
 use super::history::{Age, History, is_manifest};
 use super::json::{JsonPath, Misfit, Wire};
@@ -41,6 +42,8 @@ pub(super) struct Snapshot {
     pub(super) trail: Trail,
     /// Top-level keys that were there at all, even with an empty list.
     pub(super) present: Vec<&'static str>,
+    /// Those of them whose list was empty, with the file.
+    pub(super) empty: Vec<(&'static str, String)>,
     /// The files that closegate can't use.
     pub(super) unread: Unread,
     pub(super) notes: Vec<Note>,
@@ -240,7 +243,7 @@ impl Snapshot {
         time: Option<u64>,
     ) -> Result<(), InventoryError> {
         match JsonFile::read(path)? {
-            JsonFile::Pages(pages) => self.read_pages(path, name, pages, time),
+            JsonFile::Pages(pages) => self.read_pages(path, name, pages, (time, modified(path))),
             JsonFile::Other => Ok(()),
         }
     }
@@ -266,20 +269,23 @@ impl Snapshot {
     /// Reads text that is in memory already.
     pub(super) fn read_bytes(&mut self, name: &Path, bytes: &[u8]) -> Result<(), InventoryError> {
         match JsonFile::parse(name, bytes)? {
-            JsonFile::Pages(pages) => self.read_pages(name, name, pages, None),
+            JsonFile::Pages(pages) => self.read_pages(name, name, pages, (None, None)),
             JsonFile::Other => Ok(()),
         }
     }
 
+    /// Reads the pages of a file; the times are those of [`Origin`].
     fn read_pages(
         &mut self,
         path: &Path,
         name: &Path,
         pages: Vec<Value>,
-        time: Option<u64>,
+        (time, modified): (Option<u64>, Option<u64>),
     ) -> Result<(), InventoryError> {
         let origin = Origin {
             time,
+            named: date_in(name),
+            modified,
             file: self.files.len(),
         };
         self.files.push(name.display().to_string());
@@ -383,6 +389,10 @@ impl Snapshot {
         if !self.present.contains(&listing.key) {
             self.present.push(listing.key);
         }
+        if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+            let file = self.files[origin.file].clone();
+            self.empty.push((listing.key, file));
+        }
         (listing.read)(self, value, at, origin)
     }
 
@@ -421,6 +431,13 @@ impl Snapshot {
         self.entries.keep_newest(files, notes);
         notes.extend(self.unread.note());
     }
+}
+
+/// When a file was modified, Unix seconds.
+fn modified(path: &Path) -> Option<u64> {
+    let time = path.metadata().ok()?.modified().ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }
 
 /// Whether a page has a top-level key that is known.

@@ -68,6 +68,7 @@ wire! {
         ip_protocol = "IpProtocol": must String, from_port = "FromPort": may Option<i64>, to_port = "ToPort": may Option<i64>,
         cidr_ipv4 = "CidrIpv4": may Option<IpNet>, cidr_ipv6 = "CidrIpv6": may Option<IpNet>, prefix_list_id = "PrefixListId": may Option<String>,
         referenced_group_info = "ReferencedGroupInfo": may Option<GroupPair>, description = "Description": may String,
+        tags = "Tags": may Vec<Tag>,
     }
     /// describe-network-interfaces; tags are in `TagSet` here and nowhere else. Ours are the time until which the interface
     /// was not there, the time from which it no longer was, and the time of the snapshot, in Unix seconds; `closegate collect` writes the
@@ -149,7 +150,7 @@ wire! {
     /// describe-security-group-vpc-associations
     GroupVpc { group_id = "GroupId": must String, vpc_id = "VpcId": must String, state = "State": may String }
     /// describe-flow-logs
-    FlowLog { flow_log_id = "FlowLogId": must String, log_format = "LogFormat": may String }
+    FlowLog { flow_log_id = "FlowLogId": must String, log_format = "LogFormat": may String, resource_id = "ResourceId": may String }
     /// describe-instances
     Reservation { instances = "Instances": may Vec<Instance> }
     Instance { instance_id = "InstanceId": must String, tags = "Tags": may Vec<Tag> }
@@ -238,6 +239,7 @@ impl Wire for GroupRule {
             prefix_list_id,
             referenced_group_info,
             description,
+            tags,
         } = PrintedRule::read(value, at)?;
         let (protocol, ports) = printed_services(&ip_protocol, from_port, to_port, at)?;
         let addresses = cidr_ipv4.into_iter().chain(cidr_ipv6).map(Target::Cidr);
@@ -250,6 +252,9 @@ impl Wire for GroupRule {
                 "doesn't name exactly one target: CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupInfo",
             ));
         };
+        let keys = tags.into_iter().map(|tag| tag.key);
+        let mut tag_keys: Vec<String> = keys.filter(|key| !key.starts_with("aws:")).collect();
+        tag_keys.sort_unstable();
         let direction = if is_egress {
             Direction::Egress
         } else {
@@ -264,6 +269,7 @@ impl Wire for GroupRule {
                 target,
                 rule_id: Some(security_group_rule_id),
                 description,
+                tag_keys,
             },
             pair: referenced_group_info,
         })

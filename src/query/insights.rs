@@ -32,6 +32,9 @@ impl KeptPorts {
     }
 }
 
+/// What recorded a row that names no interface.
+const RESOURCE: &str = "resource_id";
+
 /// The names of a format's fields as they are written in a question.
 fn fields(format: &LogFormat) -> Vec<String> {
     format
@@ -102,7 +105,17 @@ pub fn insights_connections(kept: KeptPorts, format: &LogFormat) -> String {
     let (filter, dropped, ports) = match kept {
         KeptPorts::Dst => (sender, "srcport", "dstport"),
         KeptPorts::Src => (receiver, "dstport", "srcport"),
-        KeptPorts::None => return text("coverage").replace("{{parse}}", &parse(format)),
+        KeptPorts::None => {
+            let resource = fields.iter().any(|field| field == RESOURCE);
+            let more = if resource {
+                format!(", {RESOURCE}")
+            } else {
+                String::new()
+            };
+            return text("coverage")
+                .replace("{{parse}}", &parse(format))
+                .replace("{{more}}", &more);
+        }
         KeptPorts::Both => (
             format!("not {sender} and not {receiver}"),
             "srcport",
@@ -110,7 +123,7 @@ pub fn insights_connections(kept: KeptPorts, format: &LogFormat) -> String {
         ),
     };
     let mut more = String::new();
-    for name in ["tcp_flags", "flow_direction"] {
+    for name in ["tcp_flags", "flow_direction", RESOURCE] {
         if fields.iter().any(|field| field == name) {
             more += ", ";
             more += name;
@@ -147,6 +160,7 @@ pub fn over_events(text: &str, format: &LogFormat, inventory: Option<&Inventory>
         open.push("\"eni-0123456789abcdef0\"".to_owned());
     }
     text.replace("{{parse}}", &parse(format))
+        .replace("{{more}}", "")
         .replace("{{private}}", PRIVATE)
         .replace("{{listeners}}", &listeners())
         .replace("{{open_interfaces}}", &open.join(", "))

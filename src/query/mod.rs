@@ -203,8 +203,20 @@ fn flow_rows(names: &QueryNames<'_>) -> String {
         Some(status) => format!(
             "WHEN {status} IN ('NODATA', 'SKIPDATA') THEN {status} WHEN coalesce({status}, '-') <> 'OK' THEN 'bad'"
         ),
-        None => format!("WHEN {src} IS NULL AND {dst} IS NULL THEN 'NODATA'"),
+        None => {
+            let idle = format!("WHEN {src} IS NULL AND {dst} IS NULL THEN 'NODATA'");
+            match column("status") {
+                Some(other) => {
+                    format!("WHEN {other} IN ('NODATA', 'SKIPDATA') THEN {other} {idle}")
+                }
+                None => idle,
+            }
+        }
     };
+    // TCP and UDP without a port are malformed: port 0 would be a service that the logs don't show.
+    let ports = ["srcport", "dstport"]
+        .map(|name| format!("coalesce({}, -1) NOT BETWEEN 0 AND 65535", number(name)))
+        .join(" OR ");
     let (start, stop) = (
         number("start"),
         format!("coalesce({}, {})", number("end"), number("start")),
@@ -215,14 +227,19 @@ fn flow_rows(names: &QueryNames<'_>) -> String {
     };
     line(
         format!(
-            "CASE WHEN {start} IS NULL OR {stop} < {start} THEN 'bad' {status} WHEN {src} IS NULL OR {dst} IS NULL OR coalesce({}, -1) NOT BETWEEN 0 AND 255 OR coalesce({}, '-') NOT IN ('ACCEPT', 'REJECT') THEN 'bad' ELSE 'OK' END",
+            "CASE WHEN {start} IS NULL OR {stop} < {start} THEN 'bad' {status} WHEN {src} IS NULL OR {dst} IS NULL OR coalesce({}, -1) NOT BETWEEN 0 AND 255 OR coalesce({}, '-') NOT IN ('ACCEPT', 'REJECT') OR ({} IN (6, 17) AND ({ports})) THEN 'bad' ELSE 'OK' END",
             number("protocol"),
             text("action"),
+            number("protocol"),
         ),
         "status",
     );
     line(
-        format!("coalesce({}, '-')", text("interface_id")),
+        format!(
+            "coalesce({}, {}, '-')",
+            text("interface_id"),
+            text("resource_id")
+        ),
         "interface_id",
     );
     line(src, "src");

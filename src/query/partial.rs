@@ -51,6 +51,27 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Cells<'a, F> {
             .map_err(|_error| self.unreadable(column))
     }
 
+    /// Whether a record gives no value: `-` in a flow record, nothing where it lacks the field.
+    fn is_missing(&self, column: &str) -> bool {
+        matches!(self.text(column), "" | "-")
+    }
+
+    /// What recorded the rows: an interface, else a resource, else `-`.
+    fn observer(&self) -> &'a str {
+        let names = ["interface_id", "resource_id"];
+        let known = names.into_iter().find(|name| !self.is_missing(name));
+        known.map_or("-", |name| self.text(name))
+    }
+
+    /// A number that records may lack; 0 stands for that, as in a row.
+    fn count(&self, column: &'static str) -> Result<u64, Unreadable> {
+        if self.is_missing(column) {
+            Ok(0)
+        } else {
+            self.number(column)
+        }
+    }
+
     /// A whole number; Logs Insights prints `12.0` for 12.
     fn number(&self, column: &'static str) -> Result<u64, Unreadable> {
         let text = self.text(column);
@@ -153,7 +174,7 @@ impl Partials {
         self.seen(first, last);
         // Of the rows of a flow, those that touch the same days are one row here.
         let days = Days::of(cells.number("first_day")?, cells.number("last_day")?);
-        let observer = self.observer(cells.text("interface_id"));
+        let observer = self.observer(cells.observer());
         if status != "OK" {
             let done = self.idle(observer, status, records, (first, last));
             return done.ok_or_else(|| cells.unreadable("status"));
@@ -214,9 +235,19 @@ impl Partials {
         value: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<(), Unreadable> {
         let cells = Cells { value };
+        // Rows without a port are malformed, as in a file: port 0 would be a service that the logs don't show.
+        let needs_ports = kept != KeptPorts::None && cells.protocol()?.has_ports();
+        let lacks = |column, needed| needed && cells.is_missing(column);
+        if needs_ports
+            && (lacks("srcport", kept != KeptPorts::Dst)
+                || lacks("dstport", kept != KeptPorts::Src))
+        {
+            self.intake.malformed += cells.number("records")?;
+            return Ok(());
+        }
         let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
         self.seen(first, last);
-        let observer = self.observer(cells.text("interface_id"));
+        let observer = self.observer(cells.observer());
         if kept == KeptPorts::None {
             let done = self.idle(
                 observer,
@@ -240,8 +271,15 @@ impl Partials {
                 ports.have_more();
             }
         }
-        let port = |column, there: bool| if there { cells.port(column) } else { Ok(0) };
-        let flags = cells.number("tcp_flags").unwrap_or(0) & 0xff;
+        let port = |column, there: bool| {
+            if there && needs_ports {
+                cells.port(column)
+            } else {
+                Ok(0)
+            }
+        };
+        // `-` stands for a combination that is none.
+        let flags = cells.count("tcp_flags")? & 0xff;
         let handshake = Handshake::of(u8::try_from(flags).unwrap_or_default());
         let key = FlowKey {
             observer,
@@ -256,8 +294,8 @@ impl Partials {
         let tcp = key.protocol == Protocol::TCP;
         let counters = Counters {
             records: cells.number("records")?,
-            packets: cells.number("packets")?,
-            bytes: cells.number("bytes")?,
+            packets: cells.count("packets")?,
+            bytes: cells.count("bytes")?,
             first,
             last,
             days: Days::of(first, last),

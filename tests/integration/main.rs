@@ -41,7 +41,6 @@ mod configuration;
 mod addresses;
 mod trail;
 mod unknown;
-mod unknown_input;
 mod verify;
 
 // What the change leaves open, and what an attacker reaches.
@@ -63,6 +62,10 @@ mod parquet;
 // What is damaged, or written as few programs write it.
 mod damaged_input;
 mod encodings;
+
+// What input doesn't say.
+mod unknown_input;
+mod unknown_inventory;
 
 // Every way the AWS CLI writes an account down.
 mod inventory;

@@ -39,6 +39,10 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
                 .as_ref()
                 .map(settings::known_formats)
                 .unwrap_or_default(),
+            transit_gateways: inventory
+                .as_ref()
+                .map(settings::transit_gateways)
+                .unwrap_or_default(),
             ..Settings::default()
         };
         let bar = progress::reading(sources.iter().map(|source| source.size).sum());

@@ -64,6 +64,24 @@ impl<'a> ResourceNames<'a> {
     }
 }
 
+impl<'a> ResourceNames<'a> {
+    /// Rules of today that the module adopts and that carry tags. It has one map of tags for all rules, so Terraform takes
+    /// each rule's own away (variables.tf of the module).
+    pub(super) fn losing_tags(&self) -> Vec<&'a RuleRow> {
+        let halves = self
+            .pairs
+            .values()
+            .flat_map(|&(egress, ingress)| [egress, ingress]);
+        let mut losing: Vec<&RuleRow> = halves
+            .filter(|rule| rule.status == Status::Keep && !rule.tag_keys.is_empty())
+            .collect();
+        // Several pairs may share a half.
+        losing.sort_by(|a, b| a.id.cmp(&b.id));
+        losing.dedup_by(|a, b| a.id == b.id);
+        losing
+    }
+}
+
 /// What the module's 2.x can say: two groups of one account, a protocol with ports or ICMP, and an id for whatever stands already.
 pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
     let importable =

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use super::names::{ResourceNames, fits_module};
+use super::terraform::tags_of;
 use crate::documents::{ChangeDocument, GroupRow, RevocationRow, StageRow, Status};
 use crate::emit::report_md::md;
 use crate::emit::text::joined;
@@ -29,6 +31,8 @@ struct Step<'a> {
     rules: usize,
     groups: Vec<&'a GroupRow>,
     gone: Vec<&'a RevocationRow>,
+    /// Rules that lose their tags if Terraform does it, with the tags.
+    losing_tags: Vec<String>,
 }
 
 /// How many connections are listed by id.
@@ -85,6 +89,12 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
             },
             groups: ours.filter_map(|id| change.group(id)).collect(),
             gone,
+            losing_tags: if row.name == "add" {
+                let losing = ResourceNames::new(change, fits_module).losing_tags();
+                losing.into_iter().map(tags_of).collect()
+            } else {
+                Vec::new()
+            },
             row: change.stages.iter().find(|stage| stage.name == row.name)?,
         })
     };
@@ -121,6 +131,10 @@ impl Step<'_> {
 
     fn groups_in_words(&self) -> String {
         plural(self.groups.len() as u64, "group")
+    }
+
+    fn losing_in_words(&self) -> String {
+        plural(self.losing_tags.len() as u64, "rule")
     }
 
     fn dropped_in_words(&self) -> String {

@@ -221,7 +221,10 @@ pub(in crate::emit) fn mutual(change: &ChangeDocument) -> String {
     let comment = "closegate: mutual rules. Each entry is an egress rule on the source group and\n\
                    an ingress rule on the target group; import blocks adopt halves that stand already.\n\
                    Apply this before revoking anything.";
-    hcl::file(comment, pairs(&names, &refs))
+    hcl::file(
+        &format!("{comment}{}", lost_tags(&names)),
+        pairs(&names, &refs),
+    )
 }
 
 /// `rules/other.tf`.
@@ -248,12 +251,42 @@ pub(super) fn module(change: &ChangeDocument, options: &RuleFormatOptions) -> St
         blocks.extend(pairs(&names, &refs));
     }
     blocks.extend(resources(&names, &refs));
-    hcl::file(
-        &heading(
-            "mutual rules by the module, and native resources for the rest",
-            change,
-        ),
-        blocks,
+    let mut comment = heading(
+        "mutual rules by the module, and native resources for the rest",
+        change,
+    );
+    if options.ids == Ids::Literal {
+        comment += &lost_tags(&names);
+    }
+    hcl::file(&comment, blocks)
+}
+
+/// Which adopted rules lose their tags, as more lines of a comment.
+fn lost_tags(names: &ResourceNames<'_>) -> String {
+    let losing = names.losing_tags();
+    if losing.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "\nTerraform removes the tags of {} that it adopts here: the module has one `tags` map for all\n\
+         of its rules. To keep them, use apply.sh instead, which does not touch rules that stand already:",
+        plural(losing.len() as u64, "rule")
+    );
+    for rule in losing {
+        let _ = write!(text, "\n  {}", tags_of(rule));
+    }
+    text
+}
+
+/// A rule and the keys of its tags: `sgr-0123 (egress tcp/443 to sg-0123): Name, owner`.
+pub(super) fn tags_of(rule: &RuleRow) -> String {
+    let keys: Vec<String> = rule.tag_keys.iter().map(|key| visible(key, 128)).collect();
+    let id = rule.security_group_rule_id.as_deref().unwrap_or_default();
+    format!(
+        "{} ({}): {}",
+        visible(id, 40),
+        rule.permission,
+        keys.join(", ")
     )
 }
 

@@ -137,11 +137,8 @@ pub(in crate::ingest) fn fast_row<'a>(
     let action = word(text, values.place(Column::Action)?);
     let accepted = action == Some(literal(b"ACCEPT"));
     faults.unless(accepted || action == Some(literal(b"REJECT")));
-    let interface = values.text(Column::InterfaceId).unwrap_or(b"-");
-    // What has none is named by another column.
-    faults.unless(interface != b"-");
     let row = Row {
-        interface,
+        interface: values.recorder(),
         src: IpAddr::V4(Ipv4Addr::from_bits(src.bits)),
         dst: IpAddr::V4(Ipv4Addr::from_bits(dst.bits)),
         src_port,
@@ -186,6 +183,15 @@ impl<'a, P: ColumnPositions, T: Text<'a>> Values<'_, P, T> {
     fn text(&self, column: Column) -> Option<&'a [u8]> {
         let (start, end) = self.place(column)?;
         self.text.all().get(start..end)
+    }
+
+    /// The interface, or the resource where the line names no interface.
+    #[inline(always)]
+    fn recorder(&self) -> &'a [u8] {
+        match self.text(Column::InterfaceId) {
+            None | Some(b"-") => self.text(Column::ResourceId).unwrap_or(b"-"),
+            Some(interface) => interface,
+        }
     }
 
     #[inline(always)]

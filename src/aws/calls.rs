@@ -163,6 +163,10 @@ pub const CALLS: &[Call] = &[
         ..call(Caller::History, "config", "GetResourceConfigHistory")
     },
     Call {
+        cost: "which groups interfaces carried before stays unknown",
+        ..call(Caller::History, "cloudtrail", "LookupEvents")
+    },
+    Call {
         action: Some("ListBucket"),
         ..call(Caller::S3, "s3", "ListObjectsV2")
     },

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::account::{Account, CallError};
 use super::calls::cost;
-use super::{history, shapes};
+use super::{history, shapes, trail};
 use crate::documents::SCHEMA_VERSION;
 pub use crate::documents::{Answered, Identity, Refused, SnapshotManifest};
 
@@ -138,7 +138,7 @@ const NEEDED: [&str; 2] = ["DescribeSecurityGroups", "DescribeNetworkInterfaces"
 const AT_ONCE: usize = 8;
 
 /// Collects the regions that are named, or all that are enabled; with `history`, also interfaces
-/// that are gone and that AWS Config remembers. `progress` is told of every
+/// that are gone and that AWS Config remembers, and CloudTrail's events about interfaces and rules. `progress` is told of every
 /// page: the region, the operation and its number of things.
 pub fn collect(
     account: &Account,
@@ -168,7 +168,9 @@ pub fn collect(
             if history {
                 let (account, region, identity) =
                     (account.clone(), region.clone(), identity.clone());
+                let events = (account.clone(), region.clone(), identity.account.clone());
                 tasks.spawn(async move { remembered(&account, &identity.account, &region).await });
+                tasks.spawn(async move { trail_of(&events.0, &events.2, &events.1).await });
             }
             let region = Region {
                 client: Client::new(&account.in_region(&region)),
@@ -313,6 +315,33 @@ async fn remembered(account: &Account, number: &str, region: &str) -> Result<Col
             .manifest
             .refused
             .push(Refused::new(number, region, OPERATION, error)),
+        Err(error) => return Err(error),
+    }
+    Ok(collected)
+}
+
+/// What CloudTrail remembers of interfaces and rules.
+async fn trail_of(account: &Account, number: &str, region: &str) -> Result<Collected, CallError> {
+    let mut collected = Collected::default();
+    match trail::records(account, region).await {
+        Ok((records, pages)) => {
+            collected.manifest.calls.push(Answered {
+                account: number.to_owned(),
+                region: region.to_owned(),
+                operation: trail::OPERATION,
+                pages,
+                items: records.len(),
+            });
+            let path = format!("{number}/{region}/cloudtrail.json");
+            let content = serde_json::json!({ "Records": records });
+            collected.files.push((path, content));
+        }
+        Err(error) if error.is_refusal() => {
+            collected
+                .manifest
+                .refused
+                .push(Refused::new(number, region, trail::OPERATION, error))
+        }
         Err(error) => return Err(error),
     }
     Ok(collected)

@@ -15,6 +15,7 @@ mod read_ahead;
 mod redact;
 mod s3;
 mod shapes;
+mod trail;
 
 pub use account::{Account, CallError, SignIn};
 pub use athena::{Table, connections};

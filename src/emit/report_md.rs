@@ -12,6 +12,7 @@ use crate::graph::Node;
 use crate::inventory::{Rule, Target};
 use crate::net::{ConnectionId, plural, visible};
 use crate::proof::{BlastRadius, Reach, Readiness, Widening};
+use crate::replay::Unjudged;
 use crate::suggest::{KeptOpenBecause, Status};
 
 #[derive(Template)]
@@ -33,6 +34,7 @@ struct Report<'a> {
     wider: Vec<String>,
     blast: Vec<BlastLine>,
     readiness: Vec<ReadinessLine>,
+    unjudged: Vec<Unjudged>,
     weeks: String,
     sentence: String,
 }
@@ -130,6 +132,7 @@ pub(super) fn render(audit: &Audit) -> String {
         wider: wider(audit),
         blast: blast(audit),
         readiness: readiness(audit),
+        unjudged: audit.unjudged(),
         weeks: weeks(audit),
         sentence: audit.verdict(),
     };

@@ -50,4 +50,4 @@ pub use ranges::{bundled_on, published_on};
 pub use reach::NetworkPath;
 pub use rules::{Rule, RulePorts, RuleProtocol, Target};
 pub use services::ServiceSet;
-pub use trail::{Birth, PastRule};
+pub use trail::{Birth, PastRule, TRAIL_EVENTS};

@@ -89,7 +89,7 @@ pub(in crate::cli) struct CollectInventoryArgs {
     #[arg(long)]
     pub(in crate::cli) redact: bool,
 
-    /// Also interfaces that are gone, from AWS Config, where it records them
+    /// Also interfaces that are gone, from AWS Config, and CloudTrail's events of 90 days about interfaces and rules
     #[arg(long)]
     pub(in crate::cli) history: bool,
 }

@@ -38,6 +38,9 @@ macro_rules! event_names {
             $($name,)*
         }
 
+        /// The names of the events that tell something of interfaces and rules.
+        pub const TRAIL_EVENTS: &[&str] = &[$(stringify!($name),)*];
+
         impl EventName {
             const ALL: &'static [(&'static str, Self)] = &[$((stringify!($name), Self::$name),)*];
         }

@@ -253,6 +253,13 @@ pub struct Judged {
 /// Judges what was read, without proposing anything.
 pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake, policy: &Policy) -> Judged {
     let gates = Gates::today(&inventory);
+    let guessed = resolve::guess(&table, &inventory, &gates);
+    // The gates know groups by position, which stays.
+    let inventory = if guessed.is_empty() {
+        inventory
+    } else {
+        inventory.with_guessed(guessed)
+    };
     let connections = resolve::resolve(&table, &inventory, &gates);
     let hits = resolve::hits(&inventory, &gates, &connections);
     let mut judged = Judged {

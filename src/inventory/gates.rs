@@ -259,6 +259,10 @@ impl Gates {
         if let Some((group, rule)) = self.admitting(groups, direction, peer, packet).next() {
             return Admission::Allowed(group, rule);
         }
+        // It may have carried more groups than these.
+        if !interface.knows_groups() {
+            return Admission::Unknown(Unknown::Interface);
+        }
         if let Some(&group) = groups
             .iter()
             .find(|&&g| !inventory.group(g).knows(direction))

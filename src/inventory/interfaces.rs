@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Grade, GroupIx, InterfaceIx, wire};
+use super::{Grade, GroupIx, GuessedInterface, InterfaceIx, wire};
 use crate::net::{HashMap, prefix_of};
 
 /// What an interface is, as far as this tool has to know. `InterfaceType` is an
@@ -139,6 +139,31 @@ impl Interface {
                 .find(|text| !text.is_empty())
                 .unwrap_or_default(),
         }
+    }
+
+    /// One that the inventory lacks.
+    pub(super) fn guessed(guessed: GuessedInterface) -> Self {
+        Self {
+            id: guessed.id,
+            kind: InterfaceKind::Ordinary,
+            vpc: guessed.vpc.into(),
+            subnet: guessed.subnet,
+            region: String::new(),
+            addresses: vec![guessed.address],
+            prefixes: Vec::new(),
+            public_addresses: Vec::new(),
+            groups: guessed.groups,
+            groups_known: true,
+            instance: None,
+            lifetime: guessed.lifetime,
+            grade: Grade::Guessed,
+            label: String::new(),
+        }
+    }
+
+    /// Whether these are all groups that it carried: nobody guessed them, and the snapshot says so.
+    pub fn knows_groups(&self) -> bool {
+        self.groups_known && self.grade != Grade::Guessed
     }
 
     /// Whether it is gone.

@@ -19,6 +19,7 @@ use super::reach::{self, NetworkPath};
 use super::reserved::Reserved;
 use super::rules::Rule;
 use super::snapshot::Snapshot;
+use super::subnets::{GuessedInterface, Subnet, Subnets};
 use super::trail::{self, Birth, PastRule, RuleHistory};
 use crate::documents::Direction;
 use crate::net::{AddressSet, HashMap};
@@ -55,6 +56,7 @@ pub struct Inventory {
     addresses: AddressIndex,
     paths: reach::NetworkPaths,
     reserved: Reserved,
+    subnets: Subnets,
     vpc_blocks: HashMap<String, AddressSet>,
     spaces: MemberSpaces,
     ranges: Arc<ServiceRanges>,
@@ -131,14 +133,8 @@ impl Inventory {
         let periods = periods(&snapshot, trail::lives(&events));
         let mut groups = connect::groups(&snapshot, &periods, &mut notes);
         let interfaces = connect::interfaces(&snapshot, periods, &groups);
-        for (position, interface) in interfaces.iter().enumerate() {
-            let present = !interface.is_gone();
-            for &group in interface.groups.iter().filter(|_| present) {
-                groups[group.index()]
-                    .members
-                    .push(InterfaceIx::new(position));
-            }
-        }
+        list_members(&mut groups, &interfaces);
+        let subnets = Subnets::new(&snapshot, &interfaces);
         let ranges = ServiceRanges::new(&snapshot.ranges);
         let prefix_lists = prefix_lists::join(&snapshot, &ranges, &mut notes);
         notes.sort();
@@ -161,6 +157,7 @@ impl Inventory {
             groups,
             interfaces,
             reserved: Reserved::new(&snapshot),
+            subnets,
             vpc_blocks,
             notes,
         })
@@ -335,6 +332,30 @@ impl Inventory {
         }
     }
 
+    /// The subnet that an address lies in; nothing where several networks of the inventory have it.
+    pub fn subnet_at(&self, address: IpAddr) -> Option<&Subnet> {
+        self.subnets.at(address)
+    }
+
+    /// The groups that every interface of a subnet carries that is there; of those that forward, serve functions or balance none is
+    /// asked.
+    pub fn groups_of_subnet(&self, subnet: &Subnet) -> Vec<GroupIx> {
+        let groups = self.subnets.common(subnet).iter().copied();
+        groups.filter(|&group| self.group(group).known).collect()
+    }
+
+    /// With interfaces whose groups are guessed.
+    #[must_use]
+    pub fn with_guessed(mut self, guessed: Vec<GuessedInterface>) -> Self {
+        self.interfaces
+            .extend(guessed.into_iter().map(Interface::guessed));
+        let key = |interface: &Interface| (interface.id.clone(), interface.lifetime.start);
+        self.interfaces.sort_by_key(key);
+        self.addresses = AddressIndex::new(&self.interfaces);
+        list_members(&mut self.groups, &self.interfaces);
+        self
+    }
+
     /// Whether an interface with an address may carry a group, for all that the inventory tells.
     pub fn may_carry(&self, address: IpAddr, group: GroupIx) -> bool {
         self.member_space(group).may_hold(address)
@@ -426,6 +447,19 @@ impl Inventory {
             &peer.groups
         } else {
             &[]
+        }
+    }
+}
+
+/// Gives each group the interfaces that carry it and are there.
+fn list_members(groups: &mut [Group], interfaces: &[Interface]) {
+    for group in groups.iter_mut() {
+        group.members.clear();
+    }
+    for (position, interface) in interfaces.iter().enumerate() {
+        for group in interface.groups.iter().filter(|_| !interface.is_gone()) {
+            let members = &mut groups[group.index()].members;
+            members.push(InterfaceIx::new(position));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which interface each end of a flow is.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::flow::{DAY, Days, Flow, FlowTable, ObserverIx};
 use crate::inventory::{InterfaceIx, Inventory};
@@ -184,6 +185,15 @@ impl<'a> Placer<'a> {
             unlisted_at,
             listed_at,
         }
+    }
+
+    /// The interfaces that the inventory lacks and whose own address is known, with when they recorded.
+    pub(super) fn unlisted(&self) -> impl Iterator<Item = (ObserverIx, IpAddr, Range<u64>)> + '_ {
+        let all = self.unlisted_at.iter();
+        all.flat_map(|(&address, recorders)| {
+            let one = move |r: &Recorder| (r.observer, address, r.span.0..r.span.1 + 1);
+            recorders.iter().map(one)
+        })
     }
 
     /// How many interfaces the inventory has.

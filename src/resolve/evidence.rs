@@ -245,7 +245,7 @@ pub fn admission(
 /// The other end of a connection as the gate at `at` sees it.
 pub fn peer_of(inventory: &Inventory, at: End, direction: Direction, peer: End) -> Peer<'_> {
     let unlisted = match peer.interface() {
-        Some(ix) => !inventory.interface(ix).groups_known,
+        Some(ix) => !inventory.interface(ix).knows_groups(),
         None => true,
     };
     Peer {

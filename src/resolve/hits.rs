@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::ends::{End, settled};
 use super::evidence::peer_of;
 use super::verdict::{Unattributed, Verdict};
-use crate::inventory::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet};
+use crate::inventory::{Direction, Gates, Grade, GroupIx, InterfaceIx, Inventory, Packet};
 use crate::net::{HashMap, HashSet};
 
 /// What one rule let through.
@@ -43,7 +43,13 @@ impl Hits {
 /// By group, how many ends that the inventory lacks initiated connections and may have carried it. Their rules are unknown.
 pub fn unknown_members(inventory: &Inventory, connections: &[Connection]) -> Vec<u64> {
     let unknown = Verdict::Unattributed(Unattributed::UnknownInterface);
-    let initiated = connections.iter().filter(|c| c.verdict == unknown);
+    let is_guess = |c: &Connection| {
+        let interface = c.initiator.interface().map(|ix| inventory.interface(ix));
+        interface.is_some_and(|interface| interface.grade == Grade::Guessed)
+    };
+    let initiated = connections
+        .iter()
+        .filter(|c| c.verdict == unknown || is_guess(c) && c.verdict != Verdict::Rejected);
     let initiators: HashSet<End> = initiated.map(|c| c.initiator).collect();
     let count = |group: GroupIx| {
         let may = |end: &&End| inventory.may_carry(end.address, group);

@@ -11,6 +11,7 @@ mod direction;
 mod ends;
 mod evidence;
 mod external;
+mod guess;
 mod hits;
 mod legs;
 mod verdict;
@@ -21,6 +22,7 @@ pub use direction::DirectionBasis;
 pub use ends::{End, Place};
 pub use evidence::{admission, is_unlisted, peer_of, visible_groups};
 pub use external::{aws_service, is_unknown_external};
+pub use guess::guess;
 pub use hits::{Hits, hits, unknown_members};
 pub use verdict::{Quarantine, Unattributed, Verdict};
 

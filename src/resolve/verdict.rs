@@ -4,7 +4,7 @@ use super::ends::End;
 use super::evidence::{CurrentRules, is_unlisted};
 use crate::documents::{Confidence, RecordCounts, VerdictTerm};
 use crate::flow::EPHEMERAL_FROM;
-use crate::inventory::{Admission, Inventory};
+use crate::inventory::{Admission, Inventory, Unknown};
 use crate::net::Service;
 
 /// What logs, today's rules and findings say about a connection. `resolve` decides all but [`Quarantine::Finding`], which
@@ -158,6 +158,10 @@ pub(super) fn judge(facts: &Facts, rules: &CurrentRules<'_>) -> Verdict {
     let is_denied = [opening.egress, opening.ingress].contains(&Admission::Denied);
     if is_denied && !rules.held_then([*initiator, *responder], *when) {
         return Verdict::Unattributed(Unattributed::GroupsChanged);
+    }
+    // Guessed groups permit; that they don't says nothing.
+    if opening.egress == Admission::Unknown(Unknown::Interface) {
+        return Verdict::Unattributed(Unattributed::UnknownInterface);
     }
     match (opening.egress, opening.ingress) {
         (Admission::Denied, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),

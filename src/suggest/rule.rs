@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::documents::Status;
 use crate::inventory::{
-    Direction, Group, GroupIx, Inventory, NetworkPath, Rule, RulePorts, RuleProtocol, Target,
+    Direction, Grade, Group, GroupIx, Inventory, NetworkPath, Rule, RulePorts, RuleProtocol, Target,
 };
 use crate::net::{Protocol, Service, aws_description, service_name, stable_id};
 use crate::replay::Change;
@@ -344,7 +344,15 @@ impl<'a> Draft<'a> {
             } = entry;
             evidence.sort_unstable();
             evidence.dedup();
-            let best = evidence.iter().map(|&c| self.connections[c].confidence);
+            let best = evidence.iter().map(|&c| {
+                let initiator = self.connections[c].initiator.interface();
+                let is_guess = |ix| self.inventory.interface(ix).grade == Grade::Guessed;
+                if initiator.is_some_and(is_guess) {
+                    Confidence::Guessed
+                } else {
+                    self.connections[c].confidence
+                }
+            });
             SuggestedRule {
                 id,
                 group: key.0,

@@ -340,3 +340,58 @@ fn the_other_accounts_half_is_written_for_its_owner() {
     audit();
     assert!(!json.exists() && !json.with_extension("tf").exists());
 }
+
+/// All of the subnet carry web's group, and db admits it: the vanished interface is taken for one of them. Its rules are written; nothing
+/// becomes certain, and the group is not ready.
+#[test]
+fn a_vanished_interface_may_be_guessed_by_its_subnet() {
+    let mut case = Case::web_and_db(&[
+        "eni-9,eni-2 10.0.1.9:40001 10.0.2.2:3306 6",
+        "eni-9 10.0.1.9:40002 151.101.1.1:443 6",
+        "eni-8 10.0.1.8:40002 151.101.1.2:443 6",
+    ]);
+    let at = |id: &str, address: &str, group: &str, subnet: &str| {
+        let mut interface = interface(id, address, &[group]);
+        interface["SubnetId"] = json!(subnet);
+        interface
+    };
+    case.inventory["NetworkInterfaces"] = json!([
+        at("eni-1", "10.0.1.1", "sg-a", "subnet-1"),
+        at("eni-2", "10.0.2.2", "sg-b", "subnet-2"),
+    ]);
+    case.inventory["Subnets"] = json!([
+        {"SubnetId": "subnet-1", "VpcId": "vpc-1", "CidrBlock": "10.0.1.0/24"},
+        {"SubnetId": "subnet-2", "VpcId": "vpc-1", "CidrBlock": "10.0.2.0/24"},
+    ]);
+    for (audit, _) in case.runs() {
+        assert_eq!(
+            connections(&audit),
+            [
+                // No rule of today agrees that this one was web's.
+                "10.0.1.8 151.101.1.2 tcp/443 unattributed unknown-interface unjudged",
+                "10.0.1.9 10.0.2.2 tcp/3306 accepted - permitted",
+                "10.0.1.9 151.101.1.1 tcp/443 accepted - permitted",
+            ]
+        );
+        adds_up(&audit);
+        let ends = audit["connections"].as_array().unwrap().iter();
+        let guessed = ends
+            .map(|c| &c["initiator"])
+            .find(|end| end["address"] == "10.0.1.9");
+        assert_eq!(guessed.unwrap()["groups_known_from"], "guessed");
+        let rules = audit["rules"].as_array().unwrap().iter();
+        let rule = rules
+            .clone()
+            .find(|rule| rule["target"]["cidr_ipv4"] == "151.101.1.1/32");
+        let rule = rule.unwrap();
+        assert_eq!(
+            (&rule["group_id"], &rule["confidence"]),
+            (&json!("sg-a"), &json!("low"))
+        );
+        let web = ready(&audit, "sg-a");
+        assert_eq!(
+            (&web["ready"], &web["unknown_members"]),
+            (&json!(false), &json!(2))
+        );
+    }
+}

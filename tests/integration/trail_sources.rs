@@ -83,7 +83,9 @@ fn verify_and_a_store_take_trail_files_too() {
     assert_eq!(with["replay"]["permitted"], 1, "{with}");
 
     let mut ingest = closegate();
-    ingest.current_dir(dir).args(["ingest", "--flows", "flows.log"]);
+    ingest
+        .current_dir(dir)
+        .args(["ingest", "--flows", "flows.log"]);
     let store = ["--inventory", "inventory", "--store", "store"];
     ingest.args(store).assert().success();
     let mut command = closegate();

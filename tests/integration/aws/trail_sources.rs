@@ -87,7 +87,10 @@ fn history_is_every_event_that_cloudtrail_remembers() {
     );
     collect(&moto, &proxy, &out).assert().success();
     let seen = proxy.seen();
-    assert!(seen.iter().all(|(operation, _)| operation == "LookupEvents"));
+    assert!(
+        seen.iter()
+            .all(|(operation, _)| operation == "LookupEvents")
+    );
     let broken = seen.iter().filter(|(_, broken)| broken.is_some()).count();
     // Eight of RunInstances are four pages; each other name has one.
     let pages = TRAIL_EVENTS.len() + 3;
@@ -97,12 +100,20 @@ fn history_is_every_event_that_cloudtrail_remembers() {
     let records = read(&events)["Records"].as_array().unwrap().clone();
     let mut ids: Vec<&str> = records
         .iter()
-        .filter_map(|record| record["responseElements"]["instancesSet"]["items"][0]["instanceId"].as_str())
+        .filter_map(|record| {
+            record["responseElements"]["instancesSet"]["items"][0]["instanceId"].as_str()
+        })
         .collect();
     ids.sort_unstable();
     assert_eq!(ids, ["i-10", "i-6", "i-6", "i-7", "i-8", "i-9"]);
     let text = fs::read_to_string(&events).unwrap();
-    for left_out in ["secret", "AKIA", "93.184.216.34", "sensitive", "UnauthorizedOperation"] {
+    for left_out in [
+        "secret",
+        "AKIA",
+        "93.184.216.34",
+        "sensitive",
+        "UnauthorizedOperation",
+    ] {
         assert!(!text.contains(left_out), "{left_out}");
     }
 
@@ -113,12 +124,18 @@ fn history_is_every_event_that_cloudtrail_remembers() {
     audit(closegate(), dir, &[events.to_str().unwrap()]).success();
     assert_eq!(said(dir), [TOLD]);
     let notes = read(&dir.join("run/audit.json"))["notes"].to_string();
-    assert!(notes.contains("can't read 2 records of CloudTrail"), "{notes}");
+    assert!(
+        notes.contains("can't read 2 records of CloudTrail"),
+        "{notes}"
+    );
 
     // The same again gives the same bytes, and redacted it tells no names.
     collect(&moto, &cloudtrail, &out).assert().success();
     assert_eq!(fs::read_to_string(&events).unwrap(), text);
-    collect(&moto, &cloudtrail, &out).arg("--redact").assert().success();
+    collect(&moto, &cloudtrail, &out)
+        .arg("--redact")
+        .assert()
+        .success();
     let redacted = fs::read_to_string(out.join("000000000001/us-east-1/cloudtrail.json")).unwrap();
     for secret in ["alice", "111122223333", "123456789012", "secret"] {
         assert!(!redacted.contains(secret), "{secret}");
@@ -141,7 +158,10 @@ fn a_refused_lookup_costs_its_file_and_a_failed_one_ends_the_run() {
         summary.contains("LookupEvents in us-east-1 (AccessDeniedException): which groups"),
         "{summary}"
     );
-    assert_eq!(manifest(&out, "refused", "LookupEvents")["code"], "AccessDeniedException");
+    assert_eq!(
+        manifest(&out, "refused", "LookupEvents")["code"],
+        "AccessDeniedException"
+    );
     assert!(!out.join("123456789012/us-east-1/cloudtrail.json").exists());
     assert_eq!(proxy.seen().len(), 1, "a refusal is final");
     let notes = closegate::inventory::Inventory::load(&out).map_err(|error| error.to_string());
@@ -151,7 +171,11 @@ fn a_refused_lookup_costs_its_file_and_a_failed_one_ends_the_run() {
     // Half of what it remembers is no history.
     let before = fs::read(out.join("manifest.json")).unwrap();
     proxy.break_with(r#"[{"op":"LookupEvents","kind":"error","code":"ExpiredTokenException","status":400,"skip":2,"times":-1}]"#);
-    fails(collect(&moto, &proxy, &out).assert(), 4, &["LookupEvents", "sign in again"]);
+    fails(
+        collect(&moto, &proxy, &out).assert(),
+        4,
+        &["LookupEvents", "sign in again"],
+    );
     assert_eq!(fs::read(out.join("manifest.json")).unwrap(), before);
 
     // Without --history nothing of this is asked.
@@ -178,15 +202,49 @@ fn bucket(moto: &Peer, dir: &Path) -> String {
     }
     let day = "us-east-1/2025/10/09/111122223333";
     let objects = [
-        (format!("own/AWSLogs/111122223333/CloudTrail/{day}_CloudTrail_us-east-1_20251009T0000Z_a.json.gz"), "trail.json"),
-        (format!("own/AWSLogs/111122223333/CloudTrail/{day}_CloudTrail_us-east-1_20251009T0005Z_b.json.gz"), "none.json"),
-        (format!("own/AWSLogs/111122223333/CloudTrail-Digest/{day}_CloudTrail-Digest.json.gz"), "other.json"),
-        (format!("own/AWSLogs/111122223333/CloudTrail-Insight/{day}_CloudTrail-Insight.json.gz"), "other.json"),
-        (format!("own/AWSLogs/111122223333/vpcflowlogs/{day}_vpcflowlogs_us-east-1_fl-1_20251009T0000Z_c.log.gz"), "other.json"),
-        (format!("org/AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail/{day}_CloudTrail_us-east-1_20251009T0000Z_a.json.gz"), "trail.json"),
-        (format!("org/AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail-Digest/{day}_CloudTrail-Digest.json.gz"), "other.json"),
+        (
+            format!(
+                "own/AWSLogs/111122223333/CloudTrail/{day}_CloudTrail_us-east-1_20251009T0000Z_a.json.gz"
+            ),
+            "trail.json",
+        ),
+        (
+            format!(
+                "own/AWSLogs/111122223333/CloudTrail/{day}_CloudTrail_us-east-1_20251009T0005Z_b.json.gz"
+            ),
+            "none.json",
+        ),
+        (
+            format!("own/AWSLogs/111122223333/CloudTrail-Digest/{day}_CloudTrail-Digest.json.gz"),
+            "other.json",
+        ),
+        (
+            format!("own/AWSLogs/111122223333/CloudTrail-Insight/{day}_CloudTrail-Insight.json.gz"),
+            "other.json",
+        ),
+        (
+            format!(
+                "own/AWSLogs/111122223333/vpcflowlogs/{day}_vpcflowlogs_us-east-1_fl-1_20251009T0000Z_c.log.gz"
+            ),
+            "other.json",
+        ),
+        (
+            format!(
+                "org/AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail/{day}_CloudTrail_us-east-1_20251009T0000Z_a.json.gz"
+            ),
+            "trail.json",
+        ),
+        (
+            format!(
+                "org/AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail-Digest/{day}_CloudTrail-Digest.json.gz"
+            ),
+            "other.json",
+        ),
         ("copied/trail.json".to_owned(), "trail.json"),
-        (format!("flows/AWSLogs/111122223333/vpcflowlogs/{day}_vpcflowlogs.log.gz"), "other.json"),
+        (
+            format!("flows/AWSLogs/111122223333/vpcflowlogs/{day}_vpcflowlogs.log.gz"),
+            "other.json",
+        ),
     ];
     let named: Vec<String> = objects
         .iter()
@@ -226,17 +284,26 @@ fn trail_files_in_s3_are_read_as_files() {
     // Accounts and regions are chosen by key.
     let chosen = |option: &str, value: &str| {
         let mut command = moto.closegate();
-        command.args(["audit", option, value, "--flows", "flows.log"]).current_dir(dir);
+        command
+            .args(["audit", option, value, "--flows", "flows.log"])
+            .current_dir(dir);
         command.args(["--inventory", "inventory", "--out", "run"]);
         command.args(["--cloudtrail", "s3://trails/org/"]).assert()
     };
-    for (option, value) in [("--only-account", "111122223333"), ("--only-region", "us-east-1")] {
+    for (option, value) in [
+        ("--only-account", "111122223333"),
+        ("--only-region", "us-east-1"),
+    ] {
         chosen(option, value).success();
         assert_eq!(said(dir), [TOLD]);
     }
     fs::remove_dir_all(dir.join("run")).unwrap();
     // What matches nothing is named, for silence would pass for a trail without events.
-    fails(chosen("--only-region", "eu-west-1"), 2, &["`s3://trails/org/`", "--cloudtrail"]);
+    fails(
+        chosen("--only-region", "eu-west-1"),
+        2,
+        &["`s3://trails/org/`", "--cloudtrail"],
+    );
     for prefix in ["flows/", "nowhere/"] {
         let url = format!("s3://trails/{prefix}");
         let refused = audit(moto.closegate(), dir, &[&url]);
@@ -260,9 +327,15 @@ fn a_trail_in_s3_that_breaks_is_read_again_or_ends_the_run() {
         audit(proxy.closegate(), dir, &[url]).success();
         assert_eq!(said(dir), [TOLD], "{kind}");
         let seen = proxy.seen();
-        assert_eq!(seen.iter().filter(|(_, broken)| broken.is_some()).count(), 3, "{kind}");
+        assert_eq!(
+            seen.iter().filter(|(_, broken)| broken.is_some()).count(),
+            3,
+            "{kind}"
+        );
         // What lies beside the trail is not fetched, and every call is in the table of the policies.
-        let fetched = seen.iter().filter(|(operation, broken)| operation == "GetObject" && broken.is_none());
+        let fetched = seen
+            .iter()
+            .filter(|(operation, broken)| operation == "GetObject" && broken.is_none());
         assert_eq!(fetched.count(), 2, "{kind}");
         for (operation, _) in seen {
             let mut known = CALLS.iter().filter(|call| call.command == Caller::S3);
@@ -271,9 +344,18 @@ fn a_trail_in_s3_that_breaks_is_read_again_or_ends_the_run() {
     }
     fs::remove_dir_all(dir.join("run")).unwrap();
     for (rules, says) in [
-        (r#"[{"op":"GetObject","kind":"error","code":"AccessDenied","status":403,"skip":1,"times":1}]"#, "AccessDenied"),
-        (r#"[{"op":"GetObject","kind":"truncate","times":-1}]"#, "GetObject"),
-        (r#"[{"op":"ListObjectsV2","kind":"error","code":"AccessDenied","status":403,"times":-1}]"#, "AccessDenied"),
+        (
+            r#"[{"op":"GetObject","kind":"error","code":"AccessDenied","status":403,"skip":1,"times":1}]"#,
+            "AccessDenied",
+        ),
+        (
+            r#"[{"op":"GetObject","kind":"truncate","times":-1}]"#,
+            "GetObject",
+        ),
+        (
+            r#"[{"op":"ListObjectsV2","kind":"error","code":"AccessDenied","status":403,"times":-1}]"#,
+            "AccessDenied",
+        ),
     ] {
         proxy.break_with(rules);
         fails(audit(proxy.closegate(), dir, &[url]), 4, &[says]);

@@ -23,7 +23,7 @@ pub enum Caller {
     CollectInventory,
     /// `closegate collect inventory --history`
     History,
-    /// `--flows s3://…`
+    /// `--flows s3://…`, `--cloudtrail s3://…`
     S3,
     /// `--flows cloudwatch:…`
     CloudWatch,

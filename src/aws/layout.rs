@@ -1,8 +1,10 @@
-//! Where flow logs lie in a bucket, and what of it is wanted.
+//! Where flow logs and trail files lie in a bucket, and what of it is wanted.
 //!
-//! Below a prefix of the user's, four layouts (flow-logs-s3-path.html):
+//! Below a prefix of the user's, flow logs have four layouts (flow-logs-s3-path.html):
 //! `AWSLogs/{account}/vpcflowlogs/{region}/{yyyy}/{MM}/{dd}/`, the same with `{HH}/`, and both with
 //! Hive's names: `AWSLogs/aws-account-id={account}/aws-service=vpcflowlogs/aws-region={region}/year={yyyy}/month={MM}/day={dd}/hour={HH}/`.
+//! Trail files have the first, with `CloudTrail` as the service; those of an organization have its id before the account
+//! (get-and-view-cloudtrail-log-files.html).
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Span};
@@ -36,6 +38,10 @@ fn parts(key: &str) -> Vec<&str> {
     // What is behind the last slash is a file's name, or nothing.
     let mut folders: Vec<&str> = folders.collect();
     folders.pop();
+    // An account's number has no letters.
+    if folders.first().is_some_and(|first| first.starts_with("o-")) {
+        folders.remove(0);
+    }
     folders
         .into_iter()
         .zip(PARTS)
@@ -61,9 +67,31 @@ impl Day {
     }
 }
 
+/// Whose files lie in a bucket that several services of AWS may write to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Flow logs.
+    #[default]
+    FlowLogs,
+    /// A trail of CloudTrail, without its digest and Insights files.
+    CloudTrail,
+}
+
+impl Delivery {
+    /// The service in the keys.
+    const fn service(self) -> &'static str {
+        match self {
+            Self::FlowLogs => "vpcflowlogs",
+            Self::CloudTrail => "CloudTrail",
+        }
+    }
+}
+
 /// What of a bucket is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Whose files.
+    pub delivery: Delivery,
     /// Objects with rows that end at or after this; Unix seconds.
     pub since: Option<u64>,
     /// Objects with rows that start before this; Unix seconds.
@@ -79,6 +107,7 @@ pub struct Selection {
 /// What is wanted, in the terms of keys.
 #[derive(Debug)]
 pub(super) struct KeyFilter {
+    service: &'static str,
     from: Option<DateTime>,
     until: Option<DateTime>,
     accounts: Vec<String>,
@@ -94,6 +123,7 @@ fn time(seconds: u64) -> Option<DateTime> {
 impl KeyFilter {
     pub(super) fn new(selection: &Selection) -> Self {
         Self {
+            service: selection.delivery.service(),
             from: selection
                 .since
                 .and_then(time)
@@ -119,7 +149,7 @@ impl KeyFilter {
         named(ACCOUNT, &self.accounts)
             && parts
                 .get(SERVICE)
-                .is_none_or(|service| *service == "vpcflowlogs")
+                .is_none_or(|service| *service == self.service)
             && named(REGION, &self.regions)
             && Self::span(&parts).is_none_or(|(first, behind)| self.overlaps(first, behind))
     }
@@ -232,6 +262,31 @@ mod tests {
             "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/02/08/",
             "AWSLogs/1/vpcflowlogs/us-east-1/2026/11/04/",
             "AWSLogs/aws-account-id=1/aws-service=vpcflowlogs/aws-region=us-east-1/year=2026/month=12/",
+        ] {
+            assert!(!wanted.prefix(prefix), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn a_trail_lies_beside_flow_logs() {
+        let wanted = KeyFilter::new(&Selection {
+            delivery: Delivery::CloudTrail,
+            accounts: vec!["111122223333".to_owned()],
+            ..Selection::default()
+        });
+        for prefix in [
+            "AWSLogs/",
+            "AWSLogs/o-a1b2c3d4e5/",
+            "AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail/us-east-1/2026/11/02/",
+            "own/AWSLogs/111122223333/CloudTrail/",
+        ] {
+            assert!(wanted.prefix(prefix), "{prefix}");
+        }
+        for prefix in [
+            PLAIN,
+            "AWSLogs/111122223333/CloudTrail-Digest/",
+            "AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail-Insight/",
+            "AWSLogs/o-a1b2c3d4e5/444455556666/",
         ] {
             assert!(!wanted.prefix(prefix), "{prefix}");
         }

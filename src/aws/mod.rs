@@ -21,7 +21,7 @@ pub use account::{Account, CallError, SignIn};
 pub use athena::{Table, connections};
 pub use collect::{Answered, Collected, Identity, Refused, SnapshotManifest, collect};
 pub use insights::{LogGroup, ask};
-pub use layout::Selection;
+pub use layout::{Delivery, Selection};
 pub use logs::{Span, events};
 pub use query_progress::QueryProgress;
 pub use redact::redact;

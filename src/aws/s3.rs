@@ -1,4 +1,4 @@
-//! Flow logs where they were delivered: objects in S3, read without touching the disk.
+//! Flow logs and trail files where they were delivered: objects in S3, read without touching the disk.
 
 use std::sync::Arc;
 use std::time::Duration;

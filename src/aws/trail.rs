@@ -25,6 +25,8 @@ const DROPPED: &[&str] = &[
     "tagSpecificationSet",
     "tags",
     "keyName",
+    "iamInstanceProfile",
+    "launchTemplate",
     "userData",
     "privateDnsName",
     "dnsName",
@@ -60,8 +62,10 @@ pub(super) async fn records(
                 .await
                 .map_err(|error| CallError::new(OPERATION, &error))?;
             let events = said.events.unwrap_or_default();
-            let texts = events.iter().filter_map(|event| event.cloud_trail_event());
-            records.extend(texts.filter_map(record));
+            let texts = events
+                .iter()
+                .map(|event| event.cloud_trail_event().unwrap_or_default());
+            records.extend(texts.filter_map(|text| record(name, text)));
             token = said.next_token.filter(|token| !token.is_empty());
             if token.is_none() {
                 break;
@@ -71,10 +75,16 @@ pub(super) async fn records(
     Ok((records, calls))
 }
 
-/// A record as trail files have it, with what is needed of it.
-fn record(text: &str) -> Option<Value> {
-    let mut record: Value = serde_json::from_str(text).ok()?;
-    if record.get("errorCode").is_some() {
+/// The record of an event of that name as trail files have it, with what is needed of it; nothing if the call failed. Of a
+/// damaged record the name is left, for who reads the snapshot to count it.
+fn record(name: &str, text: &str) -> Option<Value> {
+    let read = serde_json::from_str(text)
+        .ok()
+        .filter(|record: &Value| record.is_object());
+    let Some(mut record) = read else {
+        return Some(json!({ "eventName": name }));
+    };
+    if !record["errorCode"].is_null() {
         return None;
     }
     let identity = &record["userIdentity"];
@@ -116,11 +126,12 @@ mod tests {
             "userIdentity": {"type": "IAMUser", "arn": "arn:a", "invokedBy": null}, "requestParameters": {},
             "responseElements": {"networkInterface": {"networkInterfaceId": "eni-1", "groupSet": {"items": [{"groupId": "sg-1"}]}}},
         });
-        assert_eq!(record(text), Some(expected));
-        assert_eq!(record("{"), None);
-        assert_eq!(
-            record(r#"{"errorCode":"Client.UnauthorizedOperation"}"#),
-            None
-        );
+        assert_eq!(record("CreateNetworkInterface", text), Some(expected));
+        for damaged in ["", "{", "[]", "7"] {
+            let expected = json!({ "eventName": "RunInstances" });
+            assert_eq!(record("RunInstances", damaged), Some(expected), "{damaged}");
+        }
+        let failed = r#"{"errorCode":"Client.UnauthorizedOperation"}"#;
+        assert_eq!(record("RunInstances", failed), None);
     }
 }

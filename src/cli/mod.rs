@@ -13,6 +13,7 @@ mod progress;
 mod remote;
 mod settings;
 mod summary;
+mod trail;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use super::clock::seconds_now;
 use super::exit::Failure;
 use super::progress;
 use crate::aws::{
-    self, Account, CallError, LogGroup, QueryProgress, Selection, SignIn, Span, Table,
+    self, Account, CallError, Delivery, LogGroup, QueryProgress, Selection, SignIn, Span, Table,
 };
 use crate::flow::FlowTable;
 use crate::ingest::{self, Intake, LogFormat, Settings, Source, is_remote};
@@ -38,9 +38,7 @@ pub(super) fn sources(
             let selection = Selection {
                 since,
                 until,
-                accounts: remote.only_account.clone(),
-                regions: remote.only_region.clone(),
-                requester_pays: remote.requester_pays,
+                ..selection(remote, Delivery::FlowLogs)
             };
             aws::objects(&account, argument, &selection)
         } else {
@@ -53,6 +51,26 @@ pub(super) fn sources(
     sources.sort();
     sources.dedup();
     Ok(sources)
+}
+
+/// The trail files of CloudTrail below each `s3://BUCKET/PREFIX`.
+pub(super) fn trails(urls: &[String], remote: &RemoteArgs) -> Result<Vec<Vec<Source>>, Failure> {
+    let account = sign_in(remote)?;
+    let selection = selection(remote, Delivery::CloudTrail);
+    urls.iter()
+        .map(|url| aws::objects(&account, url, &selection).map_err(|error| failure(&error)))
+        .collect()
+}
+
+fn selection(remote: &RemoteArgs, delivery: Delivery) -> Selection {
+    Selection {
+        delivery,
+        since: None,
+        until: None,
+        accounts: remote.only_account.clone(),
+        regions: remote.only_region.clone(),
+        requester_pays: remote.requester_pays,
+    }
 }
 
 /// A query to an engine that holds the logs.

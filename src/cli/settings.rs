@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::args::{InputArgs, RemoteArgs};
 use super::clock::now;
 use super::exit::Failure;
-use super::progress;
+use super::{progress, trail};
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, LogFormat, LogFormatError, ObjectCopy, Source};
@@ -91,7 +91,7 @@ fn load(
     let trail = if cloudtrail.is_empty() {
         Vec::new()
     } else {
-        trail(cloudtrail, remote)?
+        trail::files(cloudtrail, remote)?
     };
     let mut failed = None;
     let files = trail.iter().map_while(|source| {
@@ -119,17 +119,6 @@ fn load(
         ))));
     }
     loaded.map_err(Failure::usage)
-}
-
-/// The files behind `--cloudtrail`.
-fn trail(cloudtrail: &[String], remote: &RemoteArgs) -> Result<Vec<Source>, Failure> {
-    #[cfg(feature = "aws")]
-    return super::remote::sources(cloudtrail, remote, (None, None), false);
-    #[cfg(not(feature = "aws"))]
-    {
-        let _ = remote;
-        ingest::find(cloudtrail).map_err(Failure::usage)
-    }
 }
 
 /// What is to be read: sources, or one query to an engine in AWS.

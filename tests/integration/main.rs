@@ -40,6 +40,7 @@ mod configuration;
 // Replaying logs against rules, and the chain behind one line.
 mod addresses;
 mod trail;
+mod trail_sources;
 mod unknown;
 mod verify;
 

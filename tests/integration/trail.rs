@@ -31,7 +31,7 @@ fn set(groups: &[&str]) -> Value {
 }
 
 /// An instance starts with an interface.
-fn launched(at: u64, instance: &str, id: &str, address: &str, groups: &[&str]) -> Value {
+pub(crate) fn launched(at: u64, instance: &str, id: &str, address: &str, groups: &[&str]) -> Value {
     let interface = json!({
         "networkInterfaceId": id, "subnetId": "subnet-1", "vpcId": "vpc-1", "privateIpAddress": address, "interfaceType": "interface",
         "privateIpAddressesSet": {"item": [{"privateIpAddress": address, "primary": true}]}, "ipv6AddressesSet": {},
@@ -46,7 +46,7 @@ fn launched(at: u64, instance: &str, id: &str, address: &str, groups: &[&str]) -
     )
 }
 
-fn terminated(at: u64, instance: &str) -> Value {
+pub(crate) fn terminated(at: u64, instance: &str) -> Value {
     let named = json!({"instancesSet": {"items": [{"instanceId": instance}]}});
     record("TerminateInstances", at, &named, &named)
 }

@@ -3,6 +3,7 @@
 log_files.py URL s3 BUCKET LAYOUT FILE...       LAYOUT: plain, hourly, hive, hive-hourly
     log_files.py URL many BUCKET FILE...            an object for each few rows
     log_files.py URL logs GROUP FILE...             one stream for each interface
+    log_files.py URL objects BUCKET KEY=FILE...     packed where the key ends with .gz
 """
 
 import gzip
@@ -77,6 +78,14 @@ def logs(url, group, *files):
     print(len(streams))
 
 
+def objects(url, bucket, *named):
+    api = client(url, "s3")
+    api.create_bucket(Bucket=bucket)
+    for key, path in (name.rsplit("=", 1) for name in named):
+        body = Path(path).read_bytes()
+        api.put_object(Bucket=bucket, Key=key, Body=gzip.compress(body) if key.endswith(".gz") else body)
+
+
 if __name__ == "__main__":
     url, what, *rest = sys.argv[1:]
-    {"s3": s3, "many": many, "logs": logs}[what](url, *rest)
+    {"s3": s3, "many": many, "logs": logs, "objects": objects}[what](url, *rest)

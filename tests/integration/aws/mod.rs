@@ -7,3 +7,4 @@ mod peers;
 mod policies;
 mod sources;
 mod terraform;
+mod trail_sources;

@@ -1,7 +1,7 @@
 //! AWS on loopback: emulators that `make peers` installs, and a proxy that breaks what passes.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -100,6 +100,13 @@ impl Peer {
                 .arg(port.to_string())
                 .arg(root().join("src/flow/presume.rs"))
                 .args(files);
+        })
+    }
+
+    /// CloudTrail, which remembers the records in a file.
+    pub(super) fn cloudtrail(records: &Path) -> Self {
+        Self::start("fake_cloudtrail.py", |command, port| {
+            command.arg(port.to_string()).arg(records);
         })
     }
 

@@ -34,6 +34,7 @@ fn every_command_has_the_policy_that_its_calls_need() {
                 "Get",
                 "List",
                 "Head",
+                "Lookup",
                 "Filter",
                 "StartQuery",
                 "StopQuery",

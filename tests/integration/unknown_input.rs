@@ -350,6 +350,10 @@ fn answers_of_logs_insights_keep_what_is_unknown_apart() {
         vec![],
         vec![("dstport", "-")],
         vec![("srcport", "-")],
+        vec![("srcaddr", "10.0.0.256")],
+        vec![("srcaddr", "2001:db8::1")],
+        vec![("protocol", "-")],
+        vec![("action", "-")],
         vec![("protocol", "1"), ("srcport", "-"), ("dstport", "-")],
         // A format without counts.
         vec![("packets", ""), ("bytes", ""), ("resource_id", "nat-0001")],
@@ -363,7 +367,7 @@ fn answers_of_logs_insights_keep_what_is_unknown_apart() {
         partials.add_kept(KeptPorts::Both, value).unwrap();
     }
     let (table, intake) = partials.finish("x", "x", 0);
-    assert_eq!((intake.rows, intake.malformed), (9, 6));
+    assert_eq!((intake.rows, intake.malformed), (9, 18));
     assert_eq!(table.observers, ["-", "nat-0001"]);
     let mut ports: Vec<_> = table
         .flows

@@ -7,7 +7,7 @@ use crate::flow::{
     Counters, Coverage, Days, Dropped, Flow, FlowFlags, FlowKey, FlowTable, FlowTableBuilder,
     ObserverIx, Ports,
 };
-use crate::ingest::{Handshake, Intake, SourceIntake};
+use crate::ingest::{Handshake, Intake, MalformedSample, SourceIntake};
 use crate::net::{HashMap, Protocol};
 
 /// A row that is not what was asked for: the column, and what it held.
@@ -367,6 +367,23 @@ impl Partials {
         self.table.coverage.push(Coverage::default());
         self.observers.insert(name.to_owned(), ix);
         ix
+    }
+
+    /// No flows, and the account of a source that can't be one of flow records, as a file is that lacks a needed field.
+    pub fn refused(source: &str, format: &str, reason: &str) -> (FlowTable, Intake) {
+        let (table, mut intake) = Self::default().finish(source, format, 0);
+        let sample = MalformedSample {
+            source: source.to_owned(),
+            line: 0,
+            reason: reason.to_owned(),
+        };
+        intake.malformed = 1;
+        intake.samples = vec![sample.clone()];
+        for source in &mut intake.sources {
+            source.malformed = 1;
+            source.samples = vec![sample.clone()];
+        }
+        (table, intake)
     }
 
     /// The flows, and the account of them: one source, of which `bytes` were scanned.

@@ -310,7 +310,7 @@ fn athena_answers_what_the_local_engine_finds() {
     let text = fs::read_to_string(&ddl).unwrap();
     let portless = story.dir.path().join("portless.sql");
     let without = text
-        .replace("flows.vpc", "flows.portless")
+        .replace(r#""flows"."vpc""#, r#""flows"."portless""#)
         .replace("dstport int,", "");
     fs::write(&portless, without).unwrap();
     let statements = [&ddl, &portless].map(|file| file.to_str().unwrap());

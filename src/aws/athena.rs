@@ -58,8 +58,9 @@ pub fn connections(
     let source = format!("athena:{}.{}", table.database, table.name);
     let metadata = account.wait(metadata(account, table))?;
     let columns: Vec<&str> = metadata.columns().iter().map(Column::name).collect();
-    LogFormat::from_header(&columns.join(" ").to_lowercase())
-        .map_err(|error| CallError::other("GetTableMetadata", format!("{source}: {error}")))?;
+    if let Err(reason) = LogFormat::from_header(&columns.join(" ").to_lowercase()) {
+        return Ok(Partials::refused(&source, "Athena", &reason.to_string()));
+    }
     let statements = statements(table, &metadata);
     progress(&QueryProgress::Before {
         queries: statements.len(),

@@ -227,10 +227,10 @@ impl<T: Listed> List<T> {
                 "{name} {id} is twice in `{used}`, with different content: closegate uses the later one"
             ));
         }
-        let because = if self.things[newest].version() != self.things[other].version() {
-            "which has the higher Version"
-        } else {
+        let because = if self.things[newest].version() == self.things[other].version() {
             new.newer_because(&old)
+        } else {
+            "which has the higher Version"
         };
         Note::new(format!(
             "{name} {id} is in `{used}` and in `{unused}` with different content: closegate uses `{used}`, {because}"

@@ -199,19 +199,16 @@ fn flow_rows(names: &QueryNames<'_>) -> String {
         )
     };
     let (src, dst) = (end("srcaddr", "pkt_srcaddr"), end("dstaddr", "pkt_dstaddr"));
-    let status = match column("log_status") {
-        Some(status) => format!(
+    let idle = format!("WHEN {src} IS NULL AND {dst} IS NULL THEN 'NODATA'");
+    let status = match (column("log_status"), column("status")) {
+        (Some(status), _) => format!(
             "WHEN {status} IN ('NODATA', 'SKIPDATA') THEN {status} WHEN coalesce({status}, '-') <> 'OK' THEN 'bad'"
         ),
-        None => {
-            let idle = format!("WHEN {src} IS NULL AND {dst} IS NULL THEN 'NODATA'");
-            match column("status") {
-                Some(other) => {
-                    format!("WHEN {other} IN ('NODATA', 'SKIPDATA') THEN {other} {idle}")
-                }
-                None => idle,
-            }
-        }
+        // A column of that name may hold anything.
+        (None, Some(other)) => format!(
+            "WHEN CAST({other} AS varchar) IN ('NODATA', 'SKIPDATA') THEN CAST({other} AS varchar) {idle}"
+        ),
+        (None, None) => idle,
     };
     // TCP and UDP without a port are malformed: port 0 would be a service that the logs don't show.
     let ports = ["srcport", "dstport"]

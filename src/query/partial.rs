@@ -7,7 +7,7 @@ use crate::flow::{
     Counters, Coverage, Days, Dropped, Flow, FlowFlags, FlowKey, FlowTable, FlowTableBuilder,
     ObserverIx, Ports,
 };
-use crate::ingest::{Handshake, Intake, SourceIntake};
+use crate::ingest::{Handshake, Intake, MalformedSample, SourceIntake};
 use crate::net::{HashMap, Protocol};
 
 /// A row that is not what was asked for: the column, and what it held.
@@ -45,10 +45,11 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Cells<'a, F> {
         }
     }
 
-    fn parse<T: std::str::FromStr>(&self, column: &'static str) -> Result<T, Unreadable> {
-        self.text(column)
-            .parse()
-            .map_err(|_error| self.unreadable(column))
+    /// Two addresses of one family. Engines don't check what records hold there, and a damaged one must not end the run.
+    fn ends(&self, [src, dst]: [&str; 2]) -> Option<(IpAddr, IpAddr)> {
+        let [src, dst] = [src, dst].map(|column| self.text(column).parse::<IpAddr>());
+        let (src, dst) = (src.ok()?, dst.ok()?);
+        (src.is_ipv4() == dst.is_ipv4()).then_some((src, dst))
     }
 
     /// Whether a record gives no value: `-` in a flow record, nothing where it lacks the field.
@@ -169,16 +170,21 @@ impl Partials {
             self.intake.malformed += records + duplicates;
             return Ok(());
         }
+        let ends = cells.ends(["src", "dst"]);
+        if status == "OK" && ends.is_none() {
+            self.intake.malformed += records + duplicates;
+            return Ok(());
+        }
         let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
         self.intake.duplicates += duplicates;
         self.seen(first, last);
         // Of the rows of a flow, those that touch the same days are one row here.
         let days = Days::of(cells.number("first_day")?, cells.number("last_day")?);
         let observer = self.observer(cells.observer());
-        if status != "OK" {
+        let Some((src, dst)) = ends.filter(|_| status == "OK") else {
             let done = self.idle(observer, status, records, (first, last));
             return done.ok_or_else(|| cells.unreadable("status"));
-        }
+        };
         let dropped = match cells.text("dropped") {
             "neither" => Dropped::Neither,
             "src" => Dropped::Src,
@@ -191,7 +197,6 @@ impl Partials {
                 ports.add(port.parse().map_err(|_error| cells.unreadable("ports"))?);
             }
         }
-        let (src, dst): (IpAddr, IpAddr) = (cells.parse("src")?, cells.parse("dst")?);
         for (address, service) in [(src, "src_service"), (dst, "dst_service")] {
             self.table
                 .note_service(address, cells.text(service).as_bytes());
@@ -235,20 +240,24 @@ impl Partials {
         value: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<(), Unreadable> {
         let cells = Cells { value };
+        let ends = cells.ends(["srcaddr", "dstaddr"]);
         // Rows without a port are malformed, as in a file: port 0 would be a service that the logs don't show.
-        let needs_ports = kept != KeptPorts::None && cells.protocol()?.has_ports();
+        let protocol = cells.protocol();
+        let needs_ports = kept != KeptPorts::None && protocol.as_ref().is_ok_and(|p| p.has_ports());
         let lacks = |column, needed| needed && cells.is_missing(column);
-        if needs_ports
+        let lacks_port = needs_ports
             && (lacks("srcport", kept != KeptPorts::Dst)
-                || lacks("dstport", kept != KeptPorts::Src))
-        {
+                || lacks("dstport", kept != KeptPorts::Src));
+        let is_whole =
+            !lacks_port && ends.is_some() && protocol.is_ok() && cells.accepted().is_ok();
+        if kept != KeptPorts::None && !is_whole {
             self.intake.malformed += cells.number("records")?;
             return Ok(());
         }
         let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
         self.seen(first, last);
         let observer = self.observer(cells.observer());
-        if kept == KeptPorts::None {
+        let Some((src, dst)) = ends.filter(|_| kept != KeptPorts::None) else {
             let done = self.idle(
                 observer,
                 cells.text("log_status"),
@@ -256,7 +265,7 @@ impl Partials {
                 (first, last),
             );
             return done.ok_or_else(|| cells.unreadable("log_status"));
-        }
+        };
         let mut ports = Ports::default();
         let dropped = match kept {
             KeptPorts::Both | KeptPorts::None => Dropped::Neither,
@@ -283,11 +292,11 @@ impl Partials {
         let handshake = Handshake::of(u8::try_from(flags).unwrap_or_default());
         let key = FlowKey {
             observer,
-            src: cells.parse("srcaddr")?,
-            dst: cells.parse("dstaddr")?,
+            src,
+            dst,
             src_port: port("srcport", kept != KeptPorts::Dst)?,
             dst_port: port("dstport", kept != KeptPorts::Src)?,
-            protocol: cells.protocol()?,
+            protocol: protocol?,
             accepted: cells.accepted()?,
             dropped,
         };
@@ -358,6 +367,23 @@ impl Partials {
         self.table.coverage.push(Coverage::default());
         self.observers.insert(name.to_owned(), ix);
         ix
+    }
+
+    /// No flows, and the account of a source that can't be one of flow records, as a file is that lacks a needed field.
+    pub fn refused(source: &str, format: &str, reason: &str) -> (FlowTable, Intake) {
+        let (table, mut intake) = Self::default().finish(source, format, 0);
+        let sample = MalformedSample {
+            source: source.to_owned(),
+            line: 0,
+            reason: reason.to_owned(),
+        };
+        intake.malformed = 1;
+        intake.samples = vec![sample.clone()];
+        for source in &mut intake.sources {
+            source.malformed = 1;
+            source.samples = vec![sample.clone()];
+        }
+        (table, intake)
     }
 
     /// The flows, and the account of them: one source, of which `bytes` were scanned.

@@ -320,6 +320,14 @@ fn of_two_answers_the_newer_is_used_and_both_are_named() {
         for (name, file, port, time) in [("a", "x.json", 1, first), ("b", "y.json", 2, second)] {
             let listed = json!({"SecurityGroups": [group("sg-1", port)]});
             write(dir.path(), &format!("{name}/{file}"), listed.to_string());
+            // Neither is newer as a file.
+            let written = fs::File::options()
+                .write(true)
+                .open(dir.path().join(name).join(file));
+            written
+                .unwrap()
+                .set_modified(std::time::UNIX_EPOCH)
+                .unwrap();
             if let Some(time) = time {
                 write(dir.path(), &format!("{name}/manifest.json"), manifest(time));
             }

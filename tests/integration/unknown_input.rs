@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_schema::{DataType, Field};
-use closegate::query::{KeptPorts, Partials};
+use closegate::query::{self, DUCKDB_NAMES, KeptPorts, Over, Partials, QUERIES, QueryNames};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
@@ -189,8 +189,8 @@ fn a_table_without_the_columns_of_ports_is_refused() {
     }
 }
 
-/// OCSF in Parquet; `port` is the receiver's.
-fn ocsf(port: Option<Option<i64>>) -> Vec<u8> {
+/// OCSF in Parquet; `port` is the receiver's, if there is such a column.
+fn ocsf(has_port: bool, port: Option<i64>) -> Vec<u8> {
     let texts = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
     let numbers = |number: Option<i64>| -> ArrayRef { Arc::new(Int64Array::from(vec![number])) };
     let group = |members: Vec<(&str, ArrayRef)>| -> ArrayRef {
@@ -201,7 +201,7 @@ fn ocsf(port: Option<Option<i64>>) -> Vec<u8> {
         Arc::new(StructArray::from(members.collect::<Vec<_>>()))
     };
     let mut receiver = vec![("ip", texts("10.0.0.2"))];
-    receiver.extend(port.map(|port| ("port", numbers(port))));
+    receiver.extend(has_port.then(|| ("port", numbers(port))));
     let sender = vec![
         ("ip", texts("10.0.0.1")),
         ("port", numbers(Some(40000))),
@@ -230,26 +230,26 @@ fn ocsf(port: Option<Option<i64>>) -> Vec<u8> {
 
 #[test]
 fn ocsf_without_a_port_is_refused_or_malformed() {
-    let (_dir, audit) = audited("a.parquet", ocsf(Some(Some(3306))));
+    let (_dir, audit) = audited("a.parquet", ocsf(true, Some(3306)));
     assert_eq!(
         (counts(&audit), services(&audit)),
         ([1, 0, 0, 0], vec!["tcp/3306".to_owned()])
     );
     let dir = tempfile::tempdir().unwrap();
     fails(
-        audit_file(dir.path(), "a.parquet", ocsf(Some(None)), &[]),
+        audit_file(dir.path(), "a.parquet", ocsf(true, None), &[]),
         3,
         &["without a port: no dstport"],
     );
     fails(
-        audit_file(dir.path(), "a.parquet", ocsf(None), &[]),
+        audit_file(dir.path(), "a.parquet", ocsf(false, None), &[]),
         3,
         &["the format has no `dstport`"],
     );
 }
 
-/// The rows of the query `connections` over a log, by DuckDB.
-fn by_duckdb(log: &str, columns: &str) -> Vec<Value> {
+/// What DuckDB answers.
+fn ask(sql: impl AsRef<[u8]>) -> Vec<Value> {
     const RUN: &str = r"
 import duckdb, json, sys
 cursor = duckdb.connect()
@@ -258,40 +258,25 @@ names = [column[0] for column in cursor.description]
 print(json.dumps([dict(zip(names, row)) for row in cursor.fetchall()]))
 ";
     let dir = tempfile::tempdir().unwrap();
-    let (flows, sql) = (dir.path().join("a.log"), dir.path().join("a.sql"));
+    let file = dir.path().join("a.sql");
+    fs::write(&file, sql).unwrap();
+    let mut python = std::process::Command::new(peer("python"));
+    let output = python.args(["-c", RUN]).arg(&file).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The rows of the query `connections` over a log, by DuckDB.
+fn by_duckdb(log: &str, columns: &str) -> Vec<Value> {
+    let dir = tempfile::tempdir().unwrap();
+    let flows = dir.path().join("a.log");
     fs::write(&flows, log).unwrap();
     let mut command = closegate();
-    command.args([
-        "query",
-        "connections",
-        "--engine",
-        "duckdb",
-        "--log-format",
-        columns,
-        "--flows",
-    ]);
-    fs::write(
-        &sql,
-        command
-            .arg(&flows)
-            .assert()
-            .success()
-            .get_output()
-            .stdout
-            .clone(),
-    )
-    .unwrap();
-    let output = std::process::Command::new(peer("python"))
-        .args(["-c", RUN])
-        .arg(&sql)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).unwrap()
+    command.args(["query", "connections", "--engine", "duckdb"]);
+    command.args(["--log-format", columns, "--flows"]);
+    let done = command.arg(&flows).assert().success();
+    ask(&done.get_output().stdout)
 }
 
 /// Athena and DuckDB count the same rows as malformed, and name the same places.
@@ -318,6 +303,54 @@ fn the_queries_keep_what_is_unknown_apart() {
         .collect();
     places.sort_unstable();
     assert_eq!(places, ["-", "nat-0001"]);
+}
+
+/// A column `status` of a table, as in files.
+#[test]
+fn the_queries_take_status_for_a_missing_log_status() {
+    let connections = QUERIES
+        .iter()
+        .find(|query| (query.over, query.name) == (Over::Rows, "connections"));
+    let counted = |columns: &str, values: &str| -> Vec<(String, u64)> {
+        let from = format!("(VALUES ({values})) AS logs({columns})");
+        let columns = columns
+            .split(", ")
+            .map(|name| name.trim_matches('"').to_owned())
+            .collect();
+        let names = QueryNames {
+            from: &from,
+            columns: &columns,
+            condition: "true",
+            inventory: None,
+        };
+        let sql = query::over_rows(connections.unwrap(), &names);
+        let rows = ask(format!("{DUCKDB_NAMES}{sql}"));
+        let row = |row: &Value| {
+            (
+                row["status"].as_str().unwrap().to_owned(),
+                row["records"].as_u64().unwrap(),
+            )
+        };
+        rows.iter().map(row).collect()
+    };
+    let names = "interface_id, srcaddr, dstaddr, srcport, dstport, protocol, action, start, \"end\", status";
+    let idle = "'eni-0001', '-', '-', '-', '-', '-', '-', 1, 2";
+    let row = "'eni-0001', '10.0.0.1', '10.0.0.2', 1, 2, 6, 'ACCEPT', 1, 2";
+    let one = |status: &str| vec![(status.to_owned(), 1)];
+    assert_eq!(
+        counted(names, &format!("{idle}, 'SKIPDATA'")),
+        one("SKIPDATA")
+    );
+    assert_eq!(counted(names, &format!("{row}, 200")), one("OK"));
+    let both = format!("{names}, log_status");
+    assert_eq!(
+        counted(&both, &format!("{idle}, 'OK', 'SKIPDATA'")),
+        one("SKIPDATA")
+    );
+    assert_eq!(
+        counted(&both, &format!("{row}, 'SKIPDATA', 'OK'")),
+        one("OK")
+    );
 }
 
 /// The same of Logs Insights, which answers with what the records hold.
@@ -350,6 +383,10 @@ fn answers_of_logs_insights_keep_what_is_unknown_apart() {
         vec![],
         vec![("dstport", "-")],
         vec![("srcport", "-")],
+        vec![("srcaddr", "10.0.0.256")],
+        vec![("srcaddr", "2001:db8::1")],
+        vec![("protocol", "-")],
+        vec![("action", "-")],
         vec![("protocol", "1"), ("srcport", "-"), ("dstport", "-")],
         // A format without counts.
         vec![("packets", ""), ("bytes", ""), ("resource_id", "nat-0001")],
@@ -363,7 +400,7 @@ fn answers_of_logs_insights_keep_what_is_unknown_apart() {
         partials.add_kept(KeptPorts::Both, value).unwrap();
     }
     let (table, intake) = partials.finish("x", "x", 0);
-    assert_eq!((intake.rows, intake.malformed), (9, 6));
+    assert_eq!((intake.rows, intake.malformed), (9, 18));
     assert_eq!(table.observers, ["-", "nat-0001"]);
     let mut ports: Vec<_> = table
         .flows

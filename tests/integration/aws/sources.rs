@@ -307,7 +307,14 @@ fn athena_answers_what_the_local_engine_finds() {
     ]);
     let ddl = story.dir.path().join("table.sql");
     fs::write(&ddl, &command.assert().success().get_output().stdout).unwrap();
-    ministack.run("athena_table.py", &["flows", ddl.to_str().unwrap()]);
+    let text = fs::read_to_string(&ddl).unwrap();
+    let portless = story.dir.path().join("portless.sql");
+    let without = text
+        .replace(r#""flows"."vpc""#, r#""flows"."portless""#)
+        .replace("dstport int,", "");
+    fs::write(&portless, without).unwrap();
+    let statements = [&ddl, &portless].map(|file| file.to_str().unwrap());
+    ministack.run("athena_table.py", &["flows", statements[0], statements[1]]);
 
     let ask = |peer: &Peer, more: &[&str]| {
         let mut command = peer.closegate();
@@ -339,6 +346,15 @@ fn athena_answers_what_the_local_engine_finds() {
     }
     proxy.break_with(r#"[{"op":"GetQueryResults","kind":"error","code":"InvalidRequestException","skip":1,"times":1}]"#);
     ask(&proxy, &[]).assert().code(4);
+
+    // A table without ports is refused as a file without them is.
+    let mut command = ministack.closegate();
+    let done = run(&mut command, &["athena:flows.portless"], out)
+        .args(WINDOW)
+        .assert()
+        .code(3);
+    let error = String::from_utf8_lossy(&done.get_output().stderr).into_owned();
+    assert!(error.contains("the format has no `dstport`"), "{error}");
 
     let mut command = ministack.closegate();
     let done = run(&mut command, &["athena:flows.vpc"], out)

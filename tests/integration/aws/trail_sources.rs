@@ -148,6 +148,7 @@ fn a_refused_lookup_costs_its_file_and_a_failed_one_ends_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let moto = Peer::moto();
+    moto.run("ec2_estate.py", &["make", "2"]);
     let cloudtrail = Peer::cloudtrail(&remembered(dir));
     let proxy = Peer::faults(&cloudtrail);
     let out = dir.join("snapshot");
@@ -164,8 +165,8 @@ fn a_refused_lookup_costs_its_file_and_a_failed_one_ends_the_run() {
     );
     assert!(!out.join("123456789012/us-east-1/cloudtrail.json").exists());
     assert_eq!(proxy.seen().len(), 1, "a refusal is final");
-    let notes = closegate::inventory::Inventory::load(&out).map_err(|error| error.to_string());
-    let notes = format!("{:?}", notes.map(|inventory| inventory.notes().to_vec()));
+    let inventory = closegate::inventory::Inventory::load(&out).unwrap();
+    let notes = format!("{:?}", inventory.notes());
     assert!(notes.contains("LookupEvents was refused"), "{notes}");
 
     // Half of what it remembers is no history.

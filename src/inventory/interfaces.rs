@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Grade, GroupIx, GuessedInterface, InterfaceIx, wire};
+use super::{Grade, GroupIx, InterfaceIx, wire};
 use crate::net::{HashMap, prefix_of};
 
 /// What an interface is, as far as this tool has to know. `InterfaceType` is an
@@ -56,6 +56,23 @@ impl InterfaceKind {
     pub const fn forwards(self) -> bool {
         matches!(self, Self::NatGateway | Self::Transit)
     }
+}
+
+/// An interface that the inventory lacks, with the groups that it is taken to have carried.
+#[derive(Clone, Debug)]
+pub struct GuessedInterface {
+    /// `eni-…`
+    pub id: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its VPC.
+    pub vpc: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// The groups, in order.
+    pub groups: Vec<GroupIx>,
+    /// When it recorded, Unix seconds.
+    pub lifetime: Range<u64>,
 }
 
 /// One network interface.

@@ -1,7 +1,6 @@
 //! Subnets, and the groups that everything in one carries.
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 use ipnet::IpNet;
 
@@ -18,23 +17,6 @@ pub struct Subnet {
     /// Its VPC.
     pub vpc: String,
     block: IpNet,
-}
-
-/// An interface that the inventory lacks, with the groups that it is taken to have carried.
-#[derive(Clone, Debug)]
-pub struct GuessedInterface {
-    /// `eni-…`
-    pub id: String,
-    /// Its address.
-    pub address: IpAddr,
-    /// Its VPC.
-    pub vpc: String,
-    /// Its subnet.
-    pub subnet: String,
-    /// The groups, in order.
-    pub groups: Vec<GroupIx>,
-    /// When it recorded, Unix seconds.
-    pub lifetime: Range<u64>,
 }
 
 /// The subnets of the snapshot.

@@ -349,6 +349,7 @@ fn a_vanished_interface_may_be_guessed_by_its_subnet() {
         "eni-9,eni-2 10.0.1.9:40001 10.0.2.2:3306 6",
         "eni-9 10.0.1.9:40002 151.101.1.1:443 6",
         "eni-8 10.0.1.8:40002 151.101.1.2:443 6",
+        "eni-1 10.0.1.1:40003 151.101.1.3:443 6",
     ]);
     let at = |id: &str, address: &str, group: &str, subnet: &str| {
         let mut interface = interface(id, address, &[group]);
@@ -367,6 +368,7 @@ fn a_vanished_interface_may_be_guessed_by_its_subnet() {
         assert_eq!(
             connections(&audit),
             [
+                "10.0.1.1 151.101.1.3 tcp/443 accepted - permitted",
                 // No rule of today agrees that this one was web's.
                 "10.0.1.8 151.101.1.2 tcp/443 unattributed unknown-interface unjudged",
                 "10.0.1.9 10.0.2.2 tcp/3306 accepted - permitted",

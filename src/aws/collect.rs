@@ -340,7 +340,7 @@ async fn trail_of(account: &Account, number: &str, region: &str) -> Result<Colle
             collected
                 .manifest
                 .refused
-                .push(Refused::new(number, region, trail::OPERATION, error))
+                .push(Refused::new(number, region, trail::OPERATION, error));
         }
         Err(error) => return Err(error),
     }

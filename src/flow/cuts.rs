@@ -28,7 +28,6 @@ impl Cuts {
             let times = cuts.interfaces.entry(interface.as_bytes().into());
             times.or_default().push(time);
         }
-        #[expect(clippy::iter_over_hash_type, reason = "each is put in order alone")]
         for times in cuts
             .addresses
             .values_mut()

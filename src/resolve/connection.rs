@@ -327,6 +327,7 @@ impl Sum {
             responder,
             service,
             confidence,
+            is_answered: basis == DirectionBasis::Symmetric,
             seen,
             when: (totals.first, totals.last),
         };

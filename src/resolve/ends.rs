@@ -308,9 +308,7 @@ impl<'a> Placer<'a> {
         let listed_then = listed.map(|ix| self.listed_at.get(&ix).map(|&span| overlap(span, when)));
         match (listed, listed_then, then) {
             // The listed one recorded rows then, and no other did; or it is the only one that may have.
-            (Some(ix), Some(Some(true)), (None, _)) | (Some(ix), Some(None), (None, _)) => {
-                Place::Local(ix)
-            }
+            (Some(ix), Some(Some(true) | None), (None, _)) => Place::Local(ix),
             (_, Some(Some(false)) | None, (Some(only), None)) => Place::Unlisted(only.observer),
             (None, _, (None, _)) if unlisted.len() == 1 => Place::Unlisted(unlisted[0].observer),
             _ => Place::Outside,

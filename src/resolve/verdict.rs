@@ -115,6 +115,8 @@ pub(super) struct Facts {
     pub(super) responder: End,
     pub(super) service: Service,
     pub(super) confidence: Confidence,
+    /// Packets of the other direction passed, which count as another connection: nothing tells the initiator.
+    pub(super) is_answered: bool,
     pub(super) seen: RecordCounts,
     /// Its first record and its last, Unix seconds.
     pub(super) when: (u64, u64),
@@ -127,6 +129,7 @@ pub(super) fn judge(facts: &Facts, rules: &CurrentRules<'_>) -> Verdict {
         responder,
         service,
         confidence,
+        is_answered,
         seen,
         when,
     } = facts;
@@ -165,7 +168,7 @@ pub(super) fn judge(facts: &Facts, rules: &CurrentRules<'_>) -> Verdict {
     }
     match (opening.egress, opening.ingress) {
         (Admission::Denied, _) => Verdict::Quarantined(Quarantine::NotPermittedToday),
-        (_, Admission::Denied) if seen.reached_responder() => {
+        (_, Admission::Denied) if seen.reached_responder() || *is_answered => {
             Verdict::Quarantined(Quarantine::NotPermittedToday)
         }
         // Let out, not seen to arrive, and today's rules would not let it in.

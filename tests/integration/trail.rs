@@ -211,7 +211,7 @@ fn a_flow_is_judged_by_the_groups_of_its_time() {
         );
         let all = audit["connections"].as_array().unwrap();
         let mut groups: Vec<&Value> = all.iter().map(|c| &c["initiator"]["groups"]).collect();
-        groups.sort_by_key(|groups| groups.to_string());
+        groups.sort_by_key(ToString::to_string);
         assert_eq!(groups, [&json!(["sg-a"]), &json!(["sg-c"])]);
         assert_ne!(all[0]["id"], all[1]["id"]);
         adds_up(&audit);

@@ -1,6 +1,6 @@
 //! What CloudTrail remembers: which groups an interface carried when, and which rules stood when.
 //!
-//! Trail files hold `{"Records": […]}`, and LookupEvents answers `{"Events": [{"CloudTrailEvent": "…"}]}` with the same record as text
+//! Trail files hold `{"Records": […]}`, and `LookupEvents` answers `{"Events": [{"CloudTrailEvent": "…"}]}` with the same record as text
 //! (`API_LookupEvents.html`). The shapes of requests and answers follow EC2's; what AWS does not document is read in every spelling that
 //! is known. A record that cannot be read is counted, and costs what it would have told.
 
@@ -159,7 +159,7 @@ fn event(record: &Value) -> Result<Option<Event>, ()> {
     let who = ["arn", "invokedBy", "principalId", "type"];
     let who = who.into_iter().find_map(|key| text(identity, key));
     Ok(Some(Event {
-        time: u64::try_from(time.as_second()).map_err(|_| ())?,
+        time: u64::try_from(time.as_second()).map_err(|_past| ())?,
         id: text(record, "eventID").unwrap_or_default().to_owned(),
         name,
         who: visible(who.unwrap_or("somebody unknown"), 120),

@@ -67,19 +67,21 @@ impl RuleHistory {
                     .collect();
                 if said.is_empty() {
                     let rules: Vec<Rule> = permissions(request, direction).collect();
-                    rules
-                        .into_iter()
-                        .for_each(|rule| self.born(&asked(), rule, event));
+                    for rule in rules {
+                        self.born(&asked(), rule, event);
+                    }
                 }
-                said.into_iter()
-                    .for_each(|(group, rule)| self.born(&group, rule, event));
+                for (group, rule) in said {
+                    self.born(&group, rule, event);
+                }
             }
             EventName::RevokeSecurityGroupEgress | EventName::RevokeSecurityGroupIngress => {
                 let gone: Vec<(String, Rule)> = items(response, "revokedSecurityGroupRuleSet")
                     .filter_map(printed)
                     .collect();
-                gone.iter()
-                    .for_each(|(group, rule)| self.gone(group, rule, event.time));
+                for (group, rule) in &gone {
+                    self.gone(group, rule, event.time);
+                }
                 let ids: Vec<&str> = items(request, "securityGroupRuleIds")
                     .filter_map(|id| id.as_str().or_else(|| text(id, "securityGroupRuleId")))
                     .collect();
@@ -95,7 +97,9 @@ impl RuleHistory {
                     .collect();
                 let rules: Vec<Rule> = permissions(request, direction(event.name)).collect();
                 let all = named.iter().chain(&rules);
-                all.for_each(|rule| self.gone(&group, rule, event.time));
+                for rule in all {
+                    self.gone(&group, rule, event.time);
+                }
             }
             EventName::ModifySecurityGroupRules => self.modified(event),
             _ => {}
@@ -131,9 +135,9 @@ impl RuleHistory {
             .filter(|rule| rule.rule_id.as_ref().is_some_and(|id| ids.contains(id)))
             .cloned()
             .collect();
-        before
-            .iter()
-            .for_each(|rule| self.gone(group, rule, event.time));
+        for rule in &before {
+            self.gone(group, rule, event.time);
+        }
     }
 
     fn born(&mut self, group: &str, rule: Rule, event: &Event) {

@@ -1,4 +1,4 @@
-//! CloudTrail's events, from LookupEvents and from a trail's bucket: the same result as from files.
+//! CloudTrail's events, from `LookupEvents` and from a trail's bucket: the same result as from files.
 
 use std::collections::BTreeMap;
 use std::fs;

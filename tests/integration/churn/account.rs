@@ -113,6 +113,47 @@ const GROUPS: [&str; 8] = [
     "sg-fn",
 ];
 
+/// Who admits whom.
+fn rules(dice: &mut Dice) -> Vec<Ingress> {
+    let by = |group, port, from| Ingress {
+        group,
+        protocol: "tcp",
+        port,
+        from,
+    };
+    let mut rules = vec![
+        by("sg-web", 443, From::Cidr("0.0.0.0/0")),
+        by("sg-app", 8080, From::Group("sg-web")),
+        by("sg-db", 3306, From::Group("sg-app")),
+        by("sg-db", 3306, From::Group("sg-fn")),
+        by("sg-db", 3306, From::OtherAccount),
+        by("sg-cache", 6379, From::Group("sg-app")),
+        by("sg-cache", 6379, From::Group("sg-nodes")),
+        by("sg-app", 9100, From::Cidr("10.0.0.0/16")),
+    ];
+    // Who may ping: everybody, or nobody but one side.
+    // A function is never asked.
+    for group in GROUPS.into_iter().filter(|group| *group != "sg-fn") {
+        if dice.percent(50) {
+            rules.push(Ingress {
+                group,
+                protocol: "icmp",
+                port: 0,
+                from: From::Cidr("10.0.0.0/16"),
+            });
+        }
+        if dice.percent(30) {
+            rules.push(Ingress {
+                group,
+                protocol: "132",
+                port: 0,
+                from: From::Cidr("10.0.0.0/16"),
+            });
+        }
+    }
+    rules
+}
+
 impl Account {
     pub(super) fn new(dice: &mut Dice) -> Self {
         let mut all: Vec<Interface> = Vec::new();
@@ -192,47 +233,18 @@ impl Account {
             ];
             add(dice, Kind::Ordinary, "10.0.2.200".to_owned(), periods, true);
         }
-        let by = |group, port, from| Ingress {
-            group,
-            protocol: "tcp",
-            port,
-            from,
-        };
-        let mut rules = vec![
-            by("sg-web", 443, From::Cidr("0.0.0.0/0")),
-            by("sg-app", 8080, From::Group("sg-web")),
-            by("sg-db", 3306, From::Group("sg-app")),
-            by("sg-db", 3306, From::Group("sg-fn")),
-            by("sg-db", 3306, From::OtherAccount),
-            by("sg-cache", 6379, From::Group("sg-app")),
-            by("sg-cache", 6379, From::Group("sg-nodes")),
-            by("sg-app", 9100, From::Cidr("10.0.0.0/16")),
-        ];
-        // Who may ping: everybody, or nobody but one side.
-        // A function is never asked.
-        for group in GROUPS.into_iter().filter(|group| *group != "sg-fn") {
-            if dice.percent(50) {
-                rules.push(Ingress {
-                    group,
-                    protocol: "icmp",
-                    port: 0,
-                    from: From::Cidr("10.0.0.0/16"),
-                });
-            }
-            if dice.percent(30) {
-                rules.push(Ingress {
-                    group,
-                    protocol: "132",
-                    port: 0,
-                    from: From::Cidr("10.0.0.0/16"),
-                });
-            }
-        }
+        let rules = rules(dice);
         Self {
             interfaces: all,
             rules,
             groups: GROUPS.to_vec(),
         }
+    }
+
+    /// Whether a group has a rule for a protocol.
+    pub(super) fn admits(&self, group: &str, protocol: &str) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.protocol == protocol && rule.group == group)
     }
 
     /// The interfaces of a group that are there.
@@ -332,7 +344,7 @@ fn life(number: usize, interface: &Interface) -> Vec<Value> {
         "interfaceType": "interface", "groupSet": groups, "privateIpAddressesSet": {"item": [{"privateIpAddress": interface.address, "primary": true}]}, "ipv6AddressesSet": {}});
     let instance = format!("i-{number}");
     let named = json!({"instancesSet": {"items": [{"instanceId": instance}]}});
-    let of_instance = number % 3 != 0;
+    let of_instance = !number.is_multiple_of(3);
     let mut records = Vec::new();
     if of_instance {
         made["attachment"] = json!({"deviceIndex": 0, "deleteOnTermination": true});

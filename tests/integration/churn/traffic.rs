@@ -70,6 +70,17 @@ pub(super) fn story(account: &Account, dice: &mut Dice) -> Vec<Act> {
     acts
 }
 
+/// Which groups a group calls, and on which port.
+fn peers_of(group: &str) -> &'static [(&'static str, u16)] {
+    match group {
+        "sg-web" => &[("sg-app", 8080)],
+        "sg-app" => &[("sg-db", 3306), ("sg-cache", 6379)],
+        "sg-nodes" => &[("sg-cache", 6379), ("sg-app", 9100)],
+        "sg-fn" => &[("sg-db", 3306)],
+        _ => &[],
+    }
+}
+
 /// What a member of a group does each day.
 fn daily(
     account: &Account,
@@ -118,14 +129,7 @@ fn daily(
             }
         })
     };
-    let peers: &[(&str, u16)] = match group {
-        "sg-web" => &[("sg-app", 8080)],
-        "sg-app" => &[("sg-db", 3306), ("sg-cache", 6379)],
-        "sg-nodes" => &[("sg-cache", 6379), ("sg-app", 9100)],
-        "sg-fn" => &[("sg-db", 3306)],
-        _ => &[],
-    };
-    for &(peer, port) in peers {
+    for &(peer, port) in peers_of(group) {
         if let Some(to) = some(dice, peer) {
             let label = if dice.percent(2) {
                 Label::RejectedByAcl
@@ -175,14 +179,8 @@ fn daily(
     }
     for (protocol, named) in [("1", "icmp"), ("132", "132")] {
         let to = *dice.pick(&account.groups);
-        let admits = |group: &str| {
-            account
-                .rules
-                .iter()
-                .any(|rule| rule.protocol == named && rule.group == group)
-        };
         if dice.percent(10)
-            && admits(to)
+            && account.admits(to, named)
             && let Some(to) = some(dice, to)
         {
             act(dice, to, protocol, 0, Label::Legitimate, false);

@@ -94,7 +94,8 @@ impl Figures {
 }
 
 /// What really happened between two ends of a connection, in its time: labels.
-fn labels(run: &Run, initiator: End, responder: End, connection: &Connection) -> Vec<Label> {
+fn labels(run: &Run, connection: &Connection, by_address: bool) -> Vec<Label> {
+    let (initiator, responder) = (connection.initiator, connection.responder);
     let is = |end: End, act: &traffic::End| {
         let known = match end.place {
             Place::Local(ix) => Some(run.audit.inventory.interface(ix).id.as_str()),
@@ -102,7 +103,7 @@ fn labels(run: &Run, initiator: End, responder: End, connection: &Connection) ->
             Place::Outside => None,
         };
         let own = act.interface.map(|i| &run.account.interfaces[i]);
-        let same = known.is_none() || own.is_none_or(|own| known == Some(&own.id));
+        let same = by_address || known.is_none() || own.is_none_or(|own| known == Some(&own.id));
         // At its own interface, a pod's packets have the node's address.
         let address = end.address.to_string();
         same && (address == act.address || own.is_some_and(|own| address == own.address))
@@ -131,7 +132,7 @@ fn figures(run: &Run, why: &mut Vec<String>) -> Figures {
     let legs = [Unattributed::Forwarded, Unattributed::NoLocalEnd].map(Verdict::Unattributed);
     for (connection, after) in audit.connections.iter().zip(&audit.after) {
         let (initiator, responder) = (connection.initiator, connection.responder);
-        let forwards = labels(run, initiator, responder, connection);
+        let forwards = labels(run, connection, false);
         let mut wrong = |figure: &mut usize, what: &str| {
             *figure += 1;
             why.push(format!(
@@ -153,7 +154,9 @@ fn figures(run: &Run, why: &mut Vec<String>) -> Figures {
         }
         let is_leg = legs.contains(&connection.verdict);
         let is_known = connection.confidence != Confidence::Guessed;
-        if is_known && !is_leg && forwards.is_empty() {
+        // Whose the addresses were is another question.
+        let any = || !labels(run, connection, true).is_empty();
+        if is_known && !is_leg && !any() {
             wrong(&mut figures.backwards, "backwards");
         }
         if !is_leg

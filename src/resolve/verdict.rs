@@ -63,7 +63,7 @@ pub enum Unattributed {
     /// One end changed its groups while it went on, and what it carried in the end would not permit it.
     GroupsChanged,
     /// One end is an interface that forwards what others sent, such as that of a NAT gateway. It is a leg of another connection; see
-    /// [`Connection::leg_of`].
+    /// [`super::Connection::leg_of`].
     Forwarded,
 }
 

@@ -190,12 +190,10 @@ impl Audit {
 /// The times at which interfaces and their groups changed, as far as the inventory knows.
 pub fn cuts(inventory: &Inventory) -> Option<Cuts> {
     let changes = || {
-        inventory.interfaces().iter().flat_map(|interface| {
-            let lifetime = &interface.lifetime;
-            let known = |&time: &u64| time != 0 && time < u64::MAX - 1;
-            let times = [lifetime.start, lifetime.end].into_iter().filter(known);
-            times.map(move |time| (interface, time))
-        })
+        inventory
+            .interfaces()
+            .iter()
+            .flat_map(|interface| interface.changes().map(move |time| (interface, time)))
     };
     let addresses = changes().flat_map(|(interface, time)| {
         let addresses = interface.addresses.iter();

@@ -13,7 +13,7 @@ pub(super) const KIND: Kind = Kind {
     confidence: Rating::Medium,
     quarantine: false,
     title: "A rule names a group that does not exist",
-    remediation: "Remove the rule, if nobody makes the group again.",
+    remediation: "Remove the rule.",
     sources: &["vpc-peering-security-groups.html: stale rules"],
     thresholds: &[],
 };

@@ -58,7 +58,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
                     match unjudged as u64 {
                         0 => String::new(),
                         some => format!(
-                            " It initiated {}, which no rule could be judged by.",
+                            " It initiated {}, which could not be judged.",
                             plural(some, "accepted connection")
                         ),
                     }

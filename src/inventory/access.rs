@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer};
+use super::{Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Unknown};
 
 /// One end of a connection that is checked.
 #[derive(Clone, Debug)]
@@ -181,7 +181,15 @@ impl Inventory {
                 groups: &named,
                 unlisted: other.unlisted,
             };
-            Some(self.side(gates, groups, (direction, peer), packet, exempt))
+            if exempt {
+                return Some(SideAnswer {
+                    allowed: Some(true),
+                    rules: Vec::new(),
+                    unknown: None,
+                    ungated: true,
+                });
+            }
+            Some(self.side(gates, role, groups, (direction, peer), packet))
         };
         let egress = side(sender, receiver, to, Direction::Egress);
         let ingress = side(receiver, sender, from, Direction::Ingress);
@@ -201,38 +209,43 @@ impl Inventory {
     fn side(
         &self,
         gates: &Gates,
+        role: &Role,
         groups: &[GroupIx],
         (direction, peer): (Direction, Peer<'_>),
         packet: Packet,
-        exempt: bool,
     ) -> SideAnswer {
-        let answer = |allowed, rules, unknown| SideAnswer {
-            allowed,
+        let said = if role.unlisted {
+            Admission::Unknown(Unknown::Interface)
+        } else {
+            gates.judge_groups(self, groups, direction, peer, packet)
+        };
+        let rules = match said {
+            Admission::Allowed(..) => gates.admitting(groups, direction, peer, packet).collect(),
+            Admission::Unknown(Unknown::Target(..)) => {
+                gates.uncertain(groups, direction, peer, packet).collect()
+            }
+            _ => Vec::new(),
+        };
+        let unknown = match said {
+            Admission::Unknown(Unknown::Target(..)) => Some(
+                "the inventory doesn't tell whether the target of these rules holds the other end"
+                    .to_owned(),
+            ),
+            Admission::Unknown(Unknown::Rules(group)) => Some(format!(
+                "the inventory lacks the rules of {}",
+                self.group(group).id
+            )),
+            Admission::Unknown(Unknown::Interface) => {
+                Some("the inventory lacks the groups of the interface".to_owned())
+            }
+            Admission::Allowed(..) | Admission::Denied | Admission::NoGate => None,
+        };
+        SideAnswer {
+            allowed: unknown.is_none().then(|| said.passes()),
             rules,
             unknown,
-            ungated: false,
-        };
-        if exempt || groups.is_empty() {
-            return SideAnswer {
-                ungated: true,
-                ..answer(Some(true), Vec::new(), None)
-            };
+            ungated: said == Admission::NoGate,
         }
-        let rules: Vec<_> = gates.admitting(groups, direction, peer, packet).collect();
-        if !rules.is_empty() {
-            return answer(Some(true), rules, None);
-        }
-        if let Some(&group) = groups.iter().find(|&&g| !self.group(g).knows(direction)) {
-            let why = format!("the inventory lacks the rules of {}", self.group(group).id);
-            return answer(None, Vec::new(), Some(why));
-        }
-        let rules: Vec<_> = gates.uncertain(groups, direction, peer, packet).collect();
-        if rules.is_empty() {
-            return answer(Some(false), Vec::new(), None);
-        }
-        let why =
-            "the inventory doesn't tell whether the target of these rules holds the other end";
-        answer(None, rules, Some(why.to_owned()))
     }
 
     fn roles(&self, party: &Party, near: Option<InterfaceIx>) -> Vec<Role> {

@@ -249,19 +249,31 @@ impl Gates {
         peer: Peer<'_>,
         packet: Packet,
     ) -> Admission {
-        let groups = &interface.groups;
         if !interface.groups_known {
             return Admission::Unknown(Unknown::Interface);
         }
+        match self.judge_groups(inventory, &interface.groups, direction, peer, packet) {
+            said if said.certainly_passes() => said,
+            // It may have carried more groups than these.
+            _ if !interface.knows_groups() => Admission::Unknown(Unknown::Interface),
+            said => said,
+        }
+    }
+
+    /// The same for an interface that carries exactly these groups.
+    pub(super) fn judge_groups(
+        &self,
+        inventory: &Inventory,
+        groups: &[GroupIx],
+        direction: Direction,
+        peer: Peer<'_>,
+        packet: Packet,
+    ) -> Admission {
         if groups.is_empty() {
             return Admission::NoGate;
         }
         if let Some((group, rule)) = self.admitting(groups, direction, peer, packet).next() {
             return Admission::Allowed(group, rule);
-        }
-        // It may have carried more groups than these.
-        if !interface.knows_groups() {
-            return Admission::Unknown(Unknown::Interface);
         }
         if let Some(&group) = groups
             .iter()

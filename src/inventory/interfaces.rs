@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::periods::GONE;
 use super::{Grade, GroupIx, InterfaceIx, wire};
 use crate::net::{HashMap, prefix_of};
 
@@ -181,6 +182,14 @@ impl Interface {
     /// Whether these are all groups that it carried: nobody guessed them, and the snapshot says so.
     pub fn knows_groups(&self) -> bool {
         self.groups_known && self.grade != Grade::Guessed
+    }
+
+    /// When it came to carry these groups, and when it no longer did, as far as that is known.
+    pub fn changes(&self) -> impl Iterator<Item = u64> + use<> {
+        let Range { start, end } = self.lifetime;
+        [start, end]
+            .into_iter()
+            .filter(|&time| time != 0 && time < GONE)
     }
 
     /// Whether it is gone.

@@ -205,7 +205,7 @@ impl AbsentGroup {
 }
 
 /// The blocks of the interfaces' VPCs. Of a VPC whose blocks the inventory lacks, what one block can hold at most around each
-/// interface: a /16 (vpc-cidr-blocks.html), or a /44 of IPv6 (vpc-cidr-blocks.html).
+/// interface: a /16, or a /44 of IPv6 (vpc-cidr-blocks.html).
 fn own(interfaces: &[Interface], blocks: &HashMap<String, AddressSet>) -> AddressSet {
     const LARGEST: [u8; 2] = [16, 44];
     let mut around: Vec<IpNet> = Vec::new();

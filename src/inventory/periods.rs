@@ -42,7 +42,7 @@ impl Grade {
 pub(super) type Graded = (wire::Interface, Grade);
 
 /// The end of an interface that is gone, nobody knows since when.
-const GONE: u64 = u64::MAX - 1;
+pub(super) const GONE: u64 = u64::MAX - 1;
 
 /// What is known of one interface.
 #[derive(Default)]

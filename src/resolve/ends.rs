@@ -125,7 +125,7 @@ pub(super) fn settled(first: u64, last: u64) -> When {
 
 /// Whether two spans have a time in common, give or take an aggregation interval, for which the records of one packet may lie apart
 /// (flow-log-records.html).
-const fn overlap(a: When, b: When) -> bool {
+pub(super) const fn overlap(a: When, b: When) -> bool {
     a.0 <= b.1.saturating_add(INTERVAL) && b.0 <= a.1.saturating_add(INTERVAL)
 }
 
@@ -136,8 +136,10 @@ impl<'a> Placer<'a> {
             .iter()
             .map(|name| Periods::of(inventory, name))
             .collect();
+        // Times matter only where an interface is missing.
+        let is_missing = lacks_interfaces(table, inventory);
         let spans: Vec<Option<When>> = (0..observers.len())
-            .map(|position| span(table, ObserverIx::new(position)))
+            .map(|position| is_missing.then(|| span(table, ObserverIx::new(position)))?)
             .collect();
         let listed = || observers.iter().zip(&spans);
         let recorded: HashMap<InterfaceIx, When> = listed()
@@ -314,6 +316,15 @@ impl<'a> Placer<'a> {
             _ => Place::Outside,
         }
     }
+}
+
+/// Whether an interface recorded rows that the inventory lacks.
+pub(super) fn lacks_interfaces(table: &FlowTable, inventory: &Inventory) -> bool {
+    let mut names = table
+        .observers
+        .iter()
+        .filter(|name| name.starts_with("eni-"));
+    names.any(|name| inventory.interface_by_id(name).is_none())
 }
 
 /// When an observer recorded rows of traffic.

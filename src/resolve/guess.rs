@@ -1,7 +1,7 @@
 //! Which groups an interface that the inventory lacks may be taken to have carried, when no history tells: those that all interfaces of
 //! its subnet carry today, if a rule of today agrees. A guess gives rules their evidence; it makes nothing certain and no group ready.
 
-use super::ends::{Place, Placer, Vantage};
+use super::ends::{Place, Placer, Vantage, lacks_interfaces};
 use crate::flow::FlowTable;
 use crate::inventory::{
     Direction, Gates, GroupIx, GuessedInterface, Inventory, Packet, Peer, Target,
@@ -10,6 +10,9 @@ use crate::net::{HashMap, Service};
 
 /// The guesses, by the interfaces' ids in order.
 pub fn guess(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<GuessedInterface> {
+    if !lacks_interfaces(table, inventory) {
+        return Vec::new();
+    }
     let placer = Placer::new(table, inventory);
     let mut candidates: HashMap<usize, GuessedInterface> = HashMap::default();
     for (observer, address, lifetime) in placer.unlisted() {

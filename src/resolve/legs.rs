@@ -7,13 +7,10 @@
 use std::net::IpAddr;
 
 use super::connection::Connection;
-use super::ends::{End, Place};
+use super::ends::{End, Place, overlap};
 use super::verdict::{Unattributed, Verdict};
 use crate::inventory::{InterfaceKind, Inventory};
 use crate::net::{HashMap, Service};
-
-/// Records of one packet at two interfaces may begin and end an aggregation interval apart, in seconds (flow-log-records.html).
-const INTERVAL: u64 = 600;
 
 /// A leg that carries many more packets than all connections that it may belong to is not explained by them: a client that was not seen
 /// is behind it too. Twice as many, and some for records that AWS skipped, are still explained.
@@ -108,8 +105,10 @@ fn behind(
 ) -> Vec<usize> {
     let in_time = |position: &usize| {
         let client = &connections[*position].totals;
-        client.first <= leg.totals.last.saturating_add(INTERVAL)
-            && leg.totals.first <= client.last.saturating_add(INTERVAL)
+        overlap(
+            (client.first, client.last),
+            (leg.totals.first, leg.totals.last),
+        )
     };
     let vpc =
         gateway_vpc(inventory, leg.initiator).or_else(|| gateway_vpc(inventory, leg.responder));

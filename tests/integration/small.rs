@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use assert_cmd::Command;
 use serde_json::{Value, json};
 
 use crate::common::{closegate, printed};
@@ -103,17 +104,8 @@ impl Case {
     pub(crate) fn run(&self) -> (Value, String) {
         let dir = tempfile::tempdir().unwrap();
         self.write(dir.path());
-        let text = printed(
-            closegate()
-                .args(["audit", "--flows"])
-                .arg(dir.path().join("flows.log"))
-                .arg("--inventory")
-                .arg(dir.path().join("inventory"))
-                .arg("--out")
-                .arg(dir.path().join("run")),
-        );
-        let audit = fs::read(dir.path().join("run/audit.json")).unwrap();
-        (serde_json::from_slice(&audit).unwrap(), text)
+        let text = printed(&mut audit_in(dir.path()));
+        (document_in(dir.path()), text)
     }
 
     /// The same without flags and with them.
@@ -123,6 +115,24 @@ impl Case {
             self.run()
         })
     }
+}
+
+/// An audit of the case in a directory.
+pub(crate) fn audit_in(dir: &Path) -> Command {
+    let mut command = closegate();
+    command
+        .args(["audit", "--flows"])
+        .arg(dir.join("flows.log"))
+        .arg("--inventory")
+        .arg(dir.join("inventory"))
+        .arg("--out")
+        .arg(dir.join("run"));
+    command
+}
+
+/// What it wrote.
+pub(crate) fn document_in(dir: &Path) -> Value {
+    serde_json::from_slice(&fs::read(dir.join("run/audit.json")).unwrap()).unwrap()
 }
 
 /// Connections as `initiator responder service verdict reason state`.

@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::common::closegate;
 use crate::small::{
-    Case, DAY, START, adds_up, connections, from_group, group, interface, kinds, ready,
+    Case, DAY, START, adds_up, audit_in, connections, document_in, from_group, group, interface,
+    kinds, ready,
 };
 
 /// `eventTime` of a time in Unix seconds.
@@ -297,20 +297,8 @@ fn trail_files_are_read_packed() {
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, records.to_string().as_bytes()).unwrap();
     packed.finish().unwrap();
-    let run = |more: &[&str]| {
-        closegate()
-            .args(["audit", "--flows"])
-            .arg(dir.path().join("flows.log"))
-            .arg("--inventory")
-            .arg(dir.path().join("inventory"))
-            .arg("--out")
-            .arg(dir.path().join("run"))
-            .args(more)
-            .assert()
-    };
-    let document = || -> Value {
-        serde_json::from_slice(&fs::read(dir.path().join("run/audit.json")).unwrap()).unwrap()
-    };
+    let run = |more: &[&str]| audit_in(dir.path()).args(more).assert();
+    let document = || document_in(dir.path());
     run(&[]).success();
     let audit = document();
     assert_eq!(

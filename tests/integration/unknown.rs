@@ -5,7 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::common::closegate;
-use crate::small::{Case, DAYS, adds_up, connections, from_group, group, interface, kinds, ready};
+use crate::small::{
+    Case, DAYS, adds_up, audit_in, connections, document_in, from_group, group, interface, kinds,
+    ready,
+};
 
 /// The interface is gone from the inventory. Its connections are its own, nothing is said of its groups, and no group that it may have
 /// carried is ready.
@@ -88,21 +91,14 @@ fn a_group_is_ready_where_no_member_is_missing_or_somebody_says_so() {
     let config = dir.path().join("closegate.toml");
     fs::write(&config, "[[complete]]\ngroup = \"sg-a\"\nreason = \"eni-9 was a test\"\nowner = \"web@example.com\"\n").unwrap();
     let audit = |fail_on: &[&str]| {
-        closegate()
-            .args(["audit", "--flows"])
-            .arg(dir.path().join("flows.log"))
-            .arg("--inventory")
-            .arg(dir.path().join("inventory"))
-            .arg("--out")
-            .arg(dir.path().join("run"))
+        audit_in(dir.path())
             .arg("--config")
             .arg(&config)
             .args(fail_on)
             .assert()
     };
     audit(&[]).success();
-    let document = fs::read(dir.path().join("run/audit.json")).unwrap();
-    let document: Value = serde_json::from_slice(&document).unwrap();
+    let document = document_in(dir.path());
     let web = ready(&document, "sg-a");
     assert_eq!(
         (&web["ready"], &web["vouched"]),
@@ -290,17 +286,7 @@ fn the_other_accounts_half_is_written_for_its_owner() {
     let dir = tempfile::tempdir().unwrap();
     case.write(dir.path());
     let run = dir.path().join("run");
-    let audit = || {
-        closegate()
-            .args(["audit", "--flows"])
-            .arg(dir.path().join("flows.log"))
-            .arg("--inventory")
-            .arg(dir.path().join("inventory"))
-            .arg("--out")
-            .arg(&run)
-            .assert()
-            .success()
-    };
+    let audit = || audit_in(dir.path()).assert().success();
     audit();
     let json = run.join("rules/for-account-444455556666.json");
     let document: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
@@ -396,4 +382,74 @@ fn a_vanished_interface_may_be_guessed_by_its_subnet() {
             (&json!(false), &json!(2))
         );
     }
+}
+
+/// A snapshot that was cut may lack an interface's groups: that is not an interface without groups, which nothing judges.
+#[test]
+fn an_interface_without_its_groups_is_unknown() {
+    let mut case = Case::web_and_db(&["eni-1 10.0.0.1:40000 151.101.1.1:443 6"]);
+    let web = case.inventory["NetworkInterfaces"][0]
+        .as_object_mut()
+        .unwrap();
+    web.remove("Groups");
+    let dir = tempfile::tempdir().unwrap();
+    case.write(dir.path());
+    let asked = closegate()
+        .args(["can", "--inventory"])
+        .arg(dir.path().join("inventory"))
+        .args(["eni-1", "151.101.1.1", "tcp/443"])
+        .assert()
+        .code(2);
+    let text = String::from_utf8(asked.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("lacks the groups of the interface"), "{text}");
+    for (audit, _) in case.runs() {
+        assert_eq!(
+            connections(&audit),
+            ["10.0.0.1 151.101.1.1 tcp/443 unattributed unknown-interface unjudged"]
+        );
+    }
+}
+
+/// A foreign change takes a rule away that may be what permits a connection: `verify` counts it, and does not call it permitted.
+#[test]
+fn verify_counts_what_it_cannot_judge() {
+    let pair = json!({"GroupId": "sg-0other", "UserId": "444455556666", "PeeringStatus": "active"});
+    let mut case = Case::web_and_db(&["eni-2 172.31.5.5:40000 10.0.0.2:3306 6"]);
+    let mut rules = from_group(3306, &pair);
+    rules[0]["UserIdGroupPairs"].as_array_mut().unwrap().push(
+        json!({"GroupId": "sg-0second", "UserId": "444455556666", "PeeringStatus": "active"}),
+    );
+    case.inventory["SecurityGroups"][1] = group("sg-b", &rules);
+    let dir = tempfile::tempdir().unwrap();
+    case.write(dir.path());
+    let change = json!({"schema_version": 2, "rules": [], "revocations": [{
+        "group_id": "sg-b", "direction": "ingress", "protocol": "tcp", "from_port": 3306, "to_port": 3306,
+        "target": {"security_group": "sg-0other"}}]});
+    let proposed = dir.path().join("change.json");
+    fs::write(&proposed, change.to_string()).unwrap();
+    let verify = |more: &[&str]| {
+        let done = closegate()
+            .args(["verify", "--flows"])
+            .arg(dir.path().join("flows.log"))
+            .arg("--inventory")
+            .arg(dir.path().join("inventory"))
+            .arg("--rules")
+            .arg(&proposed)
+            .args(more)
+            .assert()
+            .success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    let text = verify(&[]);
+    assert!(text.contains("permitted   0 connections"), "{text}");
+    assert!(
+        text.contains("unknown     1 connection: the inventory does not tell"),
+        "{text}"
+    );
+    let document: Value = serde_json::from_str(&verify(&["--json"])).unwrap();
+    assert_eq!(
+        document["unjudged"].as_array().unwrap().len(),
+        1,
+        "{document}"
+    );
 }

@@ -105,6 +105,15 @@ fn as_text(judged: &Judged, result: &Verification, unknown: &[String]) -> String
             thousands(result.unattributed)
         ),
     );
+    if !result.unjudged.is_empty() {
+        line(
+            "unknown",
+            format!(
+                "{}: the inventory does not tell whether a rule that goes permits them",
+                plural(result.unjudged.len() as u64, "connection")
+            ),
+        );
+    }
     let connection = |position: usize| {
         let c = &judged.connections[position];
         format!(
@@ -200,6 +209,8 @@ struct VerifyDocument<'a> {
     suspicious_still_open: Vec<ReplayedRow>,
     rejected: u64,
     unattributed: u64,
+    /// Of these the inventory does not tell whether a rule that goes permits them.
+    unjudged: Vec<ReplayedRow>,
     /// What a plan knows only after it is applied.
     not_known: &'a [String],
 }
@@ -240,6 +251,7 @@ fn row(judged: &Judged, position: usize, denied_by: Option<&'static str>) -> Rep
 fn as_json(judged: &Judged, result: &Verification, unknown: &[String]) -> String {
     let lost = result.lost.iter();
     let still_open = result.still_open.iter();
+    let unjudged = result.unjudged.iter();
     json::pretty(&VerifyDocument {
         schema_version: SCHEMA_VERSION,
         connections: judged.connections.len(),
@@ -254,6 +266,9 @@ fn as_json(judged: &Judged, result: &Verification, unknown: &[String]) -> String
             .collect(),
         rejected: result.rejected,
         unattributed: result.unattributed,
+        unjudged: unjudged
+            .map(|&position| row(judged, position, None))
+            .collect(),
         not_known: unknown,
     })
 }

@@ -62,8 +62,8 @@ pub struct Proof {
     pub trade_off: Vec<TradeOff>,
     /// Positions of added rules that permit more than today's to interfaces that join a group later.
     pub open_to_newcomers: Vec<usize>,
-    /// Rules that would permit what today's deny. Must be none.
-    pub wider: Vec<Widening>,
+    /// Rules that were left out, because they would permit what today's deny; one case of each. Should be none.
+    pub left_out: Vec<Widening>,
     /// What an attacker in each group reaches.
     pub blast_radius: Vec<BlastRadius>,
     /// Ingress rules that may go once the mutual pairs stand.
@@ -81,6 +81,19 @@ impl Audit {
 
     /// One sentence: ready to lock, or what to wait for.
     pub fn verdict(&self) -> String {
+        match self.left_out_in_words() {
+            Some(left_out) => format!("{} {left_out}", self.readiness_in_words()),
+            None => self.readiness_in_words(),
+        }
+    }
+
+    /// How many rules were left out because they would permit what today's rules deny, in a sentence.
+    pub fn left_out_in_words(&self) -> Option<String> {
+        let left_out = self.proof.left_out.len() as u64;
+        (left_out > 0).then(|| left_out_in_words(left_out))
+    }
+
+    fn readiness_in_words(&self) -> String {
         let (ready, all) = (
             self.proof.readiness.iter().filter(|r| r.is_ready()).count(),
             self.proof.readiness.len(),
@@ -89,12 +102,6 @@ impl Audit {
             return format!(
                 "Don't apply the change: {} would be lost.",
                 plural(self.replay.lost.len() as u64, "accepted connection")
-            );
-        }
-        if !self.proof.wider.is_empty() {
-            return format!(
-                "Don't apply the change: {} would permit what today's rules deny.",
-                plural(self.proof.wider.len() as u64, "rule")
             );
         }
         let unknown = self.unknown_in_words();
@@ -185,6 +192,19 @@ impl Audit {
             .filter(|rule| rule.status == Status::Add)
             .count()
     }
+}
+
+/// So many rules were left out.
+pub(crate) fn left_out_in_words(rules: u64) -> String {
+    format!(
+        "{} left out, because {} would permit what today's rules deny: the open egress that {} to replace stays. This is a fault of closegate; please report it.",
+        match rules {
+            1 => "1 rule was".to_owned(),
+            many => format!("{} rules were", thousands(many)),
+        },
+        if rules == 1 { "it" } else { "they" },
+        if rules == 1 { "it was" } else { "they were" },
+    )
 }
 
 /// The times at which interfaces and their groups changed, as far as the inventory knows.
@@ -308,8 +328,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     };
     let basis = RuleBasis::new(&evidence);
     let level = config.generalise.level;
-    let rules = basis.rules(level);
-    let rules_after = RulesAfter::new(evidence.inventory, &rules.change());
+    let (rules, rules_after, left_out) = proof::proven(&evidence, basis.rules(level));
     let after = replay::each(evidence.inventory, &rules_after, evidence.connections);
     let replay = Replay::of(evidence.connections, &after);
     let findings = with_outcomes(&judged, &rules, &rules_after, &after);
@@ -317,7 +336,8 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let (proof, graph) = rayon::join(
         || {
             let made = (&rules, &rules_after, &replay);
-            prove(&evidence, &basis, window, made, &judged.policy)
+            let proof = prove(&evidence, &basis, window, made, &judged.policy);
+            Proof { left_out, ..proof }
         },
         || {
             graph::build(
@@ -385,7 +405,7 @@ fn prove(
         hold_out,
         trade_off,
         open_to_newcomers,
-        wider,
+        left_out: _,
         blast_radius,
         tightenings,
         stages,
@@ -401,7 +421,6 @@ fn prove(
         });
         side.spawn(|_| *blast_radius = proof::blast_radius(inventory, today, after, connections));
         side.spawn(|_| *exposure = proof::exposure(inventory, today, &after.gates, connections));
-        side.spawn(|_| *wider = proof::wider(inventory, today, after));
         side.spawn(|_| *open_to_newcomers = proof::open_to_newcomers(inventory, today, rules));
     });
     proof

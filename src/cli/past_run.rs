@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::exit::Failure;
 use crate::documents::{
-    self, AuditDocument, ConnectionRow, DocumentError, Outcome, RuleRow, VerdictTerm,
+    self, AuditDocument, ChangeDocument, ConnectionRow, DocumentError, Outcome, RuleRow, VerdictTerm,
 };
 use crate::findings::Baseline;
 use crate::net::plural;
@@ -25,6 +25,20 @@ pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
         Err(Failure::Usage(error)) => Err(Failure::Usage(error.context("--baseline"))),
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether no rule of a run's change is one that the run's own proof says would permit what was denied. A run of a version that
+/// left none of them out may have some.
+pub(super) fn holds_up(run: &Path, change: &ChangeDocument) -> Result<(), Failure> {
+    let proof = load(run)?.proof;
+    if proof.wider.len() as u64 == change.left_out {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "`{}` has {} that would permit what was denied when the run was made: see proof.wider in its audit.json. Run the audit again",
+        run.display(),
+        plural(proof.wider.len() as u64, "rule")
+    )))
 }
 
 /// A JSON file of a run.

@@ -43,6 +43,9 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     line("replay", replay(audit));
     line("exposure", exposure(audit));
     line("ready", ready(audit));
+    if let Some(left_out) = audit.left_out_in_words() {
+        line("", format!("{BAD}{left_out}{BAD:#}"));
+    }
     let table = threats(audit, width());
     if !table.is_empty() {
         text.push('\n');

@@ -134,8 +134,8 @@ pub(crate) struct ProofRow {
     /// Rules to add that would also hold for interfaces that join the named group
     /// later, where today's rules would not.
     pub(crate) open_to_newcomers: Vec<String>,
-    /// Rules to add that would permit what today's rules deny, over every
-    /// pair of interfaces, every address and every port; one case of each.
+    /// Rules that were left out because they would permit what today's rules deny, over every
+    /// pair of interfaces, every address and every port; one case of each. Should be none.
     pub(crate) wider: Vec<WideningRow>,
 }
 

@@ -23,6 +23,9 @@ pub struct ChangeDocument {
     pub(crate) prefix_lists: Vec<ListRow>,
     /// In which order, and what each step does.
     pub(crate) stages: Vec<StageRow>,
+    /// How many rules were left out because they would permit what today's rules deny. Should be 0.
+    #[serde(default)]
+    pub(crate) left_out: u64,
 }
 
 /// What a rule permits, and between whom.

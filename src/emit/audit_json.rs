@@ -179,7 +179,7 @@ fn proof(audit: &Audit) -> ProofRow {
             .collect(),
         wider: audit
             .proof
-            .wider
+            .left_out
             .iter()
             .map(|w| widening(audit, w))
             .collect(),

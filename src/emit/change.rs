@@ -30,6 +30,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         groups: Vec::new(),
         prefix_lists: Vec::new(),
         stages: stages.map(|stage| stage_row(audit, stage)).collect(),
+        left_out: audit.proof.left_out.len() as u64,
     };
     change.groups = groups(audit, &change);
     change.prefix_lists = lists(audit, &change);

@@ -31,7 +31,7 @@ struct Report<'a> {
     still_open: Vec<String>,
     /// Threat findings that the change does not stop.
     not_judged: Vec<&'a Finding>,
-    wider: Vec<String>,
+    left_out: Vec<String>,
     blast: Vec<BlastLine>,
     readiness: Vec<ReadinessLine>,
     unjudged: Vec<Unjudged>,
@@ -129,7 +129,7 @@ pub(super) fn render(audit: &Audit) -> String {
         excluded: excluded(audit),
         talkers: talkers(audit),
         still_open: still_open(audit),
-        wider: wider(audit),
+        left_out: left_out(audit),
         blast: blast(audit),
         readiness: readiness(audit),
         unjudged: audit.unjudged(),
@@ -193,6 +193,9 @@ fn because(kept: KeptOpenBecause) -> &'static str {
         KeptOpenBecause::Unseen => {
             "the logs have no record of its interfaces, so revoking would be a guess"
         }
+        KeptOpenBecause::Unproven => {
+            "a rule that was to replace it would permit what today's rules deny, so that rule was left out"
+        }
     }
 }
 
@@ -252,7 +255,7 @@ fn window(audit: &Audit) -> String {
     )
 }
 
-fn wider(audit: &Audit) -> Vec<String> {
+fn left_out(audit: &Audit) -> Vec<String> {
     let line = |w: &Widening| {
         md(&format!(
             "{} of {} to {}: {} for {} and {}",
@@ -264,7 +267,7 @@ fn wider(audit: &Audit) -> Vec<String> {
             w.peer
         ))
     };
-    audit.proof.wider.iter().map(line).collect()
+    audit.proof.left_out.iter().map(line).collect()
 }
 
 fn still_open(audit: &Audit) -> Vec<String> {

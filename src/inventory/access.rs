@@ -221,7 +221,7 @@ impl Inventory {
         };
         let rules = match said {
             Admission::Allowed(..) => gates.admitting(groups, direction, peer, packet).collect(),
-            Admission::Unknown(Unknown::Target(..)) => {
+            Admission::Unknown(Unknown::Target(..) | Unknown::IcmpType(..)) => {
                 gates.uncertain(groups, direction, peer, packet).collect()
             }
             _ => Vec::new(),
@@ -231,6 +231,9 @@ impl Inventory {
                 "the inventory doesn't tell whether the target of these rules holds the other end"
                     .to_owned(),
             ),
+            Admission::Unknown(Unknown::IcmpType(..)) => {
+                Some("these rules are for some ICMP types; ask with the type, as in icmp/8".to_owned())
+            }
             Admission::Unknown(Unknown::Rules(group)) => Some(format!(
                 "the inventory lacks the rules of {}",
                 self.group(group).id

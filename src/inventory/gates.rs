@@ -15,7 +15,7 @@ use super::member_space::MemberSpace;
 use super::rules::{Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, ServiceSet};
 use crate::documents::Direction;
-use crate::net::{AddressSet, Protocol, Service};
+use crate::net::{AddressSet, Service};
 
 /// The rules of every group in a form that is quick to ask. Built from today's
 /// rules or from any other set.
@@ -77,14 +77,13 @@ impl Side {
         });
     }
 
-    /// The rules that let the packet through to somebody.
-    fn covering(&self, packet: Packet) -> impl Iterator<Item = &Compiled> {
+    /// The rules that let the packet through to somebody, or may: a rule for some ICMP types, where the packet's is not known.
+    fn covering(&self, packet: Packet) -> impl Iterator<Item = (&Compiled, Cover)> {
         let may = move |outline: &Outline| outline.may_cover(packet.service);
         let rules = self.outlines.iter().zip(&self.rules);
         rules
             .filter(move |(outline, _)| may(outline))
-            .map(|(_, rule)| rule)
-            .filter(move |rule| rule.covers(packet))
+            .filter_map(move |(_, rule)| Some((rule, rule.covers(packet)?)))
     }
 }
 
@@ -117,9 +116,18 @@ pub(crate) enum CompiledTarget {
 pub struct Packet {
     /// Protocol and responder's port.
     pub service: Service,
-    /// ICMP type and code; flow logs do not record them, and then every ICMP
-    /// rule may have been the one.
+    /// ICMP type and code; flow logs do not record them (flow-log-records.html). Then only a rule for all of ICMP certainly
+    /// lets it through, and a rule for some types may.
     pub icmp: Option<(u8, u8)>,
+}
+
+/// Whether a rule is for a packet, if it may be at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cover {
+    /// It is, whatever ICMP type and code the packet has.
+    Certain,
+    /// It is for some ICMP types, and the packet's is not known.
+    Possible,
 }
 
 impl From<Service> for Packet {
@@ -174,6 +182,8 @@ pub enum Unknown {
     /// Whether the rule at this position of this group lets the peer through: the peer's groups, or the addresses of the rule's
     /// target, are not in the inventory. The first such rule in order.
     Target(GroupIx, usize),
+    /// Whether the packet is of the ICMP types that the rule at this position of this group is for. The first such rule in order.
+    IcmpType(GroupIx, usize),
     /// The rules of this group, which the judged interface carries.
     Rules(GroupIx),
     /// Which groups the judged interface carries.
@@ -194,9 +204,10 @@ impl Admission {
     /// The rule that permits the packet, if one has to; where the inventory does not tell, the rule that may.
     pub const fn rule(self) -> Option<(GroupIx, usize)> {
         match self {
-            Self::Allowed(group, position) | Self::Unknown(Unknown::Target(group, position)) => {
-                Some((group, position))
-            }
+            Self::Allowed(group, position)
+            | Self::Unknown(
+                Unknown::Target(group, position) | Unknown::IcmpType(group, position),
+            ) => Some((group, position)),
             Self::Denied | Self::NoGate | Self::Unknown(_) => None,
         }
     }
@@ -281,13 +292,17 @@ impl Gates {
         {
             return Admission::Unknown(Unknown::Rules(group));
         }
+        let holds = |target: &CompiledTarget, _| target.reaches(peer);
+        if let Some((group, rule)) = self.places(groups, direction, packet, holds).next() {
+            return Admission::Unknown(Unknown::IcmpType(group, rule));
+        }
         match self.uncertain(groups, direction, peer, packet).next() {
             Some((group, rule)) => Admission::Unknown(Unknown::Target(group, rule)),
             None => Admission::Denied,
         }
     }
 
-    /// The addresses to which the given groups let the packet through by prefix
+    /// The addresses to which the given groups certainly let the packet through by prefix
     /// or prefix list, whoever holds them.
     pub fn open_addresses(
         &self,
@@ -296,9 +311,12 @@ impl Gates {
         packet: Packet,
     ) -> AddressSet {
         self.covering(groups, direction, packet)
-            .fold(AddressSet::default(), |open, rule| match &rule.target {
-                CompiledTarget::Addresses(set) => open.union(set),
-                _ => open,
+            .filter(|&(_, cover)| cover == Cover::Certain)
+            .fold(AddressSet::default(), |open, (rule, _)| {
+                match &rule.target {
+                    CompiledTarget::Addresses(set) => open.union(set),
+                    _ => open,
+                }
             })
     }
 
@@ -317,7 +335,7 @@ impl Gates {
             })
     }
 
-    /// The targets of the rules that let the packet through to somebody.
+    /// The targets of the rules that let the packet through to somebody, or may.
     pub(crate) fn targets<'a>(
         &'a self,
         groups: &'a [GroupIx],
@@ -325,7 +343,7 @@ impl Gates {
         packet: Packet,
     ) -> Vec<&'a CompiledTarget> {
         self.covering(groups, direction, packet)
-            .map(|rule| &rule.target)
+            .map(|(rule, _)| &rule.target)
             .collect()
     }
 
@@ -366,13 +384,13 @@ impl Gates {
         groups: &'a [GroupIx],
         direction: Direction,
         packet: Packet,
-    ) -> impl Iterator<Item = &'a Compiled> {
+    ) -> impl Iterator<Item = (&'a Compiled, Cover)> {
         groups
             .iter()
             .flat_map(move |group| self.rules[group.index()][side(direction)].covering(packet))
     }
 
-    /// Every rule of the given groups that lets the packet through, in order.
+    /// Every rule of the given groups that certainly lets the packet through, in order.
     pub fn admitting<'a>(
         &'a self,
         groups: &'a [GroupIx],
@@ -380,8 +398,8 @@ impl Gates {
         peer: Peer<'a>,
         packet: Packet,
     ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
-        self.places(groups, direction, packet, move |target| {
-            target.reaches(peer)
+        self.places(groups, direction, packet, move |target, cover| {
+            cover == Cover::Certain && target.reaches(peer)
         })
     }
 
@@ -393,8 +411,9 @@ impl Gates {
         peer: Peer<'a>,
         packet: Packet,
     ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
-        self.places(groups, direction, packet, move |target| {
-            target.may_reach(peer)
+        self.places(groups, direction, packet, move |target, cover| {
+            let possible = cover == Cover::Possible && target.reaches(peer);
+            possible || target.may_reach(peer)
         })
     }
 
@@ -403,13 +422,13 @@ impl Gates {
         groups: &'a [GroupIx],
         direction: Direction,
         packet: Packet,
-        wanted: impl Fn(&CompiledTarget) -> bool + Copy + 'a,
+        wanted: impl Fn(&CompiledTarget, Cover) -> bool + Copy + 'a,
     ) -> impl Iterator<Item = (GroupIx, usize)> + 'a {
         groups.iter().flat_map(move |&group| {
             self.rules[group.index()][side(direction)]
                 .covering(packet)
-                .filter(move |rule| wanted(&rule.target))
-                .map(move |rule| (group, rule.position))
+                .filter(move |(rule, cover)| wanted(&rule.target, *cover))
+                .map(move |(rule, _)| (group, rule.position))
         })
     }
 }
@@ -438,16 +457,19 @@ fn compile_target(inventory: &Inventory, target: &Target) -> CompiledTarget {
 }
 
 impl Compiled {
-    fn covers(&self, packet: Packet) -> bool {
+    fn covers(&self, packet: Packet) -> Option<Cover> {
         let RuleProtocol::One(protocol) = self.protocol else {
-            return true;
+            return Some(Cover::Certain);
         };
-        protocol == packet.service.protocol
-            && match self.ports {
-                RulePorts::Any => true,
-                RulePorts::Ports(range) => range.contains(packet.service.port),
-                RulePorts::Icmp { kind, code } => covers_icmp(protocol, kind, code, packet.icmp),
-            }
+        let certain = |holds: bool| holds.then_some(Cover::Certain);
+        if protocol != packet.service.protocol {
+            return None;
+        }
+        match self.ports {
+            RulePorts::Any => certain(true),
+            RulePorts::Ports(range) => certain(range.contains(packet.service.port)),
+            RulePorts::Icmp { kind, code } => covers_icmp(kind, code, packet.icmp),
+        }
     }
 
     fn reaches(&self, peer: Peer<'_>) -> bool {
@@ -484,13 +506,13 @@ impl Rule {
     }
 }
 
-fn covers_icmp(
-    protocol: Protocol,
-    kind: Option<u8>,
-    code: Option<u8>,
-    packet: Option<(u8, u8)>,
-) -> bool {
-    debug_assert!(protocol.is_icmp());
-    packet
-        .is_none_or(|(k, c)| kind.is_none_or(|kind| kind == k) && code.is_none_or(|code| code == c))
+fn covers_icmp(kind: Option<u8>, code: Option<u8>, packet: Option<(u8, u8)>) -> Option<Cover> {
+    match (kind, packet) {
+        (None, _) => Some(Cover::Certain),
+        (Some(_), None) => Some(Cover::Possible),
+        (Some(kind), Some((k, c))) => {
+            let holds = kind == k && code.is_none_or(|code| code == c);
+            holds.then_some(Cover::Certain)
+        }
+    }
 }

@@ -6,6 +6,7 @@
 mod blast_radius;
 mod exposure;
 mod newcomers;
+mod proven;
 mod readiness;
 mod stages;
 mod trade_off;
@@ -14,6 +15,7 @@ mod widening;
 pub use blast_radius::{BlastRadius, Reach, blast_radius};
 pub use exposure::{Exposure, exposure};
 pub use newcomers::open_to_newcomers;
+pub use proven::proven;
 pub use readiness::{HoldOut, Readiness, readiness};
 pub use stages::{Stage, StageName, stages, tightenings};
 pub use trade_off::{TradeOff, trade_off};

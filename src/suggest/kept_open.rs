@@ -18,4 +18,6 @@ pub enum KeptOpenBecause {
     Unused,
     /// No interface that carries it recorded anything, not even that it was idle.
     Unseen,
+    /// A rule that was to replace it would permit what today's rules deny, and was left out.
+    Unproven,
 }

@@ -116,7 +116,7 @@ fn widened_by(
 
 #[test]
 fn nothing_of_the_shop_is_wider() {
-    assert!(audit().proof.wider.is_empty());
+    assert!(audit().proof.left_out.is_empty());
 }
 
 /// Today everything may leave, so no egress rule is wider; an ingress rule is wider on

@@ -33,6 +33,7 @@ pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
         state: state.unwrap_or_default(),
     };
     let change: ChangeDocument = past_run::file(&run, "rules/rules.json")?;
+    past_run::holds_up(&run, &change)?;
     let text = format
         .write(&change, &options)
         .map_err(|error| Failure::Output(error.into()))?;

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::names::{ResourceNames, fits_module};
 use super::terraform::tags_of;
+use crate::audit::left_out_in_words;
 use crate::documents::{ChangeDocument, GroupRow, RevocationRow, StageRow, Status};
 use crate::emit::report_md::md;
 use crate::emit::text::joined;

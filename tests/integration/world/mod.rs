@@ -149,7 +149,7 @@ fn faults(run: &Run) -> Faults {
                 .map(|s| s.replay.lost.len())
                 .sum(),
         ),
-        wider: faults.wider + run.audit.proof.wider.len(),
+        wider: faults.wider + run.audit.proof.left_out.len(),
         misread: misread(run),
         ..faults
     }

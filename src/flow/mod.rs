@@ -23,5 +23,5 @@ pub use days::{DAY, Days};
 pub use fold::FlowTableBuilder;
 pub use folder::Folder;
 pub use ports::Ports;
-pub use presume::{Dropped, EPHEMERAL_FROM, LISTENERS, PRIVILEGED_BELOW};
+pub use presume::{Dropped, EPHEMERAL_FROM, LISTENERS, PRIVILEGED_BELOW, is_listener};
 pub use table::{Counters, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx};

@@ -7,7 +7,7 @@
 //! dropped port was always the same gets it back. [`crate::resolve`] decides who opened a connection.
 
 use crate::ingest::{Handshake, Row};
-use crate::net::Protocol;
+use crate::net::{Protocol, Service, service_name};
 
 /// Which end's port stands for several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,25 @@ static CLASSES: [u8; 1 << 14] = {
 #[inline]
 fn class(port: u16) -> u8 {
     CLASSES[usize::from(port / 4)] >> (port % 4 * 2) & 3
+}
+
+/// From this port on, clients with privileges take theirs below 1024: rresvport(3) of NFS, the RPC port mapper and remote shells.
+const PRIVILEGED_CLIENTS_FROM: u16 = 512;
+
+/// How much a port number alone speaks for a listener.
+fn speaks_for_listener(protocol: Protocol, port: u16) -> u8 {
+    match class(port) {
+        PRIVILEGED if port < PRIVILEGED_CLIENTS_FROM => 3,
+        PRIVILEGED if service_name(Service::new(protocol, port)).is_some() => 2,
+        PRIVILEGED => 1,
+        LISTENER => 2,
+        _ => 0,
+    }
+}
+
+/// Whether the port numbers alone say that `port` is the listener's and `other` the client's.
+pub fn is_listener(protocol: Protocol, port: u16, other: u16) -> bool {
+    speaks_for_listener(protocol, port) > speaks_for_listener(protocol, other)
 }
 
 /// Whose port is dropped.

@@ -1,8 +1,14 @@
 //! Whether today's rules permit a connection, and which of them do.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Admission, Direction, Gates, GroupIx, InterfaceIx, Inventory, Packet, Peer, Unknown};
+use ipnet::IpNet;
+
+use super::{
+    Admission, Direction, Gates, GroupIx, InterfaceIx, InterfaceKind, Inventory, Packet, Peer,
+    Unknown,
+};
+use crate::net::{AddressSet, prefix_of};
 
 /// One end of a connection that is checked.
 #[derive(Clone, Debug)]
@@ -59,12 +65,17 @@ pub struct SideAnswer {
     pub ungated: bool,
 }
 
-/// One way to be a party: the groups that judge, and the address that is judged.
-#[derive(Clone, Debug)]
+/// One way to be a party: the groups that judge, and the addresses that are judged.
+#[derive(Clone, Debug, Default)]
 struct Role {
     interface: Option<InterfaceIx>,
+    /// The interface that has the address, if a path leads there, which the inventory doesn't tell.
+    distant: Option<InterfaceIx>,
     groups: Option<Vec<GroupIx>>,
+    /// Those that its packets carry, and that packets to it carry.
     addresses: Vec<IpAddr>,
+    /// It was asked for by a public address of its own: packets come and go by an internet gateway.
+    by_public: bool,
     /// Whether its groups are unknown.
     unlisted: bool,
 }
@@ -111,8 +122,8 @@ impl Inventory {
         }
     }
 
-    /// A party in words, with what the inventory knows of it.
-    pub fn describe(&self, party: &Party) -> String {
+    /// A party in words, with what the inventory knows of it, seen from the other one.
+    pub fn describe(&self, party: &Party, other: &Party) -> String {
         let groups = |groups: &[GroupIx]| {
             let names: Vec<&str> = groups
                 .iter()
@@ -129,10 +140,19 @@ impl Inventory {
             format!("{} ({})", interface.id, groups(&interface.groups))
         };
         match party {
-            Party::Address(address) => match self.interface_at(*address, None, NOW) {
-                Some(ix) => format!("{address} on {}", interface(ix)),
-                None => format!("{address} (outside the inventory)"),
-            },
+            Party::Address(address) => {
+                let role = self.role_at(*address, self.vpc_of(other));
+                match (role.interface, role.distant) {
+                    (Some(ix), _) if role.by_public => {
+                        format!("{address}, the public address of {}", interface(ix))
+                    }
+                    (Some(ix), _) => format!("{address} on {}", interface(ix)),
+                    (None, Some(ix)) => {
+                        format!("{address} (on {} if a path leads there)", interface(ix))
+                    }
+                    (None, None) => format!("{address} (outside the inventory)"),
+                }
+            }
             Party::Interface(ix) => interface(*ix),
             Party::Instance(interfaces) => {
                 let all: Vec<String> = interfaces.iter().map(|&ix| interface(ix)).collect();
@@ -147,20 +167,20 @@ impl Inventory {
 
     /// Answers for a connection from one party to another. Where a party stands
     /// for several interfaces, an instance is allowed if any of them is, and a
-    /// group only if all of them are.
+    /// group only if all of them are. An interface is allowed if it is with any of its addresses.
     pub fn can(&self, gates: &Gates, from: &Party, to: &Party, packet: Packet) -> Answer {
         let all = matches!(from, Party::Group(_)) || matches!(to, Party::Group(_));
-        let receivers = self.roles(to, None);
-        let mut last = None;
-        for receiver in &receivers {
-            for sender in self.roles(from, receiver.interface) {
-                let answer = self.can_once(gates, &sender, receiver, packet);
+        let mut last: Option<Answer> = None;
+        for receiver in self.roles(to, self.vpc_of(from)) {
+            let near = receiver.interface.or(receiver.distant);
+            let near = near.map(|ix| self.interface(ix).vpc.as_ref());
+            for sender in self.roles(from, near) {
+                let answer = self.can_once(gates, &sender, &receiver, packet);
                 // What one pair settles for all of them: a denial for groups, a permission for instances.
                 if answer.allowed == Some(!all) {
                     return answer;
                 }
-                let is_worse = |last: &Answer| last.allowed.is_some();
-                if last.as_ref().is_none_or(is_worse) {
+                if last.as_ref().is_none_or(|last| last.allowed.is_some()) {
                     last = Some(answer);
                 }
             }
@@ -168,42 +188,118 @@ impl Inventory {
         last.expect("every party has at least one role")
     }
 
+    /// The best answer over the pairs of addresses of one family.
     fn can_once(&self, gates: &Gates, sender: &Role, receiver: &Role, packet: Packet) -> Answer {
-        let (from, to) = same_family(sender, receiver);
+        let is_loopback = sender.interface.is_some() && sender.interface == receiver.interface;
+        if is_loopback {
+            let ungated = || Some(SideAnswer::ungated());
+            return Answer::of(ungated(), ungated());
+        }
+        let family = packet.service.protocol.only_over_v4();
+        let mut pairs: Vec<(IpAddr, IpAddr)> = Vec::new();
+        for v4 in [true, false] {
+            let of_family = |address: &&IpAddr| address.is_ipv4() == v4;
+            let fits = family.is_none_or(|only_v4| only_v4 == v4);
+            for &from in sender.addresses.iter().filter(of_family).filter(|_| fits) {
+                let to = receiver.addresses.iter().filter(of_family);
+                pairs.extend(to.map(|&to| (from, to)));
+            }
+        }
+        if pairs.is_empty() {
+            pairs.push((nowhere(sender, family), nowhere(receiver, family)));
+        }
+        let ask = |(from, to)| self.can_between(gates, (sender, from), (receiver, to), packet);
+        let mut best: Option<Answer> = None;
+        for pair in pairs {
+            let answer = ask(pair);
+            let is_better = |best: &Answer| answer.rank() > best.rank();
+            if best.as_ref().is_none_or(is_better) {
+                best = Some(answer);
+            }
+        }
+        best.expect("there is a pair")
+    }
+
+    fn can_between(
+        &self,
+        gates: &Gates,
+        (sender, from): (&Role, IpAddr),
+        (receiver, to): (&Role, IpAddr),
+        packet: Packet,
+    ) -> Answer {
         let exempt = sender
             .interface
             .is_some_and(|ix| self.never_filtered(to, ix, packet.service.port));
         let side = |role: &Role, other: &Role, address: IpAddr, direction: Direction| {
-            let groups = role.groups.as_ref()?;
-            let named = self.groups_in_view(role, direction, other);
+            let (groups, is_distant) = match (&role.groups, role.distant) {
+                (Some(groups), _) => (groups.as_slice(), false),
+                (None, Some(ix)) => (self.interface(ix).groups.as_slice(), true),
+                (None, None) => return None,
+            };
+            if exempt {
+                return Some(SideAnswer::ungated());
+            }
+            let (named, possible) = self.groups_in_view(role, direction, other);
             let peer = Peer {
                 address,
                 groups: &named,
+                possible: &possible,
                 unlisted: other.unlisted,
             };
-            if exempt {
-                return Some(SideAnswer {
-                    allowed: Some(true),
-                    rules: Vec::new(),
-                    unknown: None,
-                    ungated: true,
-                });
-            }
-            Some(self.side(gates, role, groups, (direction, peer), packet))
+            let said = self.side(gates, role, groups, (direction, peer), packet);
+            Some(if is_distant {
+                said.if_a_path_leads_there()
+            } else {
+                said
+            })
         };
         let egress = side(sender, receiver, to, Direction::Egress);
-        let ingress = side(receiver, sender, from, Direction::Ingress);
-        let sides = [&egress, &ingress].map(|side| side.as_ref().map_or(Some(true), |s| s.allowed));
-        let allowed = if sides.contains(&Some(false)) {
-            Some(false)
+        let ingress = if receiver.by_public && sender.interface.is_some() {
+            self.by_internet_gateway(gates, sender, receiver, packet)
         } else {
-            sides.iter().all(Option::is_some).then_some(true)
+            side(receiver, sender, from, Direction::Ingress)
         };
-        Answer {
-            allowed,
-            egress,
-            ingress,
+        Answer::of(egress, ingress)
+    }
+
+    /// What a receiver says to a packet to its public address from an interface of the inventory, which arrives with that interface's
+    /// public address, or with one of a NAT gateway of its VPC (vpc-security-groups.html, vpc-nat-gateway.html).
+    fn by_internet_gateway(
+        &self,
+        gates: &Gates,
+        sender: &Role,
+        receiver: &Role,
+        packet: Packet,
+    ) -> Option<SideAnswer> {
+        let groups = receiver.groups.as_ref()?;
+        let sender = self.interface(sender.interface?);
+        let gateways = self
+            .interfaces()
+            .iter()
+            .filter(|i| i.kind == InterfaceKind::NatGateway && i.vpc == sender.vpc);
+        let sources: Vec<IpAddr> = if sender.public_addresses.is_empty() {
+            gateways.flat_map(|i| i.public_addresses.clone()).collect()
+        } else {
+            sender.public_addresses.clone()
+        };
+        let ask = |&address: &IpAddr| {
+            let peer = Peer::listed(address, &[]);
+            self.side(gates, receiver, groups, (Direction::Ingress, peer), packet)
+        };
+        let said: Vec<SideAnswer> = sources.iter().map(ask).collect();
+        if let Some(first) = said.first() {
+            let allowed = said.iter().find(|side| side.allowed == Some(true));
+            return Some(allowed.unwrap_or(first).clone());
         }
+        let open = gates.open_addresses(groups, Direction::Ingress, packet);
+        let everybody = AddressSet::new(&[prefix_of(NOWHERE, 0)]);
+        let mut said = ask(&NOWHERE);
+        if !open.contains_set(&everybody) && open.only_v4() != AddressSet::EMPTY {
+            said = SideAnswer::unknown(
+                "the inventory lacks the public address with which the packet arrives".to_owned(),
+            );
+        }
+        Some(said)
     }
 
     fn side(
@@ -214,7 +310,7 @@ impl Inventory {
         (direction, peer): (Direction, Peer<'_>),
         packet: Packet,
     ) -> SideAnswer {
-        let said = if role.unlisted {
+        let said = if role.unlisted && role.distant.is_none() {
             Admission::Unknown(Unknown::Interface)
         } else {
             gates.judge_groups(self, groups, direction, peer, packet)
@@ -231,9 +327,9 @@ impl Inventory {
                 "the inventory doesn't tell whether the target of these rules holds the other end"
                     .to_owned(),
             ),
-            Admission::Unknown(Unknown::IcmpType(..)) => {
-                Some("these rules are for some ICMP types; ask with the type, as in icmp/8".to_owned())
-            }
+            Admission::Unknown(Unknown::IcmpType(..)) => Some(
+                "these rules are for some ICMP types; ask with the type, as in icmp/8".to_owned(),
+            ),
             Admission::Unknown(Unknown::Rules(group)) => Some(format!(
                 "the inventory lacks the rules of {}",
                 self.group(group).id
@@ -251,44 +347,67 @@ impl Inventory {
         }
     }
 
-    fn roles(&self, party: &Party, near: Option<InterfaceIx>) -> Vec<Role> {
-        let vpc = near.map(|ix| self.interface(ix).vpc.as_ref());
-        let of_interface = |ix: InterfaceIx| Role {
-            interface: Some(ix),
-            groups: Some(self.interface(ix).groups.clone()),
-            addresses: self.interface(ix).addresses.clone(),
-            unlisted: !self.interface(ix).groups_known,
+    /// The VPC of a party, if it is in one.
+    fn vpc_of(&self, party: &Party) -> Option<&str> {
+        let ix = match party {
+            Party::Address(address) => self.role_at(*address, None).interface,
+            Party::Interface(ix) => Some(*ix),
+            Party::Instance(all) => all.first().copied(),
+            Party::Group(group) => self.group(*group).members.first().copied(),
         };
+        ix.map(|ix| self.interface(ix).vpc.as_ref())
+    }
+
+    /// What has an address, seen from a VPC or from nowhere.
+    fn role_at(&self, address: IpAddr, vpc: Option<&str>) -> Role {
+        let addresses = vec![address];
+        if let Some(ix) = self.interface_at(address, vpc, NOW) {
+            return Role {
+                addresses,
+                ..self.role_of(ix)
+            };
+        }
+        if let Some(ix) = self.interface_with_public(address) {
+            return Role {
+                addresses,
+                by_public: true,
+                ..self.role_of(ix)
+            };
+        }
+        Role {
+            addresses,
+            distant: vpc.and_then(|vpc| self.distant_interface_at(address, vpc, NOW)),
+            unlisted: true,
+            ..Role::default()
+        }
+    }
+
+    fn role_of(&self, ix: InterfaceIx) -> Role {
+        let interface = self.interface(ix);
+        let prefixes = interface.prefixes.iter().map(IpNet::network);
+        Role {
+            interface: Some(ix),
+            groups: Some(interface.groups.clone()),
+            addresses: interface.addresses.iter().copied().chain(prefixes).collect(),
+            unlisted: !interface.groups_known,
+            ..Role::default()
+        }
+    }
+
+    fn roles(&self, party: &Party, near: Option<&str>) -> Vec<Role> {
         match party {
-            Party::Address(address) => {
-                let interface = self.interface_at(*address, vpc, NOW);
-                vec![Role {
-                    interface,
-                    groups: interface.map(|ix| self.interface(ix).groups.clone()),
-                    addresses: vec![*address],
-                    unlisted: interface.is_none_or(|ix| !self.interface(ix).groups_known),
-                }]
-            }
-            Party::Interface(ix) => vec![of_interface(*ix)],
-            Party::Instance(interfaces) => interfaces.iter().map(|&ix| of_interface(ix)).collect(),
+            Party::Address(address) => vec![self.role_at(*address, near)],
+            Party::Interface(ix) => vec![self.role_of(*ix)],
+            Party::Instance(interfaces) => interfaces.iter().map(|&ix| self.role_of(ix)).collect(),
             Party::Group(group) => {
                 let alone = |role: Role| Role {
                     groups: Some(vec![*group]),
                     ..role
                 };
-                let members: Vec<_> = self
-                    .group(*group)
-                    .members
-                    .iter()
-                    .map(|&ix| alone(of_interface(ix)))
-                    .collect();
+                let members = self.group(*group).members.iter();
+                let members: Vec<Role> = members.map(|&ix| alone(self.role_of(ix))).collect();
                 if members.is_empty() {
-                    vec![Role {
-                        interface: None,
-                        groups: Some(vec![*group]),
-                        addresses: Vec::new(),
-                        unlisted: false,
-                    }]
+                    vec![alone(Role::default())]
                 } else {
                     members
                 }
@@ -296,33 +415,103 @@ impl Inventory {
         }
     }
 
-    /// The groups of `other` that rules of `role` may name. A group without
+    /// The groups of `other` that rules of `role` may name, and those that they may name if a path leads there. A group without
     /// members is taken to be within reach.
-    fn groups_in_view(&self, role: &Role, direction: Direction, other: &Role) -> Vec<GroupIx> {
-        let reachable = match (role.interface, other.interface) {
+    fn groups_in_view(
+        &self,
+        role: &Role,
+        direction: Direction,
+        other: &Role,
+    ) -> (Vec<GroupIx>, Vec<GroupIx>) {
+        if role.by_public || other.by_public {
+            // Between private addresses of one VPC only.
+            return (Vec::new(), Vec::new());
+        }
+        let own = || other.groups.clone().unwrap_or_default();
+        match (role.interface, other.interface) {
             (Some(a), Some(b)) => {
-                self.reference_works(self.interface(a), direction, self.interface(b))
+                let (a, b) = (self.interface(a), self.interface(b));
+                if self.reference_works(a, direction, b) {
+                    (own(), Vec::new())
+                } else {
+                    (Vec::new(), self.maybe_nameable_groups(a, b).to_vec())
+                }
             }
-            _ => true,
-        };
-        if reachable {
-            other.groups.clone().unwrap_or_default()
-        } else {
-            Vec::new()
+            _ => match other.distant {
+                Some(ix) => (Vec::new(), self.interface(ix).groups.clone()),
+                None => (own(), Vec::new()),
+            },
         }
     }
 }
 
-/// An address of each, of one family if there is one. A group without members
-/// has no address, and then only rules for everybody or for the group count.
-fn same_family(sender: &Role, receiver: &Role) -> (IpAddr, IpAddr) {
-    const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let pick = |role: &Role, v4: bool| role.addresses.iter().copied().find(|a| a.is_ipv4() == v4);
-    for v4 in [true, false] {
-        if let (Some(from), Some(to)) = (pick(sender, v4), pick(receiver, v4)) {
-            return (from, to);
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// An address for a party without one of the family: a group without members, and then only rules for everybody or for the group
+/// count.
+fn nowhere(role: &Role, only_v4: Option<bool>) -> IpAddr {
+    match only_v4 {
+        Some(true) => NOWHERE,
+        Some(false) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        None => role.addresses.first().copied().unwrap_or(NOWHERE),
+    }
+}
+
+impl Answer {
+    fn of(egress: Option<SideAnswer>, ingress: Option<SideAnswer>) -> Self {
+        let sides = [&egress, &ingress].map(|side| side.as_ref().map_or(Some(true), |s| s.allowed));
+        let allowed = if sides.contains(&Some(false)) {
+            Some(false)
+        } else {
+            sides.iter().all(Option::is_some).then_some(true)
+        };
+        Self {
+            allowed,
+            egress,
+            ingress,
         }
     }
-    let first = |role: &Role| role.addresses.first().copied().unwrap_or(NOWHERE);
-    (first(sender), first(receiver))
+
+    /// A permission before a doubt, and a doubt before a denial.
+    const fn rank(&self) -> u8 {
+        match self.allowed {
+            Some(true) => 2,
+            None => 1,
+            Some(false) => 0,
+        }
+    }
+}
+
+impl SideAnswer {
+    const fn ungated() -> Self {
+        Self {
+            allowed: Some(true),
+            rules: Vec::new(),
+            unknown: None,
+            ungated: true,
+        }
+    }
+
+    const fn unknown(what: String) -> Self {
+        Self {
+            allowed: None,
+            rules: Vec::new(),
+            unknown: Some(what),
+            ungated: false,
+        }
+    }
+
+    /// What an interface says that has the address, where another host may have it, which no group of the inventory judges.
+    fn if_a_path_leads_there(self) -> Self {
+        if self.allowed == Some(true) {
+            return self;
+        }
+        Self {
+            rules: self.rules,
+            ..Self::unknown(
+                "the inventory doesn't tell whether a path leads to the interface that has this address"
+                    .to_owned(),
+            )
+        }
+    }
 }

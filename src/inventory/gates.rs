@@ -146,6 +146,8 @@ pub struct Peer<'a> {
     pub address: IpAddr,
     /// Its groups, where a reference to them works on this path; else empty.
     pub groups: &'a [GroupIx],
+    /// Groups by which rules may let it through, and the inventory doesn't tell whether they do: its own, where no path is known.
+    pub possible: &'a [GroupIx],
     /// Whether its groups are unknown: it may be an interface that the inventory lacks, and carry any group whose
     /// members can have its address.
     pub unlisted: bool,
@@ -157,6 +159,7 @@ impl<'a> Peer<'a> {
         Self {
             address,
             groups,
+            possible: &[],
             unlisted: false,
         }
     }
@@ -491,9 +494,10 @@ impl CompiledTarget {
     fn may_reach(&self, peer: Peer<'_>) -> bool {
         match self {
             Self::Addresses(_) | Self::Nobody => false,
-            Self::Group(_, space) | Self::AbsentGroup(space) => {
-                peer.unlisted && space.may_hold(peer.address)
+            Self::Group(group, space) => {
+                peer.possible.contains(group) || peer.unlisted && space.may_hold(peer.address)
             }
+            Self::AbsentGroup(space) => peer.unlisted && space.may_hold(peer.address),
             Self::AbsentList => true,
         }
     }

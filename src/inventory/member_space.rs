@@ -70,6 +70,8 @@ pub(super) struct MemberSpaces {
     absent: BTreeMap<String, (AbsentGroup, MemberSpace)>,
     /// Addresses that belong to interfaces of the inventory's VPCs, listed or not.
     own: AddressSet,
+    /// The same by VPC.
+    own_by_vpc: Vec<(String, AddressSet)>,
     /// Peered VPCs of other accounts: the account, and the addresses.
     peers: Vec<(String, AddressSet)>,
 }
@@ -95,13 +97,15 @@ impl MemberSpaces {
             };
             (id, (group, blocks))
         };
+        let own_by_vpc = own(interfaces, blocks);
         Self {
             spaces: groups.iter().map(space).collect(),
             absent: absent(snapshot, groups)
                 .into_iter()
                 .map(with_space)
                 .collect(),
-            own: own(interfaces, blocks),
+            own: (own_by_vpc.iter()).fold(AddressSet::EMPTY, |all, (_, own)| all.union(own)),
+            own_by_vpc,
             peers: peers(snapshot, groups),
         }
     }
@@ -123,9 +127,12 @@ impl MemberSpaces {
         holder.map(|(account, _)| account.as_str())
     }
 
-    /// Whether an interface of the inventory's VPCs may hold the address.
-    pub(super) fn may_hold(&self, address: IpAddr) -> bool {
-        self.own.contains(address)
+    /// The VPCs of the inventory whose interfaces may hold the address.
+    pub(super) fn holding(&self, address: IpAddr) -> impl Iterator<Item = &str> {
+        let is_own = self.own.contains(address);
+        let all = self.own_by_vpc.iter().filter(move |_| is_own);
+        all.filter(move |(_, own)| own.contains(address))
+            .map(|(vpc, _)| vpc.as_str())
     }
 }
 
@@ -173,14 +180,8 @@ fn peered(peerings: &[Peering], vpc: &str) -> MemberSpace {
 
 /// The groups that rules name and the inventory lacks, with what the rules say of them.
 fn absent(snapshot: &Snapshot, groups: &[Group]) -> BTreeMap<String, AbsentGroup> {
-    let permissions = snapshot.groups.iter().flat_map(|group| {
-        let egress = group.ip_permissions_egress.iter().flatten();
-        egress.chain(group.ip_permissions.iter().flatten())
-    });
-    let of_permissions = permissions.flat_map(|permission| &permission.pairs);
-    let of_rules = snapshot.rules.iter().filter_map(|rule| rule.pair.as_ref());
     let mut absent: BTreeMap<String, AbsentGroup> = BTreeMap::new();
-    for pair in of_permissions.chain(of_rules) {
+    for (_, pair) in snapshot.pairs() {
         if super::groups::position(groups, &pair.group_id).is_none() {
             let group = absent.entry(pair.group_id.clone()).or_default();
             group.learn(pair);
@@ -206,22 +207,28 @@ impl AbsentGroup {
 
 /// The blocks of the interfaces' VPCs. Of a VPC whose blocks the inventory lacks, what one block can hold at most around each
 /// interface: a /16, or a /44 of IPv6 (vpc-cidr-blocks.html).
-fn own(interfaces: &[Interface], blocks: &HashMap<String, AddressSet>) -> AddressSet {
+fn own(
+    interfaces: &[Interface],
+    blocks: &HashMap<String, AddressSet>,
+) -> Vec<(String, AddressSet)> {
     const LARGEST: [u8; 2] = [16, 44];
-    let mut around: Vec<IpNet> = Vec::new();
-    let mut vpcs: Vec<&str> = Vec::new();
+    let mut around: BTreeMap<&str, Vec<IpNet>> = BTreeMap::new();
     for interface in interfaces {
-        if blocks.contains_key(&*interface.vpc) {
-            vpcs.push(&interface.vpc);
-            continue;
+        let around = around.entry(&interface.vpc).or_default();
+        if !blocks.contains_key(&*interface.vpc) {
+            let block =
+                |&address: &IpAddr| prefix_of(address, LARGEST[usize::from(address.is_ipv6())]);
+            around.extend(interface.addresses.iter().map(block));
         }
-        let block = |&address: &IpAddr| prefix_of(address, LARGEST[usize::from(address.is_ipv6())]);
-        around.extend(interface.addresses.iter().map(block));
     }
-    vpcs.sort_unstable();
-    vpcs.dedup();
-    around.sort_unstable();
-    around.dedup();
-    let known = vpcs.into_iter().map(|vpc| &blocks[vpc]);
-    known.fold(AddressSet::new(&around), |all, block| all.union(block))
+    around
+        .into_iter()
+        .map(|(vpc, mut around)| {
+            around.sort_unstable();
+            around.dedup();
+            let own = blocks.get(vpc);
+            let own = own.map_or_else(|| AddressSet::new(&around), Clone::clone);
+            (vpc.to_owned(), own)
+        })
+        .collect()
 }

@@ -46,7 +46,7 @@ pub use member_space::AbsentGroup;
 pub use network::Inventory;
 pub use note::Note;
 pub use periods::Grade;
-pub use prefix_lists::{Keeper, PrefixList};
+pub use prefix_lists::{Families, Keeper, PrefixList};
 pub use ranges::{bundled_on, published_on};
 pub use reach::NetworkPath;
 pub use rules::{Rule, RulePorts, RuleProtocol, Target};

@@ -38,13 +38,16 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("VpcEndpoints", "gateway endpoints are not recognised"),
     (
         "VpcPeeringConnections",
-        "groups in other VPCs are reached by address instead of by reference",
+        "groups in other VPCs are reached by address instead of by reference, but for those that a rule names with its peering connection",
     ),
     (
         "RouteTables",
         "middleboxes between subnets, which groups can't be named across, are not seen",
     ),
 ];
+
+/// What joins VPCs through a transit gateway; not missed where there is one VPC.
+const TRANSIT: &str = "TransitGatewayVpcAttachments";
 
 /// The network configuration, connected.
 #[derive(Debug)]
@@ -128,6 +131,13 @@ impl Inventory {
             if !snapshot.present.contains(key) {
                 notes.push(Note::new(format!("the inventory has no {key}: {cost}")));
             }
+        }
+        let mut vpcs = snapshot.interfaces.iter().map(|i| &i.vpc_id);
+        let first = vpcs.next();
+        if !snapshot.present.contains(&TRANSIT) && vpcs.any(|vpc| Some(vpc) != first) {
+            notes.push(Note::new(format!(
+                "the inventory has no {TRANSIT}: closegate can't tell which VPCs a transit gateway joins, and where rules may name groups across it"
+            )));
         }
         let events = std::mem::take(&mut snapshot.trail).settled(&mut notes);
         let periods = periods(&snapshot, trail::lives(&events));
@@ -254,7 +264,7 @@ impl Inventory {
     }
 
     /// The interface that holds a private address, seen from `vpc`: that VPC's
-    /// own first, then one in a VPC joined to it, then the only one anywhere; of those that
+    /// own first, then one in a VPC joined to it; from nowhere, the only one there is. Of those that
     /// there may have been from `first` to `last`, Unix seconds. `None`
     /// when there is none, or when several are equally likely.
     pub fn interface_at(
@@ -264,8 +274,14 @@ impl Inventory {
         (first, last): (u64, u64),
     ) -> Option<InterfaceIx> {
         let holders = self.addresses.holders(address);
+        let is_near = |vpc: &str, other: &str| {
+            vpc == other || vpc.is_empty() || other.is_empty() || self.joined(vpc, other)
+        };
         if let [ix] = holders {
-            return self.interface(*ix).may_be_of(first, last).then_some(*ix);
+            let interface = self.interface(*ix);
+            let is_it = interface.may_be_of(first, last)
+                && vpc.is_none_or(|vpc| is_near(vpc, &interface.vpc));
+            return is_it.then_some(*ix);
         }
         let only = |wanted: &dyn Fn(&Interface) -> bool| {
             let found = holders.iter().filter(|&&ix| {
@@ -274,15 +290,29 @@ impl Inventory {
             });
             self.at_one_time(found.copied(), last)
         };
-        if let Some(vpc) = vpc {
-            if let Some(ix) = only(&|i| *i.vpc == *vpc) {
-                return Some(ix);
+        match vpc {
+            Some(vpc) => {
+                let own = only(&|i| *i.vpc == *vpc);
+                own.or_else(|| only(&|i| is_near(vpc, &i.vpc)))
             }
-            if let Some(ix) = only(&|i| self.joined(vpc, &i.vpc)) {
-                return Some(ix);
-            }
+            None => only(&|_| true),
         }
-        only(&|_| true)
+    }
+
+    /// The only interface that held a private address at a time and that no path of the inventory leads to from `vpc`, where there may
+    /// be one.
+    pub fn distant_interface_at(
+        &self,
+        address: IpAddr,
+        vpc: &str,
+        (first, last): (u64, u64),
+    ) -> Option<InterfaceIx> {
+        let may_be = |ix: &&InterfaceIx| {
+            let interface = self.interface(**ix);
+            interface.may_be_of(first, last) && self.may_join(vpc, &interface.vpc)
+        };
+        let found = self.addresses.holders(address).iter().filter(may_be);
+        self.at_one_time(found.copied(), last)
     }
 
     /// Every interface that holds, or held, a private address.
@@ -371,9 +401,10 @@ impl Inventory {
         self.spaces.absent(id).map(|(group, _)| group)
     }
 
-    /// Whether an address that no interface of the inventory holds may be that of an interface which the inventory's VPCs had.
-    pub fn may_be_an_interface(&self, address: IpAddr) -> bool {
-        self.spaces.may_hold(address)
+    /// Whether an address, seen from a VPC or from nowhere, may be that of an interface which the inventory's VPCs have or had.
+    pub fn may_be_an_interface(&self, address: IpAddr, seen_from: Option<&str>) -> bool {
+        let mut vpcs = self.spaces.holding(address);
+        vpcs.any(|vpc| seen_from.is_none_or(|from| self.may_join(from, vpc)))
     }
 
     /// The AWS service whose published range holds the address
@@ -415,6 +446,11 @@ impl Inventory {
         self.paths.join(a, b)
     }
 
+    /// Whether the two VPCs may be joined, for all that the inventory tells.
+    fn may_join(&self, a: &str, b: &str) -> bool {
+        self.paths.may_join(a, b)
+    }
+
     /// The way between two interfaces; the same both paths.
     pub fn way(&self, a: &Interface, b: &Interface) -> NetworkPath {
         self.paths.between(a, b)
@@ -433,6 +469,15 @@ impl Inventory {
                 inbound_references && direction == Direction::Ingress
             }
             NetworkPath::OtherRegion | NetworkPath::Inspected | NetworkPath::Unknown => false,
+        }
+    }
+
+    /// The groups of `peer` that rules of one direction at `at` may name if there is a path that the inventory lacks.
+    pub fn maybe_nameable_groups<'a>(&self, at: &Interface, peer: &'a Interface) -> &'a [GroupIx] {
+        if self.way(at, peer) == NetworkPath::Unknown && self.may_join(&at.vpc, &peer.vpc) {
+            &peer.groups
+        } else {
+            &[]
         }
     }
 

@@ -1,9 +1,12 @@
 //! Prefix lists: those of gateway endpoints, of AWS services, and customers' own.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use super::note::Note;
 use super::ranges::ServiceRanges;
+use super::rules::Target;
 use super::snapshot::Snapshot;
 use crate::net::AddressSet;
 
@@ -39,6 +42,38 @@ pub struct PrefixList {
     pub endpoint_vpcs: Vec<String>,
     /// How many rules it counts for in a group.
     pub weight: u64,
+    /// The family of its addresses, of which a list has one (managed-prefix-lists.html); both where the inventory doesn't tell.
+    pub families: Families,
+}
+
+/// Which address families something is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Families {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
+impl Families {
+    /// What a list says of itself, else what its addresses are, else what its name says of a list that AWS keeps.
+    fn of(said: &str, addresses: &AddressSet, name: &str, aws_owned: bool) -> Self {
+        let has = |part: AddressSet| part != AddressSet::EMPTY;
+        let only = |v4: bool| Self { v4, v6: !v4 };
+        let of_addresses = Self {
+            v4: has(addresses.only_v4()),
+            v6: has(addresses.only_v6()),
+        };
+        if said.eq_ignore_ascii_case("IPv4") || said.eq_ignore_ascii_case("IPv6") {
+            only(said.eq_ignore_ascii_case("IPv4"))
+        } else if of_addresses.v4 || of_addresses.v6 {
+            of_addresses
+        } else if aws_owned {
+            only(!name.contains("ipv6."))
+        } else {
+            Self { v4: true, v6: true }
+        }
+    }
 }
 
 /// What lists that AWS keeps count for, by the end of their name
@@ -123,6 +158,7 @@ pub(super) fn join(
     ranges: &ServiceRanges,
     notes: &mut Vec<Note>,
 ) -> Vec<PrefixList> {
+    notes.extend(absent(snapshot));
     let mut lists: Vec<&super::wire::PrefixList> = snapshot.prefix_lists.iter().collect();
     lists.sort_by(|a, b| {
         (&a.prefix_list_id, &a.prefix_list_name).cmp(&(&b.prefix_list_id, &b.prefix_list_name))
@@ -166,7 +202,9 @@ pub(super) fn join(
                 "{id}: the inventory lacks its entries: closegate can't tell what rules that name it permit"
             )));
         }
+        let said = group.iter().map(|l| l.address_family.as_str()).max();
         joined.push(PrefixList {
+            families: Families::of(said.unwrap_or_default(), &addresses, name, aws_owned),
             complete,
             published: stand_in,
             id: id.clone(),
@@ -191,6 +229,29 @@ pub(super) fn join(
         });
     }
     joined
+}
+
+/// A note for each list that a rule names and the inventory lacks altogether.
+fn absent(snapshot: &Snapshot) -> impl Iterator<Item = Note> + use<> {
+    let permissions = snapshot.groups.iter().flat_map(|group| {
+        let egress = group.ip_permissions_egress.iter().flatten();
+        egress.chain(group.ip_permissions.iter().flatten())
+    });
+    let of_groups = permissions.flat_map(|permission| permission.targets.iter().map(|(t, _)| t));
+    let of_rules = snapshot.rules.iter().map(|rule| &rule.rule.target);
+    let named: BTreeSet<String> = of_groups
+        .chain(of_rules)
+        .filter_map(|target| match target {
+            Target::PrefixList(id) => Some(id.clone()),
+            Target::Cidr(_) | Target::Group(_) => None,
+        })
+        .filter(|id| snapshot.prefix_lists.iter().all(|list| list.prefix_list_id != *id))
+        .collect();
+    named.into_iter().map(|id| {
+        Note::new(format!(
+            "{id}: a rule names it and the inventory lacks it: closegate can't tell what that rule permits"
+        ))
+    })
 }
 
 fn gateway_vpcs(snapshot: &Snapshot, service: &str) -> Vec<String> {

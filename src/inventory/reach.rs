@@ -36,10 +36,48 @@ fn active_peerings(wire: &[wire::Peering]) -> Vec<Peering> {
         .collect()
 }
 
+/// The peering connections that rules say are active. A rule can name a group of another VPC over a peering connection of one region
+/// alone (vpc-peering-security-groups.html). What describe-vpc-peering-connections says of a connection goes before.
+fn peerings_of_rules(snapshot: &Snapshot) -> Vec<Peering> {
+    let described = |id: &str| {
+        let mut ids = snapshot.peerings.iter();
+        ids.any(|p| p.vpc_peering_connection_id.as_deref() == Some(id))
+    };
+    let vpc_of = |id: &str| {
+        let found = snapshot.groups.iter().find(|group| group.group_id == id);
+        found.map_or("", |group| group.vpc_id.as_str())
+    };
+    let mut vpcs: Vec<[String; 2]> = snapshot
+        .pairs()
+        .filter(|(_, pair)| {
+            let id = &pair.vpc_peering_connection_id;
+            let status = &pair.peering_status;
+            let is_active = status.is_empty() || status.eq_ignore_ascii_case("active");
+            !id.is_empty() && is_active && !described(id)
+        })
+        .map(|(group, pair)| {
+            let said = Some(pair.vpc_id.as_str()).filter(|vpc| !vpc.is_empty());
+            let named = said.unwrap_or_else(|| vpc_of(&pair.group_id));
+            [vpc_of(group).to_owned(), named.to_owned()]
+        })
+        .filter(|[a, b]| !a.is_empty() && !b.is_empty() && a != b)
+        .collect();
+    vpcs.sort();
+    vpcs.dedup();
+    vpcs.into_iter()
+        .map(|vpcs| Peering {
+            vpcs,
+            same_region: true,
+        })
+        .collect()
+}
+
 /// The paths between VPCs, and what stands in them.
 #[derive(Debug, Default)]
 pub(super) struct NetworkPaths {
     peerings: Vec<Peering>,
+    /// Whether the inventory has everything that joins VPCs.
+    complete: bool,
     /// Transit gateways by VPC, and whether the attachment supports references.
     attachments: HashMap<String, Vec<(String, bool)>>,
     /// Transit gateways that are known not to support references.
@@ -57,8 +95,12 @@ impl NetworkPaths {
         let enabled = |text: &str| text.eq_ignore_ascii_case("enable");
         let mut paths = Self {
             peerings: active_peerings(&snapshot.peerings),
+            complete: ["VpcPeeringConnections", "TransitGatewayVpcAttachments"]
+                .iter()
+                .all(|key| snapshot.present.contains(key)),
             ..Self::default()
         };
+        paths.peerings.extend(peerings_of_rules(snapshot));
         for gateway in &snapshot.transit_gateways {
             if !enabled(&gateway.options.security_group_referencing_support) {
                 paths
@@ -121,6 +163,14 @@ impl NetworkPaths {
     /// Whether the two VPCs are joined.
     pub(super) fn join(&self, a: &str, b: &str) -> bool {
         self.peering_between(a, b).is_some() || self.transit(a, b).is_some()
+    }
+
+    /// Whether the two VPCs may be joined, for all that the inventory tells. An interface without a VPC may be in any. Transit gateways
+    /// can be peered with each other (tgw-peering.html), which the inventory doesn't hold.
+    pub(super) fn may_join(&self, a: &str, b: &str) -> bool {
+        let attached = || [a, b].iter().all(|vpc| self.attachments.contains_key(*vpc));
+        let is_unknown = !self.complete || a.is_empty() || b.is_empty();
+        is_unknown || a == b || self.join(a, b) || attached()
     }
 
     /// The way between two interfaces; the same both paths.
@@ -204,7 +254,7 @@ pub enum NetworkPath {
     },
     /// Through a middlebox: what arrives no longer counts as the sender's.
     Inspected,
-    /// The inventory knows none: VPN, Direct Connect, or a part of it is missing.
+    /// The inventory knows none: there is none, it goes over something else, or a part of the inventory is missing.
     Unknown,
 }
 

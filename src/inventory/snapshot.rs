@@ -410,6 +410,21 @@ impl Snapshot {
         Ok(())
     }
 
+    /// The groups that rules name, each with the group that has the rule.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &wire::GroupPair)> {
+        let of_groups = self.groups.iter().flat_map(|group| {
+            let egress = group.ip_permissions_egress.iter().flatten();
+            let permissions = egress.chain(group.ip_permissions.iter().flatten());
+            let pairs = permissions.flat_map(|permission| &permission.pairs);
+            pairs.map(|pair| (group.group_id.as_str(), pair))
+        });
+        let of_rules = self
+            .rules
+            .iter()
+            .filter_map(|rule| Some((rule.group_id.as_str(), rule.pair.as_ref()?)));
+        of_groups.chain(of_rules)
+    }
+
     /// Leaves everything that has an id once, the newest of each.
     pub(super) fn settle(&mut self) {
         let (files, notes) = (&self.files, &mut self.notes);

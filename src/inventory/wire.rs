@@ -103,7 +103,7 @@ wire! {
     /// describe-managed-prefix-lists, and describe-prefix-lists, which has the CIDRs inline
     PrefixList {
         prefix_list_id = "PrefixListId": must String, prefix_list_name = "PrefixListName": may String, owner_id = "OwnerId": may String,
-        max_entries = "MaxEntries": may u64, version = "Version": may u64, cidrs = "Cidrs": may Vec<IpNet>,
+        address_family = "AddressFamily": may String, max_entries = "MaxEntries": may u64, version = "Version": may u64, cidrs = "Cidrs": may Vec<IpNet>,
     }
     /// get-managed-prefix-list-entries
     Entry { cidr = "Cidr": must IpNet }

@@ -39,6 +39,15 @@ impl Protocol {
     pub const fn is_icmp(self) -> bool {
         matches!(self, Self::ICMP | Self::ICMPV6)
     }
+
+    /// Whether it goes over IPv4 alone (true) or over IPv6 alone (false), if it does.
+    pub const fn only_over_v4(self) -> Option<bool> {
+        match self {
+            Self::ICMP => Some(true),
+            Self::ICMPV6 => Some(false),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Protocol {

@@ -175,7 +175,7 @@ fn judge(
         .iter()
         .map(|c| u64::from(c.totals.days.count()))
         .sum();
-    let unknown_peer = |c: &&&Connection| is_unlisted(evidence.inventory, c.responder);
+    let unknown_peer = |c: &&&Connection| is_unlisted(evidence.inventory, c.responder, c.initiator);
     Readiness {
         group,
         unlogged,

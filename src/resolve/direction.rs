@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::conversation::{Conversation, Side, Socket, SocketPair};
 use super::evidence::DirectionEvidence;
 use crate::documents::Confidence;
-use crate::flow::{EPHEMERAL_FROM, PRIVILEGED_BELOW};
+use crate::flow::{EPHEMERAL_FROM, is_listener};
 use crate::net::{HashMap, HashSet, Protocol};
 
 /// What decided the direction.
@@ -347,7 +347,8 @@ fn by_fan_in(conversation: &Conversation<'_>, listeners: &Listeners) -> Option<S
     Some(if a > b { Side::B } else { Side::A })
 }
 
-/// A port that needs privileges, against one that a client could have picked.
+/// A port on which services listen, against one that a client could have picked.
 fn well_known(pair: &SocketPair, side: Side) -> bool {
-    pair.socket(side).port < PRIVILEGED_BELOW && pair.socket(side.other()).port >= PRIVILEGED_BELOW
+    let [port, other] = [side, side.other()].map(|side| pair.socket(side).port);
+    is_listener(pair.protocol, port, other)
 }

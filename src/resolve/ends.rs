@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::flow::{DAY, Days, Flow, FlowTable, ObserverIx};
 use crate::inventory::{InterfaceIx, Inventory};
-use crate::net::{HashMap, is_public};
+use crate::net::{HashMap, HashSet, is_public};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +65,9 @@ pub(super) struct Placed {
 /// index for the other.
 pub(super) struct Placer<'a> {
     inventory: &'a Inventory,
-    /// The observers' names.
-    names: &'a [String],
+    table: &'a FlowTable,
+    /// By the first entry of an interface, the addresses that its rows name; made when a path is in doubt.
+    recorded_with: OnceLock<HashSet<(usize, IpAddr)>>,
     observers: Vec<Option<Periods>>,
     /// The own address of observers that the inventory lacks.
     unlisted: Vec<Option<IpAddr>>,
@@ -180,8 +182,9 @@ impl<'a> Placer<'a> {
             .collect();
         Self {
             inventory,
+            table,
+            recorded_with: OnceLock::new(),
             recorded_on,
-            names: &table.observers,
             observers,
             unlisted,
             unlisted_at,
@@ -214,15 +217,15 @@ impl<'a> Placer<'a> {
         };
         let recorder = listed.map_or(Place::Unlisted(key.observer), Place::Local);
         let vpc = listed.map(|ix| self.inventory.interface(ix).vpc.as_ref());
-        let far = |address| self.far_end(address, vpc, when);
+        let far = |address, own| self.far_end(address, (vpc, own), when);
         let own = |address| End {
             place: recorder,
             address,
         };
         let (src, dst) = match vantage {
-            Vantage::Source => (own(key.src), far(key.dst)),
-            Vantage::Destination => (far(key.src), own(key.dst)),
-            Vantage::Between => (far(key.src), far(key.dst)),
+            Vantage::Source => (own(key.src), far(key.dst, Some(key.src))),
+            Vantage::Destination => (far(key.src, Some(key.dst)), own(key.dst)),
+            Vantage::Between => (far(key.src, None), far(key.dst, None)),
         };
         Placed { src, dst, vantage }
     }
@@ -263,7 +266,7 @@ impl<'a> Placer<'a> {
 
     fn unlisted_vantage(&self, flow: &Flow) -> Vantage {
         let (key, counters) = (&flow.key, &flow.counters);
-        if !self.names[key.observer.index()].starts_with("eni-") {
+        if !self.table.observers[key.observer.index()].starts_with("eni-") {
             return Vantage::Between;
         }
         match (counters.flags.egress(), counters.flags.ingress()) {
@@ -283,15 +286,50 @@ impl<'a> Placer<'a> {
     }
 
     /// Whose an address was that an interface had to do with. An address passes from one interface to the next: of those that may have
-    /// had it, the one that recorded rows at that time did. Where that doesn't tell, it is nobody's.
-    fn far_end(&self, address: IpAddr, vpc: Option<&str>, when: When) -> End {
-        let listed = self.inventory.interface_at(address, vpc, when);
+    /// had it, the one that recorded rows at that time did. Where that doesn't tell, it is nobody's. Seen from a VPC, an interface of
+    /// another one answers only if a path leads there, or if it recorded the same.
+    fn far_end(
+        &self,
+        address: IpAddr,
+        (vpc, own): (Option<&str>, Option<IpAddr>),
+        when: When,
+    ) -> End {
+        let inventory = self.inventory;
+        let near = inventory.interface_at(address, vpc, when);
+        let listed = near.or_else(|| match own {
+            Some(own) => {
+                let distant = inventory.distant_interface_at(address, vpc?, when)?;
+                self.recorded(distant, own).then_some(distant)
+            }
+            None => inventory.interface_at(address, None, when),
+        });
         let listed = listed.filter(|ix| self.recorded_then(*ix, when));
         let place = match self.unlisted_at.get(&address) {
             None => listed.map_or(Place::Outside, Place::Local),
             Some(unlisted) => self.one_of(listed, unlisted, when),
         };
         End { place, address }
+    }
+
+    /// Whether an interface recorded rows that name an address which no interface near it has.
+    fn recorded(&self, ix: InterfaceIx, address: IpAddr) -> bool {
+        let vpc = &self.inventory.interface(ix).vpc;
+        let any_time = (0, u64::MAX);
+        if (self.inventory.interface_at(address, Some(vpc), any_time)).is_some() {
+            return false;
+        }
+        let recorded_with = self.recorded_with.get_or_init(|| {
+            let flows = self.table.flows.iter().filter_map(|flow| {
+                let listed = self.observers[flow.key.observer.index()]?;
+                Some((listed.first, flow.key))
+            });
+            flows
+                .flat_map(|(first, key)| [(first, key.src), (first, key.dst)])
+                .collect()
+        });
+        let mut entries = self.inventory.periods_of(&self.inventory.interface(ix).id);
+        let first = entries.next().expect("it is one of them");
+        recorded_with.contains(&(first.index(), address))
     }
 
     /// Whether an interface recorded anything on the days of a time, if it ever did: one that is logged and was silent was not there.

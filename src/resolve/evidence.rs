@@ -227,7 +227,7 @@ pub fn admission(
     service: Service,
 ) -> Admission {
     let Some(ix) = at.interface() else {
-        return if is_unlisted(inventory, at) {
+        return if is_unlisted(inventory, at, peer) {
             Admission::Unknown(Unknown::Interface)
         } else {
             Admission::NoGate
@@ -251,18 +251,26 @@ pub fn peer_of(inventory: &Inventory, at: End, direction: Direction, peer: End) 
     Peer {
         address: peer.address,
         groups: visible_groups(inventory, at, direction, peer),
+        possible: match (at.interface(), peer.interface()) {
+            (Some(a), Some(b)) => {
+                let (a, b) = (inventory.interface(a), inventory.interface(b));
+                inventory.maybe_nameable_groups(a, b)
+            }
+            _ => &[],
+        },
         unlisted,
     }
 }
 
 /// Whether an end is, or may be, an interface that the inventory lacks: it recorded rows, or its address lies in a network of the
-/// inventory. Security groups judge it, and nobody knows which.
-pub fn is_unlisted(inventory: &Inventory, end: End) -> bool {
+/// inventory that may be within reach of the other end's. Security groups judge it, and nobody knows which.
+pub fn is_unlisted(inventory: &Inventory, end: End, other: End) -> bool {
     match end.place {
         Place::Local(_) => false,
         Place::Unlisted(_) => true,
         Place::Outside => {
-            inventory.may_be_an_interface(end.address)
+            let other = other.interface().map(|ix| &*inventory.interface(ix).vpc);
+            inventory.may_be_an_interface(end.address, other)
                 && inventory.interface_with_public(end.address).is_none()
         }
     }

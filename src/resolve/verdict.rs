@@ -143,7 +143,7 @@ pub(super) fn judge(facts: &Facts, rules: &CurrentRules<'_>) -> Verdict {
     if forwards(initiator) || forwards(responder) {
         return Verdict::Unattributed(Unattributed::Forwarded);
     }
-    if is_unknown_initiator(rules.inventory, initiator) {
+    if is_unknown_initiator(rules.inventory, initiator, responder) {
         return Verdict::Unattributed(Unattributed::UnknownInterface);
     }
     if initiator.interface().is_none() && responder.interface().is_none() {
@@ -178,10 +178,10 @@ pub(super) fn judge(facts: &Facts, rules: &CurrentRules<'_>) -> Verdict {
 }
 
 /// Whether an initiator's egress rules are unknown because its groups are.
-fn is_unknown_initiator(inventory: &Inventory, initiator: &End) -> bool {
+fn is_unknown_initiator(inventory: &Inventory, initiator: &End, responder: &End) -> bool {
     match initiator.interface() {
         Some(ix) => !inventory.interface(ix).groups_known,
-        None => is_unlisted(inventory, *initiator),
+        None => is_unlisted(inventory, *initiator, *responder),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::quota::RULES_PER_GROUP;
+use crate::inventory::{Keeper, PrefixList};
 use crate::net::prefix_of;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -42,6 +44,28 @@ pub struct Limits {
     /// Services that go to ever other addresses of the internet may be opened to
     /// all of it: tcp and udp ports; none means any.
     pub unpinned_ports: Option<Vec<u16>>,
+}
+
+/// What one group's rules may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupLimits<'a> {
+    /// What its level allows beyond what was seen; nothing at [`Level::Exact`].
+    pub(super) beyond_exact: Option<&'a Limits>,
+    /// It has so many rules that a prefix list may not count for more than the addresses it stands for.
+    pub(super) thrifty: bool,
+}
+
+impl GroupLimits<'_> {
+    /// Whether a list may stand for so many addresses. One that the customer keeps holds what the customer wants, and not only what
+    /// was seen: the level has to allow that.
+    pub(super) const fn allow(&self, list: &PrefixList, addresses: usize) -> bool {
+        let is_allowed = match list.keeper {
+            Keeper::GatewayEndpoint | Keeper::Aws => true,
+            Keeper::Customer => self.beyond_exact.is_some(),
+        };
+        let is_cheap = !self.thrifty || list.weight <= addresses as u64;
+        is_allowed && is_cheap && list.weight <= RULES_PER_GROUP
+    }
 }
 
 impl Default for Generalise {

@@ -37,6 +37,7 @@ use rayon::prelude::*;
 use crate::inventory::{Gates, Rule};
 use candidates::Candidates;
 use demand::Demand;
+use level::GroupLimits;
 use ranges::Mutual;
 use rule::Draft;
 
@@ -115,17 +116,23 @@ impl<'a> RuleBasis<'a> {
     }
 
     /// Makes the rules, at a level. A group that would have more rules than
-    /// AWS takes goes to a wider level, alone, as far as there is one.
+    /// AWS takes does without prefix lists that count for more rules than the addresses they stand for, then goes to a wider level,
+    /// alone, as far as there is one.
     pub fn rules(&self, level: Level) -> RuleSet {
         let inventory = self.evidence.inventory;
         let mut levels = vec![level; inventory.groups().len()];
+        let mut thrifty = vec![false; inventory.groups().len()];
         loop {
-            let mut set = self.draft(&levels);
+            let mut set = self.draft(&levels, &thrifty);
             let over = quota::over(inventory, &set, &self.standing.remaining);
             let mut widened = false;
             for found in &over {
-                if let Some(wider) = levels[found.group.index()].wider() {
-                    levels[found.group.index()] = wider;
+                let group = found.group.index();
+                if !thrifty[group] {
+                    thrifty[group] = true;
+                    widened = true;
+                } else if let Some(wider) = levels[group].wider() {
+                    levels[group] = wider;
                     widened = true;
                 }
             }
@@ -136,8 +143,8 @@ impl<'a> RuleBasis<'a> {
         }
     }
 
-    /// The rules, with each group at a level of its own.
-    fn draft(&self, levels: &[Level]) -> RuleSet {
+    /// The rules, with each group at a level of its own; a thrifty one has no list that costs more than it stands for.
+    fn draft(&self, levels: &[Level], thrifty: &[bool]) -> RuleSet {
         let RuleEvidence {
             inventory,
             connections,
@@ -145,9 +152,13 @@ impl<'a> RuleBasis<'a> {
             ..
         } = self.evidence;
         let mut draft = Draft::new(inventory, &self.standing.remaining, connections);
-        let limits: Vec<Option<&Limits>> = levels
+        let limits: Vec<GroupLimits<'_>> = levels
             .iter()
-            .map(|&level| generalise.limits(level))
+            .zip(thrifty)
+            .map(|(&level, &thrifty)| GroupLimits {
+                beyond_exact: generalise.limits(level),
+                thrifty,
+            })
             .collect();
         let candidates = &self.candidates;
         ranges::write(&self.mutuals, (generalise, levels), candidates, &mut draft);

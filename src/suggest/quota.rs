@@ -3,7 +3,7 @@
 use super::over_quota::OverQuota;
 use super::rule::RuleSet;
 use crate::documents::Status;
-use crate::inventory::{Direction, Inventory, Rule, Target};
+use crate::inventory::{Direction, Families, Inventory, Rule, Target};
 
 /// Rules per group and direction, for IPv4 and IPv6 each (amazon-vpc-limits.html);
 /// adjustable, and this is where everybody starts.
@@ -57,8 +57,11 @@ fn weights(inventory: &Inventory, target: &Target) -> [u64; 2] {
         Target::Cidr(_) => [0, 1],
         Target::Group(_) => [1, 1],
         Target::PrefixList(id) => {
-            let weight = inventory.prefix_list(id).map_or(1, |list| list.weight);
-            [weight, weight]
+            let Some(list) = inventory.prefix_list(id) else {
+                return [1, 1];
+            };
+            let Families { v4, v6 } = list.families;
+            [v4, v6].map(|counts| if counts { list.weight } else { 0 })
         }
     }
 }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Demanded, groups_of};
-use super::level::{Limits, Width, exact_prefixes, width};
+use super::level::{GroupLimits, Limits, Width, exact_prefixes, width};
 use super::pairs;
 use super::rule::{Draft, Reason};
 use crate::inventory::{
@@ -24,7 +24,7 @@ pub(super) fn write(
     alone: &[usize],
     candidates: &Candidates<'_>,
     surviving: &Gates,
-    limits: &[Option<&Limits>],
+    limits: &[GroupLimits<'_>],
     draft: &mut Draft<'_>,
 ) {
     let service = demand.service;
@@ -114,7 +114,7 @@ fn by_address(
     outside: &[&Demanded],
     service: Service,
     candidates: &Candidates<'_>,
-    limits: &[Option<&Limits>],
+    limits: &[GroupLimits<'_>],
     draft: &mut Draft<'_>,
 ) {
     let inventory = candidates.inventory;
@@ -134,7 +134,12 @@ fn by_address(
             Destination::Address(address) => addresses.entry(address).or_default().extend(wanted),
             Destination::List(position) => {
                 let list = &inventory.prefix_lists()[position];
-                let valid = |group| candidates.may_have(group, &list.addresses, service);
+                let stands_for: BTreeSet<IpAddr> =
+                    wanted.iter().map(|w| w.responder_address).collect();
+                let valid = |group: GroupIx| {
+                    limits[group.index()].allow(list, stands_for.len())
+                        && candidates.may_have(group, &list.addresses, service)
+                };
                 let (groups, uncovered) = assign(&wanted, candidates, valid);
                 for (group, evidence) in groups {
                     draft.egress(
@@ -171,7 +176,7 @@ fn by_address(
         }
     }
     for (group, addresses) in exact {
-        let limits = limits[group.index()];
+        let limits = limits[group.index()].beyond_exact;
         write_addresses(group, &addresses, service, limits, candidates, draft);
     }
 }

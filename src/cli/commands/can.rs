@@ -29,8 +29,8 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
         )));
     }
     let question = Question {
-        from: inventory.describe(&sender),
-        to: inventory.describe(&receiver),
+        from: inventory.describe(&sender, &receiver),
+        to: inventory.describe(&receiver, &sender),
         packet,
     };
     print(if *json {

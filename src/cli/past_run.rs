@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::exit::Failure;
 use crate::documents::{
-    self, AuditDocument, ChangeDocument, ConnectionRow, DocumentError, Outcome, RuleRow, VerdictTerm,
+    self, AuditDocument, ChangeDocument, ConnectionRow, DocumentError, Outcome, RuleRow,
+    VerdictTerm,
 };
 use crate::findings::Baseline;
 use crate::net::plural;

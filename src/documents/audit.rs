@@ -102,6 +102,9 @@ pub struct EndRow<'a> {
     /// How these are known: `snapshot`, `config`, `trail`, `guessed` or `unknown`; null outside the inventory.
     #[serde(default)]
     pub(crate) groups_known_from: Option<Cow<'a, str>>,
+    /// The Network Load Balancer behind which it is and that preserves its address: `net/NAME/ID`, or an interface's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) through: Option<Cow<'a, str>>,
     pub(crate) aws_service: Option<Cow<'a, str>>,
 }
 

@@ -368,6 +368,10 @@ fn end(audit: &Audit, end: End) -> EndRow<'_> {
         groups_known_from: end
             .interface()
             .map(|ix| audit.inventory.interface(ix).grade.as_str().into()),
+        through: match end.place {
+            Place::Balanced(ix) => Some(Cow::from(&*audit.inventory.balancer(ix).name)),
+            _ => None,
+        },
         aws_service: aws_service(&audit.inventory, &audit.table, end).map(Cow::from),
     }
 }
@@ -379,6 +383,6 @@ pub(super) fn interface_id(audit: &Audit, end: End) -> Option<&str> {
         Place::Unlisted(ix) => {
             Some(audit.table.observers[ix.index()].as_str()).filter(|id| id.starts_with("eni-"))
         }
-        Place::Outside => None,
+        Place::Balanced(_) | Place::Outside => None,
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn found(
     let interface = match initiator.place {
         Place::Local(ix) => Some(context.inventory.interface(ix).id.clone()),
         Place::Unlisted(ix) => Some(context.table.observers[ix.index()].clone()),
-        Place::Outside => None,
+        Place::Balanced(_) | Place::Outside => None,
     };
     let resolver = context.policy.resolver(responder.address);
     let owner = context.policy.owners.of(responder.address);

@@ -36,7 +36,7 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             ),
             interface: match c.initiator.place {
                 Place::Local(ix) => Some(context.inventory.interface(ix).id.clone()),
-                Place::Unlisted(_) | Place::Outside => None,
+                Place::Unlisted(_) | Place::Balanced(_) | Place::Outside => None,
             },
             local: Some(c.initiator.address),
             remote: Some(c.responder.address),

@@ -69,7 +69,7 @@ pub fn build(
                     .or_else(|| most_specific(inventory, ix))
                     .map_or(Node::Interface(ix), Node::Group),
                 Place::Unlisted(ix) => Node::Unlisted(table.observers[ix.index()].clone()),
-                Place::Outside => outside(inventory, table, end, singled_out),
+                Place::Balanced(_) | Place::Outside => outside(inventory, table, end, singled_out),
             };
             (
                 node(c.initiator, true),

@@ -388,7 +388,12 @@ impl Inventory {
         Role {
             interface: Some(ix),
             groups: Some(interface.groups.clone()),
-            addresses: interface.addresses.iter().copied().chain(prefixes).collect(),
+            addresses: interface
+                .addresses
+                .iter()
+                .copied()
+                .chain(prefixes)
+                .collect(),
             unlisted: !interface.groups_known,
             ..Role::default()
         }

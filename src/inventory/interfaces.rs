@@ -93,6 +93,9 @@ pub struct Interface {
     pub addresses: Vec<IpAddr>,
     /// Delegated prefixes, /28 or /80 (ec2-prefix-eni.html): pods live in them.
     pub prefixes: Vec<IpNet>,
+    /// The Network Load Balancer whose interface it is: `net/NAME/ID`, as the description has it (requester-managed-eni.html), else the
+    /// interface's own id.
+    pub network_balancer: Option<String>,
     /// Public addresses associated with it.
     pub public_addresses: Vec<IpAddr>,
     /// Its groups, in order.
@@ -148,6 +151,7 @@ impl Interface {
             prefixes: once_each(prefixes),
             public_addresses: once_each(public),
             groups,
+            network_balancer: network_balancer(wire),
             groups_known: wire.groups.is_some(),
             instance: wire.attachment.as_ref().and_then(|a| a.instance_id.clone()),
             lifetime: wire.absent_until.unwrap_or(0)..wire.gone_at.unwrap_or(u64::MAX),
@@ -170,6 +174,7 @@ impl Interface {
             addresses: vec![guessed.address],
             prefixes: Vec::new(),
             public_addresses: Vec::new(),
+            network_balancer: None,
             groups: guessed.groups,
             groups_known: true,
             instance: None,
@@ -202,10 +207,26 @@ impl Interface {
         self.lifetime.start <= last && first < self.lifetime.end
     }
 
+    /// Its primary address of IPv4, or the first of IPv6.
+    pub fn primary(&self, v4: bool) -> Option<IpAddr> {
+        let mut addresses = self.addresses.iter().copied();
+        addresses.find(|address| address.is_ipv4() == v4)
+    }
+
     /// Whether `address` is one of its private addresses or lies in a delegated prefix.
     pub fn holds(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address) || self.prefixes.iter().any(|p| p.contains(&address))
     }
+}
+
+fn network_balancer(wire: &wire::Interface) -> Option<String> {
+    let described = wire.description.strip_prefix("ELB ");
+    let name = described.filter(|name| name.starts_with("net/"));
+    let is_one = wire
+        .interface_type
+        .eq_ignore_ascii_case("network_load_balancer");
+    name.map(str::to_owned)
+        .or_else(|| is_one.then(|| wire.network_interface_id.clone()))
 }
 
 fn once_each<'a, T: Copy + PartialEq + 'a>(all: impl Iterator<Item = &'a T>) -> Vec<T> {

@@ -138,9 +138,15 @@ impl<T> List<T> {
     }
 }
 
-impl List<(String, wire::Entry)> {
-    /// Of each prefix list, the entries of the newest snapshot. Entries of one time are pages of one answer.
-    pub(super) fn keep_newest(&mut self, files: &[String], notes: &mut Vec<Note>) {
+impl<T: PartialEq> List<(String, T)> {
+    /// Of each thing that has parts, the parts of the newest snapshot. Parts of one time are pages of one answer. `what` names the thing
+    /// and its parts in a note: `prefix list`, `entries`.
+    pub(super) fn keep_newest(
+        &mut self,
+        what: (&str, &str),
+        files: &[String],
+        notes: &mut Vec<Note>,
+    ) {
         let mut newest: BTreeMap<String, (Option<u64>, Option<u64>)> = BTreeMap::new();
         for ((list, _), origin) in self.things.iter().zip(&self.origins) {
             let time = newest.entry(list.clone()).or_default();
@@ -157,8 +163,8 @@ impl List<(String, wire::Entry)> {
         }
         for (list, origin) in noted {
             notes.push(Note::new(format!(
-                "prefix list {list} has other entries in `{}`: closegate uses those that were collected last",
-                files[origin.file]
+                "{} {list} has other {} in `{}`: closegate uses those that were collected last",
+                what.0, what.1, files[origin.file]
             )));
         }
         (self.things, self.origins) = kept.into_iter().unzip();
@@ -271,6 +277,8 @@ kinds! {
     GroupVpc "association of": it => Some(format!("{} with {}", it.group_id, it.vpc_id));
     FlowLog "flow log": it => Some(it.flow_log_id.clone());
     Instance "instance": it => Some(it.instance_id.clone());
+    LoadBalancer "load balancer": it => Some(it.load_balancer_arn.clone());
+    TargetGroup "target group": it => Some(it.target_group_arn.clone());
 }
 
 impl Listed for wire::Interface {

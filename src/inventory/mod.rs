@@ -5,6 +5,7 @@
 //! place; what is missing, ambiguous or out of date leaves a [`Note`].
 
 mod access;
+mod balancers;
 mod connect;
 mod dates;
 mod document;
@@ -35,6 +36,7 @@ mod wire;
 
 pub use crate::documents::Direction;
 pub use access::{Answer, Party, SideAnswer, UnknownParty};
+pub use balancers::{Balancer, BalancerIx, Fronting};
 pub use error::InventoryError;
 pub(crate) use gates::CompiledTarget;
 pub use gates::{Admission, Gates, Packet, Peer, Unknown};

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::balancers::{Balancer, BalancerIx, Balancers, Fronting};
 use super::connect;
 use super::error::InventoryError;
 use super::groups::Group;
@@ -57,6 +58,7 @@ pub struct Inventory {
     interfaces: Vec<Interface>,
     prefix_lists: Vec<PrefixList>,
     addresses: AddressIndex,
+    balancers: Balancers,
     paths: reach::NetworkPaths,
     reserved: Reserved,
     subnets: Subnets,
@@ -153,6 +155,7 @@ impl Inventory {
         Ok(Self {
             spaces: MemberSpaces::new(&snapshot, &groups, &interfaces, &vpc_blocks),
             addresses: AddressIndex::new(&interfaces),
+            balancers: Balancers::new(&snapshot, &interfaces),
             prefix_lists,
             paths: reach::NetworkPaths::new(&snapshot),
             ranges,
@@ -315,6 +318,33 @@ impl Inventory {
         self.at_one_time(found.copied(), last)
     }
 
+    /// Network Load Balancers, by name.
+    pub fn balancers(&self) -> &[Balancer] {
+        self.balancers.all()
+    }
+
+    /// One of them.
+    pub fn balancer(&self, ix: BalancerIx) -> &Balancer {
+        &self.balancers.all()[ix.index()]
+    }
+
+    /// The balancers that may stand before a port of an interface and preserve the client's address: those whose targets say so, and of
+    /// those whose targets the inventory lacks, all of its VPC or a joined one.
+    pub fn balancers_before(
+        &self,
+        target: InterfaceIx,
+        port: u16,
+    ) -> impl Iterator<Item = (BalancerIx, Fronting)> + '_ {
+        let target = self.interface(target);
+        let all = self.balancers().iter().enumerate();
+        all.filter_map(move |(position, balancer)| {
+            let own = self.interface(*balancer.interfaces.first()?);
+            let is_near = own.vpc == target.vpc || self.joined(&own.vpc, &target.vpc);
+            let fronting = is_near.then(|| balancer.fronts(target, port))??;
+            Some((BalancerIx::new(position), fronting))
+        })
+    }
+
     /// Every interface that holds, or held, a private address.
     pub fn holders(&self, address: IpAddr) -> &[InterfaceIx] {
         self.addresses.holders(address)
@@ -382,6 +412,7 @@ impl Inventory {
         let key = |interface: &Interface| (interface.id.clone(), interface.lifetime.start);
         self.interfaces.sort_by_key(key);
         self.addresses = AddressIndex::new(&self.interfaces);
+        self.balancers.find_interfaces(&self.interfaces);
         list_members(&mut self.groups, &self.interfaces);
         self
     }

@@ -245,7 +245,12 @@ fn absent(snapshot: &Snapshot) -> impl Iterator<Item = Note> + use<> {
             Target::PrefixList(id) => Some(id.clone()),
             Target::Cidr(_) | Target::Group(_) => None,
         })
-        .filter(|id| snapshot.prefix_lists.iter().all(|list| list.prefix_list_id != *id))
+        .filter(|id| {
+            snapshot
+                .prefix_lists
+                .iter()
+                .all(|list| list.prefix_list_id != *id)
+        })
         .collect();
     named.into_iter().map(|id| {
         Note::new(format!(

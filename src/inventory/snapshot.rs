@@ -38,6 +38,14 @@ pub(super) struct Snapshot {
     pub(super) group_vpcs: List<wire::GroupVpc>,
     pub(super) flow_logs: List<wire::FlowLog>,
     pub(super) instances: List<wire::Instance>,
+    pub(super) balancers: List<wire::LoadBalancer>,
+    pub(super) target_groups: List<wire::TargetGroup>,
+    /// With the ARN of their target group.
+    pub(super) target_group_attributes: List<(String, wire::TargetGroupAttribute)>,
+    /// Likewise.
+    pub(super) targets: List<(String, wire::TargetHealth)>,
+    /// The target groups whose targets are there, even if there are none.
+    pub(super) listed_targets: Vec<String>,
     pub(super) ranges: Vec<wire::ServicePrefix>,
     pub(super) trail: Trail,
     /// Top-level keys that were there at all, even with an empty list.
@@ -90,6 +98,8 @@ const LISTINGS: &[&[Listing]] = &[
         "SecurityGroupVpcAssociations" ["GroupId" "VpcId" "State"] => group_vpcs;
         "FlowLogs" ["FlowLogId" "LogFormat"] => flow_logs;
         "Instances" ["InstanceId" "ImageId"] => instances;
+        "LoadBalancers" ["LoadBalancerArn" "Type"] => balancers;
+        "TargetGroups" ["TargetGroupArn" "TargetType"] => target_groups;
     },
     &[
         Listing {
@@ -353,6 +363,7 @@ impl Snapshot {
                 ))),
             }
         }
+        found |= self.read_target_group(name, &mut object, origin)?;
         for key in ["Records", "Events"] {
             if object.get(key).is_some_and(|value| self.trail.read(value)) {
                 object.remove(key);
@@ -377,6 +388,45 @@ impl Snapshot {
         }
         self.unread.add_value(name, &page);
         Ok(())
+    }
+
+    /// The attributes or the targets of a target group. Neither answer says whose it is: `closegate collect` writes the ARN beside it, and
+    /// a file's name may have the end of the ARN. Balancers have attributes too, which say nothing here.
+    fn read_target_group(
+        &mut self,
+        name: &Path,
+        object: &mut Map<String, Value>,
+        origin: Origin,
+    ) -> Result<bool, Misfit> {
+        let mut found = false;
+        for key in ["Attributes", "TargetHealthDescriptions"] {
+            let Some(value) = object.remove(key) else {
+                continue;
+            };
+            found = true;
+            let said = object.get("TargetGroupArn").and_then(Value::as_str);
+            let said = said.map(str::to_owned);
+            let Some(whose) = said.or_else(|| target_group_id_in_name(name)) else {
+                if key != "Attributes" || value.to_string().contains("preserve_client_ip") {
+                    self.notes.push(Note::new(format!(
+                        "{}: {key} that don't say which target group they belong to; put the end of its ARN, 16 hexadecimal digits, into the file's name",
+                        name.display()
+                    )));
+                }
+                continue;
+            };
+            if key == "Attributes" {
+                let all: Vec<wire::TargetGroupAttribute> = list(value, JsonPath::Top(key))?;
+                let all = all.into_iter().map(|one| (whose.clone(), one));
+                self.target_group_attributes.add(all, origin);
+            } else {
+                let all: Vec<wire::TargetHealth> = list(value, JsonPath::Top(key))?;
+                let all = all.into_iter().map(|one| (whose.clone(), one));
+                self.targets.add(all, origin);
+                self.listed_targets.push(whose);
+            }
+        }
+        Ok(found)
     }
 
     fn read_listing(
@@ -443,7 +493,14 @@ impl Snapshot {
         self.group_vpcs.settle(files, notes);
         self.flow_logs.settle(files, notes);
         self.instances.settle(files, notes);
-        self.entries.keep_newest(files, notes);
+        self.balancers.settle(files, notes);
+        self.target_groups.settle(files, notes);
+        self.entries
+            .keep_newest(("prefix list", "entries"), files, notes);
+        let target_group = |parts| ("target group", parts);
+        (self.target_group_attributes).keep_newest(target_group("attributes"), files, notes);
+        self.targets
+            .keep_newest(target_group("targets"), files, notes);
         notes.extend(self.unread.note());
     }
 }
@@ -458,7 +515,13 @@ fn modified(path: &Path) -> Option<u64> {
 /// Whether a page has a top-level key that is known.
 fn holds_listings(page: &Value) -> bool {
     let key = |object: &Map<String, Value>| {
-        let others = ["Entries", "Records", "Events"];
+        let others = [
+            "Entries",
+            "Records",
+            "Events",
+            "Attributes",
+            "TargetHealthDescriptions",
+        ];
         let mut known = listings().map(|listing| listing.key).chain(others);
         known.any(|key| object.contains_key(key))
     };
@@ -477,6 +540,14 @@ fn are_entries(things: &[Value]) -> bool {
         })
     };
     !things.is_empty() && things.iter().all(is_entry)
+}
+
+/// The end of a target group's ARN in a file's name, with the bar that is before it there.
+fn target_group_id_in_name(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let mut words = name.split(|c: char| !c.is_ascii_hexdigit());
+    let id = words.find(|word| word.len() == 16)?;
+    Some(format!("/{id}"))
 }
 
 /// get-managed-prefix-list-entries does not print the id it was called with, so

@@ -147,6 +147,18 @@ wire! {
         gateway_id = "GatewayId": may Option<String>, network_interface_id = "NetworkInterfaceId": may Option<String>,
         instance_id = "InstanceId": may Option<String>,
     }
+    /// elbv2 describe-load-balancers
+    LoadBalancer { load_balancer_arn = "LoadBalancerArn": must String, kind = "Type": may String }
+    /// elbv2 describe-target-groups
+    TargetGroup {
+        target_group_arn = "TargetGroupArn": must String, protocol = "Protocol": may String, port = "Port": may Option<i64>,
+        target_type = "TargetType": may String, load_balancer_arns = "LoadBalancerArns": may Vec<String>,
+    }
+    /// elbv2 describe-target-group-attributes, which does not print the target group
+    TargetGroupAttribute { key = "Key": must String, value = "Value": may String }
+    /// elbv2 describe-target-health, likewise
+    TargetHealth { target = "Target": must RegisteredTarget }
+    RegisteredTarget { id = "Id": must String, port = "Port": may Option<i64> }
     /// describe-security-group-vpc-associations
     GroupVpc { group_id = "GroupId": must String, vpc_id = "VpcId": must String, state = "State": may String }
     /// describe-flow-logs

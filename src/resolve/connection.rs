@@ -423,6 +423,7 @@ pub(super) fn id(
     let name = |end: End| match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),
         Place::Unlisted(ix) => observers[ix.index()].as_str(),
+        Place::Balanced(ix) => inventory.balancer(ix).name.as_str(),
         Place::Outside => "-",
     };
     // Of an interface whose groups changed, the last entry has the plain name.

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use rayon::iter::Either;
 use rayon::prelude::*;
 
+use super::correct::Corrections;
 use super::ends::{End, Place, Placed, Placer, Vantage};
 use crate::flow::{Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, prefetched_map};
-use crate::inventory::InterfaceIx;
+use crate::inventory::{BalancerIx, InterfaceIx};
 use crate::net::{Protocol, Service};
 
 /// An end and its port.
@@ -97,6 +98,17 @@ pub(super) struct Part {
     pub(super) vantage: Vantage,
 }
 
+impl Part {
+    /// The side at which it was recorded; nothing between the two.
+    pub(super) const fn recorder(&self) -> Option<Side> {
+        match self.vantage {
+            Vantage::Source => Some(self.sender),
+            Vantage::Destination => Some(self.sender.other()),
+            Vantage::Between => None,
+        }
+    }
+}
+
 /// A conversation with its parts, or several between the same ends of which one port
 /// differs.
 #[derive(Debug)]
@@ -120,6 +132,14 @@ impl Conversation<'_> {
         match self.parts {
             Parts::Packed(parts) => Either::Left(parts.iter().map(|(_, part)| part)),
             Parts::Others(parts) => Either::Right(parts.iter().map(|(_, part)| part)),
+        }
+    }
+
+    /// A side's socket, to put it right.
+    pub(super) const fn socket_mut(&mut self, side: Side) -> &mut Socket {
+        match side {
+            Side::A => &mut self.pair.a,
+            Side::B => &mut self.pair.b,
         }
     }
 
@@ -164,6 +184,7 @@ fn pack_end(end: End) -> Option<u64> {
         Place::Outside => (0, 0),
         Place::Local(ix) => (1, ix.index()),
         Place::Unlisted(ix) => (2, ix.index()),
+        Place::Balanced(ix) => (3, ix.index()),
     };
     let fits = position >> POSITION == 0;
     let place = kind << POSITION | position as u64;
@@ -180,7 +201,8 @@ fn unpack_end(packed: u64) -> End {
         place: match packed >> 32 >> POSITION {
             0 => Place::Outside,
             1 => Place::Local(InterfaceIx::new(position)),
-            _ => Place::Unlisted(ObserverIx::new(position)),
+            2 => Place::Unlisted(ObserverIx::new(position)),
+            _ => Place::Balanced(BalancerIx::new(position)),
         },
         address: IpAddr::V4(Ipv4Addr::from_bits(packed as u32)),
     }
@@ -252,11 +274,22 @@ impl Sorted {
         Self { packed, others }
     }
 
-    /// Every conversation, and what its flows say of it while they are at hand: those that pack, in the order of
+    /// Tells of every flow's pair, and at which side it was recorded.
+    pub(super) fn for_each_pair(&self, mut tell: impl FnMut(&SocketPair, Option<Side>)) {
+        for (pair, part) in &self.packed {
+            tell(&pair.unpack(), part.recorder());
+        }
+        for (pair, part) in &self.others {
+            tell(pair, part.recorder());
+        }
+    }
+
+    /// Every conversation, put right, and what its flows say of it while they are at hand: those that pack, in the order of
     /// that, then the others.
     pub(super) fn conversations<'s, T: Send, U: Send>(
         &'s self,
         table: &FlowTable,
+        corrections: Option<&Corrections<'_>>,
         said: impl Fn(&Conversation<'s>) -> (T, U) + Sync,
     ) -> (Vec<Conversation<'s>>, (Vec<T>, Vec<U>)) {
         let chunks: Vec<_> = self.packed.par_chunk_by(|(a, _), (b, _)| a == b).collect();
@@ -272,7 +305,10 @@ impl Sorted {
             |chunk| join(chunk[0].0, Parts::Others(chunk), table),
         );
         let all = packed.chain(others);
-        all.map(|conversation| {
+        all.map(|mut conversation| {
+            if let Some(corrections) = corrections {
+                corrections.apply(&mut conversation);
+            }
             let said = said(&conversation);
             (conversation, said)
         })

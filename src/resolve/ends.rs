@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::flow::{DAY, Days, Flow, FlowTable, ObserverIx};
-use crate::inventory::{InterfaceIx, Inventory};
+use crate::inventory::{BalancerIx, InterfaceIx, Inventory};
 use crate::net::{HashMap, HashSet, is_public};
 
 /// One end of a connection.
@@ -25,6 +25,9 @@ pub enum Place {
     /// An interface that recorded rows and that the inventory lacks: deleted
     /// since, or of another account.
     Unlisted(ObserverIx),
+    /// Behind a Network Load Balancer that preserves client addresses: no gate of its own judges the packet's way to the target, and
+    /// the target's judges it as the balancer's.
+    Balanced(BalancerIx),
     /// Anywhere else.
     Outside,
 }
@@ -34,7 +37,7 @@ impl End {
     pub const fn interface(self) -> Option<InterfaceIx> {
         match self.place {
             Place::Local(ix) => Some(ix),
-            Place::Unlisted(_) | Place::Outside => None,
+            Place::Unlisted(_) | Place::Balanced(_) | Place::Outside => None,
         }
     }
 }

@@ -72,7 +72,7 @@ impl DirectionEvidence {
         let ends = [conversation.pair.a.end, conversation.pair.b.end];
         let known_since = ends.map(|end| match end.place {
             Place::Local(_) => since(end).unwrap_or(u64::MAX),
-            Place::Unlisted(_) | Place::Outside => 0,
+            Place::Unlisted(_) | Place::Balanced(_) | Place::Outside => 0,
         });
         let known_since = known_since[0].max(known_since[1]);
         let mut first = u64::MAX;
@@ -244,9 +244,10 @@ pub fn admission(
 
 /// The other end of a connection as the gate at `at` sees it.
 pub fn peer_of(inventory: &Inventory, at: End, direction: Direction, peer: End) -> Peer<'_> {
-    let unlisted = match peer.interface() {
-        Some(ix) => !inventory.interface(ix).knows_groups(),
-        None => true,
+    let unlisted = match (peer.interface(), peer.place) {
+        (Some(ix), _) => !inventory.interface(ix).knows_groups(),
+        (None, Place::Balanced(_)) => false,
+        (None, _) => true,
     };
     Peer {
         address: peer.address,
@@ -266,7 +267,7 @@ pub fn peer_of(inventory: &Inventory, at: End, direction: Direction, peer: End) 
 /// inventory that may be within reach of the other end's. Security groups judge it, and nobody knows which.
 pub fn is_unlisted(inventory: &Inventory, end: End, other: End) -> bool {
     match end.place {
-        Place::Local(_) => false,
+        Place::Local(_) | Place::Balanced(_) => false,
         Place::Unlisted(_) => true,
         Place::Outside => {
             let other = other.interface().map(|ix| &*inventory.interface(ix).vpc);
@@ -277,18 +278,26 @@ pub fn is_unlisted(inventory: &Inventory, end: End, other: End) -> bool {
 }
 
 /// The groups of `peer` that rules of one direction on `at` can name: those of its
-/// interface, if references work between the two.
+/// interface, or of the balancer that it is behind, if references work between the two.
 pub fn visible_groups(
     inventory: &Inventory,
     at: End,
     direction: Direction,
     peer: End,
 ) -> &[GroupIx] {
-    match (at.interface(), peer.interface()) {
-        (Some(a), Some(b)) => {
-            let (a, b) = (inventory.interface(a), inventory.interface(b));
-            inventory.nameable_groups(a, direction, b)
+    let Some(at) = at.interface().map(|ix| inventory.interface(ix)) else {
+        return &[];
+    };
+    match (peer.interface(), peer.place) {
+        (Some(ix), _) => inventory.nameable_groups(at, direction, inventory.interface(ix)),
+        // A reference to a balancer's groups admits its clients (network/load-balancer-security-groups.html).
+        (None, Place::Balanced(ix)) => {
+            let balancer = inventory.balancer(ix);
+            let mut own = balancer.interfaces.iter();
+            let works =
+                own.any(|&own| inventory.reference_works(at, direction, inventory.interface(own)));
+            if works { &balancer.groups } else { &[] }
         }
-        _ => &[],
+        (None, _) => &[],
     }
 }

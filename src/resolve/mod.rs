@@ -7,6 +7,7 @@
 
 mod connection;
 mod conversation;
+mod correct;
 mod direction;
 mod ends;
 mod evidence;
@@ -32,6 +33,7 @@ use crate::flow::{FlowTable, prefetched_map};
 use crate::inventory::{Gates, Inventory};
 use connection::{Share, Sum, Tally};
 use conversation::Sorted;
+use correct::Corrections;
 use direction::Decision;
 use ends::Placer;
 use evidence::{CurrentRules, DirectionEvidence};
@@ -46,12 +48,14 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         gates,
         past: past.as_ref(),
     };
-    let (conversations, (evidence, tallies)) = sorted.conversations(table, |conversation| {
-        (
-            DirectionEvidence::collect(conversation, table, &rules),
-            Tally::of(conversation, table),
-        )
-    });
+    let corrections = Corrections::new(&sorted, inventory, gates);
+    let (conversations, (evidence, tallies)) =
+        sorted.conversations(table, corrections.as_ref(), |conversation| {
+            (
+                DirectionEvidence::collect(conversation, table, &rules),
+                Tally::of(conversation, table),
+            )
+        });
     let decisions = direction::decide(&conversations, &evidence);
     // What is sorted is small; sums are large.
     let id = |key| connection::id(inventory, &table.observers, key);

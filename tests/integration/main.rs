@@ -37,6 +37,9 @@ mod sources;
 // What a team decides, and what is wrong with it.
 mod configuration;
 
+// What AWS really does with a packet.
+mod aws_semantics;
+
 // Replaying logs against rules, and the chain behind one line.
 mod addresses;
 mod trail;

@@ -100,7 +100,7 @@ fn labels(run: &Run, connection: &Connection, by_address: bool) -> Vec<Label> {
         let known = match end.place {
             Place::Local(ix) => Some(run.audit.inventory.interface(ix).id.as_str()),
             Place::Unlisted(ix) => Some(run.audit.table.observers[ix.index()].as_str()),
-            Place::Outside => None,
+            Place::Balanced(_) | Place::Outside => None,
         };
         let own = act.interface.map(|i| &run.account.interfaces[i]);
         let same = by_address || known.is_none() || own.is_none_or(|own| known == Some(&own.id));

@@ -1,0 +1,84 @@
+//! Of the rules that were made, those that hold up.
+
+use std::collections::BTreeSet;
+
+use super::widening::{Widening, wider};
+use crate::inventory::{GroupIx, Inventory};
+use crate::replay::{RulesAfter, replay};
+use crate::suggest::{KeptOpen, KeptOpenBecause, Revocation, RuleEvidence, RuleSet, SuggestedRule};
+
+/// Leaves out every rule that would permit what today's rules deny, with the other half of its pair. No such rule should have been
+/// made, so this is a second lock. Where a connection would be lost for it, the open egress that permits it stays. Returns what
+/// holds up, applied, and one case of each rule that was left out.
+pub fn proven(
+    evidence: &RuleEvidence<'_>,
+    mut rules: RuleSet,
+) -> (RuleSet, RulesAfter, Vec<Widening>) {
+    let RuleEvidence {
+        inventory,
+        today,
+        connections,
+        ..
+    } = *evidence;
+    let mut left_out: Vec<Widening> = Vec::new();
+    loop {
+        let after = RulesAfter::new(inventory, &rules.change());
+        let found = wider(inventory, today, &after);
+        if found.is_empty() && left_out.is_empty() {
+            return (rules, after, left_out);
+        }
+        leave_out(&mut rules.rules, &found);
+        left_out.extend(found);
+        let after = RulesAfter::new(inventory, &rules.change());
+        let lost = replay(inventory, &after, connections).lost;
+        let losers: BTreeSet<GroupIx> = lost
+            .iter()
+            .filter_map(|&position| connections[position].initiator.interface())
+            .flat_map(|ix| inventory.interface(ix).groups.iter().copied())
+            .collect();
+        let stays = stay_open(inventory, &mut rules, &losers);
+        let after = RulesAfter::new(inventory, &rules.change());
+        if !stays || wider(inventory, today, &after).is_empty() {
+            left_out.sort_by(|a, b| (a.group, &a.rule).cmp(&(b.group, &b.rule)));
+            return (rules, after, left_out);
+        }
+    }
+}
+
+/// Takes rules away, and the other halves of their pairs.
+fn leave_out(rules: &mut Vec<SuggestedRule>, found: &[Widening]) {
+    let is_wider = |rule: &SuggestedRule| {
+        found
+            .iter()
+            .any(|w| w.group == rule.group && w.rule.same_permission(&rule.rule))
+    };
+    let gone: BTreeSet<String> = rules
+        .iter()
+        .filter(|rule| is_wider(rule))
+        .flat_map(|rule| std::iter::once(rule.id.clone()).chain(rule.pair.clone()))
+        .collect();
+    rules.retain(|rule| !gone.contains(&rule.id));
+}
+
+/// Lets groups keep their open egress; whether any of them was to lose it.
+fn stay_open(inventory: &Inventory, rules: &mut RuleSet, groups: &BTreeSet<GroupIx>) -> bool {
+    let stays = |revocation: &mut Revocation| groups.contains(&revocation.group);
+    let staying: BTreeSet<GroupIx> = rules
+        .revocations
+        .extract_if(.., stays)
+        .map(|revocation| revocation.group)
+        .collect();
+    debug_assert!(
+        staying
+            .iter()
+            .all(|&group| inventory.group(group).has_open_egress())
+    );
+    rules
+        .kept_open
+        .extend(staying.iter().map(|&group| KeptOpen {
+            group,
+            because: KeptOpenBecause::Unproven,
+        }));
+    rules.kept_open.sort_by_key(|kept| kept.group);
+    !staying.is_empty()
+}

@@ -79,6 +79,17 @@ const fn ec2(operation: &'static str, cost: &'static str) -> Call {
     }
 }
 
+/// A call to Elastic Load Balancing, version 2015-12-01.
+const fn balancing(operation: &'static str) -> Call {
+    Call {
+        service: "elasticloadbalancing",
+        ..ec2(
+            operation,
+            "which targets a Network Load Balancer stands before, and which of them see its clients' addresses, is inferred from the logs",
+        )
+    }
+}
+
 const fn call(command: Caller, service: &'static str, operation: &'static str) -> Call {
     Call {
         command,
@@ -150,6 +161,10 @@ pub const CALLS: &[Call] = &[
         "groups are taken to be used in their own VPC only",
     ),
     ec2("DescribeRegions", "only the configured region is collected"),
+    balancing("DescribeLoadBalancers"),
+    balancing("DescribeTargetGroups"),
+    balancing("DescribeTargetGroupAttributes"),
+    balancing("DescribeTargetHealth"),
     Call {
         cost: "",
         ..call(Caller::CollectInventory, "sts", "GetCallerIdentity")

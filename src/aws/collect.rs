@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::account::{Account, CallError};
 use super::calls::cost;
-use super::{history, shapes, trail};
+use super::{balancers, history, shapes, trail};
 use crate::documents::SCHEMA_VERSION;
 pub use crate::documents::{Answered, Identity, Refused, SnapshotManifest};
 
@@ -172,6 +172,9 @@ pub fn collect(
                 tasks.spawn(async move { remembered(&account, &identity.account, &region).await });
                 tasks.spawn(async move { trail_of(&events.0, &events.2, &events.1).await });
             }
+            let parts = (account.clone(), identity.account.clone(), region.clone());
+            let told = Arc::clone(&progress);
+            tasks.spawn(async move { balancers_of(&parts.0, &parts.1, &parts.2, &told).await });
             let region = Region {
                 client: Client::new(&account.in_region(&region)),
                 account: identity.account.clone(),
@@ -316,6 +319,43 @@ async fn remembered(account: &Account, number: &str, region: &str) -> Result<Col
             .refused
             .push(Refused::new(number, region, OPERATION, error)),
         Err(error) => return Err(error),
+    }
+    Ok(collected)
+}
+
+/// Load balancers and their targets.
+async fn balancers_of(
+    account: &Account,
+    number: &str,
+    region: &str,
+    progress: &Arc<Progress>,
+) -> Result<Collected, CallError> {
+    let (answers, refused) = balancers::collect(account, region).await?;
+    let mut collected = Collected::default();
+    let manifest = &mut collected.manifest;
+    for (operation, error) in refused {
+        let refused = Refused::new(number, region, operation, error);
+        manifest.refused.push(refused);
+    }
+    for answer in answers {
+        progress(region, answer.operation, answer.items);
+        let path = format!("{number}/{region}/{}.json", answer.file);
+        collected.files.push((path, answer.content));
+        let same = |call: &&mut Answered| call.operation == answer.operation;
+        match manifest.calls.iter_mut().find(same) {
+            // One call for each target group.
+            Some(call) => {
+                call.pages += answer.pages;
+                call.items += answer.items;
+            }
+            None => manifest.calls.push(Answered {
+                account: number.to_owned(),
+                region: region.to_owned(),
+                operation: answer.operation,
+                pages: answer.pages,
+                items: answer.items,
+            }),
+        }
     }
     Ok(collected)
 }

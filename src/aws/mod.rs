@@ -4,6 +4,7 @@
 
 mod account;
 mod athena;
+mod balancers;
 pub mod calls;
 mod collect;
 mod history;

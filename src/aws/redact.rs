@@ -19,6 +19,8 @@ const CHOSEN: &[(&str, &str)] = &[
     ("GroupName", "group"),
     ("Description", "description"),
     ("PrefixListName", "prefix-list"),
+    ("LoadBalancerName", "balancer"),
+    ("TargetGroupName", "target-group"),
     ("KeyName", "key"),
     ("LogGroupName", "log-group"),
     ("LogDestination", "destination"),
@@ -73,8 +75,11 @@ impl Redaction {
     fn value(&mut self, key: &str, value: &mut Value) {
         match value {
             Value::Object(object) => {
-                let tag =
-                    object.len() == 2 && object.contains_key("Key") && object.contains_key("Value");
+                // Attributes of target groups have these members too, and name nobody.
+                let tag = key != "Attributes"
+                    && object.len() == 2
+                    && object.contains_key("Key")
+                    && object.contains_key("Value");
                 for (key, value) in object.iter_mut() {
                     match (tag, key.as_str(), &*value) {
                         (true, "Value", Value::String(text)) => {
@@ -96,6 +101,9 @@ impl Redaction {
     }
 
     fn text(&mut self, key: &str, text: &str) -> String {
+        if let Some(redacted) = self.balancer(text) {
+            return redacted;
+        }
         if let Some((_, kind)) = CHOSEN.iter().find(|(name, _)| *name == key) {
             return self.chosen(kind, text);
         }
@@ -114,6 +122,22 @@ impl Redaction {
             }
         }
         self.accounts(text)
+    }
+
+    /// A load balancer or target group as ARNs and descriptions name it, with another name: `…/NAME/ID`.
+    fn balancer(&mut self, text: &str) -> Option<String> {
+        const BEFORE: &[(&str, &str)] = &[
+            ("ELB net/", "balancer"),
+            ("ELB app/", "balancer"),
+            (":loadbalancer/net/", "balancer"),
+            (":loadbalancer/app/", "balancer"),
+            (":targetgroup/", "target-group"),
+        ];
+        let (before, kind) = BEFORE.iter().find(|(before, _)| text.contains(before))?;
+        let (start, rest) = text.split_once(before)?;
+        let (name, id) = rest.split_once('/')?;
+        let name = self.chosen(kind, name);
+        Some(format!("{}{before}{name}/{id}", self.accounts(start)))
     }
 
     fn chosen(&mut self, kind: &'static str, text: &str) -> String {

@@ -217,6 +217,9 @@ pub(crate) struct ReadinessRow {
     /// Interfaces that carry the group and recorded nothing, in logs that say when an interface is idle.
     #[serde(default)]
     pub(crate) interfaces_not_logged: u64,
+    /// Connections of its interfaces that were let through and whose direction is a guess.
+    #[serde(default)]
+    pub(crate) guessed_directions: u64,
     /// The configuration says that no member is missing.
     #[serde(default)]
     pub(crate) vouched: bool,

@@ -24,8 +24,13 @@ pub struct ChangeDocument {
     /// In which order, and what each step does.
     pub(crate) stages: Vec<StageRow>,
     /// How many rules were left out because they would permit what today's rules deny. Should be 0.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) left_out: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a rule permits, and between whom.

@@ -273,6 +273,7 @@ fn readiness(audit: &Audit, r: &Readiness) -> ReadinessRow {
         unknown_members: r.unknown_members,
         connections_to_unknown: r.unknown_peers,
         interfaces_not_logged: r.unlogged,
+        guessed_directions: r.guessed,
         vouched: r.vouched,
     }
 }

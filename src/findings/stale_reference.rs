@@ -1,4 +1,4 @@
-//! `stale-reference`: a rule names a group that is not there.
+//! `stale-reference`: a rule names a group that is not there, or that no path lets it name.
 
 use super::context::Context;
 use super::finding::Found;
@@ -12,15 +12,18 @@ pub(super) const KIND: Kind = Kind {
     severity: Severity::Low,
     confidence: Rating::Medium,
     quarantine: false,
-    title: "A rule names a group that does not exist",
+    title: "A rule names a group that does not exist, or that it cannot reach",
     remediation: "Remove the rule.",
-    sources: &["vpc-peering-security-groups.html: stale rules"],
+    sources: &[
+        "vpc-peering-security-groups.html: stale rules",
+        "API_DescribeStaleSecurityGroups.html: rules whose peering, association or transit gateway support is gone",
+    ],
     thresholds: &[],
 };
 
 pub(super) const SIGNAL: Signal = Signal::Function(find);
 
-/// One finding per rule whose group is gone. AWS never removes such rules. A group of an account that is not in the inventory may be there.
+/// One finding per rule whose group is gone or out of reach. AWS never removes such rules. A group of an account that is not in the inventory may be there.
 fn find(context: &Context<'_>) -> Vec<Found> {
     let inventory = context.inventory;
     let window = context.intake.window.unwrap_or_default();
@@ -31,9 +34,14 @@ fn find(context: &Context<'_>) -> Vec<Found> {
             let Target::Group(id) = &rule.target else {
                 continue;
             };
-            let Some(why) = is_gone(inventory, id) else {
-                continue;
+            let why = match inventory.group_by_id(id) {
+                Some(named) => {
+                    let out = inventory.is_out_of_reference(ix, rule.direction, named);
+                    out.then_some("whose VPC no peering connection or transit gateway of the inventory joins in a way that lets rules name its groups")
+                }
+                None => is_gone(inventory, id),
             };
+            let Some(why) = why else { continue };
             found.push(Found {
                 subject: format!("{} {} {id}", rule.direction.as_str(), rule.services()),
                 detail: format!(
@@ -54,9 +62,6 @@ fn find(context: &Context<'_>) -> Vec<Found> {
 
 /// How it is known that a group is gone.
 fn is_gone(inventory: &Inventory, id: &str) -> Option<&'static str> {
-    if inventory.group_by_id(id).is_some() {
-        return None;
-    }
     let absent = inventory.absent_group(id)?;
     if !absent.reachable {
         return Some("over a peering connection that is not active");

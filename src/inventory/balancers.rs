@@ -186,14 +186,12 @@ fn preserves(snapshot: &Snapshot, group: &wire::TargetGroup) -> bool {
         .find(|(of, attribute)| {
             is_of(of, &group.target_group_arn) && attribute.key == "preserve_client_ip.enabled"
         });
-    match attribute {
-        Some((_, attribute)) => attribute.value.eq_ignore_ascii_case("true"),
-        None => {
-            let is_fixed = matches!(
-                group.protocol.as_str(),
-                "UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"
-            );
-            is_fixed || group.target_type == "instance"
-        }
+    if let Some((_, attribute)) = attribute {
+        return attribute.value.eq_ignore_ascii_case("true");
     }
+    let is_fixed = matches!(
+        group.protocol.as_str(),
+        "UDP" | "TCP_UDP" | "QUIC" | "TCP_QUIC"
+    );
+    is_fixed || group.target_type == "instance"
 }

@@ -503,9 +503,31 @@ impl Inventory {
         }
     }
 
+    /// Whether no rule of one direction in a group can name another group any more: no path between their VPCs lets it.
+    pub fn is_out_of_reference(
+        &self,
+        group: GroupIx,
+        direction: Direction,
+        other: GroupIx,
+    ) -> bool {
+        let vpcs = |group: GroupIx| {
+            let group = self.group(group);
+            std::iter::once(&group.vpc).chain(&group.also_in)
+        };
+        let works = |at: &String| {
+            let mut others = vpcs(other);
+            others.any(|other| {
+                self.paths.may_reference(at, other)
+                    || self.paths.reference_works(at, direction, other)
+            })
+        };
+        !vpcs(group).any(works)
+    }
+
     /// The groups of `peer` that rules of one direction at `at` may name if there is a path that the inventory lacks.
     pub fn maybe_nameable_groups<'a>(&self, at: &Interface, peer: &'a Interface) -> &'a [GroupIx] {
-        if self.way(at, peer) == NetworkPath::Unknown && self.may_join(&at.vpc, &peer.vpc) {
+        let is_unknown = self.way(at, peer) == NetworkPath::Unknown;
+        if is_unknown && self.paths.may_reference(&at.vpc, &peer.vpc) {
             &peer.groups
         } else {
             &[]

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::interfaces::Interface;
 use super::snapshot::Snapshot;
 use super::wire;
+use crate::documents::Direction;
 use crate::net::{AddressSet, HashMap};
 
 /// An active peering connection between two VPCs.
@@ -144,6 +145,21 @@ impl NetworkPaths {
             .find(|p| (p.vpcs[0] == a && p.vpcs[1] == b) || (p.vpcs[0] == b && p.vpcs[1] == a))
     }
 
+    /// Whether a rule of one direction in one VPC can name a group of another VPC.
+    pub(super) fn reference_works(&self, at: &str, direction: Direction, other: &str) -> bool {
+        let peered = || {
+            self.peering_between(at, other)
+                .is_some_and(|p| p.same_region)
+        };
+        let attached = || {
+            let references = NetworkPath::TransitGateway {
+                inbound_references: true,
+            };
+            direction == Direction::Ingress && self.transit(at, other) == Some(references)
+        };
+        at == other || peered() || attached()
+    }
+
     /// The way through a transit gateway that both VPCs are attached to.
     fn transit(&self, a: &str, b: &str) -> Option<NetworkPath> {
         let (from, to) = (self.attachments.get(a)?, self.attachments.get(b)?);
@@ -171,6 +187,12 @@ impl NetworkPaths {
         let attached = || [a, b].iter().all(|vpc| self.attachments.contains_key(*vpc));
         let is_unknown = !self.complete || a.is_empty() || b.is_empty();
         is_unknown || a == b || self.join(a, b) || attached()
+    }
+
+    /// Whether rules of the two VPCs may name each other's groups, for all that the inventory tells: not across transit gateways that are
+    /// peered (tgw-vpc-attachments.html).
+    pub(super) fn may_reference(&self, a: &str, b: &str) -> bool {
+        !self.complete || a.is_empty() || b.is_empty()
     }
 
     /// The way between two interfaces; the same both paths.

@@ -61,6 +61,14 @@ impl ServiceSet {
         Self(self.0.union(&other.0))
     }
 
+    /// Those of them that go over IPv4, or those that go over IPv6.
+    #[must_use]
+    pub fn over(&self, v4: bool) -> Self {
+        let other = if v4 { Protocol::ICMPV6 } else { Protocol::ICMP };
+        let first = u128::from(other.0) * PORTS;
+        self.difference(&Self::between(first, first + PORTS - 1))
+    }
+
     /// The services of this set that are not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {

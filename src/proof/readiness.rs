@@ -5,12 +5,14 @@
 //! that the inventory lacks may have been the group's members, or their peers. Jobs that run once a
 //! week or once a month break the independence that the statistics assume, so the length of the window counts on its own.
 
+use std::collections::BTreeSet;
+
 use crate::findings::{Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{DAY, Days, FlowTable};
 use crate::inventory::{GroupIx, Inventory};
 use crate::net::{plural, thousands};
 use crate::replay::RulesAfter;
-use crate::resolve::{Connection, is_unlisted, unknown_members};
+use crate::resolve::{Confidence, Connection, Quarantine, Verdict, is_unlisted, unknown_members};
 use crate::suggest::{RuleBasis, RuleEvidence};
 
 /// What a group needs to be ready to lock.
@@ -59,6 +61,8 @@ pub struct Readiness {
     pub unknown_members: u64,
     /// Accepted connections that its interfaces opened to interfaces that the inventory lacks: rules can name these only by address.
     pub unknown_peers: u64,
+    /// Connections of its interfaces that were let through and whose direction is a guess: the change permits one direction at most.
+    pub guessed: u64,
     /// A person says that no member is missing.
     pub vouched: bool,
     /// Interfaces that carry the group, or did, and that recorded nothing, not even that they were idle, in logs that say such things.
@@ -93,6 +97,7 @@ pub fn readiness(
                     opened[group.index()].push(connection);
                 }
             }
+            let guessed = guessed(inventory, evidence.connections);
             let carriers = carriers(inventory, window);
             let unknown = unknown_members(inventory, evidence.connections);
             let used = inventory
@@ -104,6 +109,7 @@ pub fn readiness(
                 } else {
                     0
                 },
+                guessed: guessed[g.index()],
                 vouched: policy.vouches_for(inventory.group(g), window.1),
                 ..judge(
                     evidence,
@@ -138,6 +144,31 @@ fn initiating_groups<'a>(
     interface
         .into_iter()
         .flat_map(|interface| interface.groups.iter().copied())
+}
+
+/// By group, how many connections with ports its interfaces have whose direction is a guess. A wrong guess would lose them.
+fn guessed(inventory: &Inventory, connections: &[Connection]) -> Vec<u64> {
+    let mut guessed = vec![0; inventory.groups().len()];
+    let is_guess = |c: &&Connection| {
+        c.confidence == Confidence::Guessed
+            && c.service.protocol.has_ports()
+            && matches!(
+                c.verdict,
+                Verdict::Accepted | Verdict::Quarantined(Quarantine::GuessedPort)
+            )
+    };
+    for connection in connections.iter().filter(is_guess) {
+        let ends = [connection.initiator, connection.responder];
+        let groups = ends
+            .iter()
+            .filter_map(|end| end.interface())
+            .flat_map(|ix| inventory.interface(ix).groups.iter().copied());
+        let groups: BTreeSet<GroupIx> = groups.collect();
+        for group in groups {
+            guessed[group.index()] += 1;
+        }
+    }
+    guessed
 }
 
 /// Everything about a group but for what the hold-out check missed.
@@ -181,6 +212,7 @@ fn judge(
         unlogged,
         unknown_members: 0,
         unknown_peers: opened.iter().filter(unknown_peer).count() as u64,
+        guessed: 0,
         vouched: false,
         days,
         gaps: count(window) - days,
@@ -325,6 +357,12 @@ impl Readiness {
             reasons.push(format!(
                 "records of {} that carry the group and are not logged",
                 plural(self.unlogged, "interface")
+            ));
+        }
+        if self.guessed > 0 {
+            reasons.push(format!(
+                "the direction of {}, which is a guess; flow logs with tcp-flags tell it",
+                plural(self.guessed, "connection")
             ));
         }
         if self.unknown_members > 0 && !self.vouched {

@@ -188,7 +188,7 @@ impl Gate<'_> {
             let today = self
                 .before
                 .services(&self.class.groups, self.direction, seen);
-            let more = new.services.difference(&today);
+            let more = new.services.difference(&today).over(seen_peer.is_ipv4());
             if more.is_empty() {
                 return None;
             }

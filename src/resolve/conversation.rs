@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use rayon::iter::Either;
 use rayon::prelude::*;
 
-use super::correct::Corrections;
 use super::ends::{End, Place, Placed, Placer, Vantage};
 use crate::flow::{Dropped, Flow, FlowKey, FlowTable, ObserverIx, Ports, prefetched_map};
 use crate::inventory::{BalancerIx, InterfaceIx};
@@ -284,12 +283,12 @@ impl Sorted {
         }
     }
 
-    /// Every conversation, put right, and what its flows say of it while they are at hand: those that pack, in the order of
+    /// Every conversation, put right first, and what its flows say of it while they are at hand: those that pack, in the order of
     /// that, then the others.
     pub(super) fn conversations<'s, T: Send, U: Send>(
         &'s self,
         table: &FlowTable,
-        corrections: Option<&Corrections<'_>>,
+        put_right: impl Fn(&mut Conversation<'s>) + Sync,
         said: impl Fn(&Conversation<'s>) -> (T, U) + Sync,
     ) -> (Vec<Conversation<'s>>, (Vec<T>, Vec<U>)) {
         let chunks: Vec<_> = self.packed.par_chunk_by(|(a, _), (b, _)| a == b).collect();
@@ -306,9 +305,7 @@ impl Sorted {
         );
         let all = packed.chain(others);
         all.map(|mut conversation| {
-            if let Some(corrections) = corrections {
-                corrections.apply(&mut conversation);
-            }
+            put_right(&mut conversation);
             let said = said(&conversation);
             (conversation, said)
         })

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use super::conversation::{Conversation, Part, Side, Socket, SocketPair, Sorted};
 use super::ends::{End, Place};
+use super::evidence::{names_port, peer_of};
 use crate::inventory::{
     Admission, BalancerIx, Direction, Fronting, Gates, Interface, InterfaceIx, Inventory, Packet,
     Peer,
@@ -41,7 +42,7 @@ pub(super) struct Corrections<'a> {
     /// Secondary addresses of an interface, as the rows of the other end have them.
     seen_as: HashMap<Between, BTreeSet<IpAddr>>,
     /// Which ends recorded rows to a port of an interface.
-    recorded: HashSet<(End, InterfaceIx, u16, Protocol)>,
+    recorded: HashSet<(Whose, InterfaceIx, u16, Protocol)>,
     /// Which addresses had to do with which balancer.
     clients: HashSet<(IpAddr, BalancerIx)>,
 }
@@ -99,7 +100,8 @@ impl<'a> Corrections<'a> {
             seen_as.insert(far.end.address);
         }
         if are_balanced {
-            self.recorded.insert((near.end, ix, far.port, protocol));
+            let recorded = (Whose::of(near.end), ix, far.port, protocol);
+            self.recorded.insert(recorded);
         }
     }
 
@@ -159,7 +161,7 @@ impl<'a> Corrections<'a> {
         let target = inventory.interface(ix);
         let is_forwarded = matches!(pair.protocol, Protocol::TCP | Protocol::UDP);
         let is_target = target.network_balancer.is_none() && !own.several && is_forwarded;
-        let recorded = (other.end, ix, own.port, pair.protocol);
+        let recorded = (Whose::of(other.end), ix, own.port, pair.protocol);
         if !is_target || self.recorded.contains(&recorded) {
             return None;
         }
@@ -170,17 +172,17 @@ impl<'a> Corrections<'a> {
         let candidates = inventory.balancers_before(ix, own.port);
         candidates
             .filter_map(|(balancer, fronting)| {
-                let is_outside = other.end.place == Place::Outside;
                 let talked = self.clients.contains(&(other.end.address, balancer));
                 let needed = || self.admits_by_balancer_alone(target, pair, own, other, balancer);
-                let is_it = fronting == Fronting::Registered || talked || is_outside && needed();
+                let is_it = fronting == Fronting::Registered || talked || needed();
                 is_it.then_some(((fronting, talked), Reverse(balancer)))
             })
             .max()
             .map(|(_, Reverse(balancer))| balancer)
     }
 
-    /// Whether the target's rules let the client in through the balancer and not directly.
+    /// Whether the client can have come through the balancer and not directly: a gate between the two denies it, and the target's rules
+    /// admit what comes through the balancer on this port.
     fn admits_by_balancer_alone(
         &self,
         target: &Interface,
@@ -189,16 +191,26 @@ impl<'a> Corrections<'a> {
         client: Socket,
         balancer: BalancerIx,
     ) -> bool {
+        let inventory = self.inventory;
         let packet = Packet::from(Service::new(pair.protocol, own.port));
-        let says = |groups| {
-            let peer = Peer::listed(client.end.address, groups);
-            self.gates
-                .judge(self.inventory, target, Direction::Ingress, peer, packet)
+        let says = |at: &Interface, direction, peer| {
+            let known = Peer {
+                unlisted: false,
+                ..peer
+            };
+            self.gates.judge(inventory, at, direction, known, packet)
         };
-        says(&[]) == Admission::Denied
+        let into = peer_of(inventory, own.end, Direction::Ingress, client.end);
+        let out = || peer_of(inventory, client.end, Direction::Egress, own.end);
+        let own_egress = client.end.interface().map(|ix| inventory.interface(ix));
+        let is_denied = says(target, Direction::Ingress, into) == Admission::Denied
+            || own_egress
+                .is_some_and(|client| says(client, Direction::Egress, out()) == Admission::Denied);
+        let balanced = Peer::listed(client.end.address, &inventory.balancer(balancer).groups);
+        is_denied
             && matches!(
-                says(&self.inventory.balancer(balancer).groups),
-                Admission::Allowed(..)
+                says(target, Direction::Ingress, balanced),
+                Admission::Allowed(group, rule) if names_port(inventory, group, rule)
             )
     }
 }

@@ -262,7 +262,11 @@ fn decide_one(
         return decided(side, confidence, DirectionBasis::OneWay);
     }
     if !pair.protocol.has_ports() {
-        return decided(Side::A, Confidence::Guessed, DirectionBasis::Symmetric);
+        // Both sides' packets passed, and one of them could not have opened it.
+        return match only(b.may_not_open, a.may_not_open) {
+            Some(side) => decided(side, Confidence::Guessed, DirectionBasis::Rules),
+            None => decided(Side::A, Confidence::Guessed, DirectionBasis::Symmetric),
+        };
     }
     let ephemeral = |side| pair.socket(side).port >= EPHEMERAL_FROM;
     if let Some(side) = only(ephemeral(Side::A), ephemeral(Side::B)) {

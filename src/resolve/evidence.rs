@@ -23,6 +23,8 @@ pub(super) struct Sent {
     pub(super) answered_unasked: bool,
     /// Today's rules certainly let it open the conversation.
     pub(super) may_open: bool,
+    /// Today's rules certainly don't, at one gate or the other.
+    pub(super) may_not_open: bool,
     /// The other side has an ingress rule that names its port and admits this side, or may admit it.
     pub(super) peer_port_named: bool,
     /// Accepted rows of its packets.
@@ -82,6 +84,7 @@ impl DirectionEvidence {
             let opening = &admissions[side.index()];
             let sent = &mut evidence.by_side[side.index()];
             sent.may_open = opening.egress.certainly_passes() && opening.ingress.certainly_passes();
+            sent.may_not_open = [opening.egress, opening.ingress].contains(&Admission::Denied);
             sent.peer_port_named = opening.port_named;
             sent.never_listens = rules.never_listens(pair.socket(side).end);
         }
@@ -155,21 +158,12 @@ impl CurrentRules<'_> {
         let ingress = gate(responder, initiator, Direction::Ingress);
         let port_named = ingress
             .rule()
-            .is_some_and(|(group, rule)| self.names_port(group, rule));
+            .is_some_and(|(group, rule)| names_port(self.inventory, group, rule));
         Opening {
             egress,
             ingress,
             port_named,
         }
-    }
-
-    fn names_port(&self, group: GroupIx, rule: usize) -> bool {
-        /// A rule for more ports than this admits a client's port as well as a listener's.
-        const NAMES_AT_MOST: u32 = 1024;
-        self.inventory.group(group).rules[rule]
-            .port_pair()
-            .and_then(|(from, to)| PortRange::new(from, to))
-            .is_some_and(|range| range.count() <= NAMES_AT_MOST)
     }
 
     /// Whether both ends carried their groups all the time from `first` to `last`, as far as the inventory tells: what today's rules
@@ -215,6 +209,16 @@ impl CurrentRules<'_> {
         end.interface()
             .is_some_and(|ix| self.inventory.interface(ix).kind == InterfaceKind::Lambda)
     }
+}
+
+/// Whether a rule of today names the ports of a listener.
+pub(super) fn names_port(inventory: &Inventory, group: GroupIx, rule: usize) -> bool {
+    /// A rule for more ports than this admits a client's port as well as a listener's.
+    const NAMES_AT_MOST: u32 = 1024;
+    inventory.group(group).rules[rule]
+        .port_pair()
+        .and_then(|(from, to)| PortRange::new(from, to))
+        .is_some_and(|range| range.count() <= NAMES_AT_MOST)
 }
 
 /// What the rules at one end of a connection, and of one direction, say to it; [`Admission::NoGate`] where the end is

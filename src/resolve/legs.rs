@@ -52,12 +52,10 @@ pub(super) fn attach(inventory: &Inventory, connections: &mut [Connection]) {
         })
         .collect();
     for (position, client) in connections.iter().enumerate() {
-        let forwarded = may_have_a_leg(client).then(|| {
-            [
-                Key::Out(client.responder.address, client.service),
-                Key::In(client.initiator, client.service),
-            ]
-        });
+        let forwarded = may_have_a_leg(client).then_some([
+            Key::Out(client.responder.address, client.service),
+            Key::In(client.initiator, client.service),
+        ]);
         let responder = client.responder.interface();
         let balancer = responder.and_then(|ix| balancer_of.get(&ix));
         let balanced = balancer.map(|&ix| Key::Balanced(client.initiator.address, ix));

@@ -32,7 +32,7 @@ use rayon::prelude::*;
 use crate::flow::{FlowTable, prefetched_map};
 use crate::inventory::{Gates, Inventory};
 use connection::{Share, Sum, Tally};
-use conversation::Sorted;
+use conversation::{Conversation, Sorted};
 use correct::Corrections;
 use direction::Decision;
 use ends::Placer;
@@ -49,8 +49,13 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
         past: past.as_ref(),
     };
     let corrections = Corrections::new(&sorted, inventory, gates);
+    let put_right = |conversation: &mut Conversation<'_>| {
+        if let Some(corrections) = &corrections {
+            corrections.apply(conversation);
+        }
+    };
     let (conversations, (evidence, tallies)) =
-        sorted.conversations(table, corrections.as_ref(), |conversation| {
+        sorted.conversations(table, put_right, |conversation| {
             (
                 DirectionEvidence::collect(conversation, table, &rules),
                 Tally::of(conversation, table),

@@ -275,10 +275,12 @@ impl<'a> Candidates<'a> {
             .prefixes
             .iter()
             .flat_map(|p| [p.network(), p.broadcast()]);
+        let only_v4 = service.protocol.only_over_v4();
         peer.addresses
             .iter()
             .copied()
             .chain(in_prefixes)
+            .filter(|address| only_v4.is_none_or(|v4| address.is_ipv4() == v4))
             .all(|address| {
                 let peer = Peer::listed(address, groups);
                 self.today

@@ -48,6 +48,7 @@ mod unknown;
 mod verify;
 
 // What the change leaves open, and what an attacker reaches.
+mod left_out;
 mod proof;
 
 // What each of today's rules let through.

@@ -229,10 +229,10 @@ fn a_guess_never_opens_a_clients_port() {
         )
     );
     let c = only(&[
-        "eni-c 10.0.0.3:40000 10.0.0.4:9300 6 ACCEPT - 1000",
-        "eni-c 10.0.0.4:9300 10.0.0.3:40000 6 ACCEPT - 1000",
+        "eni-c 10.0.0.3:40000 10.0.0.4:9700 6 ACCEPT - 1000",
+        "eni-c 10.0.0.4:9700 10.0.0.3:40000 6 ACCEPT - 1000",
     ]);
-    is(&c, "10.0.0.3", "10.0.0.4", "tcp/9300");
+    is(&c, "10.0.0.3", "10.0.0.4", "tcp/9700");
     assert_eq!(
         (c.confidence, c.verdict),
         (Confidence::Guessed, Verdict::Accepted)

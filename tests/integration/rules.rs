@@ -4,10 +4,10 @@ use closegate::audit::Audit;
 use closegate::inventory::{Direction, Gates, NetworkPath, Target};
 use closegate::replay::{self, RulesAfter};
 use closegate::resolve::Confidence;
-use closegate::suggest::{KeptOpenBecause, Reason, Status};
+use closegate::suggest::{KeptOpenBecause, Level, Reason, Status};
 use std::fmt::Write as _;
 
-use crate::common::audit_text;
+use crate::common::{audit_at, audit_text};
 
 /// An inventory of groups (id, ingress, egress) and interfaces (id, address, groups).
 fn inventory(
@@ -327,7 +327,8 @@ fn a_group_is_named_only_where_a_reference_works() {
         "keep ingress far 10.0.0.0/24:5432",
     ];
     assert_eq!(with(&peering("eu-west-1")), by_address);
-    assert_eq!(with("{}"), by_address);
+    // Whether it is the other VPC's interface at all, nothing tells.
+    assert_eq!(with("{}"), by_address[..1]);
 }
 
 /// Across a transit gateway ingress rules may name groups, if it and both
@@ -463,27 +464,35 @@ fn published_ranges_stand_in_for_the_entries_of_a_list_of_aws() {
     }
 }
 
-/// A customer's list that holds half the internet says nothing about a destination.
+/// A customer's list holds what the customer wants: level exact names the address. A list that holds half the internet says nothing about a
+/// destination at any level.
 #[test]
-fn a_prefix_list_stands_for_its_addresses_unless_it_is_too_wide() {
+fn a_customers_list_stands_for_addresses_where_the_level_allows_it() {
     let list = |cidr: &str| {
         format!(
             r#"{{"PrefixLists":[{{"PrefixListId":"pl-00000001","PrefixListName":"partner","OwnerId":"1","Cidrs":["{cidr}"]}}]}}"#
         )
     };
-    let with = |cidr: &str| {
+    let with = |level, cidr: &str| {
         let inventory = inventory(
             &[("sg-web", "", OPEN)],
             &[("eni-1", "10.0.0.1", &["sg-web"])],
             &list(cidr),
         );
-        summary(&audit(
-            &inventory,
-            &[("eni-1", "10.0.0.1", "198.51.100.9", 443)],
-        ))
+        let log = inventory.path().join("flows.log");
+        let row = "eni-1 10.0.0.1 40000 198.51.100.9 443 6 ACCEPT 2 1000 OK";
+        let header = "interface-id srcaddr srcport dstaddr dstport protocol action tcp-flags start log-status";
+        std::fs::write(&log, format!("{header}\n{row}\n")).unwrap();
+        summary(&audit_at(level, &[log], inventory.path()))
     };
-    assert_eq!(with("198.51.100.0/24"), ["add egress web pl-00000001:443"]);
-    assert_eq!(with("128.0.0.0/1"), ["add egress web 198.51.100.9/32:443"]);
+    let address = ["add egress web 198.51.100.9/32:443"];
+    let narrow = "198.51.100.0/24";
+    assert_eq!(with(Level::Exact, narrow), address);
+    assert_eq!(
+        with(Level::Balanced, narrow),
+        ["add egress web pl-00000001:443"]
+    );
+    assert_eq!(with(Level::Balanced, "128.0.0.0/1"), address);
 }
 
 /// Replay is independent: rules that somebody tampered with do not pass.

@@ -71,7 +71,24 @@ def make(url, interfaces):
     )
     ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=peer)
     ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")
-    ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=subnet, SecurityGroupIds=[web])
+    instances = ec2.run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, SubnetId=subnet, SecurityGroupIds=[web]
+    )
+    instance = instances["Instances"][0]["InstanceId"]
+    elb = client(url, "elbv2")
+    balancer = elb.create_load_balancer(Name="front", Type="network", Subnets=[subnet])["LoadBalancers"][0]
+    targets = elb.create_target_group(Name="app", Protocol="TCP", Port=8443, VpcId=vpc, TargetType="instance")
+    arn = targets["TargetGroups"][0]["TargetGroupArn"]
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="TCP",
+        Port=443,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": arn}],
+    )
+    elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": instance, "Port": 8443}])
+    elb.modify_target_group_attributes(
+        TargetGroupArn=arn, Attributes=[{"Key": "preserve_client_ip.enabled", "Value": "true"}]
+    )
     client(url, "s3").create_bucket(Bucket="flow-logs")
     ec2.create_flow_logs(
         ResourceIds=[vpc],
@@ -106,7 +123,7 @@ def compare(url, snapshot):
         if "Entries" in content:
             entries = ec2.get_managed_prefix_list_entries(PrefixListId=content["PrefixListId"])["Entries"]
             same(entries, content["Entries"], path.name)
-        else:
+        elif "TargetGroupArn" not in content:
             found.update(content)
     for call, key in CALLS.items():
         pages = ec2.get_paginator(call).paginate()

@@ -60,10 +60,11 @@ fn a_snapshot_is_what_the_cli_prints_whatever_breaks_on_the_way() {
     let done = collect(&moto).assert().success();
     let summary = String::from_utf8(done.get_output().stdout.clone()).unwrap();
     assert!(
-        summary.contains("1043  DescribeNetworkInterfaces"),
+        summary.contains("1044  DescribeNetworkInterfaces"),
         "{summary}"
     );
     moto.run("ec2_estate.py", &["compare", out.to_str().unwrap()]);
+    fronts_its_target(&closegate::inventory::Inventory::load(&out).unwrap());
     let clean = without_time(files(&out));
     let manifest = &clean["manifest.json"];
     let call = |operation: &str| {
@@ -175,6 +176,24 @@ fn what_does_not_pass_ends_the_run(proxy: &Peer, collect: &Collect<'_>, out: &Pa
     }
 }
 
+/// The balancer of the estate stands before its one target.
+fn fronts_its_target(inventory: &closegate::inventory::Inventory) {
+    use closegate::inventory::Fronting;
+    let [balancer] = inventory.balancers() else {
+        panic!("{:?}", inventory.balancers());
+    };
+    assert!(balancer.name.starts_with("net/"), "{balancer:?}");
+    let instances = inventory.interface_indexes();
+    let of_instance = |ix: &_| inventory.interface(*ix).instance.is_some();
+    let target = instances.filter(of_instance).next().unwrap();
+    let fronting = |port| inventory.balancers_before(target, port).next();
+    assert_eq!(
+        fronting(8443).map(|(_, sure)| sure),
+        Some(Fronting::Registered)
+    );
+    assert_eq!(fronting(443), None);
+}
+
 #[test]
 fn a_redacted_snapshot_still_hangs_together() {
     let moto = Peer::moto();
@@ -201,11 +220,14 @@ fn a_redacted_snapshot_still_hangs_together() {
             "offices",
             "number 7",
             "flow-logs\"",
+            "net/front/",
+            "targetgroup/app/",
         ] {
             assert!(!text.contains(secret), "{secret} in {name}");
         }
     }
     let inventory = closegate::inventory::Inventory::load(&out).unwrap();
+    fronts_its_target(&inventory);
     assert!(inventory.groups().iter().all(|group| group.known));
     assert!(
         inventory

@@ -58,7 +58,7 @@ impl Case {
             })).collect::<Vec<Value>>(),
             "TransitGatewayVpcAttachments": self.transits.iter().flat_map(|(id, vpcs, references)| {
                 vpcs.iter().map(move |vpc| json!({
-                    "TransitGatewayAttachmentId": format!("tgw-attach-{vpc}"), "TransitGatewayId": id, "VpcId": vpc, "State": "available",
+                    "TransitGatewayAttachmentId": format!("tgw-attach-{id}-{vpc}"), "TransitGatewayId": id, "VpcId": vpc, "State": "available",
                     "Options": {"SecurityGroupReferencingSupport": support(*references)},
                 }))
             }).collect::<Vec<Value>>(),
@@ -96,6 +96,20 @@ impl Case {
         log
     }
 
+    /// The interfaces that record a conversation.
+    pub(super) fn observers<'c>(&'c self, traffic: &'c Traffic) -> Vec<&'c String> {
+        let from = traffic.from.interface.as_ref();
+        let to = traffic.to.interface.as_ref();
+        let mut at: Vec<&String> = match &traffic.at {
+            Some(at) => at.iter().filter(|id| *id != "none").collect(),
+            None if traffic.via.is_some() => to.into_iter().collect(),
+            None => from.into_iter().chain(to).collect(),
+        };
+        at.dedup();
+        at.retain(|id| !self.interface(id).is_silent);
+        at
+    }
+
     fn rows(&self, traffic: &Traffic, port: u16, start: u64, format: usize, log: &mut String) {
         let client = End {
             port: traffic.from.port + port,
@@ -103,18 +117,11 @@ impl Case {
         };
         let server = &traffic.to;
         let (from, to) = (client.interface.as_ref(), server.interface.as_ref());
-        let mut at: Vec<&String> = match &traffic.at {
-            Some(at) => at.iter().filter(|id| *id != "none").collect(),
-            None if traffic.via.is_some() => to.into_iter().collect(),
-            None => from.into_iter().chain(to).collect(),
-        };
-        at.dedup();
         let rejected = traffic.rejected.as_ref();
-        for id in at {
+        for id in self.observers(traffic) {
             let observer = self.interface(id);
             // What the initiator's gate rejects never arrives.
-            let is_lost = rejected.is_some() && rejected == from && to == Some(id);
-            if observer.is_silent || is_lost {
+            if rejected.is_some() && rejected == from && to == Some(id) {
                 continue;
             }
             let mut row = |ends: [&End; 2], is_reply: bool, time: u64, action: &str| {

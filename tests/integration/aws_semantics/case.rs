@@ -88,6 +88,8 @@ pub(super) struct Traffic {
     pub(super) is_mid: bool,
     pub(super) has_late_reject: bool,
     pub(super) is_hostile: bool,
+    /// Nothing but flags could tell who opened it.
+    pub(super) needs_flags: bool,
     pub(super) days: u64,
 }
 
@@ -173,7 +175,7 @@ impl Case {
         self.interfaces.iter().find(|i| i.holds(address))
     }
 
-    /// `eni-a`, `eni-a:40000`, `eni-a/10.0.0.9:40000+20`, `10.0.0.9:40000`, `[2001:db8::1]:443`; the end, and how many ports.
+    /// `eni-a`, `eni-a:40000`, `eni-a/10.0.0.9:40000+20`, `host/10.0.0.9:40000`, which is no interface of the case, `10.0.0.9:40000`, `[2001:db8::1]:443`; the end, and how many ports.
     fn end(&self, text: &str, has_ports: bool) -> (End, u16) {
         let (place, port) = match text.rsplit_once(':') {
             Some((place, port)) if has_ports => (place, port),
@@ -183,6 +185,7 @@ impl Case {
         let (port, times) = port.split_once('+').unwrap_or((port, "1"));
         let number = |text: &str| text.parse::<u16>().unwrap_or(0);
         let (interface, address) = match place.split_once('/') {
+            Some(("host", address)) => (None, address.parse().unwrap()),
             Some((id, address)) => {
                 let address = address.parse();
                 (
@@ -224,6 +227,7 @@ impl Case {
             is_mid: false,
             has_late_reject: false,
             is_hostile: false,
+            needs_flags: false,
             days: 16,
         };
         for option in &words[4..] {
@@ -234,6 +238,7 @@ impl Case {
                 "mid" => traffic.is_mid = true,
                 "rejected" => traffic.rejected = Some(value.to_owned()),
                 "late-reject" => traffic.has_late_reject = true,
+                "flags-only" => traffic.needs_flags = true,
                 "hostile" => traffic.is_hostile = true,
                 "via" => traffic.via = Some(value.to_owned()),
                 "days" => traffic.days = value.parse().unwrap(),

@@ -8,6 +8,7 @@ mod account;
 mod case;
 mod evaluator;
 mod expect;
+mod worlds;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -64,7 +65,7 @@ fn faults(case: &Case, audit: &Audit, format: usize) -> Vec<String> {
     faults.extend(lost);
     let left_out = audit.proof.left_out.iter();
     faults.extend(left_out.map(|wider| format!("left out as wider: {wider:?}")));
-    faults.extend(judge(case, audit));
+    faults.extend(judge(case, audit, format));
     for expectation in &case.expectations {
         if expectation.holds_for[format]
             && let Err(why) = expect::holds(case, audit, &expectation.line)
@@ -76,7 +77,7 @@ fn faults(case: &Case, audit: &Audit, format: usize) -> Vec<String> {
 }
 
 /// The evaluator's own view: today's rules, those after the change, and those after its last stage.
-fn judge(case: &Case, audit: &Audit) -> Vec<String> {
+fn judge(case: &Case, audit: &Audit, format: usize) -> Vec<String> {
     let inventory = &audit.inventory;
     let of = |id: &str| inventory.group_by_id(id);
     let today = |id: &str| of(id).map_or(Vec::new(), |g| inventory.group(g).rules.clone());
@@ -136,7 +137,11 @@ fn judge(case: &Case, audit: &Audit) -> Vec<String> {
             }
             continue;
         }
-        if traffic.rejected.is_some() {
+        if traffic.rejected.is_some() || traffic.needs_flags && format == 0 {
+            continue;
+        }
+        // What nobody recorded nobody can know.
+        if case.observers(traffic).is_empty() {
             continue;
         }
         let before = case.passes(&today, traffic);
@@ -191,7 +196,13 @@ fn wider(case: &Case, today: &RulesOf<'_>, after: &RulesOf<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     for x in &case.interfaces {
         for &packet in &packets {
-            for &address in &outside {
+            let is_v4_alone = |packet: Packet| packet.protocol == 1;
+            let is_v6_alone = |packet: Packet| packet.protocol == 58;
+            let fits = |address: IpAddr| {
+                !(is_v4_alone(packet) && address.is_ipv6())
+                    && !(is_v6_alone(packet) && address.is_ipv4())
+            };
+            for &address in outside.iter().filter(|address| fits(**address)) {
                 for direction in [Direction::Egress, Direction::Ingress] {
                     let ask = |rules: &RulesOf<'_>| {
                         case.permits(rules, x, direction, (address, &[]), packet)
@@ -207,7 +218,7 @@ fn wider(case: &Case, today: &RulesOf<'_>, after: &RulesOf<'_>) -> Vec<String> {
             for y in case.interfaces.iter().filter(|y| y.id != x.id) {
                 for &from in &x.addresses {
                     for &to in &y.addresses {
-                        if from.is_ipv4() != to.is_ipv4() {
+                        if from.is_ipv4() != to.is_ipv4() || !fits(from) {
                             continue;
                         }
                         let ask = |rules: &RulesOf<'_>| {

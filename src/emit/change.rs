@@ -130,12 +130,16 @@ impl PermissionRow {
         }
     }
 
-    /// `tcp/443`, `udp/1024-2048`, `icmp`.
+    /// `tcp/443`, `udp/1024-2048`, `icmp`, `icmp/8`, `icmp/3/4`.
     pub(in crate::emit) fn services(&self) -> String {
         match (self.from_port, self.to_port) {
             (Some(from), Some(to)) if from == to => format!("{}/{from}", self.protocol),
             (Some(from), Some(to)) => format!("{}/{from}-{to}", self.protocol),
-            _ => self.protocol.clone(),
+            _ => match (self.icmp_type, self.icmp_code) {
+                (None, _) => self.protocol.clone(),
+                (Some(kind), None) => format!("{}/{kind}", self.protocol),
+                (Some(kind), Some(code)) => format!("{}/{kind}/{code}", self.protocol),
+            },
         }
     }
 }

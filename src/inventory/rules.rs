@@ -143,12 +143,20 @@ impl Rule {
         }
     }
 
-    /// Protocol and ports in a word: `tcp/443`, `udp/1024-2048`, `icmp`, `everything`.
+    /// Protocol and ports in a word: `tcp/443`, `udp/1024-2048`, `icmp`, `icmp/8`, `icmp/3/4`, `everything`.
     pub fn services(&self) -> String {
         match self.ports {
             RulePorts::Ports(range) => format!("{}/{range}", self.protocol),
             RulePorts::Any if self.protocol == RuleProtocol::All => "everything".to_owned(),
-            RulePorts::Any | RulePorts::Icmp { .. } => self.protocol.to_string(),
+            RulePorts::Any | RulePorts::Icmp { kind: None, .. } => self.protocol.to_string(),
+            RulePorts::Icmp {
+                kind: Some(kind),
+                code: None,
+            } => format!("{}/{kind}", self.protocol),
+            RulePorts::Icmp {
+                kind: Some(kind),
+                code: Some(code),
+            } => format!("{}/{kind}/{code}", self.protocol),
         }
     }
 

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use super::conversation::{Conversation, Part, Side, Socket, SocketPair, Sorted};
 use super::ends::{End, Place};
 use super::evidence::{names_port, peer_of};
+use crate::flow::is_listener;
 use crate::inventory::{
     Admission, BalancerIx, Direction, Fronting, Gates, Interface, InterfaceIx, Inventory, Packet,
     Peer,
@@ -41,6 +42,8 @@ pub(super) struct Corrections<'a> {
     gates: &'a Gates,
     /// Secondary addresses of an interface, as the rows of the other end have them.
     seen_as: HashMap<Between, BTreeSet<IpAddr>>,
+    /// Which ends recorded rows of anything.
+    recorders: HashSet<Whose>,
     /// Which ends recorded rows to a port of an interface.
     recorded: HashSet<(Whose, InterfaceIx, u16, Protocol)>,
     /// Which addresses had to do with which balancer.
@@ -66,6 +69,7 @@ impl<'a> Corrections<'a> {
             inventory,
             gates,
             seen_as: HashMap::default(),
+            recorders: HashSet::default(),
             recorded: HashSet::default(),
             clients: HashSet::default(),
         };
@@ -100,6 +104,7 @@ impl<'a> Corrections<'a> {
             seen_as.insert(far.end.address);
         }
         if are_balanced {
+            self.recorders.insert(Whose::of(near.end));
             let recorded = (Whose::of(near.end), ix, far.port, protocol);
             self.recorded.insert(recorded);
         }
@@ -169,49 +174,76 @@ impl<'a> Corrections<'a> {
         if client.is_some_and(|client| client.network_balancer.is_some()) {
             return None;
         }
+        // Who is logged and has no row of it did not send it directly.
+        let is_logged = self.recorders.contains(&Whose::of(other.end));
         let candidates = inventory.balancers_before(ix, own.port);
         candidates
             .filter_map(|(balancer, fronting)| {
                 let talked = self.clients.contains(&(other.end.address, balancer));
-                let needed = || self.admits_by_balancer_alone(target, pair, own, other, balancer);
-                let is_it = fronting == Fronting::Registered || talked || needed();
+                let seen = talked && (is_logged || other.end.place == Place::Outside);
+                let may_be = || self.admits(target, pair, (own, other), balancer);
+                let is_it = fronting == Fronting::Registered
+                    || may_be() && (seen || self.is_denied_directly(target, pair, (own, other)));
                 is_it.then_some(((fronting, talked), Reverse(balancer)))
             })
             .max()
             .map(|(_, Reverse(balancer))| balancer)
     }
 
-    /// Whether the client can have come through the balancer and not directly: a gate between the two denies it, and the target's rules
-    /// admit what comes through the balancer on this port.
-    fn admits_by_balancer_alone(
+    /// Whether the target's rules admit on its port what comes through the balancer.
+    fn admits(
         &self,
         target: &Interface,
         pair: &SocketPair,
-        own: Socket,
-        client: Socket,
+        (own, client): (Socket, Socket),
         balancer: BalancerIx,
     ) -> bool {
-        let inventory = self.inventory;
-        let packet = Packet::from(Service::new(pair.protocol, own.port));
-        let says = |at: &Interface, direction, peer| {
-            let known = Peer {
+        let peer = Peer::listed(
+            client.end.address,
+            &self.inventory.balancer(balancer).groups,
+        );
+        match self.judge(target, Direction::Ingress, peer, pair.protocol, own.port) {
+            Admission::Allowed(group, rule) => {
+                names_port(self.inventory, group, rule)
+                    || is_listener(pair.protocol, own.port, client.port)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a gate between the client and the target denies a connection without a balancer.
+    fn is_denied_directly(
+        &self,
+        target: &Interface,
+        pair: &SocketPair,
+        (own, client): (Socket, Socket),
+    ) -> bool {
+        let denies = |at: &Interface, direction, ends: (End, End)| {
+            let peer = Peer {
                 unlisted: false,
-                ..peer
+                ..peer_of(self.inventory, ends.0, direction, ends.1)
             };
-            self.gates.judge(inventory, at, direction, known, packet)
+            self.judge(at, direction, peer, pair.protocol, own.port) == Admission::Denied
         };
-        let into = peer_of(inventory, own.end, Direction::Ingress, client.end);
-        let out = || peer_of(inventory, client.end, Direction::Egress, own.end);
-        let own_egress = client.end.interface().map(|ix| inventory.interface(ix));
-        let is_denied = says(target, Direction::Ingress, into) == Admission::Denied
-            || own_egress
-                .is_some_and(|client| says(client, Direction::Egress, out()) == Admission::Denied);
-        let balanced = Peer::listed(client.end.address, &inventory.balancer(balancer).groups);
-        is_denied
-            && matches!(
-                says(target, Direction::Ingress, balanced),
-                Admission::Allowed(group, rule) if names_port(inventory, group, rule)
-            )
+        let client_interface = client.end.interface();
+        denies(target, Direction::Ingress, (own.end, client.end))
+            || client_interface.is_some_and(|ix| {
+                let at = self.inventory.interface(ix);
+                denies(at, Direction::Egress, (client.end, own.end))
+            })
+    }
+
+    fn judge(
+        &self,
+        at: &Interface,
+        direction: Direction,
+        peer: Peer<'_>,
+        protocol: Protocol,
+        port: u16,
+    ) -> Admission {
+        let packet = Packet::from(Service::new(protocol, port));
+        self.gates
+            .judge(self.inventory, at, direction, peer, packet)
     }
 }
 

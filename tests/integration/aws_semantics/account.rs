@@ -96,6 +96,20 @@ impl Case {
         log
     }
 
+    /// Whether no record tells of a conversation, or none tells which address of an interface it was with: in the default format, a
+    /// secondary one that only the interface's own records could tell.
+    pub(super) fn is_unknowable(&self, traffic: &Traffic, format: usize) -> bool {
+        let observers = self.observers(traffic);
+        let is_hidden = |end: &End| {
+            end.interface.as_ref().is_some_and(|id| {
+                self.interface(id).primary(end.address) != end.address
+                    && observers.iter().all(|observer| *observer == id)
+            })
+        };
+        let hidden = [&traffic.from, &traffic.to].into_iter().any(is_hidden);
+        observers.is_empty() || format == 0 && hidden
+    }
+
     /// The interfaces that record a conversation.
     pub(super) fn observers<'c>(&'c self, traffic: &'c Traffic) -> Vec<&'c String> {
         let from = traffic.from.interface.as_ref();

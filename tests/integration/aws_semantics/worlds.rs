@@ -221,6 +221,19 @@ fn balancer(draft: &mut Draft, dice: &mut Dice) {
     }
 }
 
+/// Whether packets can get from one end to the other.
+fn has_path(case: &Case, traffic: &Traffic) -> bool {
+    let vpcs = [&traffic.from, &traffic.to]
+        .map(|end| end.interface.as_ref().map(|id| &case.interface(id).vpc));
+    let [Some(a), Some(b)] = vpcs else {
+        return true;
+    };
+    let joins = |vpcs: &[String; 2]| vpcs.contains(a) && vpcs.contains(b);
+    a == b
+        || case.peerings.iter().any(|peering| joins(&peering.vpcs))
+        || case.transits.iter().any(|(_, vpcs, _)| joins(vpcs))
+}
+
 /// A world with the traffic that its own rules let through.
 fn lawful(seed: u64) -> (String, Case) {
     let text = world(seed);
@@ -234,7 +247,7 @@ fn lawful(seed: u64) -> (String, Case) {
     let passes: Vec<bool> = case
         .traffic
         .iter()
-        .map(|traffic| case.passes(&rules_of, traffic) == [true, true])
+        .map(|traffic| has_path(&case, traffic) && case.passes(&rules_of, traffic) == [true, true])
         .collect();
     let mut traffic = passes.iter();
     let kept = text

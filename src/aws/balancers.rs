@@ -4,7 +4,10 @@
 //! ARN is written beside them.
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::{
+    LoadBalancer, LoadBalancerSchemeEnum, LoadBalancerTypeEnum, ProtocolEnum, TargetGroup,
+    TargetTypeEnum,
+};
 use serde_json::{Value, json};
 
 use super::account::{Account, CallError};
@@ -109,7 +112,7 @@ async fn target_groups(client: &Client) -> Result<(Answer, Vec<String>), CallErr
         pages += 1;
         for group in said.target_groups.iter().flatten() {
             all.push(target_group(group));
-            let protocol = group.protocol.as_ref().map(|p| p.as_str());
+            let protocol = group.protocol.as_ref().map(ProtocolEnum::as_str);
             if !protocol.is_some_and(|protocol| protocol.starts_with("HTTP")) {
                 arns.extend(group.target_group_arn.clone());
             }
@@ -183,12 +186,12 @@ fn end_of(arn: &str) -> &str {
 
 /// As `aws elbv2 describe-load-balancers` prints it, as far as closegate reads it.
 fn load_balancer(balancer: &LoadBalancer) -> Value {
-    let kind = balancer.r#type.as_ref().map(|kind| kind.as_str());
+    let kind = balancer.r#type.as_ref().map(LoadBalancerTypeEnum::as_str);
     json!({
         "LoadBalancerArn": balancer.load_balancer_arn,
         "LoadBalancerName": balancer.load_balancer_name,
         "Type": kind,
-        "Scheme": balancer.scheme.as_ref().map(|scheme| scheme.as_str()),
+        "Scheme": balancer.scheme.as_ref().map(LoadBalancerSchemeEnum::as_str),
         "VpcId": balancer.vpc_id,
         "SecurityGroups": balancer.security_groups,
     })
@@ -199,10 +202,10 @@ fn target_group(group: &TargetGroup) -> Value {
     json!({
         "TargetGroupArn": group.target_group_arn,
         "TargetGroupName": group.target_group_name,
-        "Protocol": group.protocol.as_ref().map(|protocol| protocol.as_str()),
+        "Protocol": group.protocol.as_ref().map(ProtocolEnum::as_str),
         "Port": group.port,
         "VpcId": group.vpc_id,
-        "TargetType": group.target_type.as_ref().map(|kind| kind.as_str()),
+        "TargetType": group.target_type.as_ref().map(TargetTypeEnum::as_str),
         "LoadBalancerArns": group.load_balancer_arns,
     })
 }

@@ -183,9 +183,9 @@ fn fronts_its_target(inventory: &closegate::inventory::Inventory) {
         panic!("{:?}", inventory.balancers());
     };
     assert!(balancer.name.starts_with("net/"), "{balancer:?}");
-    let instances = inventory.interface_indexes();
+    let mut instances = inventory.interface_indexes();
     let of_instance = |ix: &_| inventory.interface(*ix).instance.is_some();
-    let target = instances.filter(of_instance).next().unwrap();
+    let target = instances.find(of_instance).unwrap();
     let fronting = |port| inventory.balancers_before(target, port).next();
     assert_eq!(
         fronting(8443).map(|(_, sure)| sure),

@@ -74,6 +74,10 @@ pub(super) struct End {
     pub(super) port: u16,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent options of a line"
+)]
 pub(super) struct Traffic {
     pub(super) from: End,
     pub(super) to: End,

@@ -196,11 +196,10 @@ fn wider(case: &Case, today: &RulesOf<'_>, after: &RulesOf<'_>) -> Vec<String> {
     let mut faults = Vec::new();
     for x in &case.interfaces {
         for &packet in &packets {
-            let is_v4_alone = |packet: Packet| packet.protocol == 1;
-            let is_v6_alone = |packet: Packet| packet.protocol == 58;
-            let fits = |address: IpAddr| {
-                !(is_v4_alone(packet) && address.is_ipv6())
-                    && !(is_v6_alone(packet) && address.is_ipv4())
+            let fits = |address: IpAddr| match packet.protocol {
+                1 => address.is_ipv4(),
+                58 => address.is_ipv6(),
+                _ => true,
             };
             for &address in outside.iter().filter(|address| fits(**address)) {
                 for direction in [Direction::Egress, Direction::Ingress] {

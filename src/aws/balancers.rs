@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::account::{Account, CallError};
 
 /// One answer of a snapshot: the operation, its file below the region's directory, its pages and things, and the content.
-pub(super) struct Answer {
+pub(super) struct BalancerAnswer {
     pub(super) operation: &'static str,
     pub(super) file: String,
     pub(super) pages: usize,
@@ -28,7 +28,7 @@ pub(super) type Refusal = (&'static str, CallError);
 pub(super) async fn collect(
     account: &Account,
     region: &str,
-) -> Result<(Vec<Answer>, Vec<Refusal>), CallError> {
+) -> Result<(Vec<BalancerAnswer>, Vec<Refusal>), CallError> {
     let client = Client::new(&account.in_region(region));
     let (mut answers, mut refused) = (Vec::new(), Vec::new());
     let balancers = load_balancers(&client).await;
@@ -76,7 +76,7 @@ fn keep<T>(
     }
 }
 
-async fn load_balancers(client: &Client) -> Result<Answer, CallError> {
+async fn load_balancers(client: &Client) -> Result<BalancerAnswer, CallError> {
     const OPERATION: &str = "DescribeLoadBalancers";
     let (mut all, mut pages, mut marker) = (Vec::new(), 0, None);
     loop {
@@ -91,7 +91,7 @@ async fn load_balancers(client: &Client) -> Result<Answer, CallError> {
             break;
         }
     }
-    Ok(Answer {
+    Ok(BalancerAnswer {
         operation: OPERATION,
         file: "load-balancers".to_owned(),
         pages,
@@ -101,7 +101,7 @@ async fn load_balancers(client: &Client) -> Result<Answer, CallError> {
 }
 
 /// The answer, and the ARNs of target groups that a Network Load Balancer may have.
-async fn target_groups(client: &Client) -> Result<(Answer, Vec<String>), CallError> {
+async fn target_groups(client: &Client) -> Result<(BalancerAnswer, Vec<String>), CallError> {
     const OPERATION: &str = "DescribeTargetGroups";
     let (mut all, mut arns, mut pages, mut marker) = (Vec::new(), Vec::new(), 0, None);
     loop {
@@ -122,7 +122,7 @@ async fn target_groups(client: &Client) -> Result<(Answer, Vec<String>), CallErr
             break;
         }
     }
-    let answer = Answer {
+    let answer = BalancerAnswer {
         operation: OPERATION,
         file: "target-groups".to_owned(),
         pages,
@@ -132,7 +132,7 @@ async fn target_groups(client: &Client) -> Result<(Answer, Vec<String>), CallErr
     Ok((answer, arns))
 }
 
-async fn attributes(client: &Client, arn: &str) -> Result<Answer, CallError> {
+async fn attributes(client: &Client, arn: &str) -> Result<BalancerAnswer, CallError> {
     const OPERATION: &str = "DescribeTargetGroupAttributes";
     let asked = client
         .describe_target_group_attributes()
@@ -147,7 +147,7 @@ async fn attributes(client: &Client, arn: &str) -> Result<Answer, CallError> {
         .flatten()
         .map(|a| json!({"Key": a.key, "Value": a.value}))
         .collect();
-    Ok(Answer {
+    Ok(BalancerAnswer {
         operation: OPERATION,
         file: format!("target-group-attributes-{}", end_of(arn)),
         pages: 1,
@@ -156,7 +156,7 @@ async fn attributes(client: &Client, arn: &str) -> Result<Answer, CallError> {
     })
 }
 
-async fn targets(client: &Client, arn: &str) -> Result<Answer, CallError> {
+async fn targets(client: &Client, arn: &str) -> Result<BalancerAnswer, CallError> {
     const OPERATION: &str = "DescribeTargetHealth";
     let asked = client.describe_target_health().target_group_arn(arn);
     let said = asked
@@ -170,7 +170,7 @@ async fn targets(client: &Client, arn: &str) -> Result<Answer, CallError> {
         .filter_map(|described| described.target.as_ref())
         .map(|target| json!({"Target": {"Id": target.id, "Port": target.port}}))
         .collect();
-    Ok(Answer {
+    Ok(BalancerAnswer {
         operation: OPERATION,
         file: format!("target-health-{}", end_of(arn)),
         pages: 1,

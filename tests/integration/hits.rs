@@ -82,5 +82,5 @@ fn a_rule_that_another_covers_is_shadowed() {
         })
         .map(|rule| format!("{} {}", rule.services(), rule.target))
         .collect();
-    assert_eq!(covered, ["icmp 10.0.0.0/8", "tcp/22 10.1.0.0/16"]);
+    assert_eq!(covered, ["icmp/8/0 10.0.0.0/8", "tcp/22 10.1.0.0/16"]);
 }

@@ -313,14 +313,18 @@ impl Gates {
         direction: Direction,
         packet: Packet,
     ) -> AddressSet {
-        self.covering(groups, direction, packet)
-            .filter(|&(_, cover)| cover == Cover::Certain)
-            .fold(AddressSet::default(), |open, (rule, _)| {
-                match &rule.target {
-                    CompiledTarget::Addresses(set) => open.union(set),
-                    _ => open,
-                }
-            })
+        let covering = self.covering(groups, direction, packet);
+        addresses_of(covering.filter(|&(_, cover)| cover == Cover::Certain))
+    }
+
+    /// The same with those to which they may let it through: where the packet's ICMP type is not known, by a rule for some types.
+    pub(crate) fn possibly_open_addresses(
+        &self,
+        groups: &[GroupIx],
+        direction: Direction,
+        packet: Packet,
+    ) -> AddressSet {
+        addresses_of(self.covering(groups, direction, packet))
     }
 
     /// The addresses that rules for all of the services open by prefix or list.
@@ -434,6 +438,14 @@ impl Gates {
                 .map(move |(rule, _)| (group, rule.position))
         })
     }
+}
+
+/// The addresses that rules name, by prefix or list.
+fn addresses_of<'a>(rules: impl Iterator<Item = (&'a Compiled, Cover)>) -> AddressSet {
+    rules.fold(AddressSet::EMPTY, |open, (rule, _)| match &rule.target {
+        CompiledTarget::Addresses(set) => open.union(set),
+        _ => open,
+    })
 }
 
 const fn side(direction: Direction) -> usize {

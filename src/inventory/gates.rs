@@ -15,7 +15,7 @@ use super::member_space::MemberSpace;
 use super::rules::{Rule, RulePorts, RuleProtocol, Target};
 use super::{GroupIx, Interface, Inventory, ServiceSet};
 use crate::documents::Direction;
-use crate::net::{AddressSet, Service};
+use crate::net::{AddressSet, Protocol, Service};
 
 /// The rules of every group in a form that is quick to ask. Built from today's
 /// rules or from any other set.
@@ -53,6 +53,16 @@ impl Outline {
             from_port,
             to_port,
         }
+    }
+
+    /// The first service and the last, in their order.
+    fn run(self) -> (Service, Service) {
+        let [first, last] = match self.protocol {
+            RuleProtocol::All => [Protocol(0), Protocol(u8::MAX)],
+            RuleProtocol::One(protocol) => [protocol; 2],
+        };
+        let at = |protocol, port| Service { protocol, port };
+        (at(first, self.from_port), at(last, self.to_port))
     }
 
     fn may_cover(self, service: Service) -> bool {
@@ -317,14 +327,10 @@ impl Gates {
         addresses_of(covering.filter(|&(_, cover)| cover == Cover::Certain))
     }
 
-    /// The same with those to which they may let it through: where the packet's ICMP type is not known, by a rule for some types.
-    pub(crate) fn possibly_open_addresses(
-        &self,
-        groups: &[GroupIx],
-        direction: Direction,
-        packet: Packet,
-    ) -> AddressSet {
-        addresses_of(self.covering(groups, direction, packet))
+    /// The addresses that a group's rules of one direction name, for whatever service.
+    pub(crate) fn named_addresses(&self, group: GroupIx, direction: Direction) -> AddressSet {
+        let rules = &self.rules[group.index()][side(direction)].rules;
+        addresses_of(rules.iter().map(|rule| (rule, Cover::Possible)))
     }
 
     /// The addresses that rules for all of the services open by prefix or list.
@@ -342,16 +348,20 @@ impl Gates {
             })
     }
 
-    /// The targets of the rules that let the packet through to somebody, or may.
-    pub(crate) fn targets<'a>(
+    /// What every rule is for, as a run of services in their order, and its target; ICMP types apart.
+    pub(crate) fn reach<'a>(
         &'a self,
         groups: &'a [GroupIx],
         direction: Direction,
-        packet: Packet,
-    ) -> Vec<&'a CompiledTarget> {
-        self.covering(groups, direction, packet)
-            .map(|(rule, _)| &rule.target)
-            .collect()
+    ) -> impl Iterator<Item = (Service, Service, &'a CompiledTarget)> {
+        groups.iter().flat_map(move |group| {
+            let side = &self.rules[group.index()][side(direction)];
+            let rules = side.outlines.iter().zip(&side.rules);
+            rules.map(|(outline, rule)| {
+                let (first, last) = outline.run();
+                (first, last, &rule.target)
+            })
+        })
     }
 
     /// The services cut into parts that every rule is for as a whole or not at all.

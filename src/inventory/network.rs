@@ -487,6 +487,11 @@ impl Inventory {
         self.paths.between(a, b)
     }
 
+    /// Whether routes lead through a middlebox anywhere, so that the way between two interfaces depends on their subnets too.
+    pub(crate) const fn inspects(&self) -> bool {
+        self.paths.inspects_anything()
+    }
+
     /// Whether the inventory knows a way from one to the other.
     pub fn path_between(&self, a: &Interface, b: &Interface) -> bool {
         self.way(a, b) != NetworkPath::Unknown

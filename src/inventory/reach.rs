@@ -217,6 +217,11 @@ impl NetworkPaths {
         }
     }
 
+    /// Whether any route leads through a middlebox.
+    pub(super) const fn inspects_anything(&self) -> bool {
+        self.inspect_anything
+    }
+
     /// Whether packets from one to the other pass a middlebox first.
     fn inspects(&self, from: &Interface, to: &Interface) -> bool {
         let routes = self

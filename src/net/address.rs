@@ -8,7 +8,7 @@ use super::IntervalSet;
 
 /// A set of addresses of both families. The families never mix: `::/0` does not
 /// hold an IPv4 address, as in a security group (security-group-rules.html).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AddressSet {
     v4: IntervalSet,
     v6: IntervalSet,

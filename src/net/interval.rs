@@ -3,7 +3,7 @@
 /// A set of `u128` values held as sorted intervals that neither touch nor overlap.
 ///
 /// Both ends are included, so the whole of the address space fits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IntervalSet {
     intervals: Vec<(u128, u128)>,
 }

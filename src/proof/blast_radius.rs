@@ -1,15 +1,15 @@
 //! What an attacker on one of a group's interfaces reaches.
 
+use std::collections::BTreeSet;
+
 use fixedbitset::FixedBitSet;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{Dfs, Walker};
 use rayon::prelude::*;
 
-use super::exposure::{Admitted, Class, classes, path};
-use crate::inventory::{
-    Direction, Gates, GroupIx, Inventory, Packet, Rule, RulePorts, RuleProtocol,
-};
-use crate::net::{AddressSet, Protocol, Service};
+use super::reachable::{Admitted, Network, Passage, Passages};
+use crate::inventory::{Direction, Gates, GroupIx, Inventory, Rule, RulePorts, RuleProtocol};
+use crate::net::{Protocol, Service};
 use crate::replay::RulesAfter;
 use crate::resolve::Connection;
 
@@ -63,25 +63,27 @@ pub fn blast_radius(
     );
     every.sort_unstable();
     every.dedup();
-    let classes = classes(inventory);
+    let network = Network::new(inventory);
     let hops = |gates| {
         let (used, every) = rayon::join(
-            || Hops::new(inventory, gates, &classes, &used),
-            || Hops::new(inventory, gates, &classes, &every),
+            || Hops::new(&network, gates, &used),
+            || Hops::new(&network, gates, &every),
         );
         [used, every]
     };
     let (then, now) = rayon::join(|| hops(before), || hops(&after.gates));
-    let carried = inventory
+    let carried: Vec<GroupIx> = inventory
         .group_indexes()
-        .filter(|&g| !inventory.group(g).members.is_empty());
+        .filter(|&g| !inventory.group(g).members.is_empty())
+        .collect();
     carried
+        .into_par_iter()
         .map(|group| {
             let reach = |[used, every_port]: &[Hops; 2], gates: &Gates| Reach {
-                one_hop: used.one(&classes, group),
-                any_hops: used.any(&classes, group),
-                any_port: every_port.any(&classes, group),
-                addresses: addresses(gates, group, &every),
+                one_hop: used.one(&network, group),
+                any_hops: used.any(&network, group),
+                any_port: every_port.any(&network, group),
+                addresses: gates.named_addresses(group, Direction::Egress).count(),
             };
             BlastRadius {
                 group,
@@ -111,84 +113,139 @@ fn corners(rule: &Rule) -> Vec<Service> {
     }
 }
 
-fn addresses(gates: &Gates, group: GroupIx, services: &[Service]) -> u128 {
-    let open = |service: &Service| {
-        gates.possibly_open_addresses(&[group], Direction::Egress, Packet::from(*service))
-    };
-    services
-        .iter()
-        .map(open)
-        .fold(AddressSet::default(), |all, open| all.union(&open))
-        .count()
+/// Interfaces that something reaches: classes as a whole, and parts of others by the set that holds them.
+#[derive(Clone, Debug, Default)]
+struct Reached {
+    whole: FixedBitSet,
+    /// Class, and position of the set; in order.
+    parts: Vec<(u32, usize)>,
 }
 
-/// The interfaces each class reaches in one hop, and the graph of classes that
-/// these hops make.
+impl Reached {
+    fn join(&mut self, other: &Self) {
+        self.whole.grow(other.whole.len());
+        self.whole.union_with(&other.whole);
+        if !other.parts.is_empty() {
+            self.parts.extend_from_slice(&other.parts);
+            self.parts.sort_unstable();
+            self.parts.dedup();
+        }
+    }
+
+    fn count(&self, network: &Network<'_>, sets: &[Admitted]) -> u64 {
+        let whole: usize = self.whole.ones().map(|class| network.size(class)).sum();
+        let parts = self.parts.chunk_by(|a, b| a.0 == b.0);
+        let part = |of_class: &[(u32, usize)]| {
+            let class = of_class[0].0 as usize;
+            if self.whole.contains(class) {
+                return 0;
+            }
+            let members = of_class.iter();
+            let members = members.flat_map(|&(_, set)| sets[set].of_class(&network.classes[class]));
+            members.collect::<BTreeSet<u32>>().len()
+        };
+        (whole + parts.map(part).sum::<usize>()) as u64
+    }
+}
+
+/// What each class reaches in one hop and in any number of them.
 struct Hops {
-    reached: Vec<FixedBitSet>,
-    graph: DiGraph<(), ()>,
+    passages: Passages,
+    /// By passage.
+    through: Vec<Reached>,
+    /// By class, its passages.
+    of_class: Vec<Vec<u32>>,
+    /// By class, everything it reaches.
+    closure: Vec<Reached>,
 }
 
 impl Hops {
-    fn new(inventory: &Inventory, gates: &Gates, classes: &[Class], services: &[Service]) -> Self {
-        let mut reached =
-            vec![FixedBitSet::with_capacity(inventory.interfaces().len()); classes.len()];
-        let admitted = Admitted::new(inventory, gates, classes, services);
-        reached
-            .par_iter_mut()
-            .zip(classes)
-            .enumerate()
-            .for_each(|(c, (reached, from))| {
-                for (d, to) in classes.iter().enumerate() {
-                    if !path(inventory, from.example, to.example) {
-                        continue;
-                    }
-                    for service in 0..services.len() {
-                        let inward = admitted.by(d, Direction::Ingress, service);
-                        if !from.members.is_disjoint(inward) {
-                            let out = admitted.by(c, Direction::Egress, service);
-                            let through = out.as_slice().iter().zip(to.members.as_slice());
-                            for (reached, (out, member)) in
-                                reached.as_mut_slice().iter_mut().zip(through)
-                            {
-                                *reached |= out & member;
-                            }
-                        }
-                    }
+    fn new(network: &Network<'_>, gates: &Gates, services: &[Service]) -> Self {
+        let passages = Passages::new(network, gates, services);
+        let count = network.classes.len();
+        let through = |passage: &Passage| {
+            let mut reached = Reached {
+                whole: FixedBitSet::with_capacity(count),
+                parts: Vec::new(),
+            };
+            for &(class, receivers, _) in &passage.targets {
+                if receivers as usize == network.size(class as usize) {
+                    reached.whole.insert(class as usize);
+                } else {
+                    reached.parts.push((class, passage.admitted));
                 }
-            });
-        let mut graph = DiGraph::new();
-        let nodes: Vec<NodeIndex> = classes.iter().map(|_| graph.add_node(())).collect();
-        for (c, reached) in reached.iter().enumerate() {
-            for (d, class) in classes.iter().enumerate() {
-                if !reached.is_disjoint(&class.members) {
-                    graph.add_edge(nodes[c], nodes[d], ());
+            }
+            reached
+        };
+        let through: Vec<Reached> = passages.all.iter().map(through).collect();
+        let mut of_class: Vec<Vec<u32>> = vec![Vec::new(); count];
+        let mut graph: DiGraph<(), (), u32> = DiGraph::default();
+        for _ in 0..count + passages.all.len() {
+            graph.add_node(());
+        }
+        for (position, passage) in passages.all.iter().enumerate() {
+            let own = NodeIndex::new(count + position);
+            for &(class, _) in &passage.sources {
+                of_class[class as usize].push(u32::try_from(position).expect("few passages"));
+                graph.add_edge(NodeIndex::new(class as usize), own, ());
+            }
+            for &(class, ..) in &passage.targets {
+                graph.add_edge(own, NodeIndex::new(class as usize), ());
+            }
+        }
+        Self {
+            closure: closures(&graph, count, &through),
+            passages,
+            through,
+            of_class,
+        }
+    }
+
+    fn one(&self, network: &Network<'_>, group: GroupIx) -> u64 {
+        let mut all = Reached::default();
+        for class in network.classes_of(group) {
+            for &passage in &self.of_class[class] {
+                all.join(&self.through[passage as usize]);
+            }
+        }
+        all.count(network, &self.passages.sets)
+    }
+
+    fn any(&self, network: &Network<'_>, group: GroupIx) -> u64 {
+        let mut all = Reached::default();
+        for class in network.classes_of(group) {
+            all.join(&self.closure[class]);
+        }
+        all.count(network, &self.passages.sets)
+    }
+}
+
+/// By class, everything that its passages lead to, and theirs, and so on. The graph has the classes first, then the passages.
+fn closures(graph: &DiGraph<(), (), u32>, classes: usize, through: &[Reached]) -> Vec<Reached> {
+    let nodes = graph.node_count();
+    let mut component_of = vec![usize::MAX; nodes];
+    let mut of_component: Vec<Reached> = Vec::new();
+    // What a component leads to comes before it.
+    for (number, component) in kosaraju_scc(graph).into_iter().enumerate() {
+        for node in &component {
+            component_of[node.index()] = number;
+        }
+        let mut all = Reached::default();
+        let mut joined: BTreeSet<usize> = BTreeSet::new();
+        for node in &component {
+            if let Some(passage) = node.index().checked_sub(classes) {
+                all.join(&through[passage]);
+            }
+            for next in graph.neighbors(*node) {
+                let other = component_of[next.index()];
+                if other != number && joined.insert(other) {
+                    all.join(&of_component[other]);
                 }
             }
         }
-        Self { reached, graph }
+        of_component.push(all);
     }
-
-    fn one(&self, classes: &[Class], group: GroupIx) -> u64 {
-        let start = (0..classes.len()).filter(|&c| classes[c].groups.contains(&group));
-        self.union(start)
-    }
-
-    fn any(&self, classes: &[Class], group: GroupIx) -> u64 {
-        let start = (0..classes.len()).filter(|&c| classes[c].groups.contains(&group));
-        self.union(
-            start
-                .flat_map(|c| Dfs::new(&self.graph, NodeIndex::new(c)).iter(&self.graph))
-                .map(NodeIndex::index),
-        )
-    }
-
-    fn union(&self, classes: impl Iterator<Item = usize>) -> u64 {
-        let mut all = FixedBitSet::new();
-        for class in classes {
-            all.grow(self.reached[class].len());
-            all.union_with(&self.reached[class]);
-        }
-        all.count_ones(..) as u64
-    }
+    (0..classes)
+        .map(|class| of_component[component_of[class]].clone())
+        .collect()
 }

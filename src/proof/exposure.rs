@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use fixedbitset::FixedBitSet;
-use rayon::prelude::*;
 
-use crate::inventory::{
-    CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet,
-};
+use super::reachable::{Network, Passages};
+use crate::inventory::{Gates, GroupIx, Interface, InterfaceIx, Inventory};
 use crate::net::{HashSet, Service};
 use crate::resolve::Connection;
 
@@ -49,9 +47,10 @@ pub fn exposure(
     let observed: HashSet<_> = observed_pairs(connections)
         .filter(|&(x, y, _)| known(x) && known(y) && path(inventory, x, y))
         .collect();
+    let network = Network::new(inventory);
     let (before, after) = rayon::join(
-        || allowed_pairs(inventory, before, connections),
-        || allowed_pairs(inventory, after, connections),
+        || allowed_pairs(&network, before, connections),
+        || allowed_pairs(&network, after, connections),
     );
     Exposure {
         before,
@@ -73,18 +72,14 @@ fn observed_pairs(
 
 /// The tuples that one set of gates allows.
 pub(super) fn allowed_pairs(
-    inventory: &Inventory,
+    network: &Network<'_>,
     gates: &Gates,
     connections: &[Connection],
 ) -> u64 {
-    let classes = classes(inventory);
     let accepted = connections.iter().filter(|c| c.is_accepted());
     let services: BTreeSet<Service> = accepted.map(|c| c.service).collect();
     let services: Vec<Service> = services.into_iter().collect();
-    let admitted = Admitted::new(inventory, gates, &classes, &services);
-    (0..services.len())
-        .map(|service| allowed(inventory, &classes, &admitted, service))
-        .sum()
+    Passages::new(network, gates, &services).pairs()
 }
 
 pub(super) fn classes(inventory: &Inventory) -> Vec<Class> {
@@ -107,158 +102,6 @@ pub(super) fn classes(inventory: &Inventory) -> Vec<Class> {
             .insert(ix.index());
     }
     by_key.into_values().collect()
-}
-
-/// Allowed pairs for one service. A pair needs the initiator's egress and the
-/// responder's ingress; both depend on the class at the gate and the address at
-/// the other end, so pairs are counted class by class.
-fn allowed(inventory: &Inventory, classes: &[Class], admitted: &Admitted, service: usize) -> u64 {
-    let mut count = 0;
-    for (c, from) in classes.iter().enumerate() {
-        for (d, to) in classes.iter().enumerate() {
-            if !path(inventory, from.example, to.example) {
-                continue;
-            }
-            let (out, inward) = (
-                admitted.by(c, Direction::Egress, service),
-                admitted.by(d, Direction::Ingress, service),
-            );
-            let senders = from.members.intersection_count(inward) as u64;
-            let receivers = to.members.intersection_count(out) as u64;
-            let itself = if c == d {
-                from.members
-                    .ones()
-                    .filter(|&x| inward.contains(x) && out.contains(x))
-                    .count() as u64
-            } else {
-                0
-            };
-            count += senders * receivers - itself;
-        }
-    }
-    count
-}
-
-/// The interfaces that each class's gates admit under any of their addresses, by service.
-pub(super) struct Admitted {
-    /// By class, then egress and ingress.
-    sides: Vec<[Side; 2]>,
-}
-
-/// Services that the same rules permit share a set.
-struct Side {
-    /// By service, the position of its set.
-    set_of: Vec<usize>,
-    sets: Vec<FixedBitSet>,
-}
-
-impl Admitted {
-    pub(super) fn new(
-        inventory: &Inventory,
-        gates: &Gates,
-        classes: &[Class],
-        services: &[Service],
-    ) -> Self {
-        let peers = Peers::new(inventory, classes);
-        let sides = classes.par_iter().map(|class| {
-            [Direction::Egress, Direction::Ingress]
-                .map(|direction| Side::new(&peers, gates, class, direction, services))
-        });
-        Self {
-            sides: sides.collect(),
-        }
-    }
-
-    /// The interfaces that a class admits for a service, by their positions.
-    pub(super) fn by(&self, class: usize, direction: Direction, service: usize) -> &FixedBitSet {
-        let side = &self.sides[class][usize::from(direction == Direction::Ingress)];
-        &side.sets[side.set_of[service]]
-    }
-}
-
-impl Side {
-    fn new(
-        peers: &Peers<'_>,
-        gates: &Gates,
-        class: &Class,
-        direction: Direction,
-        services: &[Service],
-    ) -> Self {
-        let mut targets: Vec<Vec<&CompiledTarget>> = Vec::new();
-        let set_of = services
-            .iter()
-            .map(|&service| {
-                let own = gates.targets(&class.groups, direction, Packet::from(service));
-                let same = |known: &Vec<&CompiledTarget>| {
-                    known.len() == own.len()
-                        && known.iter().zip(&own).all(|(a, b)| std::ptr::eq(*a, *b))
-                };
-                targets.iter().position(same).unwrap_or_else(|| {
-                    targets.push(own);
-                    targets.len() - 1
-                })
-            })
-            .collect();
-        let at = peers.inventory.interface(class.example);
-        let sets = targets.iter();
-        let sets = sets.map(|targets| peers.admitted(at, direction, targets));
-        Self {
-            sets: sets.collect(),
-            set_of,
-        }
-    }
-}
-
-/// Every interface that may be at the other end.
-struct Peers<'a> {
-    inventory: &'a Inventory,
-    classes: &'a [Class],
-    /// In order.
-    by_address: Vec<(IpAddr, InterfaceIx)>,
-}
-
-impl<'a> Peers<'a> {
-    fn new(inventory: &'a Inventory, classes: &'a [Class]) -> Self {
-        Self {
-            inventory,
-            classes,
-            by_address: by_address(inventory, |interface| interface.addresses.iter().copied()),
-        }
-    }
-
-    /// Those that rules at one interface admit under any of their addresses.
-    fn admitted(
-        &self,
-        at: &Interface,
-        direction: Direction,
-        targets: &[&CompiledTarget],
-    ) -> FixedBitSet {
-        let mut set = FixedBitSet::with_capacity(self.inventory.interfaces().len());
-        for target in targets {
-            match target {
-                CompiledTarget::Addresses(addresses) => {
-                    let holders = addresses.among(&self.by_address);
-                    holders.for_each(|(_, ix)| set.insert(ix.index()));
-                }
-                CompiledTarget::Group(group, _) => {
-                    let carry = |class: &&Class| class.groups.contains(group);
-                    let members = self.classes.iter().filter(carry);
-                    for ix in members.flat_map(|class| class.members.ones()) {
-                        let peer = &self.inventory.interfaces()[ix];
-                        if !peer.addresses.is_empty()
-                            && self.inventory.reference_works(at, direction, peer)
-                        {
-                            set.insert(ix);
-                        }
-                    }
-                }
-                CompiledTarget::AbsentGroup(_)
-                | CompiledTarget::AbsentList
-                | CompiledTarget::Nobody => {}
-            }
-        }
-        set
-    }
 }
 
 /// Interfaces by some of their addresses, in order.

@@ -7,6 +7,7 @@ mod blast_radius;
 mod exposure;
 mod newcomers;
 mod proven;
+mod reachable;
 mod readiness;
 mod stages;
 mod trade_off;

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::exposure::allowed_pairs;
+use super::reachable::Network;
 use crate::inventory::{Direction, Target};
 use crate::net::AddressSet;
 use crate::replay::RulesAfter;
@@ -31,6 +32,7 @@ pub fn trade_off(
     basis: &RuleBasis<'_>,
     made: &RuleSet,
 ) -> Vec<TradeOff> {
+    let network = Network::new(evidence.inventory);
     Level::ALL
         .into_par_iter()
         .map(|level| {
@@ -47,7 +49,7 @@ pub fn trade_off(
             TradeOff {
                 level,
                 rules: added().count() as u64,
-                exposure: allowed_pairs(evidence.inventory, &then.gates, evidence.connections),
+                exposure: allowed_pairs(&network, &then.gates, evidence.connections),
                 addresses: AddressSet::new(prefixes).count(),
                 over_quota: rules.over_quota.len() as u64,
             }

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
-use super::exposure::{Class, by_address, classes, path};
+use super::exposure::{Class, by_address, path};
+use super::reachable::Network;
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
     ServiceSet,
@@ -35,9 +36,8 @@ pub struct Widening {
 /// Every rule of `after` that is not there today and widens something, the first
 /// case of each.
 pub fn wider(inventory: &Inventory, before: &Gates, after: &RulesAfter) -> Vec<Widening> {
-    let classes = classes(inventory);
-    let class_of = |ix: InterfaceIx| classes.iter().find(|c| c.members.contains(ix.index()));
-    let homes: Vec<Option<&Class>> = inventory.interface_indexes().map(class_of).collect();
+    let network = Network::new(inventory);
+    let classes = &network.classes;
     let new = new_rules(inventory, &after.rules);
     let of_class = |class: &Class| {
         let mut found: Found = BTreeMap::new();
@@ -67,7 +67,7 @@ pub fn wider(inventory: &Inventory, before: &Gates, after: &RulesAfter) -> Vec<W
             let at = inventory.interface(class.example);
             for new in &of_direction {
                 let of_interface = |&ix: &InterfaceIx| {
-                    let home = homes[ix.index()]?;
+                    let home = network.class_of(ix)?;
                     if !path(inventory, class.example, ix) {
                         return None;
                     }

@@ -2,14 +2,14 @@
 //! rules do not.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::evidence::RuleEvidence;
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
 };
-use crate::net::{AddressSet, HashMap, PortRange, Protocol, Service};
+use crate::net::{AddressSet, HashMap, PortRange, Protocol, Service, prefix_of};
 use crate::resolve::Verdict;
 
 /// Asks today's gates on behalf of rules that are not made yet.
@@ -18,11 +18,16 @@ pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
     interfaces: Arc<Classes>,
-    /// Pairs that were reachable about already.
+    /// Pairs that were asked about already.
     reachable: Arc<Mutex<Reachable>>,
+    /// Where all members of a group may send, of groups and services that were asked about already.
+    open: Arc<Mutex<HashMap<(GroupIx, Service), Arc<AddressSet>>>>,
     /// What rules must not permit: initiator, service and destination of quarantined and rejected connections.
     quarantined: Vec<(InterfaceIx, Service, IpAddr)>,
 }
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// Whether one group may reach another one, for a service.
 type Reachable = HashMap<(GroupIx, GroupIx, Service), bool>;
@@ -69,6 +74,7 @@ impl<'a> Candidates<'a> {
             today: evidence.today,
             interfaces: Arc::new(Classes::new(evidence.inventory)),
             reachable: Arc::default(),
+            open: Arc::default(),
             quarantined: quarantined(evidence),
         }
     }
@@ -78,6 +84,7 @@ impl<'a> Candidates<'a> {
         Self {
             interfaces: Arc::clone(&self.interfaces),
             reachable: Arc::clone(&self.reachable),
+            open: Arc::clone(&self.open),
             quarantined: quarantined(evidence),
             ..*self
         }
@@ -195,13 +202,30 @@ impl<'a> Candidates<'a> {
         address: IpAddr,
         service: Service,
     ) -> bool {
-        let peer = Peer::listed(address, &[]);
-        self.members(initiators).all(|x| {
-            self.today
-                .admitting(&x.groups, Direction::Egress, peer, Packet::from(service))
-                .next()
-                .is_some()
-        })
+        self.open_to(initiators, service).contains(address)
+    }
+
+    /// The addresses to which every member of a group may send today.
+    fn open_to(&self, initiators: GroupIx, service: Service) -> Arc<AddressSet> {
+        let known = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = known().get(&(initiators, service)) {
+            return Arc::clone(open);
+        }
+        let packet = Packet::from(service);
+        let of_class = |class: ClassIx| {
+            let example = self.inventory.interface(self.members_of(class)[0]);
+            (self.today).open_addresses(&example.groups, Direction::Egress, packet)
+        };
+        let here = |class: &ClassIx| {
+            let mut members = self.members_of(*class).iter();
+            members.any(|&ix| !self.inventory.interface(ix).is_gone())
+        };
+        let all = self.classes_with(initiators).filter(here).map(of_class);
+        let open = all.reduce(|a, b| a.difference(&a.difference(&b)));
+        let everything = || AddressSet::new(&[prefix_of(V4, 0), prefix_of(V6, 0)]);
+        let open = Arc::new(open.unwrap_or_else(everything));
+        known().insert((initiators, service), Arc::clone(&open));
+        open
     }
 
     /// Whether a rule for all of the addresses would be no wider than today, and
@@ -227,11 +251,7 @@ impl<'a> Candidates<'a> {
         addresses: &AddressSet,
         service: Service,
     ) -> bool {
-        self.members(initiators).all(|x| {
-            self.today
-                .open_addresses(&x.groups, Direction::Egress, Packet::from(service))
-                .contains_set(addresses)
-        })
+        self.open_to(initiators, service).contains_set(addresses)
     }
 
     fn members(&self, group: GroupIx) -> impl Iterator<Item = &'a Interface> + use<'a> {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use fixedbitset::FixedBitSet;
 use ipnet::IpNet;
 
 use super::candidates::{Candidates, ClassIx};
@@ -15,7 +16,7 @@ use super::rule::{Draft, Reason};
 use crate::inventory::{
     Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, PrefixList, Target,
 };
-use crate::net::{AddressSet, Service, prefix_of};
+use crate::net::{AddressSet, Service, is_public, prefix_of};
 use crate::resolve::peer_of;
 
 /// Writes what the pairs left over: `alone` are positions in the demand.
@@ -191,16 +192,11 @@ fn write_addresses(
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) {
-    let all: Vec<IpAddr> = addresses.keys().copied().collect();
-    let (prefixes, reason) = match width(limits, &all, service.port()) {
-        Width::Unpinned => (everywhere(&all), Reason::Unpinned),
-        Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
-    };
+    let (public, private): (Vec<IpAddr>, Vec<IpAddr>) =
+        addresses.keys().partition(|address| is_public(**address));
     let mut left: Vec<IpAddr> = Vec::new();
     let mut put = |prefix: IpNet, reason: Option<Reason>| {
-        let within = addresses
-            .iter()
-            .filter(|(address, _)| prefix.contains(*address));
+        let within = addresses.range(prefix.network()..=prefix.broadcast());
         let evidence: Vec<usize> = within
             .flat_map(|(_, connections)| connections)
             .copied()
@@ -214,18 +210,30 @@ fn write_addresses(
             &evidence,
         );
     };
-    for prefix in prefixes {
-        let within: Vec<IpAddr> = all
-            .iter()
-            .copied()
-            .filter(|address| prefix.contains(address))
-            .collect();
-        if exact_prefixes(&within) == [prefix] {
-            put(prefix, None);
-        } else if candidates.may_have(group, &AddressSet::new([&prefix]), service) {
-            put(prefix, Some(reason));
-        } else {
-            left.extend(within);
+    let mut opened: Vec<IpNet> = Vec::new();
+    // Destinations of a service on the internet are one thing, and those in private networks another.
+    for addresses in [public, private] {
+        let is_closed =
+            |address: &IpAddr| !opened.iter().any(|prefix: &IpNet| prefix.contains(address));
+        let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_closed).collect();
+        let (prefixes, reason) = match width(limits, &addresses, service.port()) {
+            Width::Unpinned => (everywhere(&addresses), Reason::Unpinned),
+            Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
+        };
+        for prefix in prefixes {
+            let from = addresses.partition_point(|address| *address < prefix.network());
+            let to = addresses.partition_point(|address| *address <= prefix.broadcast());
+            let within = &addresses[from..to];
+            if exact_prefixes(within) == [prefix] {
+                put(prefix, None);
+            } else if candidates.may_have(group, &AddressSet::new([&prefix]), service) {
+                put(prefix, Some(reason));
+                if reason == Reason::Unpinned {
+                    opened.push(prefix);
+                }
+            } else {
+                left.extend(within);
+            }
         }
     }
     for prefix in exact_prefixes(&left) {
@@ -249,13 +257,17 @@ fn assign(
     wanted: &[&Demanded],
     candidates: &Candidates<'_>,
     valid: impl Fn(GroupIx) -> bool,
-) -> (Vec<(GroupIx, Vec<usize>)>, Vec<usize>) {
+) -> Assigned {
     let initiators: Vec<InterfaceIx> = wanted.iter().filter_map(|w| w.initiator).collect();
     let mut covers: BTreeMap<GroupIx, Vec<usize>> = BTreeMap::new();
     for (item, initiator) in initiators.iter().enumerate() {
         for group in groups_of(candidates.inventory, *initiator) {
             covers.entry(group).or_default().push(item);
         }
+    }
+    covers.retain(|&group, _| valid(group));
+    if let Some(assigned) = without_choice(wanted, &covers) {
+        return assigned;
     }
     let mut lots: Vec<u64> = Vec::new();
     let mut seen: BTreeMap<ClassIx, BTreeSet<InterfaceIx>> = BTreeMap::new();
@@ -275,7 +287,6 @@ fn assign(
     };
     let mut choices: Vec<Choice<GroupIx>> = covers
         .iter()
-        .filter(|(group, _)| valid(**group))
         .map(|(&key, covers)| {
             let grants = candidates.classes_with(key).map(&mut lot).collect();
             Choice {
@@ -301,6 +312,28 @@ fn assign(
         .collect();
     (assigned, uncovered)
 }
+
+/// The same where no connection has a choice of groups.
+fn without_choice(
+    wanted: &[&Demanded],
+    covers: &BTreeMap<GroupIx, Vec<usize>>,
+) -> Option<Assigned> {
+    let mut is_covered = FixedBitSet::with_capacity(wanted.len());
+    for &item in covers.values().flatten() {
+        if is_covered.put(item) {
+            return None;
+        }
+    }
+    let assigned = covers.iter().map(|(&group, items)| {
+        let connections = items.iter().map(|&item| wanted[item].connection);
+        (group, connections.collect())
+    });
+    let uncovered = is_covered.zeroes().collect();
+    Some((assigned.collect(), uncovered))
+}
+
+/// Groups with the connections that a rule of theirs serves, and the items that none serves.
+type Assigned = (Vec<(GroupIx, Vec<usize>)>, Vec<usize>);
 
 /// The prefix list that stands for a destination outside: of a gateway endpoint
 /// first, then one that AWS keeps, then the customer's; the smallest of several.

@@ -50,6 +50,7 @@ mod verify;
 // What the change leaves open, and what an attacker reaches.
 mod left_out;
 mod proof;
+mod reachable;
 
 // What each of today's rules let through.
 mod hits;

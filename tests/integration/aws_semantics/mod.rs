@@ -25,6 +25,8 @@ use evaluator::{Packet, RulesOf};
 
 use crate::common::root;
 
+pub(crate) use worlds::audit_of_world;
+
 /// The files' names and texts, in order.
 fn files() -> Vec<(String, String)> {
     let dir = root().join("tests/integration/aws_semantics");

@@ -258,6 +258,11 @@ fn lawful(seed: u64) -> (String, Case) {
     (text, case)
 }
 
+/// The audit of a world, for tests of other things.
+pub(crate) fn audit_of_world(seed: u64) -> Audit {
+    run(&lawful(seed).1, 1)
+}
+
 /// Whether a connection is what some traffic really was.
 fn happened(case: &Case, c: &Connection, all: &[Traffic]) -> bool {
     all.iter().any(|traffic| {

@@ -4,7 +4,7 @@ CARGO ?= cargo
 PEERS := target/peers
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check worlds bench compare fuzz sample-data snippets peers ec2-shapes
+.PHONY: help demo test check worlds bench compare growth fuzz sample-data snippets peers ec2-shapes
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,6 +29,10 @@ bench: ## measure the stages
 
 compare: ## the whole audit beside DuckDB and Polars, and decompression alone
 	benches/compare.sh
+
+growth: ## how time and memory grow with groups and destinations
+	$(CARGO) build --release --no-default-features --bin closegate
+	python3 benches/growth.py $${CARGO_TARGET_DIR:-target}/release/closegate
 
 fuzz: ## ten minutes of each fuzz target; needs nightly and cargo-fuzz
 	cd fuzz && for target in line format json parquet content; do \

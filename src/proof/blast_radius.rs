@@ -7,7 +7,7 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
 
-use super::reachable::{Admitted, Network, Passage, Passages};
+use super::reachable::{Admitted, Crossing, Crossings, Network};
 use crate::inventory::{Direction, Gates, GroupIx, Inventory, Rule, RulePorts, RuleProtocol};
 use crate::net::{Protocol, Service};
 use crate::replay::RulesAfter;
@@ -141,7 +141,7 @@ impl Reached {
                 return 0;
             }
             let members = of_class.iter();
-            let members = members.flat_map(|&(_, set)| sets[set].of_class(&network.classes[class]));
+            let members = members.flat_map(|&(_, set)| network.among(class, &sets[set]));
             members.collect::<BTreeSet<u32>>().len()
         };
         (whole + parts.map(part).sum::<usize>()) as u64
@@ -150,10 +150,10 @@ impl Reached {
 
 /// What each class reaches in one hop and in any number of them.
 struct Hops {
-    passages: Passages,
-    /// By passage.
+    crossings: Crossings,
+    /// By crossing.
     through: Vec<Reached>,
-    /// By class, its passages.
+    /// By class, its crossings.
     of_class: Vec<Vec<u32>>,
     /// By class, everything it reaches.
     closure: Vec<Reached>,
@@ -161,41 +161,41 @@ struct Hops {
 
 impl Hops {
     fn new(network: &Network<'_>, gates: &Gates, services: &[Service]) -> Self {
-        let passages = Passages::new(network, gates, services);
+        let crossings = Crossings::new(network, gates, services);
         let count = network.classes.len();
-        let through = |passage: &Passage| {
+        let through = |crossing: &Crossing| {
             let mut reached = Reached {
                 whole: FixedBitSet::with_capacity(count),
                 parts: Vec::new(),
             };
-            for &(class, receivers, _) in &passage.targets {
+            for &(class, receivers, _) in &crossing.targets {
                 if receivers as usize == network.size(class as usize) {
                     reached.whole.insert(class as usize);
                 } else {
-                    reached.parts.push((class, passage.admitted));
+                    reached.parts.push((class, crossing.admitted));
                 }
             }
             reached
         };
-        let through: Vec<Reached> = passages.all.iter().map(through).collect();
+        let through: Vec<Reached> = crossings.all.iter().map(through).collect();
         let mut of_class: Vec<Vec<u32>> = vec![Vec::new(); count];
         let mut graph: DiGraph<(), (), u32> = DiGraph::default();
-        for _ in 0..count + passages.all.len() {
+        for _ in 0..count + crossings.all.len() {
             graph.add_node(());
         }
-        for (position, passage) in passages.all.iter().enumerate() {
+        for (position, crossing) in crossings.all.iter().enumerate() {
             let own = NodeIndex::new(count + position);
-            for &(class, _) in &passage.sources {
-                of_class[class as usize].push(u32::try_from(position).expect("few passages"));
+            for &(class, _) in &crossing.sources {
+                of_class[class as usize].push(u32::try_from(position).expect("few crossings"));
                 graph.add_edge(NodeIndex::new(class as usize), own, ());
             }
-            for &(class, ..) in &passage.targets {
+            for &(class, ..) in &crossing.targets {
                 graph.add_edge(own, NodeIndex::new(class as usize), ());
             }
         }
         Self {
             closure: closures(&graph, count, &through),
-            passages,
+            crossings,
             through,
             of_class,
         }
@@ -204,11 +204,11 @@ impl Hops {
     fn one(&self, network: &Network<'_>, group: GroupIx) -> u64 {
         let mut all = Reached::default();
         for class in network.classes_of(group) {
-            for &passage in &self.of_class[class] {
-                all.join(&self.through[passage as usize]);
+            for &crossing in &self.of_class[class] {
+                all.join(&self.through[crossing as usize]);
             }
         }
-        all.count(network, &self.passages.sets)
+        all.count(network, &self.crossings.sets)
     }
 
     fn any(&self, network: &Network<'_>, group: GroupIx) -> u64 {
@@ -216,11 +216,11 @@ impl Hops {
         for class in network.classes_of(group) {
             all.join(&self.closure[class]);
         }
-        all.count(network, &self.passages.sets)
+        all.count(network, &self.crossings.sets)
     }
 }
 
-/// By class, everything that its passages lead to, and theirs, and so on. The graph has the classes first, then the passages.
+/// By class, everything that its crossings lead to, and theirs, and so on. The graph has the classes first, then the crossings.
 fn closures(graph: &DiGraph<(), (), u32>, classes: usize, through: &[Reached]) -> Vec<Reached> {
     let nodes = graph.node_count();
     let mut component_of = vec![usize::MAX; nodes];
@@ -233,8 +233,8 @@ fn closures(graph: &DiGraph<(), (), u32>, classes: usize, through: &[Reached]) -
         let mut all = Reached::default();
         let mut joined: BTreeSet<usize> = BTreeSet::new();
         for node in &component {
-            if let Some(passage) = node.index().checked_sub(classes) {
-                all.join(&through[passage]);
+            if let Some(crossing) = node.index().checked_sub(classes) {
+                all.join(&through[crossing]);
             }
             for next in graph.neighbors(*node) {
                 let other = component_of[next.index()];

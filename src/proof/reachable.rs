@@ -2,19 +2,33 @@
 //!
 //! Interfaces of the same groups and VPC are a class: rules tell them apart by address alone. A class permits runs of services to and from
 //! sets of interfaces, and classes with the same runs share a profile. What a profile lets out and what some classes let in by one set meet
-//! in a passage, so that everybody who may send through it need not be paired with everybody who may receive through it.
+//! in a crossing, so that everybody who may send through it need not be paired with everybody who may receive through it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::exposure::{Class, by_address, classes};
-use crate::inventory::{CompiledTarget, Direction, Gates, GroupIx, InterfaceIx, Inventory};
+use fixedbitset::FixedBitSet;
+
+use crate::inventory::{
+    CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory,
+};
 use crate::net::{AddressSet, HashMap, Service};
+
+/// Interfaces that every gate treats alike but for their addresses: the same
+/// groups in the same VPC.
+pub(super) struct Class {
+    pub(super) groups: Vec<GroupIx>,
+    pub(super) members: FixedBitSet,
+    pub(super) example: InterfaceIx,
+}
 
 /// The interfaces whose groups are known, by class; the same under any rules.
 pub(super) struct Network<'a> {
     inventory: &'a Inventory,
     pub(super) classes: Vec<Class>,
+    /// By class, its interfaces in order.
+    members: Vec<Vec<u32>>,
     /// By interface; nothing where its groups are not known.
     class_of: Vec<Option<u32>>,
     by_address: Vec<(IpAddr, InterfaceIx)>,
@@ -27,10 +41,13 @@ impl<'a> Network<'a> {
         let classes = classes(inventory);
         let mut class_of = vec![None; inventory.interfaces().len()];
         let mut with_group = vec![Vec::new(); inventory.groups().len()];
+        let mut members = Vec::with_capacity(classes.len());
         for (position, class) in classes.iter().enumerate() {
-            for member in class.members.ones() {
-                class_of[member] = Some(small(position));
+            let own: Vec<u32> = class.members.ones().map(small).collect();
+            for &member in &own {
+                class_of[member as usize] = Some(small(position));
             }
+            members.push(own);
             for group in &class.groups {
                 with_group[group.index()].push(small(position));
             }
@@ -40,6 +57,7 @@ impl<'a> Network<'a> {
             class_of,
             by_address: by_address(inventory, |interface| interface.addresses.iter().copied()),
             with_group,
+            members,
             classes,
         }
     }
@@ -57,7 +75,17 @@ impl<'a> Network<'a> {
 
     /// How many interfaces a class has.
     pub(super) fn size(&self, class: usize) -> usize {
-        self.classes[class].members.count_ones(..)
+        self.members[class].len()
+    }
+
+    /// The interfaces of a class that are in a set.
+    pub(super) fn among<'s>(
+        &'s self,
+        class: usize,
+        set: &'s Admitted,
+    ) -> impl Iterator<Item = u32> + 's {
+        let members = self.members[class].iter().copied();
+        members.filter(|member| set.interfaces.binary_search(member).is_ok())
     }
 }
 
@@ -95,12 +123,6 @@ impl Admitted {
         let found = self.classes.binary_search_by_key(&class, |&(c, _)| c);
         found.map_or(0, |position| self.classes[position].1)
     }
-
-    /// Those of a class.
-    pub(super) fn of_class<'s>(&'s self, class: &'s Class) -> impl Iterator<Item = u32> + 's {
-        let members = class.members.ones().map(small);
-        members.filter(|member| self.interfaces.binary_search(member).is_ok())
-    }
 }
 
 /// A run of services, by their positions, and the set that a class admits for them.
@@ -112,24 +134,24 @@ struct Run {
 
 /// What may pass from some classes to others: everybody of the sources to everybody admitted of the targets.
 #[derive(Debug)]
-pub(super) struct Passage {
+pub(super) struct Crossing {
     /// Classes, and how many of their interfaces the targets admit.
     pub(super) sources: Vec<(u32, u32)>,
     /// Classes, how many of their interfaces the sources admit, and for how many services.
     pub(super) targets: Vec<(u32, u32, u32)>,
-    /// What the sources admit: a position in [`Passages::sets`].
+    /// What the sources admit: a position in [`Crossings::sets`].
     pub(super) admitted: usize,
 }
 
 /// Everything that a set of gates lets pass, over some services.
-pub(super) struct Passages {
+pub(super) struct Crossings {
     pub(super) sets: Vec<Admitted>,
-    pub(super) all: Vec<Passage>,
-    /// Of what the passages let through, interfaces that talk to themselves, over all services.
+    pub(super) all: Vec<Crossing>,
+    /// Of what the crossings let through, interfaces that talk to themselves, over all services.
     itself: u64,
 }
 
-impl Passages {
+impl Crossings {
     /// `services` are in order, each once.
     pub(super) fn new(network: &Network<'_>, gates: &Gates, services: &[Service]) -> Self {
         let mut sets = Sets::new(network);
@@ -154,7 +176,7 @@ impl Passages {
                 for (inward, targets) in targets {
                     let sources = among(classes, &sets[inward]);
                     if !sources.is_empty() {
-                        all.push(Passage {
+                        all.push(Crossing {
                             sources,
                             targets,
                             admitted: run.admitted,
@@ -169,9 +191,9 @@ impl Passages {
 
     /// How many pairs of two interfaces may talk, summed over the services.
     pub(super) fn pairs(&self) -> u64 {
-        let through = |passage: &Passage| {
-            let senders: u64 = passage.sources.iter().map(|&(_, n)| u64::from(n)).sum();
-            let receivers = passage.targets.iter();
+        let through = |crossing: &Crossing| {
+            let senders: u64 = crossing.sources.iter().map(|&(_, n)| u64::from(n)).sum();
+            let receivers = crossing.targets.iter();
             let receivers = receivers.map(|&(_, n, services)| u64::from(n) * u64::from(services));
             senders * receivers.sum::<u64>()
         };
@@ -208,9 +230,9 @@ fn itself(network: &Network<'_>, sets: &[Admitted], egress: &Profiles, ingress: 
                 if services == 0 {
                     return 0;
                 }
-                let both = sets[out.admitted]
-                    .of_class(&network.classes[class])
-                    .filter(|ix| sets[inward.admitted].interfaces.binary_search(ix).is_ok());
+                let out = network.among(class, &sets[out.admitted]);
+                let inward = &sets[inward.admitted].interfaces;
+                let both = out.filter(|ix| inward.binary_search(ix).is_ok());
                 services * both.count() as u64
             })
             .sum()
@@ -381,12 +403,12 @@ impl<'a> Sets<'a> {
             CompiledTarget::Group(group, _) => {
                 let members = network
                     .classes_of(*group)
-                    .flat_map(|class| network.classes[class].members.ones());
-                let counts = |ix: &usize| {
-                    let peer = &inventory.interfaces()[*ix];
+                    .flat_map(|class| network.members[class].iter().copied());
+                let counts = |ix: &u32| {
+                    let peer = &inventory.interfaces()[*ix as usize];
                     !peer.addresses.is_empty() && inventory.reference_works(at, direction, peer)
                 };
-                members.filter(counts).map(small).collect()
+                members.filter(counts).collect()
             }
             CompiledTarget::AbsentGroup(_)
             | CompiledTarget::AbsentList
@@ -408,4 +430,43 @@ impl<'a> Sets<'a> {
         self.unions.insert(own, set);
         set
     }
+}
+
+fn classes(inventory: &Inventory) -> Vec<Class> {
+    let mut by_key: BTreeMap<(&str, &[GroupIx]), Class> = BTreeMap::new();
+    for ix in inventory.interface_indexes() {
+        let interface = inventory.interface(ix);
+        if interface.groups.is_empty()
+            || interface.groups.iter().any(|&g| !inventory.group(g).known)
+        {
+            continue;
+        }
+        by_key
+            .entry((&interface.vpc, &interface.groups))
+            .or_insert_with(|| Class {
+                groups: interface.groups.clone(),
+                members: FixedBitSet::with_capacity(inventory.interfaces().len()),
+                example: ix,
+            })
+            .members
+            .insert(ix.index());
+    }
+    by_key.into_values().collect()
+}
+
+/// Interfaces by some of their addresses, in order.
+pub(super) fn by_address<'a, A: Iterator<Item = IpAddr>>(
+    inventory: &'a Inventory,
+    addresses: impl Fn(&'a Interface) -> A,
+) -> Vec<(IpAddr, InterfaceIx)> {
+    let all = inventory
+        .interface_indexes()
+        .flat_map(|ix| addresses(inventory.interface(ix)).map(move |address| (address, ix)));
+    let mut by_address: Vec<(IpAddr, InterfaceIx)> = all.collect();
+    by_address.sort_unstable();
+    by_address
+}
+
+pub(super) fn path(inventory: &Inventory, a: InterfaceIx, b: InterfaceIx) -> bool {
+    inventory.path_between(inventory.interface(a), inventory.interface(b))
 }

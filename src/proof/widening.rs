@@ -10,8 +10,7 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
-use super::exposure::{Class, by_address, path};
-use super::reachable::Network;
+use super::reachable::{Class, Network, by_address, path};
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Peer, Rule,
     ServiceSet,

@@ -21,13 +21,16 @@ pub(super) struct Candidates<'a> {
     /// Pairs that were asked about already.
     reachable: Arc<Mutex<Reachable>>,
     /// Where all members of a group may send, of groups and services that were asked about already.
-    open: Arc<Mutex<HashMap<(GroupIx, Service), Arc<AddressSet>>>>,
+    open: Arc<Mutex<Open>>,
     /// What rules must not permit: initiator, service and destination of quarantined and rejected connections.
     quarantined: Vec<(InterfaceIx, Service, IpAddr)>,
 }
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// Where all members of a group may send, for a service.
+type Open = HashMap<(GroupIx, Service), Arc<AddressSet>>;
 
 /// Whether one group may reach another one, for a service.
 type Reachable = HashMap<(GroupIx, GroupIx, Service), bool>;

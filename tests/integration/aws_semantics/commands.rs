@@ -1,6 +1,7 @@
 //! The same through the program: what is true of a case is true in every command.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,6 +29,16 @@ fn command(dir: &TempDir, name: &[&str]) -> assert_cmd::Command {
     command.args(name).arg("--inventory");
     command.arg(dir.path().join("inventory"));
     command
+}
+
+/// The run of a case, and its `audit.json`.
+fn audited(dir: &TempDir) -> (PathBuf, Value) {
+    let run = dir.path().join("run");
+    let mut audit = command(dir, &["audit"]);
+    audit.arg("--flows").arg(dir.path().join("flows.log"));
+    audit.arg("--out").arg(&run).assert().success();
+    let document = fs::read(run.join("audit.json")).unwrap();
+    (run, serde_json::from_slice(&document).unwrap())
 }
 
 /// What happened under today's rules passes today's rules.
@@ -89,12 +100,7 @@ fn no_format_opens_more_than_an_echo_only_rule_does() {
         "An echo-only ingress rule stays, and no wider one is proposed",
         0,
     );
-    let run = dir.path().join("run");
-    let mut audit = command(&dir, &["audit"]);
-    audit.arg("--flows").arg(dir.path().join("flows.log"));
-    audit.arg("--out").arg(&run).assert().success();
-    let document: Value =
-        serde_json::from_slice(&fs::read(run.join("audit.json")).unwrap()).unwrap();
+    let (run, document) = audited(&dir);
     assert_eq!(document["proof"]["wider"], serde_json::json!([]));
     for format in [
         "terraform-module",
@@ -128,12 +134,7 @@ fn a_balanced_connection_names_its_balancer_and_its_client_s_connection() {
         "A client inside the VPC behind a balancer without groups",
         0,
     );
-    let run = dir.path().join("run");
-    let mut audit = command(&dir, &["audit"]);
-    audit.arg("--flows").arg(dir.path().join("flows.log"));
-    audit.arg("--out").arg(&run).assert().success();
-    let document: Value =
-        serde_json::from_slice(&fs::read(run.join("audit.json")).unwrap()).unwrap();
+    let (run, document) = audited(&dir);
     let connections = document["connections"].as_array().unwrap();
     let to = |port: u64| connections.iter().find(|c| c["port"] == port).unwrap();
     let (leg, client) = (to(8443), to(443));

@@ -1,4 +1,4 @@
-//! Which interfaces may talk to which, over many services at once, in about n log n of groups, rules and services.
+//! Which interfaces may talk to which, over many services at once, without asking about each pair.
 //!
 //! Interfaces of the same groups and VPC are a class: rules tell them apart by address alone. A class permits runs of services to and from
 //! sets of interfaces, and classes with the same runs share a profile. What a profile lets out and what some classes let in by one set meet

@@ -323,6 +323,16 @@ impl Inventory {
         self.balancers.all()
     }
 
+    /// The interfaces of all of them.
+    pub fn balancer_interfaces(&self) -> HashMap<InterfaceIx, BalancerIx> {
+        let all = self.balancers().iter().enumerate();
+        all.flat_map(|(position, balancer)| {
+            let own = balancer.interfaces.iter();
+            own.map(move |&own| (own, BalancerIx::new(position)))
+        })
+        .collect()
+    }
+
     /// One of them.
     pub fn balancer(&self, ix: BalancerIx) -> &Balancer {
         &self.balancers.all()[ix.index()]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::widening::{Widening, wider};
-use crate::inventory::{GroupIx, Inventory};
+use crate::inventory::GroupIx;
 use crate::replay::{RulesAfter, replay};
 use crate::suggest::{KeptOpen, KeptOpenBecause, Revocation, RuleEvidence, RuleSet, SuggestedRule};
 
@@ -24,24 +24,20 @@ pub fn proven(
     loop {
         let after = RulesAfter::new(inventory, &rules.change());
         let found = wider(inventory, today, &after);
-        if found.is_empty() && left_out.is_empty() {
+        if found.is_empty() {
+            left_out.sort_by(|a, b| (a.group, &a.rule).cmp(&(b.group, &b.rule)));
             return (rules, after, left_out);
         }
         leave_out(&mut rules.rules, &found);
         left_out.extend(found);
         let after = RulesAfter::new(inventory, &rules.change());
-        let lost = replay(inventory, &after, connections).lost;
-        let losers: BTreeSet<GroupIx> = lost
+        let losers = replay(inventory, &after, connections)
+            .lost
             .iter()
             .filter_map(|&position| connections[position].initiator.interface())
             .flat_map(|ix| inventory.interface(ix).groups.iter().copied())
             .collect();
-        let stays = stay_open(inventory, &mut rules, &losers);
-        let after = RulesAfter::new(inventory, &rules.change());
-        if !stays || wider(inventory, today, &after).is_empty() {
-            left_out.sort_by(|a, b| (a.group, &a.rule).cmp(&(b.group, &b.rule)));
-            return (rules, after, left_out);
-        }
+        stay_open(&mut rules, &losers);
     }
 }
 
@@ -60,25 +56,18 @@ fn leave_out(rules: &mut Vec<SuggestedRule>, found: &[Widening]) {
     rules.retain(|rule| !gone.contains(&rule.id));
 }
 
-/// Lets groups keep their open egress; whether any of them was to lose it.
-fn stay_open(inventory: &Inventory, rules: &mut RuleSet, groups: &BTreeSet<GroupIx>) -> bool {
+/// Lets groups keep their open egress.
+fn stay_open(rules: &mut RuleSet, groups: &BTreeSet<GroupIx>) {
     let stays = |revocation: &mut Revocation| groups.contains(&revocation.group);
     let staying: BTreeSet<GroupIx> = rules
         .revocations
         .extract_if(.., stays)
         .map(|revocation| revocation.group)
         .collect();
-    debug_assert!(
-        staying
-            .iter()
-            .all(|&group| inventory.group(group).has_open_egress())
-    );
-    rules
-        .kept_open
-        .extend(staying.iter().map(|&group| KeptOpen {
-            group,
-            because: KeptOpenBecause::Unproven,
-        }));
+    let kept = staying.into_iter().map(|group| KeptOpen {
+        group,
+        because: KeptOpenBecause::Unproven,
+    });
+    rules.kept_open.extend(kept);
     rules.kept_open.sort_by_key(|kept| kept.group);
-    !staying.is_empty()
 }

@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use fixedbitset::FixedBitSet;
-
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory,
 };
@@ -19,7 +17,8 @@ use crate::net::{AddressSet, HashMap, Service};
 /// groups in the same VPC.
 pub(super) struct Class {
     pub(super) groups: Vec<GroupIx>,
-    pub(super) members: FixedBitSet,
+    /// Positions, in order.
+    pub(super) members: Vec<u32>,
     pub(super) example: InterfaceIx,
 }
 
@@ -27,8 +26,6 @@ pub(super) struct Class {
 pub(super) struct Network<'a> {
     inventory: &'a Inventory,
     pub(super) classes: Vec<Class>,
-    /// By class, its interfaces in order.
-    members: Vec<Vec<u32>>,
     /// By interface; nothing where its groups are not known.
     class_of: Vec<Option<u32>>,
     by_address: Vec<(IpAddr, InterfaceIx)>,
@@ -41,13 +38,10 @@ impl<'a> Network<'a> {
         let classes = classes(inventory);
         let mut class_of = vec![None; inventory.interfaces().len()];
         let mut with_group = vec![Vec::new(); inventory.groups().len()];
-        let mut members = Vec::with_capacity(classes.len());
         for (position, class) in classes.iter().enumerate() {
-            let own: Vec<u32> = class.members.ones().map(small).collect();
-            for &member in &own {
+            for &member in &class.members {
                 class_of[member as usize] = Some(small(position));
             }
-            members.push(own);
             for group in &class.groups {
                 with_group[group.index()].push(small(position));
             }
@@ -57,7 +51,6 @@ impl<'a> Network<'a> {
             class_of,
             by_address: by_address(inventory, |interface| interface.addresses.iter().copied()),
             with_group,
-            members,
             classes,
         }
     }
@@ -75,7 +68,7 @@ impl<'a> Network<'a> {
 
     /// How many interfaces a class has.
     pub(super) fn size(&self, class: usize) -> usize {
-        self.members[class].len()
+        self.classes[class].members.len()
     }
 
     /// The interfaces of a class that are in a set.
@@ -84,7 +77,7 @@ impl<'a> Network<'a> {
         class: usize,
         set: &'s Admitted,
     ) -> impl Iterator<Item = u32> + 's {
-        let members = self.members[class].iter().copied();
+        let members = self.classes[class].members.iter().copied();
         members.filter(|member| set.interfaces.binary_search(member).is_ok())
     }
 }
@@ -403,7 +396,7 @@ impl<'a> Sets<'a> {
             CompiledTarget::Group(group, _) => {
                 let members = network
                     .classes_of(*group)
-                    .flat_map(|class| network.members[class].iter().copied());
+                    .flat_map(|class| network.classes[class].members.iter().copied());
                 let counts = |ix: &u32| {
                     let peer = &inventory.interfaces()[*ix as usize];
                     !peer.addresses.is_empty() && inventory.reference_works(at, direction, peer)
@@ -445,11 +438,11 @@ fn classes(inventory: &Inventory) -> Vec<Class> {
             .entry((&interface.vpc, &interface.groups))
             .or_insert_with(|| Class {
                 groups: interface.groups.clone(),
-                members: FixedBitSet::with_capacity(inventory.interfaces().len()),
+                members: Vec::new(),
                 example: ix,
             })
             .members
-            .insert(ix.index());
+            .push(small(ix.index()));
     }
     by_key.into_values().collect()
 }

@@ -193,9 +193,9 @@ impl Gate<'_> {
             }
             // The other gate decides about each member by the address it comes from.
             let opposite = self.direction.opposite();
-            let mut members = self.class.members.ones();
-            members.find_map(|member| {
-                let member = self.inventory.interface(InterfaceIx::new(member));
+            let mut members = self.class.members.iter();
+            members.find_map(|&member| {
+                let member = &self.inventory.interfaces()[member as usize];
                 let named = self.inventory.nameable_groups(peer, opposite, member);
                 if std::ptr::eq(member, peer) {
                     return None;

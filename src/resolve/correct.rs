@@ -53,15 +53,7 @@ pub(super) struct Corrections<'a> {
 impl<'a> Corrections<'a> {
     /// Looks at all rows; nothing where no interface of the inventory has several addresses and there is no balancer.
     pub(super) fn new(sorted: &Sorted, inventory: &'a Inventory, gates: &'a Gates) -> Option<Self> {
-        let balancer_of: HashMap<InterfaceIx, BalancerIx> = inventory
-            .balancers()
-            .iter()
-            .enumerate()
-            .flat_map(|(position, balancer)| {
-                let ix = BalancerIx::new(position);
-                balancer.interfaces.iter().map(move |&own| (own, ix))
-            })
-            .collect();
+        let balancer_of = inventory.balancer_interfaces();
         if balancer_of.is_empty() && !inventory.interfaces().iter().any(has_several) {
             return None;
         }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use super::connection::Connection;
 use super::ends::{End, Place, overlap};
 use super::verdict::{Unattributed, Verdict};
-use crate::inventory::{BalancerIx, InterfaceIx, InterfaceKind, Inventory};
+use crate::inventory::{BalancerIx, InterfaceKind, Inventory};
 use crate::net::{HashMap, Service};
 
 /// A leg that carries many more packets than all connections that it may belong to is not explained by them: a client that was not seen
@@ -44,13 +44,7 @@ pub(super) fn attach(inventory: &Inventory, connections: &mut [Connection]) {
     if clients.is_empty() {
         return;
     }
-    let balancers = inventory.balancers().iter().enumerate();
-    let balancer_of: HashMap<InterfaceIx, BalancerIx> = balancers
-        .flat_map(|(position, balancer)| {
-            let own = balancer.interfaces.iter();
-            own.map(move |&own| (own, BalancerIx::new(position)))
-        })
-        .collect();
+    let balancer_of = inventory.balancer_interfaces();
     for (position, client) in connections.iter().enumerate() {
         let forwarded = may_have_a_leg(client).then_some([
             Key::Out(client.responder.address, client.service),

@@ -27,7 +27,7 @@ pub struct Gates {
 
 /// A group's rules of one direction.
 #[derive(Debug, Default)]
-struct Side {
+pub(super) struct Side {
     rules: Vec<Compiled>,
     /// What is asked of every rule first, close together: a group has dozens of rules, and most are about another
     /// service.
@@ -250,17 +250,12 @@ impl Gates {
 
     /// The gates that a given list of rules per group makes.
     pub fn new<'r>(inventory: &Inventory, rules_of: impl Fn(GroupIx) -> &'r [Rule]) -> Self {
-        let rules = inventory
-            .group_indexes()
-            .map(|group| {
-                let mut sides = [Side::default(), Side::default()];
-                for (position, rule) in rules_of(group).iter().enumerate() {
-                    sides[side(rule.direction)].push(inventory, position, rule);
-                }
-                sides
-            })
-            .collect();
-        Self { rules }
+        let groups = inventory.group_indexes();
+        Self {
+            rules: groups
+                .map(|group| compile(inventory, rules_of(group)))
+                .collect(),
+        }
     }
 
     /// Whether `interface` may exchange the packet with `peer`: as its initiator
@@ -450,6 +445,15 @@ impl Gates {
     }
 }
 
+/// The rules of one list, for each direction.
+pub(super) fn compile(inventory: &Inventory, rules: &[Rule]) -> [Side; 2] {
+    let mut sides = [Side::default(), Side::default()];
+    for (position, rule) in rules.iter().enumerate() {
+        sides[side(rule.direction)].push(inventory, position, rule);
+    }
+    sides
+}
+
 /// The addresses that rules name, by prefix or list.
 fn addresses_of<'a>(rules: impl Iterator<Item = (&'a Compiled, Cover)>) -> AddressSet {
     rules.fold(AddressSet::EMPTY, |open, (rule, _)| match &rule.target {
@@ -458,10 +462,18 @@ fn addresses_of<'a>(rules: impl Iterator<Item = (&'a Compiled, Cover)>) -> Addre
     })
 }
 
-const fn side(direction: Direction) -> usize {
+pub(super) const fn side(direction: Direction) -> usize {
     match direction {
         Direction::Egress => 0,
         Direction::Ingress => 1,
+    }
+}
+
+impl Side {
+    /// Whether a rule lets the packet through, or may.
+    pub(super) fn may_admit(&self, peer: Peer<'_>, packet: Packet) -> bool {
+        let mut covering = self.covering(packet);
+        covering.any(|(rule, _)| rule.target.reaches(peer) || rule.target.may_reach(peer))
     }
 }
 

@@ -5,6 +5,7 @@
 //! place; what is missing, ambiguous or out of date leaves a [`Note`].
 
 mod access;
+mod any_gate;
 mod balancers;
 mod connect;
 mod dates;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use crate::documents::Direction;
 pub use access::{Answer, Party, SideAnswer, UnknownParty};
+pub(crate) use any_gate::AnyGate;
 pub use balancers::{Balancer, BalancerIx, Fronting};
 pub use error::InventoryError;
 pub(crate) use gates::CompiledTarget;

@@ -1,6 +1,6 @@
 //! What an attacker on one of a group's interfaces reaches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fixedbitset::FixedBitSet;
 use petgraph::algo::kosaraju_scc;
@@ -64,14 +64,15 @@ pub fn blast_radius(
     every.sort_unstable();
     every.dedup();
     let network = Network::new(inventory);
+    let groups = inventory.groups().len();
     let hops = |gates| {
         let (used, every) = rayon::join(
-            || Hops::new(&network, gates, &used),
-            || Hops::new(&network, gates, &every),
+            || Hops::new(&network, groups, gates, &used),
+            || Hops::new(&network, groups, gates, &every),
         );
         [used, every]
     };
-    let (then, now) = rayon::join(|| hops(before), || hops(&after.gates));
+    let (then, now) = (hops(before), hops(&after.gates));
     let carried: Vec<GroupIx> = inventory
         .group_indexes()
         .filter(|&g| !inventory.group(g).members.is_empty())
@@ -80,9 +81,9 @@ pub fn blast_radius(
         .into_par_iter()
         .map(|group| {
             let reach = |[used, every_port]: &[Hops; 2], gates: &Gates| Reach {
-                one_hop: used.one(&network, group),
-                any_hops: used.any(&network, group),
-                any_port: every_port.any(&network, group),
+                one_hop: used.one[group.index()],
+                any_hops: used.any[group.index()],
+                any_port: every_port.any[group.index()],
                 addresses: gates.named_addresses(group, Direction::Egress).count(),
             };
             BlastRadius {
@@ -113,139 +114,196 @@ fn corners(rule: &Rule) -> Vec<Service> {
     }
 }
 
-/// Interfaces that something reaches: classes as a whole, and parts of others by the set that holds them.
-#[derive(Clone, Debug, Default)]
-struct Reached {
-    whole: FixedBitSet,
-    /// Class, and position of the set; in order.
+/// What can be reached, by number: the classes as a whole, then parts of classes.
+struct Units<'a> {
+    network: &'a Network<'a>,
+    sets: &'a [Admitted],
+    /// A class, and the position of the set that holds the part of it; in order.
     parts: Vec<(u32, usize)>,
 }
 
-impl Reached {
-    fn join(&mut self, other: &Self) {
-        self.whole.grow(other.whole.len());
-        self.whole.union_with(&other.whole);
-        if !other.parts.is_empty() {
-            self.parts.extend_from_slice(&other.parts);
-            self.parts.sort_unstable();
-            self.parts.dedup();
+impl<'a> Units<'a> {
+    fn new(network: &'a Network<'a>, crossings: &'a Crossings) -> Self {
+        let mut units = Self {
+            network,
+            sets: &crossings.sets,
+            parts: Vec::new(),
+        };
+        for crossing in &crossings.all {
+            let parts = crossing
+                .targets
+                .iter()
+                .filter(|target| !units.is_whole(target));
+            let parts = parts.map(|&(class, ..)| (class, crossing.admitted));
+            let parts: Vec<_> = parts.collect();
+            units.parts.extend(parts);
         }
+        units.parts.sort_unstable();
+        units.parts.dedup();
+        units
     }
 
-    fn count(&self, network: &Network<'_>, sets: &[Admitted]) -> u64 {
-        let whole: usize = self.whole.ones().map(|class| network.size(class)).sum();
-        let parts = self.parts.chunk_by(|a, b| a.0 == b.0);
+    fn is_whole(&self, &(class, receivers, _): &(u32, u32, u32)) -> bool {
+        receivers as usize == self.network.size(class as usize)
+    }
+
+    /// What a crossing leads to.
+    fn of(&self, crossing: &Crossing) -> Vec<usize> {
+        let unit = |target: &(u32, u32, u32)| {
+            let class = target.0;
+            if self.is_whole(target) {
+                return class as usize;
+            }
+            let part = self.parts.binary_search(&(class, crossing.admitted));
+            self.network.classes.len() + part.expect("every part is listed")
+        };
+        crossing.targets.iter().map(unit).collect()
+    }
+
+    fn none(&self) -> FixedBitSet {
+        FixedBitSet::with_capacity(self.network.classes.len() + self.parts.len())
+    }
+
+    /// How many interfaces.
+    fn count(&self, reached: &FixedBitSet) -> u64 {
+        let classes = self.network.classes.len();
+        let (mut whole, mut parts) = (0, Vec::new());
+        for unit in reached.ones() {
+            if unit < classes {
+                whole += self.network.size(unit);
+            } else {
+                parts.push(self.parts[unit - classes]);
+            }
+        }
         let part = |of_class: &[(u32, usize)]| {
             let class = of_class[0].0 as usize;
-            if self.whole.contains(class) {
+            if reached.contains(class) {
                 return 0;
             }
             let members = of_class.iter();
-            let members = members.flat_map(|&(_, set)| network.among(class, &sets[set]));
+            let members = members.flat_map(|&(_, set)| self.network.among(class, &self.sets[set]));
             members.collect::<BTreeSet<u32>>().len()
         };
-        (whole + parts.map(part).sum::<usize>()) as u64
+        let parts: usize = parts.chunk_by(|a, b| a.0 == b.0).map(part).sum();
+        (whole + parts) as u64
     }
 }
 
-/// What each class reaches in one hop and in any number of them.
+/// What each group reaches in one hop and in any number of them.
 struct Hops {
-    crossings: Crossings,
-    /// By crossing.
-    through: Vec<Reached>,
-    /// By class, its crossings.
-    of_class: Vec<Vec<u32>>,
-    /// By class, everything it reaches.
-    closure: Vec<Reached>,
+    /// By group.
+    one: Vec<u64>,
+    /// By group.
+    any: Vec<u64>,
 }
 
 impl Hops {
-    fn new(network: &Network<'_>, gates: &Gates, services: &[Service]) -> Self {
+    fn new(network: &Network<'_>, groups: usize, gates: &Gates, services: &[Service]) -> Self {
         let crossings = Crossings::new(network, gates, services);
-        let count = network.classes.len();
-        let through = |crossing: &Crossing| {
-            let mut reached = Reached {
-                whole: FixedBitSet::with_capacity(count),
-                parts: Vec::new(),
-            };
-            for &(class, receivers, _) in &crossing.targets {
-                if receivers as usize == network.size(class as usize) {
-                    reached.whole.insert(class as usize);
-                } else {
-                    reached.parts.push((class, crossing.admitted));
-                }
-            }
-            reached
-        };
-        let through: Vec<Reached> = crossings.all.iter().map(through).collect();
-        let mut of_class: Vec<Vec<u32>> = vec![Vec::new(); count];
-        let mut graph: DiGraph<(), (), u32> = DiGraph::default();
-        for _ in 0..count + crossings.all.len() {
-            graph.add_node(());
-        }
+        let units = Units::new(network, &crossings);
+        let through: Vec<Vec<usize>> = crossings.all.iter().map(|c| units.of(c)).collect();
+        let mut of_class: Vec<Vec<usize>> = vec![Vec::new(); network.classes.len()];
         for (position, crossing) in crossings.all.iter().enumerate() {
-            let own = NodeIndex::new(count + position);
             for &(class, _) in &crossing.sources {
-                of_class[class as usize].push(u32::try_from(position).expect("few crossings"));
-                graph.add_edge(NodeIndex::new(class as usize), own, ());
-            }
-            for &(class, ..) in &crossing.targets {
-                graph.add_edge(own, NodeIndex::new(class as usize), ());
+                of_class[class as usize].push(position);
             }
         }
+        let one = |group: usize| {
+            let mut reached = units.none();
+            for class in network.classes_of(GroupIx::new(group)) {
+                let crossings = of_class[class].iter();
+                reached.extend(crossings.flat_map(|&crossing| through[crossing].iter().copied()));
+            }
+            units.count(&reached)
+        };
         Self {
-            closure: closures(&graph, count, &through),
-            crossings,
-            through,
-            of_class,
+            one: (0..groups).into_par_iter().map(one).collect(),
+            any: any_hops(&units, &crossings, &through, groups),
         }
-    }
-
-    fn one(&self, network: &Network<'_>, group: GroupIx) -> u64 {
-        let mut all = Reached::default();
-        for class in network.classes_of(group) {
-            for &crossing in &self.of_class[class] {
-                all.join(&self.through[crossing as usize]);
-            }
-        }
-        all.count(network, &self.crossings.sets)
-    }
-
-    fn any(&self, network: &Network<'_>, group: GroupIx) -> u64 {
-        let mut all = Reached::default();
-        for class in network.classes_of(group) {
-            all.join(&self.closure[class]);
-        }
-        all.count(network, &self.crossings.sets)
     }
 }
 
-/// By class, everything that its crossings lead to, and theirs, and so on. The graph has the classes first, then the crossings.
-fn closures(graph: &DiGraph<(), (), u32>, classes: usize, through: &[Reached]) -> Vec<Reached> {
-    let nodes = graph.node_count();
-    let mut component_of = vec![usize::MAX; nodes];
-    let mut of_component: Vec<Reached> = Vec::new();
+/// By group, everything that its crossings lead to, and theirs, and so on: by components of classes and crossings that lead to
+/// each other.
+fn any_hops(
+    units: &Units<'_>,
+    crossings: &Crossings,
+    through: &[Vec<usize>],
+    groups: usize,
+) -> Vec<u64> {
+    let network = units.network;
+    let classes = network.classes.len();
+    let mut graph: DiGraph<(), (), u32> = DiGraph::default();
+    for _ in 0..classes + crossings.all.len() {
+        graph.add_node(());
+    }
+    for (position, crossing) in crossings.all.iter().enumerate() {
+        let own = NodeIndex::new(classes + position);
+        for &(class, _) in &crossing.sources {
+            graph.add_edge(NodeIndex::new(class as usize), own, ());
+        }
+        for &(class, ..) in &crossing.targets {
+            graph.add_edge(own, NodeIndex::new(class as usize), ());
+        }
+    }
     // What a component leads to comes before it.
-    for (number, component) in kosaraju_scc(graph).into_iter().enumerate() {
-        for node in &component {
+    let components = kosaraju_scc(&graph);
+    let mut component_of = vec![0; graph.node_count()];
+    for (number, component) in components.iter().enumerate() {
+        for node in component {
             component_of[node.index()] = number;
         }
-        let mut all = Reached::default();
-        let mut joined: BTreeSet<usize> = BTreeSet::new();
-        for node in &component {
+    }
+    // A component's reach is kept until the last that leads to it has it.
+    let mut awaited = vec![0_usize; components.len()];
+    let mut next: Vec<Vec<usize>> = Vec::with_capacity(components.len());
+    for (number, component) in components.iter().enumerate() {
+        let others = component.iter().flat_map(|node| graph.neighbors(*node));
+        let others = others.map(|node| component_of[node.index()]);
+        let others: BTreeSet<usize> = others.filter(|&other| other != number).collect();
+        for &other in &others {
+            awaited[other] += 1;
+        }
+        next.push(others.into_iter().collect());
+    }
+    let mut reached: Vec<Option<FixedBitSet>> = vec![None; components.len()];
+    let mut counts = vec![0; groups];
+    let mut several: BTreeMap<GroupIx, FixedBitSet> = BTreeMap::new();
+    for (number, component) in components.iter().enumerate() {
+        let mut all = units.none();
+        for node in component {
             if let Some(crossing) = node.index().checked_sub(classes) {
-                all.join(&through[crossing]);
+                all.extend(through[crossing].iter().copied());
             }
-            for next in graph.neighbors(*node) {
-                let other = component_of[next.index()];
-                if other != number && joined.insert(other) {
-                    all.join(&of_component[other]);
+        }
+        for &other in &next[number] {
+            if let Some(theirs) = &reached[other] {
+                all.union_with(theirs);
+            }
+            awaited[other] -= 1;
+            if awaited[other] == 0 {
+                reached[other] = None;
+            }
+        }
+        let mut own: Option<u64> = None;
+        for class in component
+            .iter()
+            .map(|node| node.index())
+            .filter(|&node| node < classes)
+        {
+            for &group in &network.classes[class].groups {
+                if network.classes_of(group).nth(1).is_some() {
+                    let sum = several.entry(group).or_insert_with(|| units.none());
+                    sum.union_with(&all);
+                } else {
+                    counts[group.index()] = *own.get_or_insert_with(|| units.count(&all));
                 }
             }
         }
-        of_component.push(all);
+        reached[number] = (awaited[number] > 0).then_some(all);
     }
-    (0..classes)
-        .map(|class| of_component[component_of[class]].clone())
-        .collect()
+    for (group, all) in several {
+        counts[group.index()] = units.count(&all);
+    }
+    counts
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::inventory::{
     CompiledTarget, Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory,
 };
-use crate::net::{AddressSet, HashMap, Service};
+use crate::net::{AddressSet, HashMap, HashSet, Service};
 
 /// Interfaces that every gate treats alike but for their addresses: the same
 /// groups in the same VPC.
@@ -77,8 +77,14 @@ impl<'a> Network<'a> {
         class: usize,
         set: &'s Admitted,
     ) -> impl Iterator<Item = u32> + 's {
-        let members = self.classes[class].members.iter().copied();
-        members.filter(|member| set.interfaces.binary_search(member).is_ok())
+        let (whole, part) = (&self.classes[class].members, set.part(small(class)));
+        let whole = if set.count(small(class)) as usize == whole.len() {
+            whole.as_slice()
+        } else {
+            &[]
+        };
+        let part = part.iter().map(|&(_, member)| member);
+        whole.iter().copied().chain(part)
     }
 }
 
@@ -90,31 +96,59 @@ fn small(position: usize) -> u32 {
 /// A set of interfaces that some rules admit.
 #[derive(Debug, Default)]
 pub(super) struct Admitted {
-    /// In order.
-    pub(super) interfaces: Vec<u32>,
-    /// By class, how many of them; in order.
+    /// By class, how many of its interfaces; in order.
     pub(super) classes: Vec<(u32, u32)>,
+    /// The interfaces of classes that are not in it as a whole, behind their class; in order.
+    parts: Vec<(u32, u32)>,
 }
 
 impl Admitted {
-    fn of(network: &Network<'_>, mut interfaces: Vec<u32>) -> Self {
-        interfaces.sort_unstable();
-        interfaces.dedup();
-        let of_class = |&ix: &u32| network.class_of[ix as usize];
-        let mut classes: Vec<u32> = interfaces.iter().filter_map(of_class).collect();
-        classes.sort_unstable();
-        let classes = classes.chunk_by(|a, b| a == b);
-        let classes = classes.map(|same| (same[0], small(same.len()))).collect();
-        Self {
-            interfaces,
-            classes,
+    /// `members` are interfaces behind their class, in order, each once.
+    fn of(network: &Network<'_>, members: &[(u32, u32)]) -> Self {
+        let mut set = Self::default();
+        for of_class in members.chunk_by(|a, b| a.0 == b.0) {
+            let class = of_class[0].0;
+            set.classes.push((class, small(of_class.len())));
+            if of_class.len() < network.size(class as usize) {
+                set.parts.extend_from_slice(of_class);
+            }
         }
+        set
     }
 
     /// How many of a class are in it.
     fn count(&self, class: u32) -> u32 {
         let found = self.classes.binary_search_by_key(&class, |&(c, _)| c);
         found.map_or(0, |position| self.classes[position].1)
+    }
+
+    /// The interfaces of a class that is in it in part; nothing of one that is in it as a whole.
+    fn part(&self, class: u32) -> &[(u32, u32)] {
+        let start = self.parts.partition_point(|&(c, _)| c < class);
+        let end = self.parts.partition_point(|&(c, _)| c <= class);
+        &self.parts[start..end]
+    }
+
+    /// Whether everything of another set is in this one.
+    fn holds(&self, network: &Network<'_>, other: &Self) -> bool {
+        other.classes.iter().all(|&(class, count)| {
+            let own = self.count(class);
+            if own as usize == network.size(class as usize) {
+                return true;
+            }
+            let part = self.part(class);
+            let has = |member: &(u32, u32)| part.binary_search(member).is_ok();
+            count <= own && other.part(class).iter().all(has)
+        })
+    }
+
+    /// Every interface, behind its class; in order.
+    fn members<'s>(&'s self, network: &'s Network<'_>) -> impl Iterator<Item = (u32, u32)> + 's {
+        let classes = self.classes.iter();
+        classes.flat_map(move |&(class, _)| {
+            let among = network.among(class as usize, self);
+            among.map(move |member| (class, member))
+        })
     }
 }
 
@@ -223,10 +257,9 @@ fn itself(network: &Network<'_>, sets: &[Admitted], egress: &Profiles, ingress: 
                 if services == 0 {
                     return 0;
                 }
+                let inward: HashSet<u32> = network.among(class, &sets[inward.admitted]).collect();
                 let out = network.among(class, &sets[out.admitted]);
-                let inward = &sets[inward.admitted].interfaces;
-                let both = out.filter(|ix| inward.binary_search(ix).is_ok());
-                services * both.count() as u64
+                services * out.filter(|ix| inward.contains(ix)).count() as u64
             })
             .sum()
     };
@@ -347,8 +380,10 @@ impl<'a> Sets<'a> {
         }
     }
 
-    fn add(&mut self, interfaces: Vec<u32>) -> usize {
-        self.found.push(Admitted::of(self.network, interfaces));
+    fn add(&mut self, mut members: Vec<(u32, u32)>) -> usize {
+        members.sort_unstable();
+        members.dedup();
+        self.found.push(Admitted::of(self.network, &members));
         self.found.len() - 1
     }
 
@@ -373,31 +408,39 @@ impl<'a> Sets<'a> {
         if let Some(&known) = self.of_target.get(&key) {
             return known;
         }
-        let interfaces = self.admitted(class, direction, target);
-        let set = self.add(interfaces);
+        let members = self.admitted(class, direction, target);
+        let set = self.add(members);
         self.of_target.insert(key, set);
         set
     }
 
     /// The interfaces of the network that a target holds under any of their addresses, and to which there is a path.
-    fn admitted(&self, class: &Class, direction: Direction, target: &CompiledTarget) -> Vec<u32> {
+    fn admitted(
+        &self,
+        class: &Class,
+        direction: Direction,
+        target: &CompiledTarget,
+    ) -> Vec<(u32, u32)> {
         let network = self.network;
         let inventory = network.inventory;
         let at = inventory.interface(class.example);
         match target {
             CompiledTarget::Addresses(addresses) => {
                 let holders = addresses.among(&network.by_address).map(|&(_, ix)| ix);
-                let counts = |ix: &InterfaceIx| {
-                    network.class_of[ix.index()].is_some()
-                        && inventory.path_between(at, inventory.interface(*ix))
+                let counts =
+                    |ix: &InterfaceIx| inventory.path_between(at, inventory.interface(*ix));
+                let member = |ix: InterfaceIx| {
+                    let class = network.class_of[ix.index()]?;
+                    Some((class, small(ix.index())))
                 };
-                holders.filter(counts).map(|ix| small(ix.index())).collect()
+                holders.filter(counts).filter_map(member).collect()
             }
             CompiledTarget::Group(group, _) => {
-                let members = network
-                    .classes_of(*group)
-                    .flat_map(|class| network.classes[class].members.iter().copied());
-                let counts = |ix: &u32| {
+                let members = network.classes_of(*group).flat_map(|class| {
+                    let members = network.classes[class].members.iter();
+                    members.map(move |&member| (small(class), member))
+                });
+                let counts = |(_, ix): &(u32, u32)| {
                     let peer = &inventory.interfaces()[*ix as usize];
                     !peer.addresses.is_empty() && inventory.reference_works(at, direction, peer)
                 };
@@ -409,7 +452,7 @@ impl<'a> Sets<'a> {
         }
     }
 
-    /// The union of some sets, in order.
+    /// The union of some sets, in order. Mostly the largest holds the others: a rule to a whole network beside some to groups.
     fn union(&mut self, own: Vec<usize>) -> usize {
         if let [only] = own[..] {
             return only;
@@ -417,9 +460,16 @@ impl<'a> Sets<'a> {
         if let Some(&known) = self.unions.get(&own) {
             return known;
         }
-        let sets = own.iter().flat_map(|&set| &self.found[set].interfaces);
-        let interfaces: Vec<u32> = sets.copied().collect();
-        let set = self.add(interfaces);
+        let size = |&set: &usize| self.found[set].classes.len();
+        let largest = own.iter().copied().max_by_key(size).unwrap_or_default();
+        let held = |set: &usize| self.found[largest].holds(self.network, &self.found[*set]);
+        let set = if own.iter().all(held) {
+            largest
+        } else {
+            let sets = own.iter().map(|&set| &self.found[set]);
+            let members = sets.flat_map(|set| set.members(self.network)).collect();
+            self.add(members)
+        };
         self.unions.insert(own, set);
         set
     }

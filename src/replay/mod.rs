@@ -14,7 +14,9 @@ pub use verification::{Verification, verify};
 use rayon::prelude::*;
 
 pub use crate::documents::AfterState;
-use crate::inventory::{Admission, Direction, Gates, GroupIx, Inventory, Packet, Rule, Unknown};
+use crate::inventory::{
+    Admission, AnyGate, Direction, Gates, GroupIx, Inventory, Packet, Rule, Unknown,
+};
 use crate::resolve::{Connection, End, Verdict, admission, peer_of};
 
 /// Rules that come and go.
@@ -40,6 +42,8 @@ pub struct RulesAfter {
     of_today: Vec<usize>,
     /// The rules that the change takes away, compiled.
     removed: Gates,
+    /// The same, for interfaces that the inventory lacks.
+    removed_anywhere: AnyGate,
 }
 
 impl RulesAfter {
@@ -59,6 +63,7 @@ impl RulesAfter {
         Self {
             gates: Gates::new(inventory, |group| &rules[group.index()]),
             removed: Gates::new(inventory, |group| &removed[group.index()]),
+            removed_anywhere: AnyGate::new(inventory, &removed),
             rules,
             of_today,
         }
@@ -116,16 +121,17 @@ impl RulesAfter {
     ) -> bool {
         let seen = peer_of(inventory, at, direction, peer);
         let packet = Packet::from(connection.service);
-        let takes = |groups: &[GroupIx]| {
-            let mut certain = self.removed.admitting(groups, direction, seen, packet);
-            let mut maybe = self.removed.uncertain(groups, direction, seen, packet);
-            certain.next().is_some() || maybe.next().is_some()
-        };
         match (admission, at.interface()) {
-            (Admission::Unknown(Unknown::Interface), _) | (_, None) => inventory
-                .group_indexes()
-                .any(|group| inventory.may_carry(at.address, group) && takes(&[group])),
-            (_, Some(ix)) => takes(&inventory.interface(ix).groups),
+            (Admission::Unknown(Unknown::Interface), _) | (_, None) => {
+                let (address, removed) = (at.address, &self.removed_anywhere);
+                removed.may_admit(address, direction, seen, packet)
+            }
+            (_, Some(ix)) => {
+                let groups = &inventory.interface(ix).groups;
+                let mut certain = self.removed.admitting(groups, direction, seen, packet);
+                let mut maybe = self.removed.uncertain(groups, direction, seen, packet);
+                certain.next().is_some() || maybe.next().is_some()
+            }
         }
     }
 }

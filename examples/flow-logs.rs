@@ -193,7 +193,7 @@ fn stages(flows: &str, inventory: &Path) {
         table.flows.len()
     );
     let gates = Gates::today(&inventory);
-    let connections = resolve::resolve(&table, &inventory, &gates);
+    let connections = resolve::resolve(&table, &inventory, &gates).connections;
     lap("resolve");
     eprintln!("           {} connections", connections.len());
     drop((connections, gates));

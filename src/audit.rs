@@ -13,7 +13,7 @@ use crate::net::{plural, thousands, visible};
 use crate::outcome;
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
 use crate::replay::{self, After, AfterState, Replay, RulesAfter, Unjudged};
-use crate::resolve::{self, Connection, Hits, Unattributed, Verdict};
+use crate::resolve::{self, Connection, Hits, Probes, Resolved, Unattributed, Verdict};
 use crate::suggest::{self, Level, OtherHalf, Revocation, RuleBasis, RuleSet, Status};
 
 /// Everything a run found out.
@@ -27,6 +27,8 @@ pub struct Audit {
     pub table: FlowTable,
     /// Every connection with its verdict, in id order.
     pub connections: Vec<Connection>,
+    /// Rejected connections from outside that are not among these, counted together; in id order.
+    pub probes: Vec<Probes>,
     /// What each of today's rules permitted, by group and position.
     pub hits: Vec<Vec<Hits>>,
     /// Threat findings first, then the worst first.
@@ -184,6 +186,11 @@ impl Audit {
         })
     }
 
+    /// How many connections there are, with those that are counted together.
+    pub fn connection_count(&self) -> u64 {
+        count(&self.connections, &self.probes)
+    }
+
     /// How many rules have to be made.
     pub fn additions(&self) -> usize {
         self.rules
@@ -260,6 +267,8 @@ pub struct Judged {
     pub gates: Gates,
     /// Every connection with its verdict, in id order.
     pub connections: Vec<Connection>,
+    /// Rejected connections from outside that are not among these, counted together; in id order.
+    pub probes: Vec<Probes>,
     /// What the connections and today's rules give cause for, in no order yet.
     pub findings: Vec<Finding>,
     /// What each of today's rules let through, by group and position.
@@ -278,7 +287,10 @@ pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake, policy: &Po
     } else {
         inventory.with_guessed(guessed)
     };
-    let connections = resolve::resolve(&table, &inventory, &gates);
+    let Resolved {
+        connections,
+        probes,
+    } = resolve::resolve(&table, &inventory, &gates);
     let hits = resolve::hits(&inventory, &gates, &connections);
     let mut judged = Judged {
         inventory,
@@ -286,6 +298,7 @@ pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake, policy: &Po
         table,
         gates,
         connections,
+        probes,
         findings: Vec::new(),
         hits,
         policy: policy.clone(),
@@ -296,7 +309,17 @@ pub fn judge(inventory: Inventory, table: FlowTable, intake: Intake, policy: &Po
     judged
 }
 
+fn count(connections: &[Connection], probes: &[Probes]) -> u64 {
+    let probes: u64 = probes.iter().map(|probes| probes.connections).sum();
+    connections.len() as u64 + probes
+}
+
 impl Judged {
+    /// How many connections there are, with those that are counted together.
+    pub fn connection_count(&self) -> u64 {
+        count(&self.connections, &self.probes)
+    }
+
     fn context(&self) -> Context<'_> {
         Context {
             inventory: &self.inventory,
@@ -325,12 +348,14 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         connections: &judged.connections,
         before: None,
         generalise: &config.generalise,
+        quotas: config.quotas,
     };
     let basis = RuleBasis::new(&evidence);
     let level = config.generalise.level;
     let (rules, rules_after, left_out) = proof::proven(&evidence, basis.rules(level));
     let after = replay::each(evidence.inventory, &rules_after, evidence.connections);
-    let replay = Replay::of(evidence.connections, &after);
+    let mut replay = Replay::of(evidence.connections, &after);
+    replay.add_probes(&judged.probes);
     let findings = with_outcomes(&judged, &rules, &rules_after, &after);
     let window = judged.intake.window.unwrap_or_default();
     let (proof, graph) = rayon::join(
@@ -362,6 +387,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         intake: judged.intake,
         table: judged.table,
         connections: judged.connections,
+        probes: judged.probes,
         hits: judged.hits,
     }
 }

@@ -14,7 +14,7 @@ use toml::de::DeValue;
 
 use crate::findings::{Approval, Complete, KINDS, Kind, Policy, Severity, Tuning};
 use crate::net::{AddressSet, Protocol, visible};
-use crate::suggest::{Generalise, Level, Limits};
+use crate::suggest::{Generalise, Level, Limits, Quotas};
 use crate::toml_file::{self, Flaw, Section, nearest};
 
 /// Where it is looked for if the command line names none.
@@ -39,6 +39,8 @@ pub struct ConfigError {
 pub struct Config {
     /// How far rules go beyond what was seen.
     pub generalise: Generalise,
+    /// How many rules AWS takes.
+    pub quotas: Quotas,
     /// What is reported, how bad it is, and what is meant.
     pub policy: Policy,
     /// Files beside the configuration.
@@ -68,8 +70,16 @@ impl Config {
 
 fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
     let mut file = Section::parse(text)?;
-    file.only(&["generalise", "findings", "approve", "complete", "tables"])?;
+    file.only(&[
+        "generalise",
+        "quotas",
+        "findings",
+        "approve",
+        "complete",
+        "tables",
+    ])?;
     let generalise = generalise(file.section("generalise")?)?;
+    let quotas = quotas(file.section("quotas")?)?;
     let mut policy = Policy::default();
     let mut findings = file.section("findings")?;
     for kind in kinds(&findings)? {
@@ -89,6 +99,7 @@ fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
     let maxmind = tables.texts("maxmind", "a list of files such as [\"GeoLite2-ASN.mmdb\"]")?;
     Ok(Config {
         generalise,
+        quotas,
         policy,
         tables: Tables {
             dir: dir.map(beside),
@@ -272,6 +283,34 @@ fn generalise(mut section: Section<'_>) -> Result<Generalise, Flaw> {
     })
 }
 
+/// `[quotas]`
+fn quotas(mut section: Section<'_>) -> Result<Quotas, Flaw> {
+    section.only(&["rules-per-group", "groups-per-interface"])?;
+    let defaults = Quotas::default();
+    let rules = |value: &DeValue<'_>| {
+        toml_file::number(value).filter(|n: &u64| (1..=Quotas::MOST).contains(n))
+    };
+    let groups = |value: &DeValue<'_>| toml_file::number(value).filter(|n| (1..=16).contains(n));
+    let quotas = Quotas {
+        rules_per_group: section
+            .plain("rules-per-group", "a whole number from 1 to 1000", rules)?
+            .unwrap_or(defaults.rules_per_group),
+        groups_per_interface: section
+            .plain(
+                "groups-per-interface",
+                "a whole number from 1 to 16",
+                groups,
+            )?
+            .unwrap_or(defaults.groups_per_interface),
+    };
+    if quotas.rules_per_group * quotas.groups_per_interface > Quotas::MOST {
+        return Err(section.wrong(
+            "rules-per-group times groups-per-interface is more than 1000, which AWS never takes (amazon-vpc-limits.html)",
+        ));
+    }
+    Ok(quotas)
+}
+
 /// The defaults, with what a table changes.
 fn limits(mut section: Section<'_>, defaults: Limits) -> Result<Limits, Flaw> {
     section.only(&[
@@ -365,6 +404,12 @@ const TEMPLATE: &str = "\
 # widest = 20
 # range-from = 2
 # unpinned-ports = \"any\"
+
+# What AWS takes of this account, where it has raised its quotas; rules times groups is at most 1000. Where a group has more rules
+# today than this, that many count.
+# [quotas]
+# rules-per-group = 60
+# groups-per-interface = 5
 
 # Connections that somebody answers for: they are no finding, and get their rules. Any of group, destination, protocol and
 # port may be left out, but not both of the first; from the day after `expires` on, it no longer counts.

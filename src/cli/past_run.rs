@@ -1,9 +1,11 @@
 //! A run, read back from its directory.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::anyhow;
+use polars::prelude::{Column, ParquetReader, PolarsResult, SerReader};
 use serde::de::DeserializeOwned;
 
 use super::exit::Failure;
@@ -67,6 +69,29 @@ pub(super) fn with_file<T>(
             "`{}` can't be read as a file of a run: {error:#}{advice}",
             path.display()
         ))
+    })
+}
+
+/// The row of a connection in a run's `connections.parquet`: names of columns, and values. Nothing, if the table has no such row.
+pub(super) fn table_row(run: &Path, id: &str) -> Result<Option<Vec<(String, String)>>, Failure> {
+    with_file(run, "connections.parquet", |bytes| {
+        let frame = ParquetReader::new(Cursor::new(bytes)).finish()?;
+        let found = frame
+            .column("id")?
+            .str()?
+            .iter()
+            .position(|known| known == Some(id));
+        let value = |position: usize, column: &Column| -> PolarsResult<(String, String)> {
+            let value = column.get(position)?;
+            let text = match value.get_str() {
+                Some(text) => text.to_owned(),
+                None if value.is_null() => String::new(),
+                None => value.to_string(),
+            };
+            Ok((column.name().to_string(), text))
+        };
+        let row = |position| frame.columns().iter().map(|c| value(position, c)).collect();
+        Ok(found.map(row).transpose()?)
     })
 }
 

@@ -75,7 +75,7 @@ fn read(audit: &Audit) -> String {
         "{} over {}, {}",
         plural(audit.intake.records_read(), "record"),
         duration(window),
-        plural(audit.connections.len() as u64, "connection")
+        plural(audit.connection_count(), "connection")
     )
 }
 

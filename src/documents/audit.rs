@@ -23,6 +23,10 @@ pub struct AuditDocument<'a, C = Vec<ConnectionRow<'a>>> {
     /// What the inventory lacks, and what that costs.
     pub(crate) notes: Vec<String>,
     pub(crate) connections: C,
+    /// Rejected connections from outside that are not among these, counted together: the figures of `replay` have both.
+    /// `connections.parquet` has a row for each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) probes: Vec<ProbesRow<'a>>,
     pub(crate) findings: Vec<FindingRow>,
     pub(crate) rules: Cow<'a, [RuleRow]>,
     pub(crate) revocations: Cow<'a, [RevocationRow]>,
@@ -73,6 +77,40 @@ pub struct ConnectionRow<'a, E = EndRow<'a>> {
     pub(crate) last_seen: u64,
     /// The records by place and action.
     pub(crate) seen: RecordCounts,
+}
+
+/// Rejected connections that today's rules deny: of one initiator to one responder, of one initiator to several, or of several to one.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ProbesRow<'a> {
+    pub(crate) id: String,
+    /// The initiator's address; null where they are several.
+    pub(crate) initiator: Option<String>,
+    /// Null where they are several.
+    pub(crate) responder: Option<EndRow<'a>>,
+    /// How many connections.
+    pub(crate) connections: u64,
+    pub(crate) initiators: u64,
+    pub(crate) responders: u64,
+    /// Protocols with their ports.
+    pub(crate) services: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) packets: u64,
+    pub(crate) first_seen: u64,
+    pub(crate) last_seen: u64,
+    /// The first of the connections.
+    pub(crate) samples: Vec<ProbeRow>,
+}
+
+/// One of the connections.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ProbeRow {
+    pub(crate) id: ConnectionId,
+    pub(crate) initiator: String,
+    pub(crate) responder: String,
+    pub(crate) protocol: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) records: u64,
 }
 
 /// What the change does with a connection.

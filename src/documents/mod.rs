@@ -33,9 +33,9 @@ pub use terms::{
 };
 
 pub(crate) use audit::{
-    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, ProofRow,
-    ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow, UnjudgedReasonRow, UnjudgedRow,
-    WideningRow,
+    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, ProbeRow,
+    ProbesRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow,
+    UnjudgedReasonRow, UnjudgedRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
 pub(crate) use finding::FindingRow;
@@ -45,8 +45,8 @@ pub(crate) use report::{
     Counts, EdgeCells, ProposedCells, ReportGroup, ReportNode, ReportReadiness, TodayCells,
 };
 pub(crate) use rules::{
-    GroupRow, ListRow, PermissionRow, ProposedChange, RevocationRow, RuleRow, StageRow, TargetRow,
-    TodayRow,
+    DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow, ProposedChange, RevocationRow,
+    RuleRow, StageRow, TargetRow, TodayRow,
 };
 pub(crate) use store::{DayEntry, FileEntry, SourceEntry, StoreManifest};
 

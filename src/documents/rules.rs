@@ -23,6 +23,9 @@ pub struct ChangeDocument {
     pub(crate) prefix_lists: Vec<ListRow>,
     /// In which order, and what each step does.
     pub(crate) stages: Vec<StageRow>,
+    /// Groups whose rules are left out because they are more than AWS takes, with what can be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) decisions: Vec<DecisionRow>,
     /// How many rules were left out because they would permit what today's rules deny. Should be 0.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) left_out: u64,
@@ -31,6 +34,30 @@ pub struct ChangeDocument {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 const fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+/// A group for which somebody has to decide: its rules of one direction are more than AWS takes, and none to add is written.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct DecisionRow {
+    pub(crate) group_id: String,
+    pub(crate) group_name: String,
+    pub(crate) direction: Direction,
+    /// What AWS takes.
+    pub(crate) rules_per_group: u64,
+    /// The least exposure first.
+    pub(crate) options: Vec<OptionRow>,
+}
+
+/// What can be decided.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct OptionRow {
+    pub(crate) what: String,
+    /// Whether AWS's quotas allow it.
+    pub(crate) possible: bool,
+    /// The rules that it takes.
+    pub(crate) rules: u64,
+    /// The addresses that these rules name, as a text: IPv6 has more than JSON's numbers.
+    pub(crate) addresses: String,
 }
 
 /// What a rule permits, and between whom.

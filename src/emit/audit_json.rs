@@ -11,14 +11,14 @@ use super::report::finding_row;
 use crate::audit::Audit;
 use crate::documents::{
     AfterRow, AuditDocument, BlastRow, ChangeDocument, ConnectionRow, EndRow, ExposureRow,
-    HoldOutRow, InputRow, MalformedRow, ProofRow, ReachRow, ReadinessRow, ReplayRow,
-    SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, UnjudgedReasonRow, UnjudgedRow,
-    WideningRow, Window,
+    HoldOutRow, InputRow, MalformedRow, ProbeRow, ProbesRow, ProofRow, ReachRow, ReadinessRow,
+    ReplayRow, SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, UnjudgedReasonRow,
+    UnjudgedRow, WideningRow, Window,
 };
 use crate::net::{HashMap, json};
 use crate::proof::{BlastRadius, Reach, Readiness, TradeOff, Widening};
 use crate::replay::{RulePlace, Unjudged};
-use crate::resolve::{End, Place, aws_service};
+use crate::resolve::{Connection, End, Place, Probes, aws_service};
 use crate::suggest::rule_id;
 
 /// An end, or the text that was made of it before.
@@ -91,6 +91,32 @@ impl Serialize for Connections<'_> {
     }
 }
 
+fn probes<'a>(audit: &'a Audit, probes: &Probes) -> ProbesRow<'a> {
+    let sample = |c: &Connection| ProbeRow {
+        id: c.id,
+        initiator: c.initiator.address.to_string(),
+        responder: c.responder.address.to_string(),
+        protocol: c.service.protocol.to_string(),
+        port: c.service.port(),
+        records: c.totals.records,
+    };
+    ProbesRow {
+        id: probes.id.clone(),
+        initiator: probes.initiator.map(|end| end.address.to_string()),
+        responder: probes.responder.map(|responder| end(audit, responder)),
+        connections: probes.connections,
+        initiators: probes.initiators,
+        responders: probes.responders,
+        services: probes.services,
+        records: probes.totals.records,
+        bytes: probes.totals.bytes,
+        packets: probes.totals.packets,
+        first_seen: probes.totals.first,
+        last_seen: probes.totals.last,
+        samples: probes.samples.iter().map(sample).collect(),
+    }
+}
+
 /// Writes the document of an audit; `change` is the audit's.
 pub(super) fn write(audit: &Audit, change: &ChangeDocument, to: &mut dyn Write) -> io::Result<()> {
     let texts = Texts::new(audit);
@@ -117,6 +143,7 @@ fn document<'a>(
             .map(|note| note.0.clone())
             .collect(),
         connections,
+        probes: audit.probes.iter().map(|p| probes(audit, p)).collect(),
         findings: audit
             .findings
             .iter()

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 
 use crate::audit::Audit;
 use crate::documents::{
-    ChangeDocument, GroupRow, ListRow, PermissionRow, RevocationRow, RuleRow, SCHEMA_VERSION,
-    StageRow, Status, TargetRow, TodayRow,
+    ChangeDocument, DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow, RevocationRow,
+    RuleRow, SCHEMA_VERSION, StageRow, Status, TargetRow, TodayRow,
 };
 use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::proof::{Stage, StageName};
-use crate::suggest::{Revocation, SuggestedRule};
+use crate::suggest::{QuotaPressure, Revocation, SuggestedRule};
 
 /// The change of an audit.
 pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
@@ -30,6 +30,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         groups: Vec::new(),
         prefix_lists: Vec::new(),
         stages: stages.map(|stage| stage_row(audit, stage)).collect(),
+        decisions: decisions(audit),
         left_out: audit.proof.left_out.len() as u64,
     };
     change.groups = groups(audit, &change);
@@ -185,6 +186,30 @@ impl TargetRow {
             | Self::PrefixList(text) => text,
         }
     }
+}
+
+/// The groups for which somebody has to decide, as their rules are more than AWS takes.
+fn decisions(audit: &Audit) -> Vec<DecisionRow> {
+    let left_out = audit.rules.pressure.iter().filter(|p| p.is_left_out());
+    let decision = |pressure: &QuotaPressure| {
+        let group = audit.inventory.group(pressure.group);
+        let options = pressure.options(&audit.inventory).into_iter();
+        DecisionRow {
+            group_id: group.id.clone(),
+            group_name: group.name.clone(),
+            direction: pressure.direction,
+            rules_per_group: pressure.quotas.rules_per_group,
+            options: options
+                .map(|option| OptionRow {
+                    what: option.what,
+                    possible: option.possible,
+                    rules: option.cost.rules,
+                    addresses: option.cost.addresses.to_string(),
+                })
+                .collect(),
+        }
+    };
+    left_out.map(decision).collect()
 }
 
 /// The rules that should stand, for every file that carries them.

@@ -12,16 +12,36 @@ use super::audit_json::interface_id;
 use super::error::EmitError;
 use crate::audit::Audit;
 use crate::net::HashMap;
-use crate::resolve::{Connection, End, aws_service};
+use crate::replay::AfterState;
+use crate::resolve::{Connection, End, ProbesAlone, aws_service};
 
-/// One row per connection, in id order. Times are Unix seconds; groups are ids
-/// separated by spaces.
+/// Rows that are columns at a time, of connections that [`crate::audit::Audit`] counts together.
+const AT_ONCE: usize = 1 << 16;
+
+/// One row per connection, in id order; behind them those that are counted together, entry by entry. Times are Unix seconds; groups are
+/// ids separated by spaces.
 pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitError> {
-    let mut frame = frame(audit)?;
-    ParquetWriter::new(to)
-        .with_compression(ParquetCompression::Uncompressed)
-        .finish(&mut frame)?;
-    Ok(())
+    let states: Vec<&str> = audit.after.iter().map(|a| a.state.as_str()).collect();
+    let mut frame = frame(audit, &audit.connections, states)?;
+    let writer = ParquetWriter::new(to).with_compression(ParquetCompression::Uncompressed);
+    if audit.probes.is_empty() {
+        writer.finish(&mut frame)?;
+        return Ok(());
+    }
+    let mut file = writer.batched(frame.schema())?;
+    file.write_batch(&frame)?;
+    drop(frame);
+    let alone = ProbesAlone::new(&audit.table, &audit.inventory);
+    let mut all = audit.probes.iter().flat_map(|probes| alone.of(probes));
+    loop {
+        let connections: Vec<Connection> = all.by_ref().take(AT_ONCE).collect();
+        if connections.is_empty() {
+            file.finish()?;
+            return Ok(());
+        }
+        let states = vec![AfterState::Denied.as_str(); connections.len()];
+        file.write_batch(&self::frame(audit, &connections, states)?)?;
+    }
 }
 
 /// The ends on one side of all connections: what a column says of one is made once, for each is in many rows.
@@ -66,8 +86,12 @@ where
     Series::new(name.into(), values).into()
 }
 
-fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
-    let connections = &audit.connections;
+/// `states` are what becomes of the connections.
+fn frame(
+    audit: &Audit,
+    connections: &[Connection],
+    states: Vec<&str>,
+) -> Result<DataFrame, PolarsError> {
     let (initiators, responders) = rayon::join(
         || Ends::of(connections, |c| c.initiator),
         || Ends::of(connections, |c| c.responder),
@@ -91,13 +115,10 @@ fn frame(audit: &Audit) -> Result<DataFrame, PolarsError> {
         &|| column(connections, "verdict", |c| c.verdict.term().as_str()),
         &|| column(connections, "reason", |c| c.verdict.reason()),
         &|| {
-            let leg = |c: &Connection| c.leg_of.first().map(|&leg| connections[leg].id.to_string());
-            column(connections, "leg_of", leg)
+            let id = |&leg: &usize| audit.connections[leg].id.to_string();
+            column(connections, "leg_of", |c| c.leg_of.first().map(id))
         },
-        &|| {
-            let states: Vec<&str> = audit.after.iter().map(|a| a.state.as_str()).collect();
-            Series::new("after".into(), states).into()
-        },
+        &|| Series::new("after".into(), &states).into(),
         &|| {
             column(connections, "direction_confidence", |c| {
                 c.confidence.as_str()

@@ -193,6 +193,9 @@ fn because(kept: KeptOpenBecause) -> &'static str {
         KeptOpenBecause::Unseen => {
             "the logs have no record of its interfaces, so revoking would be a guess"
         }
+        KeptOpenBecause::OverQuota => {
+            "the rules that were to replace it are more than AWS takes, so they were left out; see quota-pressure"
+        }
         KeptOpenBecause::Unproven => {
             "a rule that was to replace it would permit what today's rules deny, so that rule was left out"
         }

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::balancers::{Balancer, BalancerIx, Balancers, Fronting};
 use super::connect;
 use super::error::InventoryError;
@@ -453,6 +455,11 @@ impl Inventory {
     /// that is compiled in.
     pub fn service_of(&self, address: IpAddr) -> Option<&str> {
         self.ranges.service_of(address)
+    }
+
+    /// The prefix that AWS publishes for the service which [`Self::service_of`] names.
+    pub fn published_prefix(&self, address: IpAddr) -> Option<IpNet> {
+        Some(self.ranges.published_at(address)?.ip_prefix)
     }
 
     /// The ids of flow logs on transit gateways and their attachments, from describe-flow-logs; in order.

@@ -88,13 +88,18 @@ impl ServiceRanges {
     /// The longest prefix that holds the address decides. A shorter prefix of a
     /// named service beats a longer one that says only AMAZON.
     pub(super) fn service_of(&self, address: IpAddr) -> Option<&str> {
+        Some(&self.published_at(address)?.service)
+    }
+
+    /// The published prefix that [`Self::service_of`] goes by; it holds the address.
+    pub(super) fn published_at(&self, address: IpAddr) -> Option<&ServicePrefix> {
         let (segments, value) = match address {
             IpAddr::V4(a) => (&self.v4, u128::from(a.to_bits())),
             IpAddr::V6(a) => (&self.v6, a.to_bits()),
         };
         let after = segments.partition_point(|segment| segment.start <= value);
         let segment = segments[..after].last().filter(|last| value <= last.end)?;
-        Some(&self.prefixes[segment.service].service)
+        Some(&self.prefixes[segment.service])
     }
 
     /// Everything that is published for a service in a region.

@@ -21,7 +21,7 @@ pub struct TradeOff {
     /// Addresses outside that the added egress rules let some group reach, each
     /// counted once; prefix lists apart.
     pub addresses: u128,
-    /// Groups that would have more rules than AWS takes.
+    /// Groups whose rules don't fit under AWS's quota however they are written.
     pub over_quota: u64,
 }
 
@@ -46,12 +46,13 @@ pub fn trade_off(
                     Target::Cidr(net) => Some(net),
                     Target::Group(_) | Target::PrefixList(_) => None,
                 });
+            let left_out = rules.pressure.iter().filter(|p| p.is_left_out());
             TradeOff {
                 level,
                 rules: added().count() as u64,
                 exposure: allowed_pairs(&network, &then.gates, evidence.connections),
                 addresses: AddressSet::new(prefixes).count(),
-                over_quota: rules.over_quota.len() as u64,
+                over_quota: left_out.count() as u64,
             }
         })
         .collect()

@@ -17,7 +17,7 @@ pub use crate::documents::AfterState;
 use crate::inventory::{
     Admission, AnyGate, Direction, Gates, GroupIx, Inventory, Packet, Rule, Unknown,
 };
-use crate::resolve::{Connection, End, Verdict, admission, peer_of};
+use crate::resolve::{Connection, End, Probes, Verdict, admission, peer_of};
 
 /// Rules that come and go.
 #[derive(Clone, Debug, Default)]
@@ -228,6 +228,14 @@ impl Replay {
                 replay.with(position, connection.verdict, after.state)
             },
         )
+    }
+
+    /// Counts rejected connections from outside that are counted together: today's rules deny them, and no change permits what these
+    /// deny.
+    pub fn add_probes(&mut self, probes: &[Probes]) {
+        let rejected: u64 = probes.iter().map(|probes| probes.connections).sum();
+        self.connections += rejected;
+        self.rejected += rejected;
     }
 
     fn with(mut self, position: usize, verdict: Verdict, state: AfterState) -> Self {

@@ -165,7 +165,7 @@ impl Conversation<'_> {
 /// A pair of IPv4 sockets in three numbers: sorting flows by them takes a third of the time
 /// that sorting by the pair takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct PackedPair {
+pub(super) struct PackedPair {
     a: u64,
     b: u64,
     /// Port and whether it stands for several, of both; the protocol.
@@ -241,13 +241,42 @@ impl PackedPair {
     }
 }
 
+/// What flows are sorted by.
+pub(super) trait PairKey: Copy + PartialEq + Send + Sync {
+    /// The pair.
+    fn unpack(self) -> SocketPair;
+
+    /// Whether both are between the same ends; those that are stand side by side.
+    fn same_ends(&self, other: &Self) -> bool;
+}
+
+impl PairKey for PackedPair {
+    fn unpack(self) -> SocketPair {
+        self.unpack()
+    }
+
+    fn same_ends(&self, other: &Self) -> bool {
+        (self.a, self.b) == (other.a, other.b)
+    }
+}
+
+impl PairKey for SocketPair {
+    fn unpack(self) -> SocketPair {
+        self
+    }
+
+    fn same_ends(&self, other: &Self) -> bool {
+        (self.a.end, self.b.end) == (other.a.end, other.b.end)
+    }
+}
+
 /// Flows with what they are sorted by.
-type Keyed<P> = Vec<(P, Part)>;
+pub(super) type Keyed<P> = Vec<(P, Part)>;
 
 /// Every flow, beside the others of its conversation.
 pub(super) struct Sorted {
-    packed: Keyed<PackedPair>,
-    others: Keyed<SocketPair>,
+    pub(super) packed: Keyed<PackedPair>,
+    pub(super) others: Keyed<SocketPair>,
 }
 
 impl Sorted {
@@ -269,7 +298,7 @@ impl Sorted {
                 flows.partition_map(place)
             };
         packed.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
-        others.par_sort_unstable_by_key(|(pair, part)| (*pair, part.flow));
+        others.par_sort_unstable_by_key(|(pair, part)| (pair.a.end, pair.b.end, *pair, part.flow));
         Self { packed, others }
     }
 

@@ -15,6 +15,7 @@ mod external;
 mod guess;
 mod hits;
 mod legs;
+mod probes;
 mod verdict;
 
 pub use crate::documents::{Confidence, RecordCounts};
@@ -25,6 +26,7 @@ pub use evidence::{admission, is_unlisted, peer_of, visible_groups};
 pub use external::{aws_service, is_unknown_external};
 pub use guess::guess;
 pub use hits::{Hits, hits, unknown_members};
+pub use probes::{FOLDED_FROM, Probes, ProbesAlone};
 pub use verdict::{Quarantine, Unattributed, Verdict};
 
 use rayon::prelude::*;
@@ -38,16 +40,26 @@ use direction::Decision;
 use ends::Placer;
 use evidence::{CurrentRules, DirectionEvidence};
 
+/// Every connection of some logs.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// In id order.
+    pub connections: Vec<Connection>,
+    /// Rejected connections from outside that are not among the others, in id order.
+    pub probes: Vec<Probes>,
+}
+
 /// Resolves every flow of the table. `gates` are today's.
-pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<Connection> {
+pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Resolved {
     let placer = Placer::new(table, inventory);
-    let sorted = Sorted::new(table, &placer);
+    let mut sorted = Sorted::new(table, &placer);
     let past = Gates::past(inventory);
     let rules = CurrentRules {
         inventory,
         gates,
         past: past.as_ref(),
     };
+    let probes = probes::take(&mut sorted, table, &rules);
     let corrections = Corrections::new(&sorted, inventory, gates);
     let put_right = |conversation: &mut Conversation<'_>| {
         if let Some(corrections) = &corrections {
@@ -107,5 +119,8 @@ pub fn resolve(table: &FlowTable, inventory: &Inventory, gates: &Gates) -> Vec<C
     let mut connections: Vec<Connection> =
         prefetched_map(&same, load, |same| finished(same)).collect();
     legs::attach(inventory, &mut connections);
-    connections
+    Resolved {
+        connections,
+        probes,
+    }
 }

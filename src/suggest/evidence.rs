@@ -1,6 +1,7 @@
 //! What rules are made from.
 
 use super::level::Generalise;
+use super::quota::Quotas;
 use crate::flow::FlowTable;
 use crate::inventory::{Gates, Inventory};
 use crate::resolve::Connection;
@@ -20,6 +21,8 @@ pub struct RuleEvidence<'a> {
     pub before: Option<u64>,
     /// How far the rules may go beyond what was seen.
     pub generalise: &'a Generalise,
+    /// How many rules AWS takes, as configured.
+    pub quotas: Quotas,
 }
 
 impl RuleEvidence<'_> {

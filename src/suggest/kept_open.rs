@@ -20,4 +20,6 @@ pub enum KeptOpenBecause {
     Unseen,
     /// A rule that was to replace it would permit what today's rules deny, and was left out.
     Unproven,
+    /// The rules that were to replace it are more than AWS takes, and were left out.
+    OverQuota,
 }

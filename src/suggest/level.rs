@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::quota::RULES_PER_GROUP;
-use crate::inventory::{Keeper, PrefixList};
-use crate::net::prefix_of;
+use super::ladder::GroupLimits;
+use crate::net::{is_public, prefix_of};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The one knob.
@@ -44,28 +43,6 @@ pub struct Limits {
     /// Services that go to ever other addresses of the internet may be opened to
     /// all of it: tcp and udp ports; none means any.
     pub unpinned_ports: Option<Vec<u16>>,
-}
-
-/// What one group's rules may be.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GroupLimits<'a> {
-    /// What its level allows beyond what was seen; nothing at [`Level::Exact`].
-    pub(super) beyond_exact: Option<&'a Limits>,
-    /// It has so many rules that a prefix list may not count for more than the addresses it stands for.
-    pub(super) thrifty: bool,
-}
-
-impl GroupLimits<'_> {
-    /// Whether a list may stand for so many addresses. One that the customer keeps holds what the customer wants, and not only what
-    /// was seen: the level has to allow that.
-    pub(super) const fn allow(&self, list: &PrefixList, addresses: usize) -> bool {
-        let is_allowed = match list.keeper {
-            Keeper::GatewayEndpoint | Keeper::Aws => true,
-            Keeper::Customer => self.beyond_exact.is_some(),
-        };
-        let is_cheap = !self.thrifty || list.weight <= addresses as u64;
-        is_allowed && is_cheap && list.weight <= RULES_PER_GROUP
-    }
 }
 
 impl Default for Generalise {
@@ -113,33 +90,18 @@ impl Level {
             Self::Compact => "compact",
         }
     }
-
-    /// The next wider level.
-    pub const fn wider(self) -> Option<Self> {
-        match self {
-            Self::Exact => Some(Self::Balanced),
-            Self::Balanced => Some(Self::Compact),
-            Self::Compact => None,
-        }
-    }
 }
 
-/// How to write these addresses, which one group needs for one port, under the
-/// limits of its level.
-pub(super) fn width(limits: Option<&Limits>, addresses: &[IpAddr], port: Option<u16>) -> Width {
+/// How to write these addresses, which one group needs for one port. All of them are public, or none is.
+pub(super) fn width(group: &GroupLimits<'_>, addresses: &[IpAddr], port: Option<u16>) -> Width {
     let exact = exact_prefixes(addresses);
-    let Some(limits) = limits.filter(|limits| exact.len() > limits.exact_up_to) else {
+    let beyond = group.beyond_exact;
+    let Some(limits) = beyond.filter(|limits| exact.len() > limits.exact_up_to) else {
         return Width::Prefixes(exact);
     };
     let covered = covering_prefixes(addresses, limits);
-    let may_unpin = port.is_some_and(|port| {
-        limits
-            .unpinned_ports
-            .as_ref()
-            .is_none_or(|ports| ports.contains(&port))
-    }) && addresses
-        .iter()
-        .all(|&address| crate::net::is_public(address));
+    let is_public = addresses.iter().all(|&address| is_public(address));
+    let may_unpin = is_public && port.is_some_and(|port| group.may_unpin(port));
     if covered.len() > limits.exact_up_to && may_unpin {
         Width::Unpinned
     } else {

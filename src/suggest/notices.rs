@@ -5,7 +5,7 @@ use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet
 use crate::inventory::{GroupIx, Inventory};
 use crate::net::visible;
 
-/// Findings about a rule set: ports that had to stay open, and groups with more
+/// Findings about a rule set: ports that had to stay open, and groups that would have more
 /// rules than AWS takes.
 pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     let inventory = context.inventory;
@@ -25,19 +25,11 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
         };
         Finding::new(&unpinned_internet::KIND, found, context)
     });
-    let over = rules.over_quota.iter().map(|o| {
+    let pressure = rules.pressure.iter().map(|pressure| {
         let found = Found {
-            subject: o.direction.as_str().to_owned(),
-            detail: format!(
-                "Group {} would have {} {} rules; AWS allows {} unless the quota is raised. Splitting the group needs one more group on each interface; the interface with the most carries {} of {}.",
-                name(inventory, o.group),
-                o.rules,
-                o.direction.as_str(),
-                super::RULES_PER_GROUP,
-                carried(inventory, o.group),
-                super::GROUPS_PER_INTERFACE,
-            ),
-            group: Some(o.group),
+            subject: pressure.direction.as_str().to_owned(),
+            detail: pressure.in_words(inventory),
+            group: Some(pressure.group),
             when: Some((
                 context.intake.window.unwrap_or_default().0,
                 context.intake.window.unwrap_or_default().1,
@@ -47,19 +39,10 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
         };
         Finding::new(&quota_pressure::KIND, found, context)
     });
-    unpinned.chain(over).collect()
+    unpinned.chain(pressure).collect()
 }
 
-/// How many groups the fullest interface of a group carries.
-fn carried(inventory: &Inventory, group: GroupIx) -> usize {
-    let members = inventory.group(group).members.iter();
-    members
-        .map(|&member| inventory.interface(member).groups.len())
-        .max()
-        .unwrap_or_default()
-}
-
-fn name(inventory: &Inventory, group: GroupIx) -> String {
+pub(super) fn name(inventory: &Inventory, group: GroupIx) -> String {
     let group = inventory.group(group);
     format!("{} ({})", visible(&group.name, 80), group.id)
 }

@@ -1,53 +1,100 @@
-//! How many rules a group has, as AWS counts them.
+//! How many rules a group has, as AWS counts them, and how many it takes.
 
-use super::over_quota::OverQuota;
-use super::rule::RuleSet;
+use super::rule::SuggestedRule;
 use crate::documents::Status;
-use crate::inventory::{Direction, Families, Inventory, Rule, Target};
+use crate::inventory::{Direction, Families, GroupIx, Inventory, Rule, Target};
+use crate::net::HashMap;
 
-/// Rules per group and direction, for IPv4 and IPv6 each (amazon-vpc-limits.html);
-/// adjustable, and this is where everybody starts.
-pub const RULES_PER_GROUP: u64 = 60;
+/// What AWS takes of one account in one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Rules per group and direction, for IPv4 and IPv6 each.
+    pub rules_per_group: u64,
+    /// Groups per interface, at most 16.
+    pub groups_per_interface: u64,
+}
 
-/// Groups per interface (amazon-vpc-limits.html); adjustable up to 16. No group is ever
-/// put on an interface here.
-pub const GROUPS_PER_INTERFACE: usize = 5;
+impl Quotas {
+    /// No quota is raised beyond so many rules times groups (amazon-vpc-limits.html).
+    pub const MOST: u64 = 1_000;
+}
 
-/// Every group and direction that would have too many rules after the change.
-pub(super) fn over(
-    inventory: &Inventory,
-    set: &RuleSet,
-    remaining: &[Vec<Rule>],
-) -> Vec<OverQuota> {
-    let mut counts = vec![[[0u64; 2]; 2]; inventory.groups().len()];
-    let added = set
-        .rules
-        .iter()
-        .filter(|r| r.status == Status::Add)
-        .map(|r| (r.group, &r.rule));
-    let standing = inventory
-        .group_indexes()
-        .flat_map(|g| remaining[g.index()].iter().map(move |r| (g, r)));
-    for (group, rule) in added.chain(standing) {
-        let direction = usize::from(rule.direction == Direction::Ingress);
-        for (family, weight) in weights(inventory, &rule.target).into_iter().enumerate() {
-            counts[group.index()][direction][family] += weight;
+impl Default for Quotas {
+    /// Where everybody starts (amazon-vpc-limits.html).
+    fn default() -> Self {
+        Self {
+            rules_per_group: 60,
+            groups_per_interface: 5,
         }
     }
-    let directions = [Direction::Egress, Direction::Ingress];
-    let all = inventory
-        .group_indexes()
-        .flat_map(|group| directions.map(|direction| (group, direction)));
-    all.map(|(group, direction)| {
-        let families = counts[group.index()][usize::from(direction == Direction::Ingress)];
-        OverQuota {
-            group,
-            direction,
-            rules: families[0].max(families[1]),
+}
+
+/// By group, what AWS takes: as configured, or more where the account has more today, for then AWS has raised it.
+pub(super) fn quotas(inventory: &Inventory, configured: Quotas) -> Vec<Quotas> {
+    let place = |group: GroupIx| {
+        let group = inventory.group(group);
+        let member = group.members.first().map(|&ix| inventory.interface(ix));
+        let region = member.map_or("", |interface| &*interface.region);
+        (group.owner.as_str(), region)
+    };
+    let mut raised: HashMap<(&str, &str), Quotas> = HashMap::default();
+    for group in inventory.group_indexes() {
+        let quotas = raised.entry(place(group)).or_insert(configured);
+        let mut today = Counts::default();
+        for rule in &inventory.group(group).rules {
+            today.add(inventory, rule);
         }
-    })
-    .filter(|found| found.rules > RULES_PER_GROUP)
-    .collect()
+        let fullest = Direction::ALL.iter().map(|&direction| today.of(direction));
+        quotas.rules_per_group = fullest.fold(quotas.rules_per_group, u64::max);
+    }
+    for interface in inventory.interfaces() {
+        let carried = interface.groups.len() as u64;
+        if let Some(&group) = interface.groups.first()
+            && let Some(quotas) = raised.get_mut(&place(group))
+        {
+            quotas.groups_per_interface = quotas.groups_per_interface.max(carried);
+        }
+    }
+    let groups = inventory.group_indexes();
+    groups.map(|group| raised[&place(group)]).collect()
+}
+
+/// A group's rules by direction and family.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts([[u64; 2]; 2]);
+
+impl Counts {
+    fn add(&mut self, inventory: &Inventory, rule: &Rule) {
+        let own = &mut self.0[usize::from(rule.direction == Direction::Ingress)];
+        for (family, weight) in weights(inventory, &rule.target).into_iter().enumerate() {
+            own[family] += weight;
+        }
+    }
+
+    /// Of the fuller family.
+    pub(super) fn of(&self, direction: Direction) -> u64 {
+        let own = self.0[usize::from(direction == Direction::Ingress)];
+        own[0].max(own[1])
+    }
+}
+
+/// By group, how many rules it has after the change.
+pub(super) fn counts(
+    inventory: &Inventory,
+    rules: &[SuggestedRule],
+    remaining: &[Vec<Rule>],
+) -> Vec<Counts> {
+    let mut counts = vec![Counts::default(); inventory.groups().len()];
+    let added = rules.iter().filter(|r| r.status == Status::Add);
+    for rule in added {
+        counts[rule.group.index()].add(inventory, &rule.rule);
+    }
+    for (own, rules) in counts.iter_mut().zip(remaining) {
+        for rule in rules {
+            own.add(inventory, rule);
+        }
+    }
+    counts
 }
 
 /// What a target costs, for IPv4 and for IPv6. A group counts in both.

@@ -20,10 +20,11 @@ pub(super) struct Mutual {
     pub(super) evidence: Vec<usize>,
 }
 
-/// Writes the pairs, those of one range as one.
+/// Writes the pairs, those of one range as one; `level` is that of initiators and responders.
 pub(super) fn write(
     mutuals: &[Mutual],
-    (generalise, levels): (&Generalise, &[Level]),
+    generalise: &Generalise,
+    level: impl Fn(GroupIx, GroupIx) -> Level,
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) {
@@ -37,8 +38,7 @@ pub(super) fn write(
         by_pair.entry(key).or_default().push(mutual);
     }
     for ((a, b, protocol), mut left) in by_pair {
-        let level = levels[a.index()].max(levels[b.index()]);
-        if let Some(limits) = generalise.limits(level) {
+        if let Some(limits) = generalise.limits(level(a, b)) {
             let least = limits.range_from;
             for range in named_ranges(candidates, b, protocol) {
                 let inside = |m: &&Mutual| range.contains(m.service.port);

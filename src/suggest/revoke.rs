@@ -1,13 +1,18 @@
 //! Which open egress rules go.
 
+use std::collections::BTreeSet;
+
 use super::evidence::RuleEvidence;
 use super::kept_open::{KeptOpen, KeptOpenBecause};
 use super::rule::Revocation;
 use crate::inventory::{GroupIx, InterfaceIx, Inventory, Rule};
 
 /// Open egress goes where the logs show the group's traffic, or that there was
-/// none. Where they show nothing at all, closing it would be a guess.
-pub(super) fn open_egress(evidence: &RuleEvidence<'_>) -> (Vec<Revocation>, Vec<KeptOpen>) {
+/// none. Where they show nothing at all, closing it would be a guess. That of groups over quota stays.
+pub(super) fn open_egress(
+    evidence: &RuleEvidence<'_>,
+    over_quota: &BTreeSet<GroupIx>,
+) -> (Vec<Revocation>, Vec<KeptOpen>) {
     let inventory = evidence.inventory;
     let (mut revocations, mut kept) = (Vec::new(), Vec::new());
     for group in inventory.group_indexes() {
@@ -35,6 +40,11 @@ pub(super) fn open_egress(evidence: &RuleEvidence<'_>) -> (Vec<Revocation>, Vec<
                 group,
                 because: KeptOpenBecause::Unseen,
             });
+        } else if over_quota.contains(&group) {
+            kept.push(KeptOpen {
+                group,
+                because: KeptOpenBecause::OverQuota,
+            });
         } else {
             revocations.extend(open.into_iter().map(|rule| Revocation {
                 group,
@@ -45,22 +55,17 @@ pub(super) fn open_egress(evidence: &RuleEvidence<'_>) -> (Vec<Revocation>, Vec<
     (revocations, kept)
 }
 
-/// Today's rules of a group without those that go.
-pub(super) fn remaining(
-    inventory: &Inventory,
-    group: GroupIx,
-    revocations: &[Revocation],
-) -> Vec<Rule> {
-    let gone = |rule: &Rule| {
-        revocations
-            .iter()
-            .any(|r| r.group == group && r.rule.same_permission(rule))
+/// By group, today's rules without those that go. The revocations are in the order of their groups.
+pub(super) fn remaining(inventory: &Inventory, revocations: &[Revocation]) -> Vec<Vec<Rule>> {
+    let of_group = |group: GroupIx| {
+        let from = revocations.partition_point(|gone| gone.group < group);
+        let to = revocations.partition_point(|gone| gone.group <= group);
+        let goes = |rule: &&Rule| {
+            let mut gone = revocations[from..to].iter();
+            gone.any(|gone| gone.rule.same_permission(rule))
+        };
+        let rules = inventory.group(group).rules.iter();
+        rules.filter(|rule| !goes(rule)).cloned().collect()
     };
-    inventory
-        .group(group)
-        .rules
-        .iter()
-        .filter(|rule| !gone(rule))
-        .cloned()
-        .collect()
+    inventory.group_indexes().map(of_group).collect()
 }

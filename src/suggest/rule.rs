@@ -11,7 +11,7 @@ use crate::replay::Change;
 use crate::resolve::{Confidence, Connection};
 
 use super::kept_open::KeptOpen;
-use super::over_quota::OverQuota;
+use super::ladder::QuotaPressure;
 
 /// A rule that should stand after the change.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub enum Reason {
     /// The ingress half would let in more than today's rules do, so only the
     /// egress half is written.
     EgressOnly,
+    /// The responders' group would have more ingress rules than AWS takes, so only the egress half is written.
+    IngressFull,
     /// A prefix list stands for the destination.
     List,
     /// The same, but the list's entries are not in the inventory: AWS's published
@@ -57,6 +59,8 @@ pub enum Reason {
     Unreferenced(NetworkPath),
     /// Prefixes of which enough was seen, for there were too many addresses to name.
     Covered,
+    /// Prefixes that AWS publishes for the services behind the addresses, for there were too many addresses to name.
+    Published,
     /// One port to the whole internet, for there were too many addresses to name.
     Unpinned,
     /// It stands today and lets the connections through.
@@ -67,7 +71,7 @@ impl Reason {
     /// The most that evidence of this kind can be worth.
     const fn best(self) -> Confidence {
         match self {
-            Self::PublishedList => Confidence::Likely,
+            Self::PublishedList | Self::Published => Confidence::Likely,
             _ => Confidence::Certain,
         }
     }
@@ -84,6 +88,9 @@ impl Reason {
             Self::EgressOnly => {
                 "egress by group alone: naming the initiators in an ingress rule would let in more than today's rules do"
             }
+            Self::IngressFull => {
+                "egress by group alone: the responders' group would have more ingress rules than AWS takes, and its ingress rules of today let these connections in"
+            }
             Self::List => {
                 "a prefix list holds the destination; of the groups that cover these connections, the one that grants least"
             }
@@ -94,6 +101,9 @@ impl Reason {
             Self::Unreferenced(way) => unreferenced(way),
             Self::Covered => {
                 "prefixes of which enough was seen: the addresses are too many to name each"
+            }
+            Self::Published => {
+                "prefixes that AWS publishes for the services behind the addresses: the addresses are too many to name each"
             }
             Self::Unpinned => {
                 "one port to the whole internet: the addresses are too many to name, and too scattered for prefixes"
@@ -143,8 +153,8 @@ pub struct RuleSet {
     pub revocations: Vec<Revocation>,
     /// Open egress that stays, and why.
     pub kept_open: Vec<KeptOpen>,
-    /// Groups that would have more rules than AWS takes.
-    pub over_quota: Vec<OverQuota>,
+    /// Groups that would have more rules than AWS takes, and what was done about it.
+    pub pressure: Vec<QuotaPressure>,
 }
 
 impl RuleSet {
@@ -369,7 +379,7 @@ impl<'a> Draft<'a> {
             rules: rules.collect(),
             revocations,
             kept_open,
-            over_quota: Vec::new(),
+            pressure: Vec::new(),
         }
     }
 }

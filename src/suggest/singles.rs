@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Demanded, groups_of};
-use super::level::{GroupLimits, Limits, Width, exact_prefixes, width};
+use super::ladder::{GroupLimits, Rung};
+use super::level::{Width, exact_prefixes, width};
 use super::pairs;
 use super::rule::{Draft, Reason};
 use crate::inventory::{
@@ -177,7 +178,7 @@ fn by_address(
         }
     }
     for (group, addresses) in exact {
-        let limits = limits[group.index()].beyond_exact;
+        let limits = &limits[group.index()];
         write_addresses(group, &addresses, service, limits, candidates, draft);
     }
 }
@@ -188,7 +189,7 @@ fn write_addresses(
     group: GroupIx,
     addresses: &BTreeMap<IpAddr, Vec<usize>>,
     service: Service,
-    limits: Option<&Limits>,
+    limits: &GroupLimits<'_>,
     candidates: &Candidates<'_>,
     draft: &mut Draft<'_>,
 ) {
@@ -216,6 +217,17 @@ fn write_addresses(
         let is_closed =
             |address: &IpAddr| !opened.iter().any(|prefix: &IpNet| prefix.contains(address));
         let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_closed).collect();
+        let published = published(limits, &addresses, candidates.inventory);
+        let may_have = |prefix: &IpNet| {
+            let addresses = AddressSet::new([prefix]);
+            candidates.may_have(group, &addresses, service)
+        };
+        let published: Vec<IpNet> = published.into_iter().filter(may_have).collect();
+        for &prefix in &published {
+            put(prefix, Some(Reason::Published));
+        }
+        let is_left = |address: &IpAddr| !published.iter().any(|prefix| prefix.contains(address));
+        let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_left).collect();
         let (prefixes, reason) = match width(limits, &addresses, service.port()) {
             Width::Unpinned => (everywhere(&addresses), Reason::Unpinned),
             Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
@@ -239,6 +251,24 @@ fn write_addresses(
     for prefix in exact_prefixes(&left) {
         put(prefix, None);
     }
+}
+
+/// The prefixes that AWS publishes for several of the addresses each, where the group needs them to have fewer rules; the widest
+/// that hold others alone.
+fn published(limits: &GroupLimits<'_>, addresses: &[IpAddr], inventory: &Inventory) -> Vec<IpNet> {
+    let is_needed = limits.rung == Rung::PublishedRanges;
+    let beyond = limits.beyond_exact.filter(|_| is_needed);
+    if beyond.is_none_or(|limits| exact_prefixes(addresses).len() <= limits.exact_up_to) {
+        return Vec::new();
+    }
+    let mut held: BTreeMap<IpNet, usize> = BTreeMap::new();
+    for &address in addresses {
+        if let Some(prefix) = inventory.published_prefix(address) {
+            *held.entry(prefix).or_default() += 1;
+        }
+    }
+    held.retain(|_, addresses| *addresses > 1);
+    IpNet::aggregate(&held.into_keys().collect())
 }
 
 /// The whole of each family that is needed.

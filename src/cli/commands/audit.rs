@@ -83,7 +83,7 @@ pub(super) fn audit(
         |audit| {
             format!(
                 "audited: {}, {}, {}",
-                plural(audit.connections.len() as u64, "connection"),
+                plural(audit.connection_count(), "connection"),
                 plural(audit.findings.len() as u64, "finding"),
                 plural(audit.rules.rules.len() as u64, "rule")
             )

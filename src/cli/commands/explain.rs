@@ -8,7 +8,7 @@ use crate::cli::past_run::{
     self, connection_in_words, outcome_in_words, rule_in_words, verdict_in_words,
 };
 use crate::documents::{
-    AfterState, AuditDocument, ConnectionRow, CurrentRow, EndRow, FindingRow, RuleRow,
+    AfterState, AuditDocument, ConnectionRow, CurrentRow, EndRow, FindingRow, ProbesRow, RuleRow,
 };
 use crate::net::{ConnectionId, plural, visible};
 
@@ -16,9 +16,10 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let ExplainArgs { run, id } = args;
     let audit = past_run::load(run)?;
     let run = Run(&audit);
-    let text = match id.split('-').next() {
+    let mut text = match id.split('-').next() {
         Some("r") => run.any_rule(id),
         Some("f") => run.finding_by_id(id).map(|finding| run.finding(finding)),
+        Some("p") => run.probes_by_id(id).map(probes),
         Some("c") => id
             .parse()
             .ok()
@@ -26,8 +27,11 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
             .map(|connection| run.connection(connection)),
         _ => None,
     };
+    if text.is_none() && id.starts_with("c-") {
+        text = past_run::table_row(args.run.as_path(), id)?.map(|row| probe(&row));
+    }
     let text = text.ok_or_else(|| {
-        Failure::usage(anyhow!("`{id}` is not in this run; its ids begin with r- (rules), f- (findings) or c- (connections), see audit.json"))
+        Failure::usage(anyhow!("`{id}` is not in this run; its ids begin with r- (rules), f- (findings), c- (connections) or p- (probes), see audit.json"))
     })?;
     print(text)?;
     Ok(Exit::Done)
@@ -60,6 +64,10 @@ impl<'a> Run<'a> {
     fn connection_by_id(&self, id: ConnectionId) -> Option<&'a ConnectionRow<'a>> {
         let found = self.0.connections.binary_search_by_key(&id, |c| c.id);
         found.ok().map(|position| &self.0.connections[position])
+    }
+
+    fn probes_by_id(&self, id: &str) -> Option<&'a ProbesRow<'a>> {
+        self.0.probes.iter().find(|probes| probes.id == id)
     }
 
     fn any_rule(&self, id: &str) -> Option<String> {
@@ -194,6 +202,66 @@ impl<'a> Run<'a> {
         }
         out
     }
+}
+
+/// Rejected connections that are counted together.
+fn probes(probes: &ProbesRow<'_>) -> String {
+    let mut out = String::new();
+    let from = match &probes.initiator {
+        Some(address) => address.clone(),
+        None => plural(probes.initiators, "address"),
+    };
+    let to = match &probes.responder {
+        Some(end) => end_in_words(end),
+        None => plural(probes.responders, "address"),
+    };
+    say!(
+        out,
+        "{}: {}",
+        probes.id,
+        plural(probes.connections, "rejected connection")
+    );
+    say!(out, "  initiator   {from}");
+    say!(out, "  responder   {to}");
+    say!(out, "  services    {}", probes.services);
+    say!(
+        out,
+        "  records     {}, {}",
+        plural(probes.records, "record"),
+        plural(probes.bytes, "byte")
+    );
+    say!(
+        out,
+        "  after       today's rules deny them, and so does the change"
+    );
+    say!(out, "  the first of them; connections.parquet has each");
+    for sample in &probes.samples {
+        let port = sample.port.map(|port| format!("/{port}"));
+        say!(
+            out,
+            "    {}: {} to {} {}{}, {}",
+            sample.id,
+            sample.initiator,
+            sample.responder,
+            sample.protocol,
+            port.unwrap_or_default(),
+            plural(sample.records, "record")
+        );
+    }
+    out
+}
+
+/// A connection that `audit.json` counts together with others, as `connections.parquet` has it.
+fn probe(row: &[(String, String)]) -> String {
+    let mut out = String::new();
+    for (name, value) in row.iter().filter(|(_, value)| !value.is_empty()) {
+        say!(out, "{name:<24}{value}");
+    }
+    say!(
+        out,
+        "audit.json counts it together with others like it, under probes"
+    );
+    out
 }
 
 /// A rule of today that the change neither adds nor needs.

@@ -44,7 +44,8 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     let (table, intake) = super::audit::read(&evidence, &inventory, &reading)?;
     let judged = audit::judge(inventory, table, intake, &config.policy);
     let rules = RulesAfter::new(&judged.inventory, &change);
-    let result = replay::verify(&judged.inventory, &rules, &judged.connections);
+    let mut result = replay::verify(&judged.inventory, &rules, &judged.connections);
+    result.rejected += judged.probes.iter().map(|p| p.connections).sum::<u64>();
     print(if json {
         as_json(&judged, &result, &unknown)
     } else {
@@ -201,7 +202,7 @@ fn missing_rules(judged: &Judged, result: &Verification) -> BTreeMap<String, Los
 #[derive(Serialize)]
 struct VerifyDocument<'a> {
     schema_version: u32,
-    connections: usize,
+    connections: u64,
     permitted: u64,
     lost: usize,
     lost_connections: Vec<ReplayedRow>,
@@ -254,7 +255,7 @@ fn as_json(judged: &Judged, result: &Verification, unknown: &[String]) -> String
     let unjudged = result.unjudged.iter();
     json::pretty(&VerifyDocument {
         schema_version: SCHEMA_VERSION,
-        connections: judged.connections.len(),
+        connections: judged.connection_count(),
         permitted: result.permitted,
         lost: result.lost.len(),
         lost_connections: lost

@@ -2,7 +2,7 @@
 //!
 //! A scan from the internet is as many connections as it tries ports and addresses, and every one of them is rejected. Each would be a
 //! row in every file and a question to every stage, and all of them say the same. So those that are alike are counted together: of one
-//! source and one target first, then of one source, then of one target. Only what today's rules deny for certain is counted so, which no
+//! source, to each of its targets if they are few; then of what is left, those to one target. Only what today's rules deny for certain is counted so, which no
 //! proposal permits; the rows of each stay at hand in the flow table.
 
 use std::collections::BTreeSet;
@@ -69,6 +69,26 @@ struct Lot {
     services: u32,
 }
 
+/// What connections that are counted together have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Source,
+    Target,
+    Pair,
+}
+
+impl By {
+    const fn end(self, lot: &Lot) -> End {
+        match self {
+            Self::Source | Self::Pair => lot.initiator,
+            Self::Target => lot.responder,
+        }
+    }
+}
+
+/// Connections that are counted together.
+type Group = (By, Vec<Lot>);
+
 /// Takes the probes out of what was sorted.
 pub(super) fn take(
     sorted: &mut Sorted,
@@ -105,38 +125,34 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn take<P: PairKey>(&self, keyed: &mut Keyed<P>) -> Vec<Probes> {
-        let lots = self.lots(keyed);
-        let (alone, mut rest): (Vec<Lot>, Vec<Lot>) = lots
-            .into_iter()
-            .partition(|lot| lot.services as usize >= FOLDED_FROM);
-        let mut groups: Vec<(Vec<Lot>, bool, bool)> = alone
-            .into_iter()
-            .map(|lot| (vec![lot], true, true))
-            .collect();
-        // Those of one source, then those of one target.
-        for by_source in [true, false] {
-            let end = |lot: &Lot| {
-                if by_source {
-                    lot.initiator
-                } else {
-                    lot.responder
-                }
-            };
-            rest.par_sort_unstable_by_key(|lot| (end(lot), lot.initiator, lot.responder));
+        let mut rest = self.lots(keyed);
+        let mut groups: Vec<Group> = Vec::new();
+        let connections = |lots: &[Lot]| lots.iter().map(|lot| lot.services as usize).sum();
+        for by in [By::Source, By::Target] {
+            rest.par_sort_unstable_by_key(|lot| (by.end(lot), lot.initiator, lot.responder));
             let mut left = Vec::new();
-            for same in rest.chunk_by(|a, b| end(a) == end(b)) {
-                let connections: usize = same.iter().map(|lot| lot.services as usize).sum();
-                if connections >= FOLDED_FROM {
-                    groups.push((same.to_vec(), by_source, !by_source));
-                } else {
+            for same in rest.chunk_by(|a, b| by.end(a) == by.end(b)) {
+                let count: usize = connections(same);
+                if count < FOLDED_FROM {
                     left.extend_from_slice(same);
+                } else if by == By::Source && same.len() < FOLDED_FROM {
+                    // Of few targets, those that are worth an entry each.
+                    let (alone, few): (Vec<Lot>, Vec<Lot>) = same
+                        .iter()
+                        .partition(|lot| lot.services as usize >= FOLDED_FROM);
+                    groups.extend(alone.into_iter().map(|lot| (By::Pair, vec![lot])));
+                    if connections(&few) >= FOLDED_FROM {
+                        groups.push((by, few));
+                    } else {
+                        left.extend(few);
+                    }
+                } else {
+                    groups.push((by, same.to_vec()));
                 }
             }
             rest = left;
         }
-        let fold = |(lots, one_source, one_target): &(Vec<Lot>, bool, bool)| {
-            self.fold(keyed, lots, (*one_source, *one_target))
-        };
+        let fold = |(by, lots): &Group| self.fold(keyed, lots, *by);
         let probes: Vec<Probes> = groups.par_iter().map(fold).collect();
         let mut folded = FixedBitSet::with_capacity(self.table.flows.len());
         folded.extend(
@@ -239,12 +255,7 @@ impl Search<'_> {
             && !counters.flags.syn_ack()
     }
 
-    fn fold<P: PairKey>(
-        &self,
-        keyed: &[(P, Part)],
-        lots: &[Lot],
-        (one_source, one_target): (bool, bool),
-    ) -> Probes {
+    fn fold<P: PairKey>(&self, keyed: &[(P, Part)], lots: &[Lot], by: By) -> Probes {
         let (mut flows, mut calls) = (Vec::new(), Vec::new());
         let mut services: BTreeSet<Service> = BTreeSet::new();
         let (mut connections, mut samples) = (0, Vec::new());
@@ -260,8 +271,8 @@ impl Search<'_> {
             services.extend(calls.iter().map(|call| call.service));
             connections += u64::from(lot.services);
         }
-        let initiator = one_source.then(|| lots[0].initiator);
-        let responder = one_target.then(|| lots[0].responder);
+        let initiator = (by != By::Target).then(|| lots[0].initiator);
+        let responder = (by != By::Source).then(|| lots[0].responder);
         let count = |end: fn(&Lot) -> End| {
             let ends: BTreeSet<End> = lots.iter().map(end).collect();
             ends.len() as u64

@@ -12,6 +12,9 @@ const ACCEPTED: u128 = 1;
 /// The bit of a packed key that is set if the sender's port is dropped, and clear if the receiver's is.
 pub(in crate::flow) const SRC_DROPPED: u128 = 2;
 
+/// What no flow's packed key is: one of the bits that none has.
+pub(in crate::flow) const NO_KEY: u128 = 4;
+
 /// An IPv4 flow with one port as one number: observer, the end whose port is dropped, the other
 /// one, its port, protocol, and two flags. Both directions of a connection differ only in [`SRC_DROPPED`].
 pub(in crate::flow) fn pack(key: &FlowKey) -> Option<u128> {

@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use super::keys::SRC_DROPPED;
+use super::keys::{NO_KEY, SRC_DROPPED};
 use crate::flow::days::{DAY, Days};
 use crate::flow::ports::Ports;
 use crate::flow::table::{Counters, FlowFlags};
@@ -21,6 +21,10 @@ pub(in crate::flow) struct PackedTable {
     /// A power of two of them.
     buckets: Vec<Bucket>,
     pairs: Vec<FlowPair>,
+    /// Flows whose other direction has not come: half of a pair's memory, for as long as that is so.
+    singles: Vec<PackedFlow>,
+    /// Positions of singles that have become pairs, for the next ones.
+    free: Vec<u32>,
     /// Cells that something was added to.
     count: usize,
     /// Days of the flows whose rows lie too far apart for their cell, by place.
@@ -33,13 +37,16 @@ pub(in crate::flow) struct PackedTable {
 struct Bucket {
     /// Zero where no flow is.
     hashes: [u32; IN_A_BUCKET],
-    /// Where their pairs are, or [`FREE`]; those that are free come last.
+    /// Positions of their pairs, or [`SINGLE`] and the position of a single flow, or [`FREE`]; those that are free come last.
     places: [u32; IN_A_BUCKET],
 }
 
 const IN_A_BUCKET: usize = 8;
 
 const FREE: u32 = u32::MAX;
+
+/// The bit of a place among the single flows.
+const SINGLE: u32 = 1 << 31;
 
 const FEWEST: usize = 16;
 
@@ -177,9 +184,18 @@ impl FlowPair {
     }
 }
 
-/// The place of a flow's cell among those of all pairs.
-const fn place(pair: u32, key: u128) -> u32 {
-    2 * pair + (key & SRC_DROPPED != 0) as u32
+/// The place of a flow's cell: among those of all pairs, or among the single flows.
+const fn place(slot: u32, key: u128) -> u32 {
+    if slot & SINGLE == 0 {
+        2 * slot + direction(key)
+    } else {
+        slot
+    }
+}
+
+/// Which of a pair's cells a flow has.
+const fn direction(key: u128) -> u32 {
+    (key & SRC_DROPPED != 0) as u32
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
@@ -291,7 +307,7 @@ impl PackedTable {
         if rows.is_empty() {
             return;
         }
-        if (self.pairs.len() + rows.len()) * 4 > self.buckets.len() * IN_A_BUCKET * 3 {
+        if (self.connections() + rows.len()) * 4 > self.buckets.len() * IN_A_BUCKET * 3 {
             self.grow(rows.len());
         }
         let mask = self.buckets.len() - 1;
@@ -302,7 +318,7 @@ impl PackedTable {
         black_box(loaded);
         let mut places = [0; AT_ONCE];
         for (at, row) in places.iter_mut().zip(rows) {
-            *at = place(self.pair(row, mask), row.key());
+            *at = place(self.slot(row, mask), row.key());
         }
         let mut loaded = 0;
         for &at in &places[..rows.len()] {
@@ -310,24 +326,40 @@ impl PackedTable {
         }
         black_box(loaded);
         for (&at, row) in places.iter().zip(rows) {
-            let is_its_own = self.cell(at).key == halves(row.key());
-            let at = if is_its_own {
+            let at = if self.cell(at).key == halves(row.key()) {
                 at
             } else {
-                place(self.true_pair(row, mask), row.key())
+                self.true_place(row, mask)
             };
             self.add(at, row);
         }
     }
 
-    #[inline]
-    fn cell(&self, place: u32) -> &PackedFlow {
-        &self.pairs[place as usize / 2].0[place as usize % 2]
+    fn connections(&self) -> usize {
+        self.pairs.len() + self.singles.len() - self.free.len()
     }
 
-    /// The pair of a row's hash, which is nearly always the one of its key; a new hash gets one.
     #[inline]
-    fn pair(&mut self, row: &impl Addition, mask: usize) -> u32 {
+    fn cell(&self, place: u32) -> &PackedFlow {
+        if place & SINGLE == 0 {
+            &self.pairs[place as usize / 2].0[place as usize % 2]
+        } else {
+            &self.singles[(place ^ SINGLE) as usize]
+        }
+    }
+
+    #[inline]
+    fn cell_mut(&mut self, place: u32) -> &mut PackedFlow {
+        if place & SINGLE == 0 {
+            &mut self.pairs[place as usize / 2].0[place as usize % 2]
+        } else {
+            &mut self.singles[(place ^ SINGLE) as usize]
+        }
+    }
+
+    /// The pair or the single flow of a row's hash, which is nearly always the one of its key; a new hash gets a single flow.
+    #[inline]
+    fn slot(&mut self, row: &impl Addition, mask: usize) -> u32 {
         let mut at = start(row.hash(), mask);
         loop {
             let bucket = &self.buckets[at];
@@ -343,49 +375,82 @@ impl PackedTable {
         }
     }
 
-    /// The pair of a row's key, if another one has its hash.
-    #[cold]
-    fn true_pair(&mut self, row: &impl Addition, mask: usize) -> u32 {
-        let key = halves(row.key());
+    /// The place of a row's key, if that of its hash is another's: the other direction's, mostly.
+    fn true_place(&mut self, row: &impl Addition, mask: usize) -> u32 {
+        let (key, other_way) = (halves(row.key()), halves(row.key() ^ SRC_DROPPED));
         let mut at = start(row.hash(), mask);
         loop {
-            let places = self.buckets[at].places;
-            let mut used = places.into_iter().take_while(|&place| place != FREE);
-            if let Some(pair) = used.find(|&pair| self.cell(place(pair, row.key())).key == key) {
-                return pair;
-            }
-            if places[IN_A_BUCKET - 1] == FREE {
-                return self.insert(at, row);
+            for (position, slot) in self.buckets[at].places.into_iter().enumerate() {
+                if slot == FREE {
+                    let slot = self.insert(at, row);
+                    return place(slot, row.key());
+                }
+                let place = place(slot, row.key());
+                let found = self.cell(place).key;
+                if found == key {
+                    return place;
+                }
+                if found == other_way {
+                    let pair = self.pair_up(slot, row);
+                    self.buckets[at].places[position] = pair;
+                    return self::place(pair, row.key());
+                }
             }
             at = (at + 1) & mask;
         }
     }
 
-    /// Gives a pair its place, in a bucket with room.
+    /// Gives a flow its place, in a bucket with room.
     fn insert(&mut self, at: usize, row: &impl Addition) -> u32 {
-        let place = u32::try_from(self.pairs.len()).expect("parts are small");
-        self.buckets[at].put(row.hash(), place);
-        self.pairs.push(FlowPair::of(row.key()));
-        place
+        let cell = PackedFlow::of(row.key());
+        let position = match self.free.pop() {
+            Some(position) => {
+                self.singles[position as usize] = cell;
+                position
+            }
+            None => {
+                self.singles.push(cell);
+                u32::try_from(self.singles.len() - 1).expect("parts are small")
+            }
+        };
+        let slot = SINGLE | position;
+        self.buckets[at].put(row.hash(), slot);
+        slot
+    }
+
+    /// Makes a pair of a single flow, for a row of the other direction.
+    fn pair_up(&mut self, slot: u32, row: &impl Addition) -> u32 {
+        let position = (slot ^ SINGLE) as usize;
+        let single = std::mem::replace(&mut self.singles[position], PackedFlow::of(NO_KEY));
+        self.free.push(slot ^ SINGLE);
+        let pair = u32::try_from(self.pairs.len()).expect("parts are small");
+        let mut both = FlowPair::of(row.key());
+        both.0[direction(single.key()) as usize] = single;
+        self.pairs.push(both);
+        if let Some(days) = self.far.remove(&slot) {
+            self.far.insert(place(pair, single.key()), days);
+        }
+        pair
     }
 
     #[inline]
     fn add(&mut self, place: u32, row: &impl Addition) {
-        let cell = &mut self.pairs[place as usize / 2].0[place as usize % 2];
-        self.count += usize::from(cell.is_empty());
+        let is_new = self.cell(place).is_empty();
+        self.count += usize::from(is_new);
+        let cell = self.cell_mut(place);
         let (first, last) = (cell.first, cell.last);
         row.add_to(cell);
         if cell.is_near() {
             cell.days |= row.days_modulo_64();
         } else {
-            let known = self.far.entry(place);
-            let known = known.or_insert_with(|| cell.days(first, last));
+            let before = cell.days(first, last);
+            let known = self.far.entry(place).or_insert(before);
             known.join(row.days());
         }
     }
 
     fn grow(&mut self, more: usize) {
-        let needed = (self.pairs.len() + more) * 2 / IN_A_BUCKET;
+        let needed = (self.connections() + more) * 2 / IN_A_BUCKET;
         let size = needed.next_power_of_two().max(FEWEST);
         let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; size]);
         let mask = size - 1;
@@ -405,15 +470,16 @@ impl PackedTable {
         self.count
     }
 
-    /// How many flows there is room for: two for each pair.
+    /// How many flows there is room for: two for each pair, and the single ones.
     pub(in crate::flow) const fn capacity(&self) -> usize {
-        2 * self.pairs.len()
+        2 * self.pairs.len() + self.singles.len()
     }
 
     /// Every key with its dropped ports and the place of its flow, in no order.
     pub(in crate::flow) fn entries(&self) -> impl Iterator<Item = (u128, &Ports, u32)> {
         let cells = self.pairs.iter().flat_map(|FlowPair(cells)| cells);
-        let used = cells.zip(0..).filter(|(cell, _)| !cell.is_empty());
+        let all = cells.zip(0..).chain(self.singles.iter().zip(SINGLE..));
+        let used = all.filter(|(cell, _)| !cell.is_empty());
         used.map(|(cell, place)| (cell.key(), &cell.dropped, place))
     }
 
@@ -443,6 +509,7 @@ impl PackedTable {
     pub(in crate::flow) fn without_buckets(self) -> Self {
         Self {
             buckets: Vec::new(),
+            free: Vec::new(),
             ..self
         }
     }

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rayon::prelude::*;
 
-use super::rows::{Dice, SERVICES, SLOT, address};
+use super::rows::{Dice, SERVICES, address};
 use super::{destinations, internal, scans};
 
 const START: u64 = 1_793_577_600;

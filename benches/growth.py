@@ -265,7 +265,7 @@ def main():
     parser.add_argument("--sizes", metavar="COUNT", type=int, help="only so many sizes of each axis, the smallest first")
     parser.add_argument("--runs", metavar="COUNT", type=int, default=3, help="runs of each size [default: 3]")
     parser.add_argument("--directory", type=Path, default=Path("target/growth"), help="where the data lie [default: target/growth]")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if unknown := [axis for axis in options.axes if axis not in AXES]:
         parser.error(f"no axis {unknown[0]}; there are {', '.join(AXES)}")
     closegate = options.closegate.resolve()

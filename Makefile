@@ -4,7 +4,7 @@ CARGO ?= cargo
 PEERS := target/peers
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check worlds bench compare growth fuzz sample-data snippets peers ec2-shapes
+.PHONY: help demo test check worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -27,12 +27,15 @@ worlds: ## a thousand random networks: our rules, and the naive method's
 bench: ## measure the stages
 	$(CARGO) bench
 
-compare: ## the whole audit beside DuckDB and Polars, and decompression alone
-	benches/compare.sh
+compare: ## the whole audit beside DuckDB and Polars, and decompression alone; TOPOLOGY=internal, destinations or scans
+	benches/compare.sh $(TOPOLOGY)
 
-growth: ## how time and memory grow with groups and destinations
+billion: ## the time of a billion rows, extrapolated from 40 and 160 million
+	benches/compare.sh --extrapolate
+
+growth: ## how time, memory and reports grow with an account; AXES="findings days" picks some
 	$(CARGO) build --release --no-default-features --bin closegate
-	python3 benches/growth.py $${CARGO_TARGET_DIR:-target}/release/closegate
+	python3 benches/growth.py $${CARGO_TARGET_DIR:-target}/release/closegate $(AXES)
 
 fuzz: ## ten minutes of each fuzz target; needs nightly and cargo-fuzz
 	cd fuzz && for target in line format json parquet content; do \

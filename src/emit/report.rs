@@ -83,6 +83,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
 fn counts(audit: &Audit) -> Counts {
     let (replay, intake) = (&audit.replay, &audit.intake);
     let threats = || audit.findings.iter().filter(|f| f.is_threat());
+    let is_known = |f: &&Finding| f.known_since.is_some();
     let in_use = audit
         .rules
         .rules
@@ -91,8 +92,8 @@ fn counts(audit: &Audit) -> Counts {
     Counts {
         groups: audit.inventory.groups().len() as u64,
         open_groups: audit.open_groups() as u64,
-        suspicious: threats().count() as u64,
-        suspicious_known: threats().filter(|f| f.known_since.is_some()).count() as u64,
+        suspicious: findings::counted(threats()),
+        suspicious_known: findings::counted(threats().filter(is_known)),
         rules_to_add: audit.additions() as u64,
         rules_in_use: in_use.count() as u64,
         revocations: audit.rules.revocations.len() as u64,
@@ -120,19 +121,17 @@ fn counts(audit: &Audit) -> Counts {
         records_no_data: intake.no_data,
         bytes_read: intake.bytes,
         sources: intake.sources.len() as u64,
-        repeated: audit
-            .findings
-            .iter()
-            .filter(|f| f.known_since.is_some())
-            .count() as u64,
+        findings: findings::counted(&audit.findings),
+        repeated: findings::counted(audit.findings.iter().filter(is_known)),
     }
 }
 
-/// A finding with so many of its connections.
+/// A finding with so many of its connections, and of the ids that it stands for.
 pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> FindingRow {
     let found = &f.found;
     let text = |address: std::net::IpAddr| address.to_string();
-    let evidence = f.evidence.iter().take(evidence);
+    let folded = f.folded.as_ref();
+    let ids = folded.into_iter().flat_map(|folded| &folded.ids);
     FindingRow {
         id: f.id.clone(),
         kind: f.kind.id.into(),
@@ -152,7 +151,9 @@ pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> Findin
         last_seen: f.last,
         records: f.records,
         bytes: f.bytes,
-        count: 1,
+        count: f.count(),
+        pattern: folded.map(|folded| folded.pattern.to_string()),
+        stands_for: ids.take(evidence).cloned().collect(),
         quarantined: f.quarantined,
         threat: f.is_threat(),
         outcome: f.outcome,
@@ -161,7 +162,12 @@ pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> Findin
             .iter()
             .map(|&control| control.into())
             .collect(),
-        evidence: evidence.map(|&p| audit.connections[p].id).collect(),
+        evidence: f
+            .evidence
+            .iter()
+            .take(evidence)
+            .map(|&p| audit.connections[p].id)
+            .collect(),
     }
 }
 

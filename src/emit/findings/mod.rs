@@ -60,7 +60,7 @@ fn partition(region: &str) -> &'static str {
 }
 
 /// Seconds, as RFC 3339.
-fn stamp(seconds: u64) -> String {
+pub(super) fn stamp(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or_default();
     jiff::Timestamp::from_second(seconds)
         .unwrap_or_default()

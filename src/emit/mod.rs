@@ -16,6 +16,7 @@ mod report;
 mod report_csv;
 mod report_html;
 mod report_md;
+mod report_page;
 mod room;
 mod rows;
 mod schema;

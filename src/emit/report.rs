@@ -14,7 +14,7 @@ use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{GroupIx, Rule};
 use crate::net::{HashMap, Service, visible};
-use crate::proof::{Reach, Readiness};
+use crate::proof::{BlastRadius, Reach, Readiness};
 
 /// Connections that a finding names here; `audit.json` has all.
 const EVIDENCE: usize = 20;
@@ -197,10 +197,19 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<ReportGroup> {
                 rule.wording.clone(),
             ));
     }
+    let blast = audit.proof.blast_radius.iter().map(|b| (b.group, b));
+    let blast: HashMap<GroupIx, &BlastRadius> = blast.collect();
+    let ready = audit.proof.readiness.iter().map(|r| (r.group, r));
+    let ready: HashMap<GroupIx, &Readiness> = ready.collect();
+    let mut gone: HashMap<GroupIx, Vec<&Rule>> = HashMap::default();
+    for revocation in &audit.rules.revocations {
+        let of_group = gone.entry(revocation.group).or_default();
+        of_group.push(&revocation.rule);
+    }
     let reach = |r: &Reach| (r.one_hop, r.any_hops, r.any_port, rounded(r.addresses));
     let row = |ix: GroupIx| {
         let group = audit.inventory.group(ix);
-        let blast = audit.proof.blast_radius.iter().find(|b| b.group == ix);
+        let blast = blast.get(&ix);
         let region = group
             .members
             .first()
@@ -217,13 +226,13 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<ReportGroup> {
             kept_by: change.group(&group.id).and_then(|row| row.kept_by.clone()),
             reach_before: blast.map_or(nothing, |b| reach(&b.before)),
             reach_after: blast.map_or(nothing, |b| reach(&b.after)),
-            readiness: audit
-                .proof
-                .readiness
-                .iter()
-                .find(|r| r.group == ix)
-                .map(readiness),
-            today: today(audit, change, ix),
+            readiness: ready.get(&ix).map(|r| readiness(r)),
+            today: today(
+                audit,
+                change,
+                ix,
+                gone.get(&ix).map_or(&[][..], Vec::as_slice),
+            ),
             proposed: proposed.get(group.id.as_str()).cloned().unwrap_or_default(),
         }
     };
@@ -244,12 +253,10 @@ fn named(change: &ChangeDocument, target: &TargetRow) -> String {
     }
 }
 
-fn today(audit: &Audit, change: &ChangeDocument, ix: GroupIx) -> Vec<TodayCells> {
+/// A group's rules of today; `gone` are those that the change revokes.
+fn today(audit: &Audit, change: &ChangeDocument, ix: GroupIx, gone: &[&Rule]) -> Vec<TodayCells> {
     let group = audit.inventory.group(ix);
-    let goes = |rule: &Rule| {
-        let mut gone = audit.rules.revocations.iter();
-        gone.any(|r| r.group == ix && r.rule.same_permission(rule))
-    };
+    let goes = |rule: &Rule| gone.iter().any(|gone| gone.same_permission(rule));
     let rules = group.rules.iter().zip(&audit.hits[ix.index()]);
     rules
         .map(|(rule, hits)| {

@@ -113,7 +113,7 @@ fn thirty_thousand_threats_of_many_groups_are_counted_where_there_is_no_room() {
     };
     let listed = fs::read_to_string(run.join("report/findings.csv")).unwrap();
     assert!(print("csv") == listed, "the table of the run");
-    assert!(print("markdown") == markdown && print("html") == html);
+    assert!(print("markdown") == markdown);
     assert_eq!(print("ocsf").lines().count(), findings.len());
 }
 

@@ -140,12 +140,13 @@ impl Audit {
         let threats = self.findings.iter().filter(|f| f.is_threat());
         let (known, new): (Vec<&Finding>, Vec<&Finding>) =
             threats.partition(|f| f.known_since.is_some());
+        let count = |these: &[&Finding]| findings::counted(these.iter().copied());
         match known.first().and_then(|f| f.known_since.as_deref()) {
-            None => plural(new.len() as u64, "threat finding"),
+            None => plural(count(&new), "threat finding"),
             Some(run) => format!(
                 "{} new, {} known since {}",
-                thousands(new.len() as u64),
-                thousands(known.len() as u64),
+                thousands(count(&new)),
+                thousands(count(&known)),
                 visible(run, 60)
             ),
         }
@@ -392,7 +393,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     }
 }
 
-/// All findings in order, each with its outcome; those that the baseline has are marked.
+/// All findings in order, each with its outcome; those that the baseline has are marked, and those that are too many are folded.
 fn with_outcomes(
     judged: &Judged,
     rules: &RuleSet,
@@ -407,6 +408,9 @@ fn with_outcomes(
         known.for_each(|finding| finding.known_since = Some(baseline.run.clone()));
     }
     outcome::decide(&mut findings, rules_after, after);
+    // Findings of different outcomes stay apart, so each has to have its own first.
+    let mut findings = findings::fold(findings, &judged.inventory);
+    findings::sort(&mut findings);
     findings
 }
 

@@ -36,6 +36,11 @@ const row = (...cells) => make("tr", {}, ...cells);
 const heads = (names) => make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: name === "copy" ? "copy" : name[0] === "#" ? "number" : false }, name.replace("#", ""))));
 const groupById = new Map(data.groups.map((group, index) => [group.id, index]));
 const say = (text) => { $("graph-said").textContent = text; };
+// Of a large estate the page holds the most important rows; files beside it have the others.
+const partly = (has, all, what, file) => has < all ? ` This page has ${number(has)} of ${number(all)} ${what}; ${file} has all.` : "";
+const partNote = (...of) => { const text = partly(...of).trim(); return text ? [make("p", { class: "dim" }, text)] : []; };
+const allRules = new Map(data.all.rules.map(([index, today, proposed, goes, comes]) => [index, { today, proposed, goes, comes }]));
+const rulesOf = (index) => allRules.get(index) || { today: data.groups[index].today.length, proposed: data.groups[index].proposed.length, goes: data.groups[index].today.filter((rule) => rule[7]).length, comes: data.groups[index].proposed.filter((rule) => rule[0]).length };
 
 // Theme and printing
 const root = document.documentElement;
@@ -224,7 +229,7 @@ const search = (text) => {
     node.shape.classList.toggle("hit", hit);
     hits += hit;
   }
-  say(wanted ? `${hits} of ${nodes.length} nodes match` : `${nodes.length} nodes, ${edges.length} lines`);
+  say(wanted ? `${hits} of ${nodes.length} nodes match` : `${nodes.length} nodes, ${edges.length} lines${partly(data.edges.length, data.all.edges, "connections between groups", "report/group-connections.csv").replace(/^ /, ". ")}`);
 };
 const toggles = ["accepted", "quarantined", "unattributed", "rejected"].map((verdict) => make("label", {}, make("input", {
   type: "checkbox", checked: !hidden.has(verdict), id: `show-${verdict}`,
@@ -265,6 +270,8 @@ const wanted = { severity: "", confidence: "", text: "", suspicious: false };
 let order = { key: "severity", up: true };
 const PAGE = 200;
 let shown = PAGE;
+// A finding may stand for many.
+const counted = (list) => list.reduce((sum, f) => sum + f.count, 0);
 const rank = { severity: (f) => SEVERITIES.indexOf(f.severity) + (f.threat ? 0 : SEVERITIES.length), confidence: (f) => SURENESS.indexOf(f.confidence), kind: (f) => f.kind, group: (f) => nameOf(f.group_id), last: (f) => -f.last_seen, bytes: (f) => -f.bytes };
 const nameOf = (id) => id === null ? "" : groupById.has(id) ? data.groups[groupById.get(id)].name : id;
 const matches = (f) => (!wanted.severity || f.severity === wanted.severity) && (!wanted.confidence || f.confidence === wanted.confidence)
@@ -287,9 +294,9 @@ const foldedRow = (same) => {
   const [f] = same, NAMED = 6;
   const names = [...new Map(same.map((one) => [one.group_id, one])).values()];
   const links = names.slice(0, NAMED).flatMap((one, position) => position ? [", ", groupLink(one)] : [groupLink(one)]);
-  const more = make("details", { class: "more" }, make("summary", {}, `${f.title} (${number(same.length)} findings)`), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
+  const more = make("details", { class: "more" }, make("summary", {}, `${f.title} (${number(counted(same))} findings)`), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
     make("ul", {}, ...same.map((one) => make("li", {}, one.detail, make("span", { class: "dim" }, ` ${one.id}`)))));
-  return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(`${f.kind} ×${number(same.length)}`, "code"), make("td", { class: "wide" }, more),
+  return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(`${f.kind} ×${number(counted(same))}`, "code"), make("td", { class: "wide" }, more),
     make("td", { class: "name" }, ...links, names.length > NAMED ? ` and ${number(names.length - NAMED)} more` : ""), cell("", "code"), cell(""), cell(""), cell("", "number"));
 };
 const findings = () => {
@@ -302,12 +309,12 @@ const findings = () => {
     const [f] = same;
     const more = make("details", { class: "more" }, make("summary", {}, f.title), make("p", {}, f.detail), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
       make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}.${f.last_seen ? ` Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.` : ""}`,
-        f.known_since ? ` Known since ${f.known_since}.` : "", f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
-    return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.kind, "code"), make("td", { class: "wide" }, more),
+        f.pattern ? ` Stands for ${number(f.count)} findings with a destination in ${f.pattern}.` : "", f.known_since ? ` Known since ${f.known_since}.` : "", f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
+    return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.count > 1 ? `${f.kind} ×${number(f.count)}` : f.kind, "code"), make("td", { class: "wide" }, more),
       make("td", { class: "name" }, groupLink(f)),
-      cell(f.remote ? `${f.remote} ${f.protocol}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell([f.outcome ? f.outcome.replace("-", " ") : "", f.known_since ? "known" : ""].filter(Boolean).join(", ")), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
+      cell(f.remote || f.pattern ? `${f.remote || f.pattern} ${f.protocol || ""}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell([f.outcome ? f.outcome.replace("-", " ") : "", f.known_since ? "known" : ""].filter(Boolean).join(", ")), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
   }));
-  $("finding-count").replaceChildren(`${number(rows.slice(0, shown).flat().length)} of ${number(data.findings.length)} findings shown${list.length < data.findings.length ? `, ${number(list.length)} match` : ""}. `,
+  $("finding-count").replaceChildren(`${number(counted(rows.slice(0, shown).flat()))} of ${number(data.counts.findings || counted(data.findings))} findings shown${list.length < data.findings.length ? `, ${number(counted(list))} match` : ""}.${partly(data.findings.length, data.all.findings, "rows", "report/findings.csv")} `,
     rows.length > shown ? make("button", { type: "button", onclick: () => { shown += PAGE; findings(); } }, "More") : "");
   for (const th of $("finding-head").querySelectorAll("th[data-key]")) th.setAttribute("aria-sort", th.dataset.key === order.key ? (order.up ? "ascending" : "descending") : "none");
 };
@@ -327,11 +334,11 @@ const groupRows = () => {
   const list = data.groups.map((group, index) => [group, index]).filter(([group]) => (!onlyGroups.open || group.open) && (!onlyGroups.text || `${group.name} ${group.id} ${group.vpc}`.toLowerCase().includes(onlyGroups.text)));
   list.sort(([a], [b]) => b.open - a.open || (a.name < b.name ? -1 : 1));
   $("group-rows").replaceChildren(...list.slice(0, 500).map(([group, index]) => {
-    const adds = group.proposed.filter((rule) => rule[0]).length, goes = group.today.filter((rule) => rule[7]).length;
+    const { comes, goes } = rulesOf(index);
     return row(make("td", { class: "wide" }, make("a", { href: "#group-detail", onclick: () => detail(index, $("group-detail")) }, group.name)), cell(group.vpc, "code"), cell(number(group.members), "number"), cell(group.open ? "open" : "closed", group.open ? "high" : ""),
-      cell(`${adds} to add, ${goes} to revoke`), cell(`${number(group.reach_before[1])} → ${number(group.reach_after[1])}`, "number"), cell(group.readiness ? group.readiness.ready ? "yes" : "not yet" : "not in use"));
+      cell(`${comes} to add, ${goes} to revoke`), cell(`${number(group.reach_before[1])} → ${number(group.reach_after[1])}`, "number"), cell(group.readiness ? group.readiness.ready ? "yes" : "not yet" : "not in use"));
   }));
-  $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.groups.length} groups shown.`;
+  $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.all.groups} groups shown.${partly(data.groups.length, data.all.groups, "groups", "report/groups.csv")}`;
 };
 $("group-head").append(heads(["group", "network", "#interfaces", "egress", "rules", "#reach, any hops", "enough evidence"]));
 $("group-tools").append(make("label", {}, "Find", make("input", { type: "search", id: "group-search", oninput: (event) => { onlyGroups.text = event.target.value.trim().toLowerCase(); groupRows(); } })),
@@ -346,21 +353,26 @@ function detail(index, place) {
   const proposed = group.proposed.map((rule) => { const [add, egress, protocol, from, to, target, confidence, connections, id, description] = rule;
     const ports = from === null ? "" : from === to ? `/${from}` : `/${from}-${to}`;
     return row(cell(add ? "add" : "keep", add ? "add" : ""), cell(egress ? "egress" : "ingress"), cell(protocol + ports, "code"), cell(target, "code"), cell(confidence), cell(number(connections), "number"), cell(description, "name"), cell(id, "code"), make("td", {}, copyButton(`rule ${id}`, () => terraform(group, rule)))); });
+  const all = rulesOf(index);
   const table = (name, names, rows) => make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": name }, make("table", {}, make("thead", {}, heads(names)), make("tbody", {}, ...rows)));
   place.append(make("h3", {}, `${group.name} (${group.id})`),
     make("dl", {}, make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
       make("dt", {}, "an intruder reaches"), make("dd", {}, `in one hop ${number(hopB)} interfaces today, ${number(hopA)} after; in any number ${number(hopsB)}, then ${number(hopsA)}; on any port ${number(portB)}, then ${number(portA)}; addresses outside ${addresses(outB)}, then ${addresses(outA)}`),
       ...(group.kept_by ? [make("dt", {}, "kept by"), make("dd", {}, group.kept_by)] : [])),
-    make("h3", {}, `Today's rules, with the connections that each permitted (${group.today.length})`), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "#connections", "#by it alone", "last", "then", "description"], today),
-    make("h3", {}, `Rules after the change that the logs need (${group.proposed.length})`), table(`Rules of ${group.name} after`, ["status", "way", "services", "target", "sure", "#connections", "description", "id", "copy"], proposed),
-    copyAll(group));
+    make("h3", {}, `Today's rules, with the connections that each permitted (${all.today})`), ...partNote(today.length, all.today, "rules", "audit.json"), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "#connections", "#by it alone", "last", "then", "description"], today),
+    make("h3", {}, `Rules after the change that the logs need (${all.proposed})`), ...partNote(proposed.length, all.proposed, "rules", "report/rules.csv"), table(`Rules of ${group.name} after`, ["status", "way", "services", "target", "sure", "#connections", "description", "id", "copy"], proposed),
+    ...copyAll(group, all.comes));
 }
-const copyAll = (group) => { const adds = group.proposed.filter((rule) => rule[0]); return adds.length ? make("p", { class: "only-screen" }, copyButton(`all ${adds.length} rules to add of ${group.name}`, () => adds.map((rule) => terraform(group, rule)).join("\n")), ` all ${adds.length} rules to add, as Terraform`) : null; };
+const copyAll = (group, comes) => {
+  const adds = group.proposed.filter((rule) => rule[0]);
+  const which = adds.length < comes ? `${number(adds.length)} of ${number(comes)}` : `all ${adds.length}`;
+  return adds.length ? [make("p", { class: "only-screen" }, copyButton(`${which} rules to add of ${group.name}`, () => adds.map((rule) => terraform(group, rule)).join("\n")), ` ${which} rules to add, as Terraform`)] : [];
+};
 groupRows();
 
 // Replay, curves, coverage
 const c = data.counts;
-const stageRows = data.stages.map((stage, index) => row(cell(`${index + 1}. ${stage.name}`), cell(number(stage.rules), "number"), cell(number(stage.groups.length), "number"), cell(number(stage.permitted), "number"), cell(number(stage.lost), "number"), cell(number(stage.cut_at_once.length), "number")));
+const stageRows = data.stages.map(([name, ...figures], index) => row(cell(`${index + 1}. ${name}`), ...figures.map((figure) => cell(number(figure), "number"))));
 $("replay-text").append(make("p", {}, `${number(c.connections)} connections: ${number(c.permitted)} permitted by the rules after the change, ${number(c.quarantined)} quarantined with a reason${c.still_open ? ` (${number(c.still_open)} still open)` : ""}, ${number(c.rejected)} rejected in the logs, ${number(c.unattributed)} judged by no group, ${number(c.lost)} lost.`),
   make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": "Stages" }, make("table", {}, make("thead", {}, heads(["stage", "#rules", "#groups", "#permitted after it", "#lost", "#cut at once"])), make("tbody", {}, ...stageRows))));
 const W = 420, H = 220, L = 52, B = 34;
@@ -389,11 +401,14 @@ if (data.days.length) {
 }
 $("figures").append(...figures);
 $("enough-rows").append(...data.groups.filter((group) => group.readiness).map((group) => { const r = group.readiness; return row(cell(group.name, "name"), cell(r.ready ? "yes" : "not yet", r.ready ? "add" : "medium"), cell(number(r.days), "number"), cell(number(r.connections), "number"), cell(r.chance_of_new === null ? "" : `${(r.chance_of_new * 100).toFixed(1)} %`, "number"), cell(r.unseen_at_least.toFixed(1), "number"), cell(r.wait_for.join("; "), "wide")); }));
+const ready = data.groups.filter((group) => group.readiness).length;
+$("enough").append(...partNote(ready, c.groups_in_use, "groups", "report/groups.csv"));
 const part = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
 $("coverage-text").append(make("dl", {}, ...part("records", `${number(c.records_read)} read, ${number(c.records_duplicate)} duplicates, ${number(c.records_no_data)} idle intervals`), ...part("could not be read", `${number(c.records_malformed)} lines`), ...part("dropped by AWS", `${number(c.records_skip_data)} gaps (SKIPDATA)`), ...part("sources", `${number(c.sources)}, ${bytes(c.bytes_read)}`)),
   data.notes.length ? make("ul", {}, ...data.notes.map((note) => make("li", {}, note))) : "",
-  data.malformed.length ? make("details", {}, make("summary", {}, "Lines that could not be read"), make("ul", {}, ...data.malformed.map(([source, line, reason]) => make("li", {}, `${source}${line ? `, line ${line}` : ""}: ${reason}`)))) : "",
-  make("details", {}, make("summary", {}, "Sources"), make("ul", {}, ...data.sources.map((source) => make("li", {}, `${source.name}: ${number(source.records)} records, ${source.format}${source.malformed ? `, ${source.malformed} not read` : ""}`)))));
+  ...partNote(data.notes.length, data.all.notes, "notes", "audit.json"),
+  data.malformed.length ? make("details", {}, make("summary", {}, "Lines that could not be read"), make("ul", {}, ...data.malformed.map(([source, line, reason]) => make("li", {}, `${source}${line ? `, line ${line}` : ""}: ${reason}`))), ...partNote(data.malformed.length, data.all.malformed, "lines", "audit.json")) : "",
+  make("details", {}, make("summary", {}, "Sources"), make("ul", {}, ...data.sources.map((source) => make("li", {}, `${source.name}: ${number(source.records)} records, ${source.format}${source.malformed ? `, ${source.malformed} not read` : ""}`))), ...partNote(data.sources.length, c.sources, "sources", "report/sources.csv")));
 // On paper nothing can be clicked: everything is open, and groups that change are there with their rules.
 const ON_PAPER = 100;
 let closed = [];
@@ -404,6 +419,7 @@ addEventListener("beforeprint", () => {
   $("printed").replaceChildren();
   for (const [, index] of changed.slice(0, ON_PAPER)) { const place = make("div"); $("printed").append(place); detail(index, place); }
   if (changed.length > ON_PAPER) $("printed").append(make("p", {}, `${changed.length - ON_PAPER} groups more change; they are in audit.json.`));
+  $("printed").append(...partNote(data.groups.length, data.all.groups, "groups", "report/groups.csv"));
 });
 addEventListener("afterprint", () => { for (const details of closed) details.open = false; $("printed").replaceChildren(); });
 root.dataset.ready = "yes";

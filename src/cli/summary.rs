@@ -9,7 +9,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use crate::audit::Audit;
 use crate::emit::{duration, thousands};
-use crate::findings::{Finding, Outcome, Severity};
+use crate::findings::{self, Finding, Outcome, Severity};
 use crate::net::{plural, visible};
 use crate::suggest::Status;
 
@@ -137,11 +137,9 @@ fn suspicious(audit: &Audit) -> String {
     let said: Vec<String> = outcomes
         .into_iter()
         .filter_map(|outcome| {
-            let count = threats
-                .iter()
-                .filter(|f| f.outcome == Some(outcome))
-                .count();
-            (count > 0).then(|| format!("{} {}", thousands(count as u64), outcome.words()))
+            let of_it = threats.iter().filter(|f| f.outcome == Some(outcome));
+            let count = findings::counted(of_it.copied());
+            (count > 0).then(|| format!("{} {}", thousands(count), outcome.words()))
         })
         .collect();
     if !said.is_empty() {
@@ -222,7 +220,7 @@ struct ThreatRow {
     severity: Severity,
     kind: &'static str,
     who: String,
-    /// Empty for a behaviour without one destination.
+    /// An address, or a network of several; empty for a behaviour without one destination.
     to: String,
     service: String,
     outcome: &'static str,
@@ -235,11 +233,13 @@ impl ThreatRow {
             .group
             .map(|ix| visible(&audit.inventory.group(ix).name, 20));
         let address = |address: Option<std::net::IpAddr>| address.map(|a| a.to_string());
+        let folded = finding.folded.as_ref();
+        let pattern = folded.map(|folded| folded.pattern.to_string());
         Self {
             severity: finding.severity,
             kind: finding.kind.id,
             who: group.or_else(|| address(found.local)).unwrap_or_default(),
-            to: address(found.remote).unwrap_or_default(),
+            to: address(found.remote).or(pattern).unwrap_or_default(),
             service: found.service.map(|s| s.to_string()).unwrap_or_default(),
             outcome: finding.outcome.map_or("", Outcome::as_str),
         }
@@ -248,9 +248,9 @@ impl ThreatRow {
 
 /// The threat findings, the worst first.
 fn threats(audit: &Audit, width: u16) -> String {
-    let mut rows: BTreeMap<ThreatRow, usize> = BTreeMap::new();
+    let mut rows: BTreeMap<ThreatRow, u64> = BTreeMap::new();
     for finding in audit.findings.iter().filter(|f| f.is_threat()) {
-        *rows.entry(ThreatRow::of(audit, finding)).or_default() += 1;
+        *rows.entry(ThreatRow::of(audit, finding)).or_default() += finding.count();
     }
     if rows.is_empty() {
         return String::new();
@@ -262,7 +262,7 @@ fn threats(audit: &Audit, width: u16) -> String {
         .set_width(width);
     for (row, &count) in rows.iter().take(LISTED) {
         let times = if count > 1 {
-            format!(" ×{}", thousands(count as u64))
+            format!(" ×{}", thousands(count))
         } else {
             String::new()
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Family, Outcome, Rating, Severity};
 use crate::net::ConnectionId;
 
-/// A finding. `audit.json` has all of its evidence, `report.json` the first of it.
+/// A finding. `audit.json` has all of its evidence and of the ids that it stands for, `report.json` the first of them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FindingRow {
     pub(crate) id: String,
@@ -29,8 +29,14 @@ pub(crate) struct FindingRow {
     pub(crate) last_seen: u64,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
-    /// How many equal findings it stands for.
+    /// How many findings it stands for: 1, unless it is folded.
     pub(crate) count: u64,
+    /// The network of the destinations of the findings that it stands for. Not there if it stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<String>,
+    /// The ids of these findings, in order. Not there if it stands for itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stands_for: Vec<String>,
     pub(crate) quarantined: bool,
     /// Whether it is a threat finding: a destination or a behaviour, of medium severity or worse.
     pub(crate) threat: bool,

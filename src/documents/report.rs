@@ -65,6 +65,9 @@ pub(crate) struct Counts {
     pub(crate) records_no_data: u64,
     pub(crate) bytes_read: u64,
     pub(crate) sources: u64,
+    /// Findings of every family.
+    #[serde(default)]
+    pub(crate) findings: u64,
     /// Findings that the baseline had already.
     pub(crate) repeated: u64,
 }

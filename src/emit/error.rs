@@ -4,6 +4,8 @@ use std::io;
 
 use polars::prelude::PolarsError;
 
+use super::formats::RuleFormatError;
+
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EmitError {
@@ -12,6 +14,9 @@ pub enum EmitError {
         "the connection table can't be written as Parquet: {0}; please report this with the audit.json of the run"
     )]
     Parquet(#[from] PolarsError),
+    /// A table refused.
+    #[error(transparent)]
+    Table(#[from] RuleFormatError),
     /// There is no room, or no permission.
     #[error("a file can't be written: {0}")]
     Io(#[from] io::Error),

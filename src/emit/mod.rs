@@ -13,8 +13,12 @@ mod for_account;
 mod formats;
 mod graph_files;
 mod report;
+mod report_csv;
 mod report_html;
 mod report_md;
+mod report_page;
+mod room;
+mod rows;
 mod schema;
 mod text;
 
@@ -50,6 +54,12 @@ pub const PATHS: &[&str] = &[
     "findings.sarif",
     "graph.dot",
     "graph.json",
+    "report/findings.csv",
+    "report/group-connections.csv",
+    "report/groups.csv",
+    "report/rules.csv",
+    "report/sources.csv",
+    "report/without-a-rule.csv",
     "report.html",
     "report.json",
     "report.md",
@@ -89,6 +99,18 @@ const FILES: &[(&str, Maker)] = &[
     }),
     ("report.md", |audit, _, to| {
         Ok(to.write_all(report_md::render(audit).as_bytes())?)
+    }),
+    ("report/group-connections.csv", |audit, _, to| {
+        Ok(report_csv::group_connections(audit, to)?)
+    }),
+    ("report/groups.csv", |audit, _, to| {
+        Ok(report_csv::groups(audit, to)?)
+    }),
+    ("report/sources.csv", |audit, _, to| {
+        Ok(report_csv::sources(audit, to)?)
+    }),
+    ("report/without-a-rule.csv", |audit, _, to| {
+        Ok(report_csv::without_a_rule(audit, to)?)
     }),
 ];
 
@@ -141,6 +163,10 @@ fn write_change<W: Write>(
     file.flush()?;
     put("report.html", html(&report)?.as_bytes())?;
     put("findings.sarif", sarif(&report, &Places::new()).as_bytes())?;
+    put("report/findings.csv", csv(&report)?.as_bytes())?;
+    let table = RuleFormat::named("csv").expect("it is one of the formats");
+    let rules = table.write(change, &RuleFormatOptions::default())?;
+    put("report/rules.csv", rules.as_bytes())?;
     for (path, make) in CHANGE_FILES {
         put(path, make(change).as_bytes())?;
     }

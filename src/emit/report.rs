@@ -14,7 +14,7 @@ use crate::flow::DAY;
 use crate::graph::Node;
 use crate::inventory::{GroupIx, Rule};
 use crate::net::{HashMap, Service, visible};
-use crate::proof::{Reach, Readiness};
+use crate::proof::{BlastRadius, Reach, Readiness};
 
 /// Connections that a finding names here; `audit.json` has all.
 const EVIDENCE: usize = 20;
@@ -83,6 +83,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
 fn counts(audit: &Audit) -> Counts {
     let (replay, intake) = (&audit.replay, &audit.intake);
     let threats = || audit.findings.iter().filter(|f| f.is_threat());
+    let is_known = |f: &&Finding| f.known_since.is_some();
     let in_use = audit
         .rules
         .rules
@@ -91,8 +92,8 @@ fn counts(audit: &Audit) -> Counts {
     Counts {
         groups: audit.inventory.groups().len() as u64,
         open_groups: audit.open_groups() as u64,
-        suspicious: threats().count() as u64,
-        suspicious_known: threats().filter(|f| f.known_since.is_some()).count() as u64,
+        suspicious: findings::counted(threats()),
+        suspicious_known: findings::counted(threats().filter(is_known)),
         rules_to_add: audit.additions() as u64,
         rules_in_use: in_use.count() as u64,
         revocations: audit.rules.revocations.len() as u64,
@@ -120,19 +121,17 @@ fn counts(audit: &Audit) -> Counts {
         records_no_data: intake.no_data,
         bytes_read: intake.bytes,
         sources: intake.sources.len() as u64,
-        repeated: audit
-            .findings
-            .iter()
-            .filter(|f| f.known_since.is_some())
-            .count() as u64,
+        findings: findings::counted(&audit.findings),
+        repeated: findings::counted(audit.findings.iter().filter(is_known)),
     }
 }
 
-/// A finding with so many of its connections.
+/// A finding with so many of its connections, and of the ids that it stands for.
 pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> FindingRow {
     let found = &f.found;
     let text = |address: std::net::IpAddr| address.to_string();
-    let evidence = f.evidence.iter().take(evidence);
+    let folded = f.folded.as_ref();
+    let ids = folded.into_iter().flat_map(|folded| &folded.ids);
     FindingRow {
         id: f.id.clone(),
         kind: f.kind.id.into(),
@@ -152,7 +151,9 @@ pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> Findin
         last_seen: f.last,
         records: f.records,
         bytes: f.bytes,
-        count: 1,
+        count: f.count(),
+        pattern: folded.map(|folded| folded.pattern.to_string()),
+        stands_for: ids.take(evidence).cloned().collect(),
         quarantined: f.quarantined,
         threat: f.is_threat(),
         outcome: f.outcome,
@@ -161,7 +162,12 @@ pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> Findin
             .iter()
             .map(|&control| control.into())
             .collect(),
-        evidence: evidence.map(|&p| audit.connections[p].id).collect(),
+        evidence: f
+            .evidence
+            .iter()
+            .take(evidence)
+            .map(|&p| audit.connections[p].id)
+            .collect(),
     }
 }
 
@@ -191,10 +197,19 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<ReportGroup> {
                 rule.wording.clone(),
             ));
     }
+    let blast = audit.proof.blast_radius.iter().map(|b| (b.group, b));
+    let blast: HashMap<GroupIx, &BlastRadius> = blast.collect();
+    let ready = audit.proof.readiness.iter().map(|r| (r.group, r));
+    let ready: HashMap<GroupIx, &Readiness> = ready.collect();
+    let mut gone: HashMap<GroupIx, Vec<&Rule>> = HashMap::default();
+    for revocation in &audit.rules.revocations {
+        let of_group = gone.entry(revocation.group).or_default();
+        of_group.push(&revocation.rule);
+    }
     let reach = |r: &Reach| (r.one_hop, r.any_hops, r.any_port, rounded(r.addresses));
     let row = |ix: GroupIx| {
         let group = audit.inventory.group(ix);
-        let blast = audit.proof.blast_radius.iter().find(|b| b.group == ix);
+        let blast = blast.get(&ix);
         let region = group
             .members
             .first()
@@ -211,13 +226,13 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<ReportGroup> {
             kept_by: change.group(&group.id).and_then(|row| row.kept_by.clone()),
             reach_before: blast.map_or(nothing, |b| reach(&b.before)),
             reach_after: blast.map_or(nothing, |b| reach(&b.after)),
-            readiness: audit
-                .proof
-                .readiness
-                .iter()
-                .find(|r| r.group == ix)
-                .map(readiness),
-            today: today(audit, change, ix),
+            readiness: ready.get(&ix).map(|r| readiness(r)),
+            today: today(
+                audit,
+                change,
+                ix,
+                gone.get(&ix).map_or(&[][..], Vec::as_slice),
+            ),
             proposed: proposed.get(group.id.as_str()).cloned().unwrap_or_default(),
         }
     };
@@ -238,12 +253,10 @@ fn named(change: &ChangeDocument, target: &TargetRow) -> String {
     }
 }
 
-fn today(audit: &Audit, change: &ChangeDocument, ix: GroupIx) -> Vec<TodayCells> {
+/// A group's rules of today; `gone` are those that the change revokes.
+fn today(audit: &Audit, change: &ChangeDocument, ix: GroupIx, gone: &[&Rule]) -> Vec<TodayCells> {
     let group = audit.inventory.group(ix);
-    let goes = |rule: &Rule| {
-        let mut gone = audit.rules.revocations.iter();
-        gone.any(|r| r.group == ix && r.rule.same_permission(rule))
-    };
+    let goes = |rule: &Rule| gone.iter().any(|gone| gone.same_permission(rule));
     let rules = group.rules.iter().zip(&audit.hits[ix.index()]);
     rules
         .map(|(rule, hits)| {

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::day;
+use super::report_page::{Lengths, PageData, data};
 use super::text::duration;
 use crate::documents::{Counts, ReportDocument};
 use crate::net::{json, thousands};
@@ -33,10 +34,30 @@ struct Page<'a> {
     data: String,
 }
 
-/// The page.
+/// Bytes of a page, at most, whatever there is to report.
+const LARGEST: usize = 3_000_000;
+
+/// Bytes of rows that are packed, at most. Of ordinary reports, a tenth is left.
+const ROOM: usize = 16_000_000;
+
+/// The page. It holds the most important rows of a report that is too large for it.
 pub fn html(report: &ReportDocument) -> std::io::Result<String> {
+    let lengths = Lengths::of(report);
+    let mut room = ROOM;
+    loop {
+        let page = page(report, &data(report, &lengths, room))?;
+        if page.len() <= LARGEST || room == 0 {
+            return Ok(page);
+        }
+        // What does not shrink as it usually does gets less room, until the page is small enough.
+        let one_in_ten_less = room.min(lengths.sum()).saturating_mul(9) / 10;
+        room = one_in_ten_less / (page.len() / 1_000 + 1) * (LARGEST / 1_000);
+    }
+}
+
+fn page(report: &ReportDocument, data: &PageData<'_>) -> std::io::Result<String> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
-    packed.write_all(json::line(report).as_bytes())?;
+    packed.write_all(json::line(data).as_bytes())?;
     let counts = report.counts;
     let window = report.window;
     let page = Page {

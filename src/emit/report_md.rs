@@ -1,107 +1,64 @@
 //! `report.md`: the run for a ticket or a review.
 
+use std::cmp::Reverse;
+
 use askama::Template;
+use petgraph::graph::{EdgeReference, NodeIndex};
+use petgraph::visit::EdgeRef as _;
 
 use super::graph_files;
+use super::rows::{Rows, Shown, shown};
 use super::text::{duration, ends_with_www};
 use crate::audit::Audit;
 use crate::documents::Rating;
-use crate::findings::{Family, Finding, Outcome};
+use crate::findings::{self, Family, Finding, Outcome};
 use crate::flow::DAY;
-use crate::graph::Node;
+use crate::graph::Edge;
+use crate::ingest::{MalformedSample, SourceIntake};
 use crate::inventory::{Rule, Target};
-use crate::net::{ConnectionId, plural, visible};
+use crate::net::{plural, visible};
 use crate::proof::{BlastRadius, Reach, Readiness, Widening};
 use crate::replay::Unjudged;
-use crate::suggest::{KeptOpenBecause, Status};
+use crate::resolve::Connection;
+use crate::suggest::{KeptOpen, KeptOpenBecause, Revocation, SuggestedRule};
 
 #[derive(Template)]
 #[template(path = "report.md", escape = "none")]
 struct Report<'a> {
     audit: &'a Audit,
     window: String,
-    threats: Vec<&'a Finding>,
-    posture: Vec<PostureLine>,
-    others: Vec<&'a Finding>,
-    rules: Vec<RuleLine>,
-    revocations: Vec<RevocationLine>,
-    kept_open: Vec<(String, &'static str)>,
-    excluded: Vec<Excluded>,
-    talkers: Vec<Talker>,
-    still_open: Vec<String>,
+    threats: Shown,
+    posture: Shown,
+    others: Shown,
+    rules: Shown,
+    revocations: Shown,
+    commands: Shown,
+    kept_open: Shown,
+    excluded: Shown,
+    talkers: Shown,
+    still_open: Shown,
     /// Threat findings that the change does not stop.
-    not_judged: Vec<&'a Finding>,
-    left_out: Vec<String>,
-    blast: Vec<BlastLine>,
-    readiness: Vec<ReadinessLine>,
+    not_judged: Shown,
+    left_out: Shown,
+    blast: Shown,
+    readiness: Shown,
     unjudged: Vec<Unjudged>,
+    sources: Shown,
+    samples: Shown,
+    notes: Shown,
     weeks: String,
     sentence: String,
 }
 
-/// All findings of a kind.
-struct PostureLine {
-    severity: &'static str,
-    kind: &'static str,
-    count: usize,
-    groups: String,
-}
+/// Files of a run that have every row of a table.
+const FINDINGS: &str = "report/findings.csv";
+const GROUPS: &str = "report/groups.csv";
+const RULES: &str = "report/rules.csv";
+const WITHOUT_A_RULE: &str = "report/without-a-rule.csv";
 
-struct BlastLine {
-    group: String,
-    one_hop: String,
-    any_hops: String,
-    any_port: String,
-    addresses: String,
-}
-
-struct ReadinessLine {
-    group: String,
-    ready: &'static str,
-    days: u32,
-    connections: u64,
-    once: u64,
-    chance: String,
-    unseen: String,
-    wait_for: String,
-}
-
-struct RuleLine {
-    status: &'static str,
-    group: String,
-    direction: &'static str,
-    service: String,
-    target: String,
-    confidence: &'static str,
-    connections: usize,
-    id: String,
-}
-
-struct RevocationLine {
-    group: String,
-    service: String,
-    target: String,
-    rule_id: String,
-    command: String,
-}
-
-/// A quarantined or unattributed connection.
-struct Excluded {
-    from: String,
-    to: String,
-    service: String,
-    reason: &'static str,
-    id: ConnectionId,
-}
-
-struct Talker {
-    from: String,
-    to: String,
-    service: String,
-    verdict: &'static str,
-    connections: usize,
-    records: u64,
-}
+/// Which rows a cut table shows.
+const WORST: &str = "the most severe";
+const LARGEST: &str = "those with the most records";
 
 pub(super) fn render(audit: &Audit) -> String {
     let (threats, rest): (Vec<&Finding>, Vec<&Finding>) =
@@ -109,43 +66,114 @@ pub(super) fn render(audit: &Audit) -> String {
     let (posture, others): (Vec<&Finding>, Vec<&Finding>) = rest
         .into_iter()
         .partition(|f| f.kind.family == Family::Posture);
-    let kept_open = audit
-        .rules
-        .kept_open
-        .iter()
-        .map(|kept| (group(audit, kept.group), because(kept.because)));
-    let not_judged = threats.iter().copied();
-    let not_judged = not_judged.filter(|f| f.outcome == Some(Outcome::NotJudged));
+    let of = |f: &&&Finding| f.outcome == Some(Outcome::NotJudged);
+    let not_judged: Vec<&Finding> = threats.iter().filter(of).copied().collect();
+    let lists = [
+        Rows::table(&threats, |_| 0, |f| threat(f))
+            .all_in(FINDINGS, WORST)
+            .weighing(6),
+        posture_lines(audit, &posture),
+        Rows::table(&others, |_| 0, |f| other(f))
+            .all_in(FINDINGS, WORST)
+            .weighing(2),
+        rules(audit),
+        revocations(audit),
+        commands(audit),
+        kept_open(audit),
+        excluded(audit),
+        talkers(audit),
+        still_open(audit),
+        Rows::list(&not_judged, |_| 0, |f| finding_item(f)).all_in(FINDINGS, WORST),
+        left_out(audit),
+        blast(audit),
+        readiness(audit),
+        sources(audit),
+        samples(audit),
+        Rows::list(audit.inventory.notes(), |_| 0, |note| md(&note.0)),
+    ];
+    let [
+        threats,
+        posture,
+        others,
+        rules,
+        revocations,
+        commands,
+        kept_open,
+        excluded,
+        talkers,
+        still_open,
+        not_judged,
+        left_out,
+        blast,
+        readiness,
+        sources,
+        samples,
+        notes,
+    ] = shown(lists);
     let report = Report {
-        not_judged: not_judged.collect(),
         audit,
         window: window(audit),
         threats,
-        posture: posture_lines(audit, &posture),
+        posture,
         others,
-        rules: rules(audit),
-        revocations: revocations(audit),
-        kept_open: kept_open.collect(),
-        excluded: excluded(audit),
-        talkers: talkers(audit),
-        still_open: still_open(audit),
-        left_out: left_out(audit),
-        blast: blast(audit),
-        readiness: readiness(audit),
+        rules,
+        revocations,
+        commands,
+        kept_open,
+        excluded,
+        talkers,
+        still_open,
+        not_judged,
+        left_out,
+        blast,
+        readiness,
         unjudged: audit.unjudged(),
+        sources,
+        samples,
+        notes,
         weeks: weeks(audit),
         sentence: audit.verdict(),
     };
     report.render().expect("the template only formats values")
 }
 
+fn threat(f: &Finding) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} | {} | {} |",
+        f.severity.as_str(),
+        f.kind.id,
+        md(&f.found.detail),
+        f.confidence.as_str(),
+        outcome(f),
+        known(f),
+        f.id
+    )
+}
+
+/// A finding of which it does not matter whether it is known.
+fn other(f: &Finding) -> String {
+    format!(
+        "| {} | {} | {} | {} | {} | {} |",
+        f.severity.as_str(),
+        f.kind.id,
+        md(&f.found.detail),
+        f.confidence.as_str(),
+        outcome(f),
+        f.id
+    )
+}
+
+fn finding_item(f: &Finding) -> String {
+    format!("{} ({})", md(&f.found.detail), f.id)
+}
+
 /// Groups that a line names; the others are counted.
 const NAMED: usize = 12;
 
 /// A line for each kind and severity, the worst first.
-fn posture_lines(audit: &Audit, findings: &[&Finding]) -> Vec<PostureLine> {
+fn posture_lines(audit: &Audit, findings: &[&Finding]) -> Rows {
     let same = |a: &&Finding, b: &&Finding| (a.severity, a.kind.id) == (b.severity, b.kind.id);
-    let line = |of_kind: &[&Finding]| {
+    let line = |of_kind: &&[&Finding]| {
         let names = of_kind.iter().filter_map(|f| f.found.group);
         let mut names: Vec<String> = names
             .map(|ix| md(&visible(&audit.inventory.group(ix).name, CELL)))
@@ -156,14 +184,16 @@ fn posture_lines(audit: &Audit, findings: &[&Finding]) -> Vec<PostureLine> {
         if more > 0 {
             names.push(format!("and {more} more"));
         }
-        PostureLine {
-            severity: of_kind[0].severity.as_str(),
-            kind: of_kind[0].kind.id,
-            count: of_kind.len(),
-            groups: names.join(", "),
-        }
+        format!(
+            "| {} | {} | {} | {} |",
+            of_kind[0].severity.as_str(),
+            of_kind[0].kind.id,
+            findings::counted(of_kind.iter().copied()),
+            names.join(", ")
+        )
     };
-    findings.chunk_by(same).map(line).collect()
+    let kinds: Vec<&[&Finding]> = findings.chunk_by(same).collect();
+    Rows::table(&kinds, |_| 0, line).all_in(FINDINGS, WORST)
 }
 
 fn outcome(finding: &Finding) -> &'static str {
@@ -187,7 +217,8 @@ fn known(finding: &Finding) -> String {
     md(finding.known_since.as_deref().unwrap_or_default())
 }
 
-fn because(kept: KeptOpenBecause) -> &'static str {
+/// Why a group keeps its open egress.
+pub(super) fn because(kept: KeptOpenBecause) -> &'static str {
     match kept {
         KeptOpenBecause::Unused => "no interface carries it, so it permits no traffic",
         KeptOpenBecause::Unseen => {
@@ -258,7 +289,7 @@ fn window(audit: &Audit) -> String {
     )
 }
 
-fn left_out(audit: &Audit) -> Vec<String> {
+fn left_out(audit: &Audit) -> Rows {
     let line = |w: &Widening| {
         md(&format!(
             "{} of {} to {}: {} for {} and {}",
@@ -270,11 +301,18 @@ fn left_out(audit: &Audit) -> Vec<String> {
             w.peer
         ))
     };
-    audit.proof.left_out.iter().map(line).collect()
+    Rows::list(&audit.proof.left_out, |_| 0, line)
 }
 
-fn still_open(audit: &Audit) -> Vec<String> {
-    let line = |position: usize| {
+fn kept_open(audit: &Audit) -> Rows {
+    let kept = &audit.rules.kept_open;
+    let line =
+        |kept: &KeptOpen| format!("{}: {}.", group(audit, kept.group), because(kept.because));
+    Rows::list(kept, |_| 0, line).all_in(GROUPS, "the first")
+}
+
+fn still_open(audit: &Audit) -> Rows {
+    let line = |&position: &usize| {
         let c = &audit.connections[position];
         let by = audit.after[position].rules().next().map_or_else(
             || "no group judges its interface".to_owned(),
@@ -294,38 +332,55 @@ fn still_open(audit: &Audit) -> Vec<String> {
             c.initiator.address, c.responder.address, c.service, c.id
         )
     };
-    audit.still_open().map(line).collect()
+    let open: Vec<usize> = audit.still_open().collect();
+    let records = |&position: &usize| Reverse(audit.connections[position].totals.records);
+    Rows::list(&open, records, line)
+        .all_in(WITHOUT_A_RULE, LARGEST)
+        .weighing(2)
 }
 
-fn blast(audit: &Audit) -> Vec<BlastLine> {
+fn blast(audit: &Audit) -> Rows {
     let line = |b: &BlastRadius| {
         let pair = |of: fn(&Reach) -> u128| format!("{} → {}", of(&b.before), of(&b.after));
-        BlastLine {
-            group: group(audit, b.group),
-            one_hop: pair(|r| r.one_hop.into()),
-            any_hops: pair(|r| r.any_hops.into()),
-            any_port: pair(|r| r.any_port.into()),
-            addresses: pair(|r| r.addresses),
-        }
+        format!(
+            "| {} | {} | {} | {} | {} |",
+            group(audit, b.group),
+            pair(|r| r.one_hop.into()),
+            pair(|r| r.any_hops.into()),
+            pair(|r| r.any_port.into()),
+            pair(|r| r.addresses)
+        )
     };
-    audit.proof.blast_radius.iter().map(line).collect()
+    let reached = |b: &BlastRadius| Reverse(b.after.any_hops);
+    Rows::table(&audit.proof.blast_radius, reached, line)
+        .all_in(GROUPS, "those that reach the most after the change")
+        .weighing(2)
 }
 
-fn readiness(audit: &Audit) -> Vec<ReadinessLine> {
-    let line = |r: &Readiness| ReadinessLine {
-        group: group(audit, r.group),
-        ready: if r.is_ready() { "yes" } else { "no" },
-        days: r.days,
-        connections: r.connections,
-        once: r.once,
-        chance: r.chance_of_new.map_or_else(
+fn readiness(audit: &Audit) -> Rows {
+    let line = |r: &Readiness| {
+        let chance = r.chance_of_new.map_or_else(
             || "-".to_owned(),
             |chance| format!("{:.0} %", chance * 100.0),
-        ),
-        unseen: format!("{:.0}", r.unseen),
-        wait_for: r.wait_for().join("; "),
+        );
+        format!(
+            "| {} | {} | {} | {} | {} | {chance} | {:.0} | {} |",
+            group(audit, r.group),
+            if r.is_ready() { "yes" } else { "no" },
+            r.days,
+            r.connections,
+            r.once,
+            r.unseen,
+            r.wait_for().join("; ")
+        )
     };
-    audit.proof.readiness.iter().map(line).collect()
+    let rank = |r: &Readiness| (r.is_ready(), Reverse(r.connections));
+    Rows::table(&audit.proof.readiness, rank, line)
+        .all_in(
+            GROUPS,
+            "those that are not ready, with the most connections,",
+        )
+        .weighing(2)
 }
 
 /// The window in weeks, to one decimal.
@@ -335,25 +390,24 @@ fn weeks(audit: &Audit) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn rules(audit: &Audit) -> Vec<RuleLine> {
-    audit
-        .rules
-        .rules
-        .iter()
-        .map(|suggested| RuleLine {
-            status: match suggested.status {
-                Status::Add => "add",
-                Status::Keep => "keep",
-            },
-            group: group(audit, suggested.group),
-            direction: suggested.rule.direction.as_str(),
-            service: suggested.rule.services(),
-            target: target(audit, &suggested.rule.target),
-            confidence: Rating::from(suggested.confidence).as_str(),
-            connections: suggested.evidence.len(),
-            id: suggested.id.clone(),
-        })
-        .collect()
+fn rules(audit: &Audit) -> Rows {
+    let line = |suggested: &SuggestedRule| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            suggested.status.as_str(),
+            group(audit, suggested.group),
+            suggested.rule.direction.as_str(),
+            suggested.rule.services(),
+            target(audit, &suggested.rule.target),
+            Rating::from(suggested.confidence).as_str(),
+            suggested.evidence.len(),
+            suggested.id
+        )
+    };
+    let rank = |suggested: &SuggestedRule| (suggested.status, Reverse(suggested.evidence.len()));
+    Rows::table(&audit.rules.rules, rank, line)
+        .all_in(RULES, "those to add, with the most connections,")
+        .weighing(3)
 }
 
 fn target(audit: &Audit, target: &Target) -> String {
@@ -370,23 +424,26 @@ fn target(audit: &Audit, target: &Target) -> String {
     }
 }
 
-fn revocations(audit: &Audit) -> Vec<RevocationLine> {
-    audit
-        .rules
-        .revocations
-        .iter()
-        .map(|revocation| {
-            let group_id = &audit.inventory.group(revocation.group).id;
-            let rule_id = revocation.rule.rule_id.clone().unwrap_or_default();
-            RevocationLine {
-                group: group(audit, revocation.group),
-                service: revocation.rule.services(),
-                target: target(audit, &revocation.rule.target),
-                command: revoke_command(group_id, &revocation.rule),
-                rule_id,
-            }
-        })
-        .collect()
+fn revocations(audit: &Audit) -> Rows {
+    let line = |revocation: &Revocation| {
+        format!(
+            "| {} | {} | {} | {} |",
+            group(audit, revocation.group),
+            revocation.rule.services(),
+            target(audit, &revocation.rule.target),
+            md(revocation.rule.rule_id.as_deref().unwrap_or_default())
+        )
+    };
+    Rows::table(&audit.rules.revocations, |_| 0, line).all_in(RULES, "the first")
+}
+
+fn commands(audit: &Audit) -> Rows {
+    let commands = audit.rules.revocations.iter().map(|revocation| {
+        let group_id = &audit.inventory.group(revocation.group).id;
+        revoke_command(group_id, &revocation.rule)
+    });
+    let commands: Vec<String> = commands.filter(|command| !command.is_empty()).collect();
+    Rows::code(&commands).all_in(RULES, "the first")
 }
 
 /// The command that revokes a rule: by its id, or, where the snapshot does not have
@@ -420,41 +477,66 @@ fn revoke_command(group: &str, rule: &Rule) -> String {
     format!("aws ec2 revoke-security-group-egress --group-id {group} {which}")
 }
 
-fn excluded(audit: &Audit) -> Vec<Excluded> {
-    audit
-        .connections
-        .iter()
-        .filter_map(|c| {
-            let reason = c.verdict.reason()?;
-            Some(Excluded {
-                from: c.initiator.address.to_string(),
-                to: c.responder.address.to_string(),
-                service: c.service.to_string(),
-                reason,
-                id: c.id,
-            })
-        })
-        .collect()
+/// The quarantined and the unattributed connections.
+fn excluded(audit: &Audit) -> Rows {
+    let excluded = audit.connections.iter();
+    let excluded: Vec<&Connection> = excluded.filter(|c| c.verdict.reason().is_some()).collect();
+    let line = |c: &&Connection| {
+        format!(
+            "| {} | {} | {} | {} | {} |",
+            c.initiator.address,
+            c.responder.address,
+            c.service,
+            c.verdict.reason().unwrap_or_default(),
+            c.id
+        )
+    };
+    Rows::table(&excluded, |c| Reverse(c.totals.records), line)
+        .all_in(WITHOUT_A_RULE, LARGEST)
+        .weighing(2)
 }
 
-fn talkers(audit: &Audit) -> Vec<Talker> {
-    let label = |node: &Node| md(&visible(&graph_files::label(audit, node), CELL));
+fn talkers(audit: &Audit) -> Rows {
     let graph = &audit.graph;
-    let mut talkers: Vec<Talker> = graph
-        .edge_indices()
-        .filter_map(|edge| {
-            let (from, to) = graph.edge_endpoints(edge)?;
-            let weight = &graph[edge];
-            Some(Talker {
-                from: label(&graph[from]),
-                to: label(&graph[to]),
-                service: weight.service.to_string(),
-                verdict: weight.verdict.as_str(),
-                connections: weight.connections.len(),
-                records: weight.records,
-            })
-        })
-        .collect();
-    talkers.sort_by_key(|t| std::cmp::Reverse(t.records));
-    talkers
+    let label = |node: NodeIndex| md(&visible(&graph_files::label(audit, &graph[node]), CELL));
+    let mut talkers: Vec<EdgeReference<'_, Edge>> = graph.edge_references().collect();
+    talkers.sort_by_key(|edge| Reverse(edge.weight().records));
+    let line = |edge: &EdgeReference<'_, Edge>| {
+        let weight = edge.weight();
+        format!(
+            "| {} | {} | {} | {} | {} | {} |",
+            label(edge.source()),
+            label(edge.target()),
+            weight.service,
+            weight.verdict.as_str(),
+            weight.connections.len(),
+            weight.records
+        )
+    };
+    Rows::table(&talkers, |_| 0, line)
+        .all_in("report/group-connections.csv", LARGEST)
+        .weighing(2)
+}
+
+fn sources(audit: &Audit) -> Rows {
+    let line = |s: &SourceIntake| {
+        format!(
+            "| {} | {} | {} | {} |",
+            md(&s.name),
+            md(&s.format),
+            s.records,
+            s.malformed
+        )
+    };
+    let rank = |s: &SourceIntake| (Reverse(s.malformed), Reverse(s.records));
+    Rows::table(&audit.intake.sources, rank, line).all_in(
+        "report/sources.csv",
+        "those with the most malformed lines, and the largest,",
+    )
+}
+
+fn samples(audit: &Audit) -> Rows {
+    let line =
+        |s: &MalformedSample| format!("| {} | {} | {} |", md(&s.source), s.line, md(&s.reason));
+    Rows::table(&audit.intake.samples, |_| 0, line)
 }

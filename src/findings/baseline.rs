@@ -50,11 +50,13 @@ impl Baseline {
                 port: known.port,
             }
         };
-        let findings = audit.findings.into_iter();
+        // A finding that is folded there may stand alone here, and the other way round: what counts is each one's own id.
+        let ids = audit.findings.into_iter();
+        let ids = ids.flat_map(|finding| finding.stands_for.into_iter().chain([finding.id]));
         Self {
             run: run.to_owned(),
             destinations: audit.connections.into_iter().map(destination).collect(),
-            findings: findings.map(|finding| finding.id).collect(),
+            findings: ids.collect(),
             most_in_a_day,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::context::Context;
 use super::kind::Kind;
 use crate::documents::{Family, Outcome, Rating, Severity};
@@ -68,9 +70,31 @@ pub struct Finding {
     pub known_since: Option<String>,
     /// Positions of its connections.
     pub evidence: Vec<usize>,
+    /// The findings that it stands for; none if it stands for itself.
+    pub folded: Option<FoldedFindings>,
+}
+
+/// The findings that one stands for.
+#[derive(Clone, Debug)]
+pub struct FoldedFindings {
+    /// The network of their destinations; `0.0.0.0/0` or `::/0` if they share the port alone.
+    pub pattern: IpNet,
+    /// Their ids, in order.
+    pub ids: Vec<String>,
+}
+
+/// How many findings these are, with those that some of them stand for.
+pub fn counted<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> u64 {
+    findings.into_iter().map(Finding::count).sum()
 }
 
 impl Finding {
+    /// How many findings it stands for: 1, unless it is folded.
+    pub fn count(&self) -> u64 {
+        let folded = self.folded.as_ref();
+        folded.map_or(1, |folded| folded.ids.len() as u64)
+    }
+
     /// What to do.
     pub fn remediation(&self) -> &'static str {
         self.found.remediation.unwrap_or(self.kind.remediation)
@@ -135,6 +159,7 @@ impl Finding {
             outcome: None,
             known_since: None,
             evidence,
+            folded: None,
             found,
         }
     }

@@ -42,6 +42,7 @@ use demand::Demand;
 use ladder::GroupLimits;
 use ranges::Mutual;
 use rule::Draft;
+use singles::Singles;
 
 /// What the rules of every level have in common.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct RuleBasis<'a> {
     mutuals: Vec<Mutual>,
     /// By demand, what no pair covers.
     alone: Vec<Vec<usize>>,
+    /// By demand, the rules for what no pair covers, while everything goes that may.
+    singles: Vec<Singles>,
     /// By group, what AWS takes.
     quotas: Arc<Vec<Quotas>>,
 }
@@ -114,6 +117,7 @@ impl<'a> RuleBasis<'a> {
             .map(|demand| pairs::choose(demand, &candidates))
             .collect();
         let (mutuals, alone): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
+        let singles = singles(&evidence, (&demands, &alone), &candidates, &standing);
         Self {
             evidence,
             standing,
@@ -121,6 +125,7 @@ impl<'a> RuleBasis<'a> {
             demands,
             mutuals: mutuals.into_iter().flatten().collect(),
             alone,
+            singles,
             quotas,
         }
     }
@@ -133,8 +138,10 @@ impl<'a> RuleBasis<'a> {
         let mut rungs = Rungs::new();
         let mut pressure: BTreeMap<(GroupIx, Direction), QuotaPressure> = BTreeMap::new();
         let mut standing = Arc::clone(&self.standing);
+        let mut made: Option<Vec<Singles>> = None;
         loop {
-            let mut set = self.draft(level, &rungs, &standing);
+            let beside = made.as_ref().unwrap_or(&self.singles);
+            let mut set = self.draft(level, &rungs, &standing, beside);
             leave_out(&mut set.rules, &rungs);
             let counts = quota::counts(inventory, &set.rules, &standing.remaining);
             let mut climbed = false;
@@ -180,12 +187,25 @@ impl<'a> RuleBasis<'a> {
             let staying: BTreeSet<GroupIx> = egress.map(|((group, _), _)| *group).collect();
             if !staying.is_empty() {
                 standing = Arc::new(Standing::new(&self.evidence, &staying));
+                let demands = (&self.demands[..], &self.alone[..]);
+                made = Some(singles(
+                    &self.evidence,
+                    demands,
+                    &self.candidates,
+                    &standing,
+                ));
             }
         }
     }
 
     /// The rules, with each group on a rung of its own.
-    fn draft(&self, level: Level, rungs: &Rungs, standing: &Standing) -> RuleSet {
+    fn draft(
+        &self,
+        level: Level,
+        rungs: &Rungs,
+        standing: &Standing,
+        singles: &[Singles],
+    ) -> RuleSet {
         let RuleEvidence {
             inventory,
             connections,
@@ -208,15 +228,8 @@ impl<'a> RuleBasis<'a> {
         let egress: Vec<GroupLimits<'_>> = groups
             .map(|group| limits(group, Direction::Egress))
             .collect();
-        for (demand, alone) in self.demands.iter().zip(&self.alone) {
-            singles::write(
-                demand,
-                alone,
-                candidates,
-                &standing.surviving,
-                &egress,
-                &mut draft,
-            );
+        for single in singles {
+            single.write(candidates, &egress, &mut draft);
         }
         draft.finish(standing.revocations.clone(), standing.kept_open.clone())
     }
@@ -238,6 +251,22 @@ fn addresses_opened(rules: &[SuggestedRule], group: GroupIx, direction: Directio
 
 /// Where groups are on the ladder that are not at its foot.
 type Rungs = BTreeMap<(GroupIx, Direction), Rung>;
+
+/// By demand, the rules for what no pair covers.
+fn singles(
+    evidence: &RuleEvidence<'_>,
+    (demands, alone): (&[Demand], &[Vec<usize>]),
+    candidates: &Candidates<'_>,
+    standing: &Standing,
+) -> Vec<Singles> {
+    let (inventory, connections) = (evidence.inventory, evidence.connections);
+    let both = demands.par_iter().zip(alone);
+    both.map(|(demand, alone)| {
+        let draft = Draft::new(inventory, &standing.remaining, connections);
+        Singles::new(demand, alone, candidates, &standing.surviving, draft)
+    })
+    .collect()
+}
 
 /// Takes away the rules to add of groups for which nothing fits. An egress rule takes the other half of its pair with it; without an
 /// ingress half the egress half stays, for ingress of today is never revoked with it.

@@ -192,7 +192,7 @@ fn id_of(
 }
 
 /// What tells rules of one group apart.
-type Permission = (GroupIx, Direction, RuleProtocol, RulePorts, Target);
+pub(super) type Permission = (GroupIx, Direction, RuleProtocol, RulePorts, Target);
 
 /// Rules while they are collected: each permission once, evidence added up.
 pub(super) struct Draft<'a> {
@@ -203,7 +203,11 @@ pub(super) struct Draft<'a> {
     rules: BTreeMap<Permission, Entry>,
 }
 
-struct Entry {
+/// Rules that were collected, to be taken over by another draft.
+pub(super) type Entries = BTreeMap<Permission, Entry>;
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
     rule: Rule,
     wording: String,
     status: Status,
@@ -333,6 +337,26 @@ impl<'a> Draft<'a> {
             });
         entry.mutual = entry.mutual.take().or(mutual);
         entry.evidence.extend_from_slice(evidence);
+    }
+
+    /// What was collected.
+    pub(super) fn into_entries(self) -> Entries {
+        self.rules
+    }
+
+    /// Adds what another draft of the same account collected, as if it had been put here.
+    pub(super) fn absorb(&mut self, entries: &Entries) {
+        for (permission, more) in entries {
+            match self.rules.get_mut(permission) {
+                Some(entry) => {
+                    entry.mutual = entry.mutual.take().or_else(|| more.mutual.clone());
+                    entry.evidence.extend_from_slice(&more.evidence);
+                }
+                None => {
+                    self.rules.insert(permission.clone(), more.clone());
+                }
+            }
+        }
     }
 
     /// The rules in order: by group, direction, protocol, ports, target.

@@ -13,35 +13,103 @@ use super::demand::{Demand, Demanded, groups_of};
 use super::ladder::{GroupLimits, Rung};
 use super::level::{Width, exact_prefixes, width};
 use super::pairs;
-use super::rule::{Draft, Reason};
+use super::rule::{Draft, Entries, Reason};
 use crate::inventory::{
     Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, PrefixList, Target,
 };
 use crate::net::{AddressSet, Service, is_public, prefix_of};
 use crate::resolve::peer_of;
 
-/// Writes what the pairs left over: `alone` are positions in the demand.
-pub(super) fn write(
-    demand: &Demand,
-    alone: &[usize],
-    candidates: &Candidates<'_>,
-    surviving: &Gates,
-    limits: &[GroupLimits<'_>],
-    draft: &mut Draft<'_>,
-) {
-    let service = demand.service;
-    let mut closed: Vec<(usize, &Demanded)> = Vec::new();
-    for &position in alone {
-        let wanted = &demand.wanted[position];
-        let mut kept = |direction| keep(wanted, direction, service, candidates, surviving, draft);
-        // No ingress rule is ever revoked, so what let the connection in goes on doing so.
-        kept(Direction::Ingress);
-        if !kept(Direction::Egress) {
-            closed.push((position, wanted));
+/// What the pairs left over of one demand: the rules for it that are the same at every level, and the connections that need rules by
+/// address.
+#[derive(Debug)]
+pub(super) struct Singles {
+    service: Service,
+    entries: Entries,
+    outside: Vec<Demanded>,
+    /// The addresses that each group needs; nothing if prefix lists may stand for some.
+    needed: Option<Needed>,
+}
+
+/// The addresses that each group needs, with the connections to them.
+type Needed = BTreeMap<GroupIx, BTreeMap<IpAddr, Vec<usize>>>;
+
+impl Singles {
+    /// `alone` are positions in the demand; `draft` is empty.
+    pub(super) fn new(
+        demand: &Demand,
+        alone: &[usize],
+        candidates: &Candidates<'_>,
+        surviving: &Gates,
+        mut draft: Draft<'_>,
+    ) -> Self {
+        let service = demand.service;
+        let mut closed: Vec<(usize, &Demanded)> = Vec::new();
+        for &position in alone {
+            let wanted = &demand.wanted[position];
+            let mut kept = |direction| {
+                keep(
+                    wanted, direction, service, candidates, surviving, &mut draft,
+                )
+            };
+            // No ingress rule is ever revoked, so what let the connection in goes on doing so.
+            kept(Direction::Ingress);
+            if !kept(Direction::Egress) {
+                closed.push((position, wanted));
+            }
+        }
+        let outside = by_reference(&closed, service, candidates, &mut draft);
+        let outside: Vec<Demanded> = outside.into_iter().copied().collect();
+        let inventory = candidates.inventory;
+        let is_listed = |wanted: &Demanded| list_for(inventory, wanted).is_some();
+        let needed = (!outside.iter().any(is_listed)).then(|| {
+            let all = by_address(outside.iter());
+            needed(all, service, candidates)
+        });
+        Self {
+            service,
+            entries: draft.into_entries(),
+            outside,
+            needed,
         }
     }
-    let outside = by_reference(&closed, service, candidates, draft);
-    by_address(&outside, service, candidates, limits, draft);
+
+    /// Writes the rules.
+    pub(super) fn write(
+        &self,
+        candidates: &Candidates<'_>,
+        limits: &[GroupLimits<'_>],
+        draft: &mut Draft<'_>,
+    ) {
+        draft.absorb(&self.entries);
+        let beside_lists;
+        let needed = match &self.needed {
+            Some(needed) => needed,
+            None => {
+                let outside = &self.outside;
+                let left = by_list(outside, self.service, candidates, limits, draft);
+                beside_lists = needed(left, self.service, candidates);
+                &beside_lists
+            }
+        };
+        for (&group, addresses) in needed {
+            let limits = &limits[group.index()];
+            write_addresses(group, addresses, self.service, limits, candidates, draft);
+        }
+    }
+}
+
+fn by_address<'w>(
+    wanted: impl Iterator<Item = &'w Demanded>,
+) -> BTreeMap<IpAddr, Vec<&'w Demanded>> {
+    let mut addresses: BTreeMap<IpAddr, Vec<&Demanded>> = BTreeMap::new();
+    for wanted in wanted {
+        addresses
+            .entry(wanted.responder_address)
+            .or_default()
+            .push(wanted);
+    }
+    addresses
 }
 
 /// Whether a rule that stays lets the connection through on one side, or no gate
@@ -105,71 +173,61 @@ fn by_reference<'a>(
     rest.into_iter().map(|(_, wanted)| wanted).collect()
 }
 
-/// Where a connection goes, as far as a rule can say it by address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Destination {
-    List(usize),
-    Address(IpAddr),
-}
-
-fn by_address(
-    outside: &[&Demanded],
+/// Writes rules for the prefix lists that stand for destinations, and returns what no group may reach so.
+fn by_list<'w>(
+    outside: &'w [Demanded],
     service: Service,
     candidates: &Candidates<'_>,
     limits: &[GroupLimits<'_>],
     draft: &mut Draft<'_>,
-) {
+) -> BTreeMap<IpAddr, Vec<&'w Demanded>> {
     let inventory = candidates.inventory;
-    let mut destinations: BTreeMap<Destination, Vec<&Demanded>> = BTreeMap::new();
+    let mut lists: BTreeMap<usize, Vec<&Demanded>> = BTreeMap::new();
+    let mut left: Vec<&Demanded> = Vec::new();
     for wanted in outside {
-        let destination = list_for(inventory, wanted).map_or(
-            Destination::Address(wanted.responder_address),
-            Destination::List,
-        );
-        destinations.entry(destination).or_default().push(wanted);
-    }
-    // Lists first: what no group may reach as a whole falls back to addresses.
-    let mut exact: BTreeMap<GroupIx, BTreeMap<IpAddr, Vec<usize>>> = BTreeMap::new();
-    let mut addresses: BTreeMap<IpAddr, Vec<&Demanded>> = BTreeMap::new();
-    for (destination, wanted) in destinations {
-        match destination {
-            Destination::Address(address) => addresses.entry(address).or_default().extend(wanted),
-            Destination::List(position) => {
-                let list = &inventory.prefix_lists()[position];
-                let stands_for: BTreeSet<IpAddr> =
-                    wanted.iter().map(|w| w.responder_address).collect();
-                let valid = |group: GroupIx| {
-                    limits[group.index()].allow(list, stands_for.len())
-                        && candidates.may_have(group, &list.addresses, service)
-                };
-                let (groups, uncovered) = assign(&wanted, candidates, valid);
-                for (group, evidence) in groups {
-                    draft.egress(
-                        group,
-                        service,
-                        (Target::PrefixList(list.id.clone()), &list.name),
-                        if list.published {
-                            Reason::PublishedList
-                        } else {
-                            Reason::List
-                        },
-                        &evidence,
-                    );
-                }
-                for item in uncovered {
-                    addresses
-                        .entry(wanted[item].responder_address)
-                        .or_default()
-                        .push(wanted[item]);
-                }
-            }
+        match list_for(inventory, wanted) {
+            Some(list) => lists.entry(list).or_default().push(wanted),
+            None => left.push(wanted),
         }
     }
+    for (position, wanted) in lists {
+        let list = &inventory.prefix_lists()[position];
+        let stands_for: BTreeSet<IpAddr> = wanted.iter().map(|w| w.responder_address).collect();
+        let valid = |group: GroupIx| {
+            limits[group.index()].allow(list, stands_for.len())
+                && candidates.may_have(group, &list.addresses, service)
+        };
+        let (groups, uncovered) = assign(&wanted, candidates, valid);
+        for (group, evidence) in groups {
+            draft.egress(
+                group,
+                service,
+                (Target::PrefixList(list.id.clone()), &list.name),
+                if list.published {
+                    Reason::PublishedList
+                } else {
+                    Reason::List
+                },
+                &evidence,
+            );
+        }
+        left.extend(uncovered.into_iter().map(|item| wanted[item]));
+    }
+    by_address(left.into_iter())
+}
+
+/// Which groups need which addresses.
+fn needed(
+    addresses: BTreeMap<IpAddr, Vec<&Demanded>>,
+    service: Service,
+    candidates: &Candidates<'_>,
+) -> Needed {
+    let mut needed = Needed::new();
     for (address, wanted) in addresses {
         let valid = |group| candidates.address_is_open(group, address, service);
         let (groups, _) = assign(&wanted, candidates, valid);
         for (group, evidence) in groups {
-            exact
+            needed
                 .entry(group)
                 .or_default()
                 .entry(address)
@@ -177,10 +235,7 @@ fn by_address(
                 .extend(evidence);
         }
     }
-    for (group, addresses) in exact {
-        let limits = &limits[group.index()];
-        write_addresses(group, &addresses, service, limits, candidates, draft);
-    }
+    needed
 }
 
 /// The rules for the addresses that one group needs for one service. What may not

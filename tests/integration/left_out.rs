@@ -9,7 +9,7 @@ use closegate::graph;
 use closegate::inventory::{Direction, Gates, Target};
 use closegate::proof;
 use closegate::replay;
-use closegate::suggest::{Generalise, KeptOpenBecause, RuleEvidence, RuleSet};
+use closegate::suggest::{Generalise, KeptOpenBecause, Quotas, RuleEvidence, RuleSet};
 use serde_json::Value;
 
 use crate::common::{audit_paths, closegate, sample};
@@ -50,6 +50,7 @@ fn with_a_wider_rule() -> Audit {
         connections: &audit.connections,
         before: None,
         generalise: &Generalise::default(),
+        quotas: Quotas::default(),
     };
     let (rules, after, left_out) = proof::proven(&evidence, rules);
     audit.replay = replay::replay(&audit.inventory, &after, &audit.connections);

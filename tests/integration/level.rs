@@ -8,7 +8,7 @@ use closegate::audit::{self, Audit};
 use closegate::config::Config;
 use closegate::ingest::{self, Settings};
 use closegate::inventory::{Direction, Inventory, Target};
-use closegate::suggest::{Level, Reason, Status};
+use closegate::suggest::{Level, Reason, Rung, Status};
 
 use crate::common::{at, fixtures};
 
@@ -163,7 +163,17 @@ fn nothing_quarantined_is_let_through_by_a_wider_rule() {
 fn quotas_are_met_by_going_further() {
     let audit = audit(Level::Exact, &scattered(65));
     assert_eq!(rules(&audit), [("0.0.0.0/0".to_owned(), Reason::Unpinned)]);
-    assert!(audit.rules.over_quota.is_empty());
+    let [pressure] = &audit.rules.pressure[..] else {
+        panic!("one group would have too many");
+    };
+    assert_eq!(
+        (
+            pressure.at_level.rules,
+            pressure.rung,
+            pressure.fewest.rules
+        ),
+        (65, Rung::OnePort, 1)
+    );
 }
 
 /// Fewer rules, more exposure: the curve only ever goes one way.

@@ -91,6 +91,10 @@ mod findings;
 // One file per format we write.
 mod emit;
 
+// What there is too much of: how it is folded, and how large files get.
+mod folding;
+mod report_sizes;
+
 // The sample data from end to end: the generator's truth against the audit's answer.
 mod pipeline;
 

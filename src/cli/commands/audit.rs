@@ -11,7 +11,7 @@ use crate::cli::settings::{self, Decided, Evidence, Input};
 use crate::cli::{past_run, progress, summary};
 use crate::config::Config;
 use crate::emit::day;
-use crate::findings::{Family, Finding, Severity};
+use crate::findings::{self, Family, Finding, Severity};
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
@@ -84,7 +84,7 @@ pub(super) fn audit(
             format!(
                 "audited: {}, {}, {}",
                 plural(audit.connection_count(), "connection"),
-                plural(audit.findings.len() as u64, "finding"),
+                plural(findings::counted(&audit.findings), "finding"),
                 plural(audit.rules.rules.len() as u64, "rule")
             )
         },
@@ -158,7 +158,7 @@ fn tripping(audit: &Audit, limit: Severity, families: &[Family]) -> BTreeMap<&'s
     };
     let mut kinds = BTreeMap::new();
     for finding in audit.findings.iter().filter(counts) {
-        *kinds.entry(finding.kind.id).or_default() += 1;
+        *kinds.entry(finding.kind.id).or_default() += finding.count();
     }
     kinds
 }

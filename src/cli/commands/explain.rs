@@ -10,15 +10,18 @@ use crate::cli::past_run::{
 use crate::documents::{
     AfterState, AuditDocument, ConnectionRow, CurrentRow, EndRow, FindingRow, ProbesRow, RuleRow,
 };
-use crate::net::{ConnectionId, plural, visible};
+use crate::net::{ConnectionId, HashMap, plural, visible};
 
 pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let ExplainArgs { run, id } = args;
     let audit = past_run::load(run)?;
-    let run = Run(&audit);
+    let run = Run::new(&audit);
     let mut text = match id.split('-').next() {
         Some("r") => run.any_rule(id),
-        Some("f") => run.finding_by_id(id).map(|finding| run.finding(finding)),
+        Some("f") => run
+            .finding_by_id(id)
+            .map(|finding| run.finding(finding))
+            .or_else(|| run.folded_finding(id)),
         Some("p") => run.probes_by_id(id).map(probes),
         Some("c") => id
             .parse()
@@ -38,7 +41,11 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
 }
 
 /// A run, read back.
-struct Run<'a>(&'a AuditDocument<'a>);
+struct Run<'a> {
+    audit: &'a AuditDocument<'a>,
+    /// What NAT gateways forwarded for a connection, by its id.
+    legs: HashMap<ConnectionId, Vec<&'a ConnectionRow<'a>>>,
+}
 
 /// Appends one line, whatever the names in it hold.
 macro_rules! say {
@@ -48,26 +55,38 @@ macro_rules! say {
 }
 
 impl<'a> Run<'a> {
+    fn new(audit: &'a AuditDocument<'a>) -> Self {
+        let mut legs: HashMap<ConnectionId, Vec<&ConnectionRow<'_>>> = HashMap::default();
+        for leg in &audit.connections {
+            let first = leg.leg_of.iter();
+            let others = leg.leg_of_all.iter().filter(|id| leg.leg_of != Some(**id));
+            for &client in first.chain(others) {
+                legs.entry(client).or_default().push(leg);
+            }
+        }
+        Self { audit, legs }
+    }
+
     fn rule_by_id(&self, id: &str) -> Option<&'a RuleRow> {
-        self.0.rules.iter().find(|rule| rule.id == id)
+        self.audit.rules.iter().find(|rule| rule.id == id)
     }
 
     fn current_by_id(&self, id: &str) -> Option<&'a CurrentRow> {
-        self.0.current_rules.iter().find(|rule| rule.id == id)
+        self.audit.current_rules.iter().find(|rule| rule.id == id)
     }
 
     fn finding_by_id(&self, id: &str) -> Option<&'a FindingRow> {
-        self.0.findings.iter().find(|finding| finding.id == id)
+        self.audit.findings.iter().find(|finding| finding.id == id)
     }
 
     /// Connections are in the order of their ids.
     fn connection_by_id(&self, id: ConnectionId) -> Option<&'a ConnectionRow<'a>> {
-        let found = self.0.connections.binary_search_by_key(&id, |c| c.id);
-        found.ok().map(|position| &self.0.connections[position])
+        let found = self.audit.connections.binary_search_by_key(&id, |c| c.id);
+        found.ok().map(|position| &self.audit.connections[position])
     }
 
     fn probes_by_id(&self, id: &str) -> Option<&'a ProbesRow<'a>> {
-        self.0.probes.iter().find(|probes| probes.id == id)
+        self.audit.probes.iter().find(|probes| probes.id == id)
     }
 
     fn any_rule(&self, id: &str) -> Option<String> {
@@ -92,7 +111,7 @@ impl<'a> Run<'a> {
             );
         }
         let others_of = |connection: &ConnectionId| {
-            self.0.rules.iter().any(|other| {
+            self.audit.rules.iter().any(|other| {
                 other.permission.direction == rule.permission.direction
                     && other.id != rule.id
                     && other.evidence.contains(connection)
@@ -121,8 +140,24 @@ impl<'a> Run<'a> {
 
     /// What NAT gateways forwarded for a connection.
     fn legs_of(&self, id: ConnectionId) -> impl Iterator<Item = &'a ConnectionRow<'a>> {
-        let legs = self.0.connections.iter();
-        legs.filter(move |leg| leg.leg_of == Some(id) || leg.leg_of_all.contains(&id))
+        self.legs.get(&id).into_iter().flatten().copied()
+    }
+
+    /// A finding that another one stands for, by its own id.
+    fn folded_finding(&self, id: &str) -> Option<String> {
+        let mut all = self.audit.findings.iter();
+        // The ids are in order.
+        let folded = all.find(|finding| {
+            let by_id = |own: &String| own.as_str().cmp(id);
+            finding.stands_for.binary_search_by(by_id).is_ok()
+        })?;
+        let mut out = String::new();
+        say!(
+            out,
+            "{id} is one of the findings that {} stands for.",
+            folded.id
+        );
+        Some(out + &self.finding(folded))
     }
 
     fn finding(&self, finding: &FindingRow) -> String {
@@ -136,6 +171,13 @@ impl<'a> Run<'a> {
             finding.confidence.as_str()
         );
         say!(out, "  what        {}", finding.detail);
+        if let Some(pattern) = &finding.pattern {
+            say!(
+                out,
+                "  stands for  {} with a destination in {pattern}; audit.json has their ids in stands_for",
+                plural(finding.count, "finding")
+            );
+        }
         say!(out, "  to do       {}", finding.remediation);
         if let Some(run) = &finding.known_since {
             say!(out, "  known       since {run}");
@@ -144,6 +186,13 @@ impl<'a> Run<'a> {
         if !finding.evidence.is_empty() {
             say!(out, "  evidence");
             self.evidence(&mut out, &finding.evidence);
+        }
+        if finding.pattern.is_some() {
+            let connections = plural(finding.evidence.len() as u64, "connection");
+            say!(
+                out,
+                "  {connections}; connections.parquet of the run has each as a row, by its id"
+            );
         }
         out
     }
@@ -196,7 +245,7 @@ impl<'a> Run<'a> {
                 );
             }
         }
-        let findings = self.0.findings.iter();
+        let findings = self.audit.findings.iter();
         for finding in findings.filter(|f| f.evidence.contains(&connection.id)) {
             say!(out, "  finding     {}: {}", finding.id, finding.kind);
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{is_posture, partition, place, stamp, text, times};
+use super::{Groups, is_posture, partition, place, stamp, text, times};
 use crate::documents::{FindingRow, Outcome, Rating, ReportDocument, Severity};
 use crate::emit::text::joined;
 use crate::net::json;
@@ -12,10 +12,11 @@ const BATCH: usize = 100;
 
 /// The AWS Security Finding Format: a line for each call of `aws securityhub batch-import-findings --cli-input-json`.
 pub fn asff(report: &ReportDocument) -> String {
+    let groups = Groups::new(report);
     let findings: Vec<Value> = report
         .findings
         .iter()
-        .map(|f| asff_finding(report, f))
+        .map(|f| asff_finding(report, &groups, f))
         .collect();
     let lines = findings
         .chunks(BATCH)
@@ -23,8 +24,8 @@ pub fn asff(report: &ReportDocument) -> String {
     lines.collect()
 }
 
-fn asff_finding(report: &ReportDocument, f: &FindingRow) -> Value {
-    let (account, region) = place(report, f);
+fn asff_finding(report: &ReportDocument, groups: &Groups<'_>, f: &FindingRow) -> Value {
+    let (account, region) = place(groups, f);
     let partition = partition(region);
     let arn = |kind: &str, id: &str| format!("arn:{partition}:ec2:{region}:{account}:{kind}/{id}");
     let resource = |kind: &str, id: String| json!({"Type": kind, "Id": id, "Partition": partition, "Region": region});
@@ -72,6 +73,10 @@ fn asff_finding(report: &ReportDocument, f: &FindingRow) -> Value {
         "Resources": resources,
         "RecordState": "ACTIVE",
     });
+    if let Some(pattern) = &f.pattern {
+        finding["ProductFields"]["closegate/count"] = f.count.to_string().into();
+        finding["ProductFields"]["closegate/destinations"] = pattern.as_str().into();
+    }
     if posture {
         finding["Compliance"] = json!({"Status": "FAILED"});
     }

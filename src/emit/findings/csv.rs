@@ -1,6 +1,6 @@
 //! Findings as a table.
 
-use super::{group, stamp};
+use super::{Groups, stamp};
 use crate::documents::{Outcome, ReportDocument};
 use crate::emit::formats::inert;
 use crate::net::visible;
@@ -27,14 +27,17 @@ const COLUMNS: &[&str] = &[
     "benchmarks",
     "detail",
     "remediation",
+    "count",
+    "destinations",
 ];
 
 /// The findings as a table.
 pub fn csv(report: &ReportDocument) -> Result<String, crate::emit::RuleFormatError> {
     let mut table = ::csv::Writer::from_writer(Vec::new());
     table.write_record(COLUMNS)?;
+    let groups = Groups::new(report);
     for f in &report.findings {
-        let name = group(report, f).map(|group| group.name.as_str());
+        let name = groups.of(f).map(|group| group.name.as_str());
         let some = |text: &Option<String>| text.clone().unwrap_or_default();
         let cells = [
             f.id.clone(),
@@ -58,6 +61,8 @@ pub fn csv(report: &ReportDocument) -> Result<String, crate::emit::RuleFormatErr
             f.benchmarks.join("; "),
             visible(&f.detail, 2000),
             f.remediation.to_string(),
+            f.count.to_string(),
+            some(&f.pattern),
         ];
         table.write_record(cells.map(|cell| inert(&cell)))?;
     }

@@ -11,17 +11,33 @@ pub use ocsf::ocsf;
 pub use sarif::{Places, sarif};
 
 use crate::documents::{Family, FindingRow, ReportDocument, ReportGroup};
-use crate::net::visible;
+use crate::net::{HashMap, visible};
 
-/// The group that a finding is about.
-fn group<'a>(report: &'a ReportDocument, f: &FindingRow) -> Option<&'a ReportGroup> {
-    let id = f.group_id.as_ref()?;
-    report.groups.iter().find(|group| group.id == *id)
+/// The groups of a report.
+struct Groups<'a> {
+    all: &'a [ReportGroup],
+    by_id: HashMap<&'a str, &'a ReportGroup>,
+}
+
+impl<'a> Groups<'a> {
+    fn new(report: &'a ReportDocument) -> Self {
+        let all = &report.groups;
+        let by_id = all.iter().map(|group| (group.id.as_str(), group));
+        Self {
+            all,
+            by_id: by_id.collect(),
+        }
+    }
+
+    /// The group that a finding is about.
+    fn of(&self, f: &FindingRow) -> Option<&'a ReportGroup> {
+        self.by_id.get(f.group_id.as_deref()?).copied()
+    }
 }
 
 /// Account and region of a finding: those of its group, else of the first group that has them.
-fn place<'a>(report: &'a ReportDocument, f: &FindingRow) -> (&'a str, &'a str) {
-    let own = group(report, f).into_iter().chain(&report.groups);
+fn place<'a>(groups: &Groups<'a>, f: &FindingRow) -> (&'a str, &'a str) {
+    let own = groups.of(f).into_iter().chain(groups.all);
     let is_account = |id: &&str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
     let account = own.clone().map(|g| g.owner.as_str()).find(is_account);
     let region = own
@@ -44,7 +60,7 @@ fn partition(region: &str) -> &'static str {
 }
 
 /// Seconds, as RFC 3339.
-fn stamp(seconds: u64) -> String {
+pub(super) fn stamp(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or_default();
     jiff::Timestamp::from_second(seconds)
         .unwrap_or_default()

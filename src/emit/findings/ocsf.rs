@@ -2,21 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::{is_posture, partition, place, text, times};
+use super::{Groups, is_posture, partition, place, text, times};
 use crate::documents::{FindingRow, Rating, ReportDocument, Severity};
 use crate::net::json;
 
 /// OCSF 1.5.0, an event per line: Compliance Finding (2003) for what groups permit, Detection Finding (2004) for the rest.
 pub fn ocsf(report: &ReportDocument) -> String {
+    let groups = Groups::new(report);
     report
         .findings
         .iter()
-        .map(|f| json::line(&ocsf_finding(report, f)) + "\n")
+        .map(|f| json::line(&ocsf_finding(report, &groups, f)) + "\n")
         .collect()
 }
 
-fn ocsf_finding(report: &ReportDocument, f: &FindingRow) -> Value {
-    let (account, region) = place(report, f);
+fn ocsf_finding(report: &ReportDocument, groups: &Groups<'_>, f: &FindingRow) -> Value {
+    let (account, region) = place(groups, f);
     let posture = is_posture(f);
     let class = if posture { 2003 } else { 2004 };
     let severity = match f.severity {
@@ -76,6 +77,10 @@ fn ocsf_finding(report: &ReportDocument, f: &FindingRow) -> Value {
         "resources": resources,
         "unmapped": {"confidence": f.confidence, "outcome": f.outcome, "known_since": f.known_since, "evidence": f.evidence, "benchmarks": f.benchmarks},
     });
+    if let Some(pattern) = &f.pattern {
+        event["unmapped"]["count"] = f.count.into();
+        event["unmapped"]["destinations"] = pattern.as_str().into();
+    }
     if posture {
         event["compliance"] = json!({
             "status_id": 3,

@@ -5,21 +5,27 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::group;
-use crate::documents::{Rating, ReportDocument, Severity};
+use super::Groups;
+use crate::documents::{FindingRow, Rating, ReportDocument, Severity};
 use crate::findings::{KINDS, Kind};
-use crate::net::{json, visible};
+use crate::net::{json, plural, thousands, visible};
 
 /// Where something is written: a file and a line of it.
 pub type Places = BTreeMap<String, (String, u64)>;
 
+/// Results of a run, at most: GitHub rejects a file with more (sarif-support-for-code-scanning).
+const RESULTS: usize = 25_000;
+
 /// SARIF 2.1.0. GitHub wants a place in a file for each result: the line where a group is written, if `places` knows it by the group's
-/// name, else the report.
+/// name, else the report. Of more findings than GitHub takes, the most severe are results, and a notification counts the others.
 pub fn sarif(report: &ReportDocument, places: &Places) -> String {
+    let groups = Groups::new(report);
+    let findings = most_severe(report);
+    let left_out = report.findings.len() - findings.len();
     let kinds: Vec<&Kind> = KINDS
         .iter()
         .copied()
-        .filter(|kind| report.findings.iter().any(|f| f.kind == kind.id))
+        .filter(|kind| findings.iter().any(|f| f.kind == kind.id))
         .collect();
     let rule = |kind: &&Kind| {
         json!({
@@ -36,11 +42,11 @@ pub fn sarif(report: &ReportDocument, places: &Places) -> String {
             },
         })
     };
-    let results = report.findings.iter().map(|f| {
-        let group = group(report, f);
+    let results = findings.iter().map(|f| {
+        let group = groups.of(f);
         let (file, line) = group.and_then(|g| places.get(&g.name).cloned()).unwrap_or_else(|| ("report.md".to_owned(), 1));
         let logical = f.group_id.iter().chain(&f.interface_id).map(|id| json!({"fullyQualifiedName": visible(id, usize::MAX), "kind": "resource"}));
-        json!({
+        let mut result = json!({
             "ruleId": f.kind,
             "ruleIndex": kinds.iter().position(|kind| kind.id == f.kind),
             "level": level(f.severity),
@@ -58,9 +64,14 @@ pub fn sarif(report: &ReportDocument, places: &Places) -> String {
                 "evidence": f.evidence,
                 "security-severity": security_severity(f.severity),
             },
-        })
+        });
+        if let Some(pattern) = &f.pattern {
+            result["properties"]["count"] = f.count.into();
+            result["properties"]["destinations"] = pattern.as_str().into();
+        }
+        result
     });
-    let document = json!({
+    let mut document = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
@@ -73,7 +84,33 @@ pub fn sarif(report: &ReportDocument, places: &Places) -> String {
             "results": results.collect::<Vec<Value>>(),
         }],
     });
+    if left_out > 0 {
+        document["runs"][0]["invocations"] = invocations(left_out);
+    }
     json::pretty(&document)
+}
+
+/// As many findings as a run may have results. The others are not as severe; among equals, threats come first.
+fn most_severe(report: &ReportDocument) -> Vec<&FindingRow> {
+    let mut findings: Vec<&FindingRow> = report.findings.iter().collect();
+    if findings.len() > RESULTS {
+        findings.sort_by_key(|f| f.severity);
+        findings.truncate(RESULTS);
+    }
+    findings
+}
+
+/// Says that some findings are no results.
+fn invocations(left_out: usize) -> Value {
+    let text = format!(
+        "{} left out: GitHub takes {} in a run, and these are the most severe. report/findings.csv and audit.json of the run have every finding.",
+        plural(left_out as u64, "result"),
+        thousands(RESULTS as u64),
+    );
+    json!([{
+        "executionSuccessful": true,
+        "toolExecutionNotifications": [{"level": "warning", "message": {"text": text}}],
+    }])
 }
 
 /// A message in plain text: no placeholder, for which braces are doubled (SARIF 2.1.0, 3.11.5), and no embedded link,

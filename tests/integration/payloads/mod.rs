@@ -177,8 +177,8 @@ impl Estate {
             fs::remove_dir_all(&dir).unwrap();
         }
         fs::create_dir_all(dir.join("logs")).unwrap();
-        inventory(&dir);
-        logs(&dir);
+        inventory(&dir, PAYLOADS);
+        logs(&dir, PAYLOADS);
         let mut made = Self {
             dir,
             outputs: BTreeMap::new(),
@@ -261,11 +261,33 @@ impl Estate {
     }
 }
 
-fn inventory(dir: &std::path::Path) {
+/// A run with some of the payloads, so few that its report has room for every row.
+fn run_with(payloads: &[&str]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("logs")).unwrap();
+    inventory(dir.path(), payloads);
+    logs(dir.path(), payloads);
+    closegate()
+        .current_dir(dir.path())
+        .args([
+            "audit",
+            "--flows",
+            "logs",
+            "--inventory",
+            "inventory",
+            "--out",
+            "run",
+        ])
+        .assert()
+        .success();
+    dir
+}
+
+fn inventory(dir: &std::path::Path, payloads: &[&str]) {
     let (mut groups, mut rules, mut interfaces, mut networks) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let open = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
-    for (number, text) in PAYLOADS.iter().enumerate() {
+    for (number, text) in payloads.iter().enumerate() {
         let owner = if number % 4 == 0 {
             text
         } else {
@@ -306,8 +328,8 @@ fn inventory(dir: &std::path::Path) {
     }
 }
 
-fn logs(dir: &std::path::Path) {
-    for (number, text) in PAYLOADS.iter().enumerate() {
+fn logs(dir: &std::path::Path, payloads: &[&str]) {
+    for (number, text) in payloads.iter().enumerate() {
         let own = 10 + number;
         let word: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let line: String = text.chars().filter(|c| *c != '\n').collect();

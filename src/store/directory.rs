@@ -3,7 +3,7 @@
 //! closegate removes only files that the store's own manifest names. It writes the names of new files into the manifest
 //! before it writes the files, so that a run that is killed leaves nothing behind that the next one can't remove.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use super::day;
 use super::error::{Fault, StoreError};
-use super::manifest::{DayEntry, FileEntry, StoreManifest};
+use super::layout::{self, TableMerge};
+use super::manifest::{FileEntry, StoreManifest, TableEntry};
 use crate::flow::FlowTable;
 use crate::net::{plural, thousands};
 
@@ -32,28 +33,31 @@ pub(super) struct Store {
     lock: Option<File>,
 }
 
-/// A day's table and what it will be called.
+/// A table as its files, and what they will be called.
 pub(super) struct Encoded {
-    day: u64,
-    entry: DayEntry,
+    entry: TableEntry,
     content: [Vec<u8>; 4],
 }
 
 impl Encoded {
-    pub(super) fn new(day: u64, table: &FlowTable) -> Result<Self, StoreError> {
-        let files = day::encode(table).map_err(|error| StoreError::Encode(error.to_string()))?;
+    /// The tables of some days, as the files of one.
+    pub(super) fn new(tables: BTreeMap<u64, FlowTable>) -> Result<Self, StoreError> {
+        let days = by_day(&tables);
+        let count = flows(&tables);
+        let rows = rows(&tables);
+        let files = day::encode(tables).map_err(|error| StoreError::Encode(error.to_string()))?;
         let [flows, interfaces, services, contacts] = files
             .each_ref()
-            .map(|(what, content)| FileEntry::of(day, what, content));
+            .map(|(what, content)| FileEntry::of(&days, what, content));
         Ok(Self {
-            day,
-            entry: DayEntry {
+            entry: TableEntry {
+                days,
                 flows,
                 interfaces,
                 services,
                 contacts,
-                count: table.flows.len() as u64,
-                rows: rows(table),
+                count,
+                rows,
             },
             content: files.map(|(_, content)| content),
         })
@@ -64,10 +68,29 @@ impl Encoded {
     }
 }
 
-/// The rows that a table's flows add up to.
-fn rows(table: &FlowTable) -> u64 {
-    let records = table.flows.iter().map(|flow| flow.counters.records);
+/// How many flows there are.
+fn flows(tables: &BTreeMap<u64, FlowTable>) -> u64 {
+    tables.values().map(|table| table.flows.len() as u64).sum()
+}
+
+/// The rows that all flows add up to.
+fn rows(tables: &BTreeMap<u64, FlowTable>) -> u64 {
+    let flows = tables.values().flat_map(|table| &table.flows);
+    let records = flows.map(|flow| flow.counters.records);
     records.fold(0, u64::saturating_add)
+}
+
+/// The records that each day has.
+fn by_day(tables: &BTreeMap<u64, FlowTable>) -> BTreeMap<u64, u64> {
+    let counts = tables.iter().map(|(&day, table)| (day, records(table)));
+    counts.collect()
+}
+
+/// The records that a table was made from, with traffic and without.
+pub(super) fn records(table: &FlowTable) -> u64 {
+    let counts = table.coverage.iter();
+    let counts = counts.flat_map(|c| [c.rows, c.no_data, c.skip_data]);
+    counts.fold(0, u64::saturating_add)
 }
 
 impl Store {
@@ -119,6 +142,7 @@ impl Store {
         if is_new {
             store.commit()?;
         }
+        store.count_records()?;
         store.remove_pending()?;
         match store.faults()?.into_iter().next() {
             Some((file, fault)) => Err(store.at_fault(&file, fault)),
@@ -159,15 +183,16 @@ impl Store {
         below.collect()
     }
 
-    /// A day's table.
-    pub(super) fn read(&self, entry: &DayEntry) -> Result<FlowTable, StoreError> {
+    /// The tables of a table's days.
+    pub(super) fn read(&self, entry: &TableEntry) -> Result<BTreeMap<u64, FlowTable>, StoreError> {
         let files = entry.files().map(|file| self.content(file));
         let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let first = entry.days.keys().next().copied().unwrap_or_default();
         // The digests are right here. A hand-made manifest can still name what Polars panics at.
-        let table = catch_unwind(AssertUnwindSafe(|| day::decode(files)))
+        let tables = catch_unwind(AssertUnwindSafe(|| day::decode(files, first)))
             .unwrap_or_else(|_| Err("it is not Parquet that closegate wrote".to_owned()))
             .map_err(|what| self.damaged(&entry.flows.name, what))?;
-        let (count, rows) = (table.flows.len() as u64, rows(&table));
+        let (count, rows) = (flows(&tables), rows(&tables));
         if (count, rows) != (entry.count, entry.rows) {
             let what = format!(
                 "it holds {} of {}, and the manifest says {} of {}",
@@ -178,7 +203,28 @@ impl Store {
             );
             return Err(self.damaged(&entry.flows.name, what));
         }
-        Ok(table)
+        let same = if self.manifest.is_counted() {
+            by_day(&tables) == entry.days
+        } else {
+            tables.keys().eq(entry.days.keys())
+        };
+        if !same {
+            let what = "its days are not those that the manifest says".to_owned();
+            return Err(self.damaged(&entry.interfaces.name, what));
+        }
+        Ok(tables)
+    }
+
+    /// Counts the records of every day, if the manifest is of a version that does not say.
+    pub(super) fn count_records(&mut self) -> Result<(), StoreError> {
+        if self.manifest.is_counted() {
+            return Ok(());
+        }
+        let tables = self.manifest.tables.par_iter();
+        let counts = tables.map(|entry| Ok(by_day(&self.read(entry)?)));
+        let counts = counts.collect::<Result<Vec<_>, StoreError>>()?;
+        self.manifest.count(counts);
+        Ok(())
     }
 
     /// Adds tables, and what else changes with them, in one step.
@@ -188,37 +234,35 @@ impl Store {
         change: impl FnOnce(&mut StoreManifest),
     ) -> Result<(), StoreError> {
         self.write(&tables)?;
-        for table in tables {
-            let entries = self.manifest.days.entry(table.day).or_default();
-            entries.push(table.entry);
-        }
+        let entries = tables.into_iter().map(|table| table.entry);
+        self.manifest.tables.extend(entries);
         change(&mut self.manifest);
         self.manifest.pending.clear();
         self.commit()
     }
 
-    /// Makes one table of each day's several, and removes the files of these.
+    /// Brings the tables into the layout that their days' records ask for, and removes the files of those that are replaced.
     pub(super) fn compact(&mut self) -> Result<(), StoreError> {
-        let several = |(_, entries): &(&u64, &Vec<DayEntry>)| entries.len() > 1;
-        let days: Vec<_> = self.manifest.days.iter().filter(several).collect();
-        let merge = |(&day, entries): (&u64, &Vec<DayEntry>)| {
-            let tables = entries.iter().map(|entry| self.read(entry));
-            Encoded::new(day, &FlowTable::merged(tables.collect::<Result<_, _>>()?))
-        };
-        let merged = days
-            .into_par_iter()
-            .map(merge)
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        if merged.is_empty() {
+        self.manifest.tables.sort();
+        let merges = layout::merges(&self.manifest.tables);
+        if merges.is_empty() {
             return Ok(());
         }
+        let merged = merges.par_iter().map(|merge| self.merged(merge));
+        let merged = merged.collect::<Result<Vec<_>, StoreError>>()?;
         self.write(&merged)?;
+        let gone: BTreeSet<usize> = merges.into_iter().flat_map(|merge| merge.from).collect();
         let mut old = BTreeSet::new();
-        for table in merged {
-            let parts = self.manifest.days.insert(table.day, vec![table.entry]);
-            let files = parts.iter().flatten().flat_map(DayEntry::files);
-            old.extend(files.map(|file| file.name.clone()));
+        let tables = std::mem::take(&mut self.manifest.tables);
+        for (position, table) in tables.into_iter().enumerate() {
+            if gone.contains(&position) {
+                old.extend(table.files().map(|file| file.name.clone()));
+            } else {
+                self.manifest.tables.push(table);
+            }
         }
+        let new = merged.into_iter().map(|table| table.entry);
+        self.manifest.tables.extend(new);
         for file in self.manifest.files() {
             old.remove(&file.name);
         }
@@ -227,25 +271,43 @@ impl Store {
         self.remove_pending()
     }
 
+    /// One table of what several hold of some days.
+    fn merged(&self, merge: &TableMerge) -> Result<Encoded, StoreError> {
+        let mut parts: BTreeMap<u64, Vec<FlowTable>> = BTreeMap::new();
+        for &position in &merge.from {
+            for (day, table) in self.read(&self.manifest.tables[position])? {
+                if merge.days.contains(&day) {
+                    parts.entry(day).or_default().push(table);
+                }
+            }
+        }
+        let days = parts.into_iter();
+        Encoded::new(
+            days.map(|(day, parts)| (day, FlowTable::merged(parts)))
+                .collect(),
+        )
+    }
+
     /// Writes files that no manifest names as part of the store yet. Their names are in the manifest first.
     fn write(&mut self, tables: &[Encoded]) -> Result<(), StoreError> {
         let known: BTreeSet<&String> = self.manifest.files().map(|file| &file.name).collect();
-        let files: Vec<(&FileEntry, &Vec<u8>)> = tables
+        let files: BTreeMap<&String, &Vec<u8>> = tables
             .iter()
             .flat_map(Encoded::files)
-            .filter(|(file, _)| !known.contains(&file.name))
+            .map(|(file, content)| (&file.name, content))
+            .filter(|(name, _)| !known.contains(name))
             .collect();
-        self.manifest.pending = files.iter().map(|(file, _)| file.name.clone()).collect();
+        self.manifest.pending = files.keys().map(|&name| name.clone()).collect();
         self.commit()?;
-        files.into_par_iter().try_for_each(|(file, content)| {
-            let path = self.dir.join(&file.name);
+        files.into_par_iter().try_for_each(|(name, content)| {
+            let path = self.dir.join(name);
             let write = || {
                 fs::create_dir_all(path.parent().expect("it lies below the store"))?;
                 let mut to = File::create(&path)?;
                 to.write_all(content)?;
                 to.sync_all()
             };
-            self.io(&file.name, write())
+            self.io(name, write())
         })
     }
 

@@ -96,10 +96,10 @@ pub(super) fn records(table: &FlowTable) -> u64 {
 impl Store {
     /// Opens a store to read it.
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let manifest = read_manifest(dir)?;
+        let json = manifest_text(dir)?.ok_or_else(|| StoreError::None(dir.to_path_buf()))?;
         Ok(Self {
             dir: dir.to_path_buf(),
-            manifest: manifest.ok_or_else(|| StoreError::None(dir.to_path_buf()))?,
+            manifest: parse(dir, &json)?,
             lock: None,
         })
     }
@@ -111,7 +111,9 @@ impl Store {
             path: dir.to_path_buf(),
             source,
         };
-        if read_manifest(dir)?.is_none()
+        let before = manifest_text(dir)?;
+        let mut manifest = before.as_deref().map(|text| parse(dir, text)).transpose()?;
+        if manifest.is_none()
             && let Some(foreign) = foreign_to_a_new_store(dir).map_err(failed)?
         {
             return Err(StoreError::Foreign {
@@ -131,8 +133,11 @@ impl Store {
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(dir.to_path_buf())),
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        // Another run may have written it since.
-        let manifest = read_manifest(dir)?;
+        // Another run may have written it since. To parse it twice would take longer than anything else in a large store.
+        let now = manifest_text(dir)?;
+        if now != before {
+            manifest = now.as_deref().map(|text| parse(dir, text)).transpose()?;
+        }
         let is_new = manifest.is_none();
         let mut store = Self {
             dir: dir.to_path_buf(),
@@ -388,20 +393,22 @@ impl Store {
     }
 }
 
-/// The manifest of a directory, if it has one.
-fn read_manifest(dir: &Path) -> Result<Option<StoreManifest>, StoreError> {
+/// The text of a directory's manifest, if it has one.
+fn manifest_text(dir: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let path = dir.join(MANIFEST);
     match fs::read(&path) {
-        Ok(json) => match StoreManifest::parse(&json) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => Err(StoreError::StoreManifest {
-                dir: dir.to_path_buf(),
-                what: error.to_string(),
-            }),
-        },
+        Ok(json) => Ok(Some(json)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StoreError::Io { path, source }),
     }
+}
+
+/// The manifest of a directory from its text.
+fn parse(dir: &Path, json: &[u8]) -> Result<StoreManifest, StoreError> {
+    StoreManifest::parse(json).map_err(|error| StoreError::StoreManifest {
+        dir: dir.to_path_buf(),
+        what: error.to_string(),
+    })
 }
 
 /// The first entry of a directory that a store that closegate is just making can't hold.

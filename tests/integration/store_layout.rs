@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::slice;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -352,4 +354,58 @@ fn a_store_of_an_earlier_version_is_read_and_goes_on() {
         fs::read_to_string(dir.path().join("new/manifest.json")).unwrap()
     );
     assert!(tables(&store) == tables(&dir.path().join("new")));
+}
+
+/// A killed run may leave many tables of one day. Those have files in common: what they name no service in, for one.
+#[test]
+fn a_run_that_is_killed_between_batches_of_a_day_leaves_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    for number in 0..60 {
+        let start = 1_793_577_600 + number * 300;
+        let row = |n: u64| {
+            format!(
+                "5 123456789012 eni-1 10.0.0.1 10.0.0.2 40000 443 6 1 60 {start} {} ACCEPT OK -\n",
+                start + 60 + n % 7
+            )
+        };
+        let rows: Vec<String> = (0..300).map(row).collect();
+        let (hour, minute) = (number / 12, number % 12 * 5);
+        let stamp = format!("20261102T{hour:02}{minute:02}Z");
+        write(
+            &logs,
+            &format!("1_vpcflowlogs_us-east-1_fl-1_{stamp}_x.log"),
+            &rows,
+        );
+    }
+    let clean = dir.path().join("clean");
+    ingest(slice::from_ref(&logs), &clean);
+    let mut of_several = 0;
+    for round in 1..=20u64 {
+        let store = dir.path().join(format!("killed-{round}"));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_closegate"))
+            .args(["ingest", "--hold", "1", "--flows"])
+            .arg(&logs)
+            .arg("--inventory")
+            .arg(fixtures().join("inventory"))
+            .arg("--store")
+            .arg(&store)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(round * 30));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let Ok(manifest) = fs::read_to_string(store.join("manifest.json")) else {
+            continue;
+        };
+        of_several += u32::from(manifest.matches("/flows-").count() > 1);
+        let mut verify = closegate();
+        printed(verify.args(["store", "verify"]).arg(&store));
+        ingest(slice::from_ref(&logs), &store);
+        assert!(tables(&store) == tables(&clean));
+    }
+    assert!(of_several > 0, "every run was killed too early or too late");
 }

@@ -62,10 +62,21 @@ impl Encoded {
             content: files.map(|(_, content)| content),
         })
     }
+}
 
-    fn files(&self) -> impl Iterator<Item = (&FileEntry, &Vec<u8>)> {
-        self.entry.files().into_iter().zip(&self.content)
+/// Files that are not on the disk yet, by name.
+type NewFiles = BTreeMap<String, Vec<u8>>;
+
+/// What the manifest says of new tables, and their files.
+fn apart(new: Vec<Encoded>) -> (Vec<TableEntry>, NewFiles) {
+    let mut files = NewFiles::new();
+    let mut entries = Vec::with_capacity(new.len());
+    for Encoded { entry, content } in new {
+        let names = entry.files().map(|file| file.name.clone());
+        files.extend(names.into_iter().zip(content));
+        entries.push(entry);
     }
+    (entries, files)
 }
 
 /// How many flows there are.
@@ -190,7 +201,19 @@ impl Store {
 
     /// The tables of a table's days.
     pub(super) fn read(&self, entry: &TableEntry) -> Result<BTreeMap<u64, FlowTable>, StoreError> {
-        let files = entry.files().map(|file| self.content(file));
+        self.read_with(&NewFiles::new(), entry)
+    }
+
+    /// The same of a table whose files may be new.
+    fn read_with(
+        &self,
+        new: &NewFiles,
+        entry: &TableEntry,
+    ) -> Result<BTreeMap<u64, FlowTable>, StoreError> {
+        let files = entry.files().map(|file| match new.get(&file.name) {
+            Some(content) => Ok(content.clone()),
+            None => self.content(file),
+        });
         let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
         let first = entry.days.keys().next().copied().unwrap_or_default();
         // The digests are right here. A hand-made manifest can still name what Polars panics at.
@@ -235,76 +258,89 @@ impl Store {
     /// Adds tables, and what else changes with them, in one step.
     pub(super) fn add(
         &mut self,
-        tables: Vec<Encoded>,
+        new: Vec<Encoded>,
         change: impl FnOnce(&mut StoreManifest),
     ) -> Result<(), StoreError> {
-        self.write(&tables)?;
-        let entries = tables.into_iter().map(|table| table.entry);
+        let (entries, files) = apart(new);
+        self.write(&files)?;
         self.manifest.tables.extend(entries);
         change(&mut self.manifest);
         self.manifest.pending.clear();
         self.commit()
     }
 
-    /// Brings the tables into the layout that their days' records ask for, and removes the files of those that are replaced.
-    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
-        self.manifest.tables.sort();
-        let merges = layout::merges(&self.manifest.tables);
-        if merges.is_empty() {
-            return Ok(());
-        }
-        let merged = merges.par_iter().map(|merge| self.merged(merge));
+    /// The same, and brings all tables into the layout that their days' records ask for. A new table that becomes part of another
+    /// is never written.
+    pub(super) fn settle(
+        &mut self,
+        new: Vec<Encoded>,
+        change: impl FnOnce(&mut StoreManifest),
+    ) -> Result<(), StoreError> {
+        let (entries, mut files) = apart(new);
+        let mut tables = self.manifest.tables.clone();
+        tables.extend(entries);
+        tables.sort();
+        let merges = layout::merges(&tables);
+        let merged = merges
+            .par_iter()
+            .map(|merge| self.merged(&tables, &files, merge));
         let merged = merged.collect::<Result<Vec<_>, StoreError>>()?;
-        self.write(&merged)?;
+        let (entries, merged) = apart(merged);
+        files.extend(merged);
         let gone: BTreeSet<usize> = merges.into_iter().flat_map(|merge| merge.from).collect();
-        let mut old = BTreeSet::new();
-        let tables = std::mem::take(&mut self.manifest.tables);
-        for (position, table) in tables.into_iter().enumerate() {
-            if gone.contains(&position) {
-                old.extend(table.files().map(|file| file.name.clone()));
-            } else {
-                self.manifest.tables.push(table);
-            }
-        }
-        let new = merged.into_iter().map(|table| table.entry);
-        self.manifest.tables.extend(new);
-        for file in self.manifest.files() {
-            old.remove(&file.name);
-        }
+        let tables = tables.into_iter().enumerate();
+        let kept = tables.filter(|(position, _)| !gone.contains(position));
+        let mut tables: Vec<TableEntry> = kept.map(|(_, table)| table).collect();
+        tables.extend(entries);
+        let named = tables.iter().flat_map(TableEntry::files);
+        let named: BTreeSet<&String> = named.map(|file| &file.name).collect();
+        files.retain(|name, _| named.contains(name));
+        let old = self.manifest.files().map(|file| &file.name);
+        let old = old.filter(|name| !named.contains(name)).cloned().collect();
+        self.write(&files)?;
+        self.manifest.tables = tables;
+        change(&mut self.manifest);
         self.manifest.pending = old;
         self.commit()?;
         self.remove_pending()
     }
 
+    /// Brings the tables into the layout that their days' records ask for.
+    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
+        if layout::merges(&self.manifest.tables).is_empty() {
+            return Ok(());
+        }
+        self.settle(Vec::new(), |_| ())
+    }
+
     /// One table of what several hold of some days.
-    fn merged(&self, merge: &TableMerge) -> Result<Encoded, StoreError> {
+    fn merged(
+        &self,
+        tables: &[TableEntry],
+        new: &NewFiles,
+        merge: &TableMerge,
+    ) -> Result<Encoded, StoreError> {
         let mut parts: BTreeMap<u64, Vec<FlowTable>> = BTreeMap::new();
         for &position in &merge.from {
-            for (day, table) in self.read(&self.manifest.tables[position])? {
+            for (day, table) in self.read_with(new, &tables[position])? {
                 if merge.days.contains(&day) {
                     parts.entry(day).or_default().push(table);
                 }
             }
         }
         let days = parts.into_iter();
-        Encoded::new(
-            days.map(|(day, parts)| (day, FlowTable::merged(parts)))
-                .collect(),
-        )
+        let days = days.map(|(day, parts)| (day, FlowTable::merged(parts)));
+        Encoded::new(days.collect())
     }
 
-    /// Writes files that no manifest names as part of the store yet. Their names are in the manifest first.
-    fn write(&mut self, tables: &[Encoded]) -> Result<(), StoreError> {
+    /// Writes files that the store does not have yet. Their names are in the manifest first.
+    fn write(&mut self, files: &NewFiles) -> Result<(), StoreError> {
         let known: BTreeSet<&String> = self.manifest.files().map(|file| &file.name).collect();
-        let files: BTreeMap<&String, &Vec<u8>> = tables
-            .iter()
-            .flat_map(Encoded::files)
-            .map(|(file, content)| (&file.name, content))
-            .filter(|(name, _)| !known.contains(name))
-            .collect();
-        self.manifest.pending = files.keys().map(|&name| name.clone()).collect();
+        let new = files.iter().filter(|(name, _)| !known.contains(name));
+        let new: Vec<(&String, &Vec<u8>)> = new.collect();
+        self.manifest.pending = new.iter().map(|&(name, _)| name.clone()).collect();
         self.commit()?;
-        files.into_par_iter().try_for_each(|(name, content)| {
+        new.into_par_iter().try_for_each(|(name, content)| {
             let path = self.dir.join(name);
             let write = || {
                 fs::create_dir_all(path.parent().expect("it lies below the store"))?;

@@ -28,23 +28,9 @@ impl JoinedTable {
             all.services.extend(services);
             if before == 0 {
                 all.table = own;
-                continue;
+            } else {
+                append(&mut all.table, own);
             }
-            let moved = |key: FlowKey| FlowKey {
-                observer: ObserverIx::new(before + key.observer.index()),
-                ..key
-            };
-            for flow in &mut own.flows {
-                flow.key = moved(flow.key);
-            }
-            for (key, _) in &mut own.contacts {
-                *key = moved(*key);
-            }
-            let all = &mut all.table;
-            all.observers.append(&mut own.observers);
-            all.coverage.append(&mut own.coverage);
-            all.flows.append(&mut own.flows);
-            all.contacts.append(&mut own.contacts);
         }
         all.services.sort();
         all
@@ -86,4 +72,23 @@ impl JoinedTable {
         }
         Some(apart)
     }
+}
+
+/// Adds another table's interfaces behind those of a table.
+fn append(to: &mut FlowTable, mut own: FlowTable) {
+    let before = to.observers.len();
+    let moved = |key: FlowKey| FlowKey {
+        observer: ObserverIx::new(before + key.observer.index()),
+        ..key
+    };
+    for flow in &mut own.flows {
+        flow.key = moved(flow.key);
+    }
+    for (key, _) in &mut own.contacts {
+        *key = moved(*key);
+    }
+    to.observers.append(&mut own.observers);
+    to.coverage.append(&mut own.coverage);
+    to.flows.append(&mut own.flows);
+    to.contacts.append(&mut own.contacts);
 }

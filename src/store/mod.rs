@@ -107,7 +107,12 @@ pub fn ingest(
         let entries: Vec<SourceEntry> = accounts
             .map(|((source, account), hash)| SourceEntry::new(source, account, hash))
             .collect();
-        store.add(tables?, |manifest| manifest.sources.extend(entries))?;
+        let change = |manifest: &mut StoreManifest| manifest.sources.extend(entries);
+        if rest.is_empty() {
+            store.settle(tables?, change)?;
+        } else {
+            store.add(tables?, change)?;
+        }
         outcome.intake.add(intake);
     }
     store.compact()?;

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::day;
 use super::error::{Fault, StoreError};
-use super::layout::{self, TableMerge};
+use super::layout::{self, GrowingDay, TableMerge};
 use super::manifest::{FileEntry, StoreManifest, TableEntry};
 use crate::flow::FlowTable;
 use crate::net::{plural, thousands};
@@ -274,13 +274,14 @@ impl Store {
     pub(super) fn settle(
         &mut self,
         new: Vec<Encoded>,
+        growing: GrowingDay,
         change: impl FnOnce(&mut StoreManifest),
     ) -> Result<(), StoreError> {
         let (entries, mut files) = apart(new);
         let mut tables = self.manifest.tables.clone();
         tables.extend(entries);
         tables.sort();
-        let merges = layout::merges(&tables);
+        let merges = layout::merges(&tables, growing);
         let merged = merges
             .par_iter()
             .map(|merge| self.merged(&tables, &files, merge));
@@ -306,11 +307,11 @@ impl Store {
     }
 
     /// Brings the tables into the layout that their days' records ask for.
-    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
-        if layout::merges(&self.manifest.tables).is_empty() {
+    pub(super) fn compact(&mut self, growing: GrowingDay) -> Result<(), StoreError> {
+        if layout::merges(&self.manifest.tables, growing).is_empty() {
             return Ok(());
         }
-        self.settle(Vec::new(), |_| ())
+        self.settle(Vec::new(), growing, |_| ())
     }
 
     /// One table of what several hold of some days.

@@ -48,7 +48,8 @@ pub(super) fn by_day(
         shared,
         services,
     } = days;
-    let builder = |builder| Arc::into_inner(builder).expect("every worker is done");
+    let builder =
+        |fold: Arc<FlowTableBuilder>| Arc::into_inner(fold).expect("every worker is done");
     let own = own.into_inner().unwrap_or_else(PoisonError::into_inner);
     let services = services
         .into_inner()

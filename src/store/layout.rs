@@ -55,8 +55,17 @@ pub(super) struct TableMerge {
     pub(super) from: BTreeSet<usize>,
 }
 
+/// What becomes of a day that grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GrowingDay {
+    /// It becomes one table, as any other day.
+    Whole,
+    /// It stays in a few tables, if it is large.
+    InParts,
+}
+
 /// What has to be done so that every table is one of [`groups`]. A table that goes is named by the merges of all its days.
-pub(super) fn merges(tables: &[TableEntry]) -> Vec<TableMerge> {
+pub(super) fn merges(tables: &[TableEntry], growing: GrowingDay) -> Vec<TableMerge> {
     let mut records: BTreeMap<u64, u64> = BTreeMap::new();
     let mut holders: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
     for (position, table) in tables.iter().enumerate() {
@@ -66,12 +75,15 @@ pub(super) fn merges(tables: &[TableEntry]) -> Vec<TableMerge> {
             holders.entry(day).or_default().insert(position);
         }
     }
+    let grows = |day: u64| {
+        growing == GrowingDay::InParts
+            && records[&day] > GROWING
+            && !records.contains_key(&day.saturating_add(1))
+    };
     let merge = |days: Vec<u64>| {
         let all = days.iter().flat_map(|day| &holders[day]).copied();
         let from = match days[..] {
-            [day] if records[&day] > GROWING && !records.contains_key(&day.saturating_add(1)) => {
-                smallest(tables, day, all)
-            }
+            [day] if grows(day) => smallest(tables, day, all),
             _ => all.collect(),
         };
         // One table that holds all of these days and no other.
@@ -130,7 +142,7 @@ mod tests {
 
     /// The tables after a merge of everything that [`merges`] says, and how many records were written.
     fn merged(tables: &[TableEntry]) -> (Vec<TableEntry>, u64) {
-        let merges = merges(tables);
+        let merges = merges(tables, GrowingDay::InParts);
         let gone: BTreeSet<usize> = merges.iter().flat_map(|m| m.from.iter().copied()).collect();
         let kept = (0..tables.len()).filter(|at| !gone.contains(at));
         let mut after: Vec<TableEntry> = kept.map(|at| tables[at].clone()).collect();
@@ -148,6 +160,11 @@ mod tests {
             after.push(table(&days.into_iter().collect::<Vec<_>>()));
         }
         (after, written)
+    }
+
+    /// By how many tables fewer there are after merges of tables of one day each.
+    fn merged_away(merges: &[TableMerge]) -> usize {
+        merges.iter().map(|merge| merge.from.len() - 1).sum()
     }
 
     fn records(tables: &[TableEntry]) -> BTreeMap<u64, u64> {
@@ -199,7 +216,9 @@ mod tests {
             let before = records(&tables);
             let (after, _) = merged(&tables);
             prop_assert_eq!(&records(&after), &before);
-            prop_assert!(merges(&after).is_empty());
+            prop_assert!(merges(&after, GrowingDay::InParts).is_empty());
+            let whole = merges(&after, GrowingDay::Whole);
+            prop_assert_eq!(groups(&before).len(), after.len() - merged_away(&whole));
             for days in groups(&before) {
                 let growing = before[&days[0]] > GROWING && !before.contains_key(&(days[0] + 1));
                 let of: Vec<&TableEntry> = after

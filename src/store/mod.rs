@@ -33,6 +33,7 @@ use crate::ingest::{Intake, Settings, Source};
 use crate::net::{plural, thousands};
 use directory::{Encoded, Store};
 use fold::by_day;
+use layout::GrowingDay;
 use manifest::{SourceEntry, StoreManifest, TableEntry, hex};
 
 /// Flows that are held before they are written, unless `--hold` says otherwise.
@@ -109,13 +110,19 @@ pub fn ingest(
             .collect();
         let change = |manifest: &mut StoreManifest| manifest.sources.extend(entries);
         if rest.is_empty() {
-            store.settle(tables?, change)?;
+            // Where batches end depends on the threads, and the bytes must not.
+            let growing = if batch.len() == new.len() {
+                GrowingDay::InParts
+            } else {
+                GrowingDay::Whole
+            };
+            store.settle(tables?, growing, change)?;
         } else {
             store.add(tables?, change)?;
         }
         outcome.intake.add(intake);
     }
-    store.compact()?;
+    store.compact(GrowingDay::InParts)?;
     outcome.days = store.manifest.days().len();
     outcome.flows = store.manifest.flows();
     Ok(outcome)
@@ -181,7 +188,7 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<IngestSummary, StoreError
         let sources = from.manifest.sources;
         store.add(tables, |manifest| manifest.sources.extend(sources))?;
     }
-    store.compact()?;
+    store.compact(GrowingDay::Whole)?;
     outcome.days = store.manifest.days().len();
     outcome.flows = store.manifest.flows();
     Ok(outcome)

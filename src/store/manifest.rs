@@ -93,6 +93,13 @@ impl StoreManifest {
         days.copied().collect()
     }
 
+    /// Days that lie in several tables.
+    pub(super) fn days_in_parts(&self) -> BTreeSet<u64> {
+        let mut known = BTreeSet::new();
+        let days = self.tables.iter().flat_map(|table| table.days.keys());
+        days.copied().filter(|&day| !known.insert(day)).collect()
+    }
+
     /// Every file that belongs to the store, once: files of the same content and day, such as empty ones, are one file.
     pub(super) fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let files = self.tables.iter().flat_map(TableEntry::files);

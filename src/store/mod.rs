@@ -20,7 +20,7 @@ mod window;
 pub use error::{Fault, StoreError};
 pub use window::WholeDays;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -239,6 +239,13 @@ pub fn load_days(
         store.count_records()?;
     }
     let manifest = &store.manifest;
+    // Cuts ask when a flow was first seen on a day: on all of it, however many tables it lies in.
+    let in_parts = if cuts.is_some() {
+        manifest.days_in_parts()
+    } else {
+        BTreeSet::new()
+    };
+    let parts: Mutex<BTreeMap<u64, Vec<FlowTable>>> = Mutex::default();
     let builder = FlowTableBuilder::new(cuts);
     let totals = Mutex::new(Totals::default());
     let is_inside = |entry: &&TableEntry| entry.days.keys().any(|&day| window.has(day));
@@ -249,11 +256,20 @@ pub fn load_days(
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
             totals.add(day, &table);
             drop(totals);
-            builder.absorb(&table);
+            if in_parts.contains(&day) {
+                let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+                parts.entry(day).or_default().push(table);
+            } else {
+                builder.absorb(&table);
+            }
         }
         Ok(())
     };
     entries.par_iter().try_for_each(take)?;
+    let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for parts in parts.into_values() {
+        builder.absorb(&FlowTable::merged(parts));
+    }
     let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sources = manifest.sources.iter().map(SourceEntry::account);
     let mut intake = Intake::of(sources.collect());

@@ -8,10 +8,12 @@ use std::process::{Command, Stdio};
 use std::slice;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::fails;
 use crate::common::{closegate, fixtures, printed, sample};
+use crate::small::{Case, START};
+use crate::trail::launched;
 
 const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action \
                       log-status pkt-dst-aws-service\n";
@@ -186,6 +188,48 @@ fn a_large_day_is_not_written_whole_in_every_run() {
     ingest(&logs, &at_once);
     assert_eq!(tables(&store).len(), 8);
     assert!(tables(&store) == tables(&at_once));
+}
+
+/// A store can't tell a day's records from before a change of groups from those after it, in however many tables they lie.
+#[test]
+fn a_day_in_several_tables_is_judged_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    Case::web_and_db(&[]).write(dir);
+    let noon = START + 43_200;
+    let trail = launched(noon, "i-9", "eni-9", "10.0.0.9", &["sg-a"]);
+    fs::write(
+        dir.join("trail.json"),
+        json!({"Records": [trail]}).to_string(),
+    )
+    .unwrap();
+    let log = |hour: u64| {
+        let start = START + hour * 3_600;
+        let row = |n: u64| {
+            format!(
+                "5 123456789012 eni-9 10.0.0.9 10.0.0.2 40000 3306 6 1 60 {start} {} ACCEPT OK -\n",
+                start + 60 + n % 3
+            )
+        };
+        let rows: Vec<String> = (0..6_000).map(row).collect();
+        write(dir, &format!("{hour}.log"), &rows)
+    };
+    let logs: Vec<PathBuf> = (0..14).map(log).collect();
+    let (parts, whole) = (dir.join("parts"), dir.join("whole"));
+    for log in &logs {
+        ingest(slice::from_ref(log), &parts);
+    }
+    ingest(&logs, &whole);
+    assert!(tables(&parts).len() > tables(&whole).len());
+    let out = dir.join("run");
+    let judged = |store: &Path| {
+        let mut command = closegate();
+        command.arg("audit").arg("--store").arg(store);
+        command.arg("--inventory").arg(dir.join("inventory"));
+        command.arg("--cloudtrail").arg(dir.join("trail.json"));
+        run(command.arg("--out").arg(&out), &out)
+    };
+    assert!(judged(&parts) == judged(&whole));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::day;
 use super::error::{Fault, StoreError};
 use super::layout::{self, GrowingDay, TableMerge};
 use super::manifest::{FileEntry, StoreManifest, TableEntry};
+use super::workers;
 use crate::flow::FlowTable;
 use crate::net::{plural, thousands};
 
@@ -248,9 +249,8 @@ impl Store {
         if self.manifest.is_counted() {
             return Ok(());
         }
-        let tables = self.manifest.tables.par_iter();
-        let counts = tables.map(|entry| Ok(by_day(&self.read(entry)?)));
-        let counts = counts.collect::<Result<Vec<_>, StoreError>>()?;
+        let tables = &self.manifest.tables;
+        let counts = workers::each(tables, |entry| Ok(by_day(&self.read(entry)?)))?;
         self.manifest.count(counts);
         Ok(())
     }
@@ -282,10 +282,7 @@ impl Store {
         tables.extend(entries);
         tables.sort();
         let merges = layout::merges(&tables, growing);
-        let merged = merges
-            .par_iter()
-            .map(|merge| self.merged(&tables, &files, merge));
-        let merged = merged.collect::<Result<Vec<_>, StoreError>>()?;
+        let merged = workers::each(&merges, |merge| self.merged(&tables, &files, merge))?;
         let (entries, merged) = apart(merged);
         files.extend(merged);
         let gone: BTreeSet<usize> = merges.into_iter().flat_map(|merge| merge.from).collect();

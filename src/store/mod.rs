@@ -16,6 +16,7 @@ mod joined;
 mod layout;
 mod manifest;
 mod window;
+mod workers;
 
 pub use error::{Fault, StoreError};
 pub use window::WholeDays;
@@ -250,7 +251,7 @@ pub fn load_days(
     let totals = Mutex::new(Totals::default());
     let is_inside = |entry: &&TableEntry| entry.days.keys().any(|&day| window.has(day));
     let entries: Vec<&TableEntry> = manifest.tables.iter().filter(is_inside).collect();
-    let take = |entry: &&TableEntry| -> Result<(), StoreError> {
+    workers::each(&entries, |entry| {
         let days = store.read(entry)?.into_iter();
         for (day, table) in days.filter(|(day, _)| window.has(*day)) {
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -264,8 +265,7 @@ pub fn load_days(
             }
         }
         Ok(())
-    };
-    entries.par_iter().try_for_each(take)?;
+    })?;
     let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
     for parts in parts.into_values() {
         builder.absorb(&FlowTable::merged(parts));

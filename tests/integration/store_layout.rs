@@ -115,8 +115,8 @@ fn thousands_of_days_are_few_files() {
     let mut rows: Vec<String> = (0..5_000).map(row).collect();
     let whole = write(dir.path(), "whole.log", &rows);
     let halves = [
-        write(dir.path(), "even.log", &rows[..2_500]),
-        write(dir.path(), "odd.log", &rows[2_500..]),
+        write(dir.path(), "first.log", &rows[..2_500]),
+        write(dir.path(), "second.log", &rows[2_500..]),
     ];
     rows.reverse();
     let backwards = write(dir.path(), "backwards.log", &rows);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::fails;
 use crate::common::{closegate, fixtures, printed, sample};
 use crate::small::{Case, START};
-use crate::trail::launched;
+use crate::trail::{launched, terminated};
 
 const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action \
                       log-status pkt-dst-aws-service\n";
@@ -197,17 +197,22 @@ fn a_day_in_several_tables_is_judged_as_one() {
     let dir = dir.path();
     Case::web_and_db(&[]).write(dir);
     let noon = START + 43_200;
-    let trail = launched(noon, "i-9", "eni-9", "10.0.0.9", &["sg-a"]);
+    // One address, which passes from an interface to another at noon.
+    let trail = [
+        launched(START - 100, "i-8", "eni-8", "10.0.0.9", &["sg-b"]),
+        terminated(noon - 10, "i-8"),
+        launched(noon, "i-9", "eni-9", "10.0.0.9", &["sg-a"]),
+    ];
     fs::write(
         dir.join("trail.json"),
-        json!({"Records": [trail]}).to_string(),
+        json!({"Records": trail}).to_string(),
     )
     .unwrap();
     let log = |hour: u64| {
         let start = START + hour * 3_600;
         let row = |n: u64| {
             format!(
-                "5 123456789012 eni-9 10.0.0.9 10.0.0.2 40000 3306 6 1 60 {start} {} ACCEPT OK -\n",
+                "5 123456789012 eni-2 10.0.0.9 10.0.0.2 40000 3306 6 1 60 {start} {} ACCEPT OK -\n",
                 start + 60 + n
             )
         };
@@ -229,7 +234,10 @@ fn a_day_in_several_tables_is_judged_as_one() {
         command.arg("--cloudtrail").arg(dir.join("trail.json"));
         run(command.arg("--out").arg(&out), &out)
     };
-    assert!(judged(&parts) == judged(&whole));
+    let of_parts = judged(&parts);
+    let said = document(&of_parts);
+    assert_eq!(said["connections"].as_array().unwrap().len(), 1);
+    assert!(of_parts == judged(&whole));
 }
 
 #[test]

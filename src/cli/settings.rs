@@ -16,7 +16,8 @@ use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
 use crate::ingest::{self, LogFormat, LogFormatError, ObjectCopy, Source};
 use crate::inventory::{self, Inventory};
-use crate::net::{plural, visible};
+use crate::net::{day, plural, visible};
+use crate::store::WholeDays;
 
 /// Something to read, checked.
 pub(super) struct Input {
@@ -28,7 +29,8 @@ pub(super) struct Input {
 /// Where the rows come from.
 pub(super) enum Evidence {
     Logs(Vec<Source>),
-    Store(PathBuf),
+    /// The days of a store.
+    Store(PathBuf, WholeDays),
     /// What an engine in AWS groups.
     #[cfg(feature = "aws")]
     Engine(super::remote::EngineQuery),
@@ -69,9 +71,20 @@ impl Input {
             since,
             until,
         };
-        let evidence = match store {
-            Some(store) => Evidence::Store(store),
-            None => evidence(&flows, &remote, &reading)?,
+        let (evidence, inventory) = match store {
+            Some(store) => {
+                let days = WholeDays::around(since, until);
+                let note = widened(days, (since, until));
+                let inventory = match &note {
+                    Some(note) => {
+                        progress::say(note);
+                        inventory.with_note(note)
+                    }
+                    None => inventory,
+                };
+                (Evidence::Store(store, days), inventory)
+            }
+            None => (evidence(&flows, &remote, &reading)?, inventory),
         };
         Ok(Self {
             evidence,
@@ -132,6 +145,23 @@ fn evidence(
         return Ok(Evidence::Engine(query));
     }
     sources(flows, remote, (reading.since, reading.until), false).map(Evidence::Logs)
+}
+
+/// The note about a window of a store that is longer than the one that was asked for.
+fn widened(days: WholeDays, asked: (Option<u64>, Option<u64>)) -> Option<String> {
+    let (since, until) = days.bounds();
+    if (since, until) == asked {
+        return None;
+    }
+    let bounds = [
+        since.map(|since| format!("--since {}", day(since))),
+        until.map(|until| format!("--until {}", day(until))),
+    ];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    Some(format!(
+        "a store keeps whole days (UTC) only: closegate widens the window to {}",
+        bounds.join(" ")
+    ))
 }
 
 /// `--since` and `--until`, in Unix seconds.

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use store::DAILY_VERSION;
+
 mod audit;
 mod common;
 mod finding;
@@ -48,7 +50,7 @@ pub(crate) use rules::{
     DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow, ProposedChange, RevocationRow,
     RuleRow, StageRow, TargetRow, TodayRow,
 };
-pub(crate) use store::{DayEntry, FileEntry, SourceEntry, StoreManifest};
+pub(crate) use store::{FileEntry, STORE_VERSION, SourceEntry, StoreManifest, TableEntry};
 
 /// The version that closegate writes into every document, and the only one that it reads.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -70,6 +72,11 @@ pub enum DocumentError {
         "its schema_version is {0}, and this closegate reads {SCHEMA_VERSION}; use the closegate that wrote it, or run the audit again"
     )]
     Version(Value),
+    /// A `schema_version` of a store of another closegate.
+    #[error(
+        "its schema_version is {0}, and this closegate reads stores of {DAILY_VERSION} and {STORE_VERSION}; use the closegate that wrote it"
+    )]
+    StoreVersion(Value),
 }
 
 /// Reads a document of the one version that closegate knows.

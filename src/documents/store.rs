@@ -4,7 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{SCHEMA_VERSION, TOOL};
+use super::{DocumentError, TOOL, first};
+
+/// The version of a store's manifest that closegate writes. It reads [`DAILY_VERSION`] as well.
+pub(crate) const STORE_VERSION: u32 = 3;
+
+/// The version of stores that have tables of one day only.
+pub(super) const DAILY_VERSION: u32 = 2;
 
 /// A store's `manifest.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,8 +22,8 @@ pub(crate) struct StoreManifest {
     pub(crate) digest: String,
     /// By name.
     pub(crate) sources: Vec<SourceEntry>,
-    /// By day, counted from 1970. One table each, but for the time during an ingest.
-    pub(crate) days: BTreeMap<u64, Vec<DayEntry>>,
+    /// In the order of their days. Several may hold rows of one day.
+    pub(crate) tables: Vec<TableEntry>,
     /// Files that may lie in the store and are no part of it: closegate was about to write or to remove them.
     pub(crate) pending: BTreeSet<String>,
 }
@@ -31,14 +37,80 @@ pub(crate) struct StoreTool {
 impl Default for StoreManifest {
     fn default() -> Self {
         Self {
-            schema_version: SCHEMA_VERSION,
+            schema_version: STORE_VERSION,
             tool: StoreTool {
                 name: TOOL.to_owned(),
             },
             digest: String::new(),
             sources: Vec::new(),
-            days: BTreeMap::new(),
+            tables: Vec::new(),
             pending: BTreeSet::new(),
+        }
+    }
+}
+
+impl StoreManifest {
+    /// Reads the text of a manifest, of either version.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, DocumentError> {
+        match first(json, "schema_version")? {
+            None => Err(DocumentError::NoVersion),
+            Some(version) if version == STORE_VERSION => Ok(serde_json::from_slice(json)?),
+            Some(version) if version == DAILY_VERSION => {
+                let daily: DailyManifest = serde_json::from_slice(json)?;
+                Ok(daily.into())
+            }
+            Some(version) => Err(DocumentError::StoreVersion(version)),
+        }
+    }
+}
+
+/// A `manifest.json` of [`DAILY_VERSION`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DailyManifest {
+    schema_version: u32,
+    tool: StoreTool,
+    digest: String,
+    sources: Vec<SourceEntry>,
+    /// By day, counted from 1970.
+    days: BTreeMap<u64, Vec<DayEntry>>,
+    pending: BTreeSet<String>,
+}
+
+/// The files of a table of one day.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DayEntry {
+    flows: FileEntry,
+    interfaces: FileEntry,
+    services: FileEntry,
+    contacts: FileEntry,
+    count: u64,
+    rows: u64,
+}
+
+impl From<DailyManifest> for StoreManifest {
+    /// Keeps the version: the tables' days lack records without traffic, which that version does not count.
+    fn from(daily: DailyManifest) -> Self {
+        let entries = daily.days.into_iter();
+        let entries =
+            entries.flat_map(|(day, entries)| entries.into_iter().map(move |entry| (day, entry)));
+        let tables = entries.map(|(day, entry)| TableEntry {
+            days: BTreeMap::from([(day, entry.rows)]),
+            flows: entry.flows,
+            interfaces: entry.interfaces,
+            services: entry.services,
+            contacts: entry.contacts,
+            count: entry.count,
+            rows: entry.rows,
+        });
+        Self {
+            tables: tables.collect(),
+            schema_version: daily.schema_version,
+            tool: daily.tool,
+            digest: daily.digest,
+            sources: daily.sources,
+            pending: daily.pending,
         }
     }
 }
@@ -60,10 +132,12 @@ pub(crate) struct SourceEntry {
     pub(crate) samples: Vec<(String, u64, String)>,
 }
 
-/// The files of one day's table.
+/// The files of one table: flows of a day, or of several days that are kept apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DayEntry {
+pub(crate) struct TableEntry {
+    /// By day, counted from 1970: its records in this table, with traffic and without.
+    pub(crate) days: BTreeMap<u64, u64>,
     pub(crate) flows: FileEntry,
     pub(crate) interfaces: FileEntry,
     pub(crate) services: FileEntry,

@@ -472,6 +472,14 @@ impl Inventory {
         &self.log_formats
     }
 
+    /// Adds a note about what is read beside the snapshot.
+    #[must_use]
+    pub fn with_note(mut self, text: &str) -> Self {
+        self.notes.push(Note::new(text));
+        self.notes.sort();
+        self
+    }
+
     /// What is missing or odd in the snapshot, and what it costs.
     pub fn notes(&self) -> &[Note] {
         &self.notes

@@ -1,7 +1,9 @@
-//! One day's table as Parquet: flows, interfaces and services. Addresses are numbers, so
-//! that a store of many millions of flows is read in about a second.
+//! A table as Parquet: flows, interfaces, services and contacts. Addresses are numbers, so
+//! that a store of many millions of flows is read in about a second. Where a table holds several days, an interface has
+//! an entry for each of them, and its flows name that entry.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,19 +13,25 @@ use polars::prelude::{
 };
 use rayon::prelude::*;
 
+use super::joined::JoinedTable;
 use crate::flow::{
     Contacts, Counters, Coverage, Days, Dropped, Flow, FlowFlags, FlowKey, FlowTable, ObserverIx,
     Ports,
 };
-use crate::net::{HashMap, Protocol, Service};
+use crate::net::{Protocol, Service};
 
-/// The four files of a table, with what each is.
-pub(super) fn encode(table: &FlowTable) -> Result<[(&'static str, Vec<u8>); 4], PolarsError> {
+/// The four files of the tables of some days, with what each is. Days are counted from the first, so that files of one day
+/// have no column for it.
+pub(super) fn encode(
+    days: BTreeMap<u64, FlowTable>,
+) -> Result<[(&'static str, Vec<u8>); 4], PolarsError> {
+    let first = days.keys().next().copied().unwrap_or_default();
+    let joined = JoinedTable::of(days);
     Ok([
-        ("flows", flows(&table.flows)?),
-        ("interfaces", parquet(interfaces(table)?)?),
-        ("services", parquet(services(table)?)?),
-        ("contacts", parquet(contacts(table)?)?),
+        ("flows", flows(&joined.table.flows)?),
+        ("interfaces", parquet(interfaces(&joined, first)?)?),
+        ("services", parquet(services(&joined, first)?)?),
+        ("contacts", parquet(contacts(&joined.table)?)?),
     ])
 }
 
@@ -143,32 +151,37 @@ fn flows(flows: &[Flow]) -> Result<Vec<u8>, PolarsError> {
     Ok(bytes)
 }
 
-fn interfaces(table: &FlowTable) -> Result<DataFrame, PolarsError> {
-    let rows: Vec<(&String, &Coverage)> = table.observers.iter().zip(&table.coverage).collect();
+fn interfaces(joined: &JoinedTable, first: u64) -> Result<DataFrame, PolarsError> {
+    let JoinedTable { table, days, .. } = joined;
+    let rows = table.observers.iter().zip(&table.coverage).zip(days);
+    let rows: Vec<(&String, &Coverage, u64)> = rows
+        .map(|((name, coverage), day)| (name, coverage, day - first))
+        .collect();
     let skipped = |c: &Coverage| c.skipped.unwrap_or((u64::MAX, 0));
     frame(
         rows.len(),
         vec![
-            texts("name", &rows, |(name, _)| (*name).clone()),
-            numbers("rows", &rows, |(_, c)| c.rows),
-            numbers("no_data", &rows, |(_, c)| c.no_data),
-            numbers("skip_data", &rows, |(_, c)| c.skip_data),
-            numbers("skipped_from", &rows, |(_, c)| skipped(c).0),
-            numbers("skipped_to", &rows, |(_, c)| skipped(c).1),
-            numbers("days_high", &rows, |(_, c)| split(c.days.bits()).0),
-            numbers("days", &rows, |(_, c)| split(c.days.bits()).1),
+            texts("name", &rows, |(name, ..)| (*name).clone()),
+            numbers("rows", &rows, |(_, c, _)| c.rows),
+            numbers("no_data", &rows, |(_, c, _)| c.no_data),
+            numbers("skip_data", &rows, |(_, c, _)| c.skip_data),
+            numbers("skipped_from", &rows, |(_, c, _)| skipped(c).0),
+            numbers("skipped_to", &rows, |(_, c, _)| skipped(c).1),
+            numbers("days_high", &rows, |(_, c, _)| split(c.days.bits()).0),
+            numbers("days", &rows, |(_, c, _)| split(c.days.bits()).1),
+            numbers("day", &rows, |&(.., day)| day),
         ],
     )
 }
 
-fn services(table: &FlowTable) -> Result<DataFrame, PolarsError> {
-    let mut rows: Vec<(&IpAddr, &String)> = table.services.iter().collect();
-    rows.sort();
+fn services(joined: &JoinedTable, first: u64) -> Result<DataFrame, PolarsError> {
+    let rows = &joined.services;
     frame(
         rows.len(),
         vec![
-            texts("address", &rows, |(address, _)| address.to_string()),
-            texts("service", &rows, |(_, service)| (*service).clone()),
+            texts("address", rows, |(_, address, _)| address.to_string()),
+            texts("service", rows, |(.., service)| service.clone()),
+            numbers("day", rows, |(day, ..)| day - first),
         ],
     )
 }
@@ -199,8 +212,8 @@ fn contacts(table: &FlowTable) -> Result<DataFrame, PolarsError> {
     )
 }
 
-/// The table again, from the files in the order of [`encode`].
-pub(super) fn decode(files: Vec<Vec<u8>>) -> Result<FlowTable, String> {
+/// The table of each day again, from the files in the order of [`encode`] and the first day.
+pub(super) fn decode(files: Vec<Vec<u8>>, first: u64) -> Result<BTreeMap<u64, FlowTable>, String> {
     let read = |bytes| {
         let frame = ParquetReader::new(Cursor::new(bytes)).finish();
         frame.map_err(|error| error.to_string())
@@ -210,18 +223,17 @@ pub(super) fn decode(files: Vec<Vec<u8>>) -> Result<FlowTable, String> {
     let [flows, interfaces, services, contacts] = &mut frames[..] else {
         return Err("a file is missing".to_owned());
     };
-    let (observers, coverage) = read_interfaces(interfaces)?;
+    let mut joined = read_interfaces(interfaces, first)?;
+    let observers = joined.days.len();
     let mut all = Vec::with_capacity(flows.height());
     for flows in flows.split_chunks() {
-        all.append(&mut read_flows(&flows, observers.len())?);
+        all.append(&mut read_flows(&flows, observers)?);
     }
-    Ok(FlowTable {
-        flows: all,
-        services: read_services(services)?,
-        contacts: read_contacts(contacts, observers.len())?,
-        observers,
-        coverage,
-    })
+    joined.table.flows = all;
+    joined.table.contacts = read_contacts(contacts, observers)?;
+    joined.services = read_services(services, first)?;
+    let apart = joined.apart();
+    apart.ok_or_else(|| "a service of a day that is not in it".to_owned())
 }
 
 fn column<'f>(frame: &'f DataFrame, name: &str) -> Result<Cow<'f, [u64]>, String> {
@@ -241,37 +253,47 @@ fn text_column(frame: &DataFrame, name: &str) -> Result<Vec<String>, String> {
     Ok(values.iter().flatten().map(ToOwned::to_owned).collect())
 }
 
-fn read_interfaces(frame: &DataFrame) -> Result<(Vec<String>, Vec<Coverage>), String> {
-    let names = text_column(frame, "name")?;
+fn read_interfaces(frame: &DataFrame, first: u64) -> Result<JoinedTable, String> {
+    let observers = text_column(frame, "name")?;
     let of = |name| column(frame, name);
     let (rows, no_data, skip_data) = (of("rows")?, of("no_data")?, of("skip_data")?);
     let (from, to) = (of("skipped_from")?, of("skipped_to")?);
     let (high, low) = (of("days_high")?, of("days")?);
-    let coverage = (0..names.len())
-        .map(|n| Coverage {
-            rows: rows[n],
-            no_data: no_data[n],
-            skip_data: skip_data[n],
-            skipped: (from[n] <= to[n]).then_some((from[n], to[n])),
-            days: Days::from_bits(join(high[n], low[n])),
-        })
-        .collect();
-    Ok((names, coverage))
+    let day = of("day")?;
+    let entries = 0..observers.len();
+    let coverage = entries.clone().map(|n| Coverage {
+        rows: rows[n],
+        no_data: no_data[n],
+        skip_data: skip_data[n],
+        skipped: (from[n] <= to[n]).then_some((from[n], to[n])),
+        days: Days::from_bits(join(high[n], low[n])),
+    });
+    let coverage = coverage.collect();
+    Ok(JoinedTable {
+        table: FlowTable {
+            observers,
+            coverage,
+            ..FlowTable::default()
+        },
+        days: entries.map(|n| first.saturating_add(day[n])).collect(),
+        services: Vec::new(),
+    })
 }
 
-fn read_services(frame: &DataFrame) -> Result<HashMap<IpAddr, String>, String> {
+fn read_services(frame: &DataFrame, first: u64) -> Result<Vec<(u64, IpAddr, String)>, String> {
     let (addresses, names) = (
         text_column(frame, "address")?,
         text_column(frame, "service")?,
     );
-    let mut services = HashMap::default();
-    for (address, name) in addresses.iter().zip(names) {
+    let days = column(frame, "day")?;
+    let rows = addresses.iter().zip(names).zip(days.iter());
+    rows.map(|((address, name), day)| {
         let address = address
             .parse::<IpAddr>()
             .map_err(|error| format!("`{address}`: {error}"))?;
-        services.insert(address, name);
-    }
-    Ok(services)
+        Ok((first.saturating_add(*day), address, name))
+    })
+    .collect()
 }
 
 #[expect(

@@ -3,7 +3,7 @@
 //! closegate removes only files that the store's own manifest names. It writes the names of new files into the manifest
 //! before it writes the files, so that a run that is killed leaves nothing behind that the next one can't remove.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,9 @@ use rayon::prelude::*;
 
 use super::day;
 use super::error::{Fault, StoreError};
-use super::manifest::{DayEntry, FileEntry, StoreManifest};
+use super::layout::{self, GrowingDay, TableMerge};
+use super::manifest::{FileEntry, StoreManifest, TableEntry};
+use super::workers;
 use crate::flow::FlowTable;
 use crate::net::{plural, thousands};
 
@@ -32,51 +34,84 @@ pub(super) struct Store {
     lock: Option<File>,
 }
 
-/// A day's table and what it will be called.
+/// A table as its files, and what they will be called.
 pub(super) struct Encoded {
-    day: u64,
-    entry: DayEntry,
+    entry: TableEntry,
     content: [Vec<u8>; 4],
 }
 
 impl Encoded {
-    pub(super) fn new(day: u64, table: &FlowTable) -> Result<Self, StoreError> {
-        let files = day::encode(table).map_err(|error| StoreError::Encode(error.to_string()))?;
+    /// The tables of some days, as the files of one.
+    pub(super) fn new(tables: BTreeMap<u64, FlowTable>) -> Result<Self, StoreError> {
+        let days = by_day(&tables);
+        let count = flows(&tables);
+        let rows = rows(&tables);
+        let files = day::encode(tables).map_err(|error| StoreError::Encode(error.to_string()))?;
         let [flows, interfaces, services, contacts] = files
             .each_ref()
-            .map(|(what, content)| FileEntry::of(day, what, content));
+            .map(|(what, content)| FileEntry::of(&days, what, content));
         Ok(Self {
-            day,
-            entry: DayEntry {
+            entry: TableEntry {
+                days,
                 flows,
                 interfaces,
                 services,
                 contacts,
-                count: table.flows.len() as u64,
-                rows: rows(table),
+                count,
+                rows,
             },
             content: files.map(|(_, content)| content),
         })
     }
-
-    fn files(&self) -> impl Iterator<Item = (&FileEntry, &Vec<u8>)> {
-        self.entry.files().into_iter().zip(&self.content)
-    }
 }
 
-/// The rows that a table's flows add up to.
-fn rows(table: &FlowTable) -> u64 {
-    let records = table.flows.iter().map(|flow| flow.counters.records);
+/// Files that are not on the disk yet, by name.
+type NewFiles = BTreeMap<String, Vec<u8>>;
+
+/// What the manifest says of new tables, and their files.
+fn apart(new: Vec<Encoded>) -> (Vec<TableEntry>, NewFiles) {
+    let mut files = NewFiles::new();
+    let mut entries = Vec::with_capacity(new.len());
+    for Encoded { entry, content } in new {
+        let names = entry.files().map(|file| file.name.clone());
+        files.extend(names.into_iter().zip(content));
+        entries.push(entry);
+    }
+    (entries, files)
+}
+
+/// How many flows there are.
+fn flows(tables: &BTreeMap<u64, FlowTable>) -> u64 {
+    tables.values().map(|table| table.flows.len() as u64).sum()
+}
+
+/// The rows that all flows add up to.
+fn rows(tables: &BTreeMap<u64, FlowTable>) -> u64 {
+    let flows = tables.values().flat_map(|table| &table.flows);
+    let records = flows.map(|flow| flow.counters.records);
     records.fold(0, u64::saturating_add)
+}
+
+/// The records that each day has.
+fn by_day(tables: &BTreeMap<u64, FlowTable>) -> BTreeMap<u64, u64> {
+    let counts = tables.iter().map(|(&day, table)| (day, records(table)));
+    counts.collect()
+}
+
+/// The records that a table was made from, with traffic and without.
+pub(super) fn records(table: &FlowTable) -> u64 {
+    let counts = table.coverage.iter();
+    let counts = counts.flat_map(|c| [c.rows, c.no_data, c.skip_data]);
+    counts.fold(0, u64::saturating_add)
 }
 
 impl Store {
     /// Opens a store to read it.
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let manifest = read_manifest(dir)?;
+        let json = manifest_text(dir)?.ok_or_else(|| StoreError::None(dir.to_path_buf()))?;
         Ok(Self {
             dir: dir.to_path_buf(),
-            manifest: manifest.ok_or_else(|| StoreError::None(dir.to_path_buf()))?,
+            manifest: parse(dir, &json)?,
             lock: None,
         })
     }
@@ -88,7 +123,9 @@ impl Store {
             path: dir.to_path_buf(),
             source,
         };
-        if read_manifest(dir)?.is_none()
+        let before = manifest_text(dir)?;
+        let mut manifest = before.as_deref().map(|text| parse(dir, text)).transpose()?;
+        if manifest.is_none()
             && let Some(foreign) = foreign_to_a_new_store(dir).map_err(failed)?
         {
             return Err(StoreError::Foreign {
@@ -108,8 +145,11 @@ impl Store {
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy(dir.to_path_buf())),
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        // Another run may have written it since.
-        let manifest = read_manifest(dir)?;
+        // Another run may have written it since. To parse it twice would take longer than anything else in a large store.
+        let now = manifest_text(dir)?;
+        if now != before {
+            manifest = now.as_deref().map(|text| parse(dir, text)).transpose()?;
+        }
         let is_new = manifest.is_none();
         let mut store = Self {
             dir: dir.to_path_buf(),
@@ -119,6 +159,7 @@ impl Store {
         if is_new {
             store.commit()?;
         }
+        store.count_records()?;
         store.remove_pending()?;
         match store.faults()?.into_iter().next() {
             Some((file, fault)) => Err(store.at_fault(&file, fault)),
@@ -159,15 +200,28 @@ impl Store {
         below.collect()
     }
 
-    /// A day's table.
-    pub(super) fn read(&self, entry: &DayEntry) -> Result<FlowTable, StoreError> {
-        let files = entry.files().map(|file| self.content(file));
+    /// The tables of a table's days.
+    pub(super) fn read(&self, entry: &TableEntry) -> Result<BTreeMap<u64, FlowTable>, StoreError> {
+        self.read_with(&NewFiles::new(), entry)
+    }
+
+    /// The same of a table whose files may be new.
+    fn read_with(
+        &self,
+        new: &NewFiles,
+        entry: &TableEntry,
+    ) -> Result<BTreeMap<u64, FlowTable>, StoreError> {
+        let files = entry.files().map(|file| match new.get(&file.name) {
+            Some(content) => Ok(content.clone()),
+            None => self.content(file),
+        });
         let files = files.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let first = entry.days.keys().next().copied().unwrap_or_default();
         // The digests are right here. A hand-made manifest can still name what Polars panics at.
-        let table = catch_unwind(AssertUnwindSafe(|| day::decode(files)))
+        let tables = catch_unwind(AssertUnwindSafe(|| day::decode(files, first)))
             .unwrap_or_else(|_| Err("it is not Parquet that closegate wrote".to_owned()))
             .map_err(|what| self.damaged(&entry.flows.name, what))?;
-        let (count, rows) = (table.flows.len() as u64, rows(&table));
+        let (count, rows) = (flows(&tables), rows(&tables));
         if (count, rows) != (entry.count, entry.rows) {
             let what = format!(
                 "it holds {} of {}, and the manifest says {} of {}",
@@ -178,74 +232,121 @@ impl Store {
             );
             return Err(self.damaged(&entry.flows.name, what));
         }
-        Ok(table)
+        let same = if self.manifest.is_counted() {
+            by_day(&tables) == entry.days
+        } else {
+            tables.keys().eq(entry.days.keys())
+        };
+        if !same {
+            let what = "its days are not those that the manifest says".to_owned();
+            return Err(self.damaged(&entry.interfaces.name, what));
+        }
+        Ok(tables)
+    }
+
+    /// Counts the records of every day, if the manifest is of a version that does not say.
+    pub(super) fn count_records(&mut self) -> Result<(), StoreError> {
+        if self.manifest.is_counted() {
+            return Ok(());
+        }
+        let tables = &self.manifest.tables;
+        let counts = workers::each(tables, |entry| Ok(by_day(&self.read(entry)?)))?;
+        self.manifest.count(counts);
+        Ok(())
     }
 
     /// Adds tables, and what else changes with them, in one step.
     pub(super) fn add(
         &mut self,
-        tables: Vec<Encoded>,
+        new: Vec<Encoded>,
         change: impl FnOnce(&mut StoreManifest),
     ) -> Result<(), StoreError> {
-        self.write(&tables)?;
-        for table in tables {
-            let entries = self.manifest.days.entry(table.day).or_default();
-            entries.push(table.entry);
-        }
+        let (entries, files) = apart(new);
+        self.write(&files)?;
+        self.manifest.tables.extend(entries);
         change(&mut self.manifest);
         self.manifest.pending.clear();
         self.commit()
     }
 
-    /// Makes one table of each day's several, and removes the files of these.
-    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
-        let several = |(_, entries): &(&u64, &Vec<DayEntry>)| entries.len() > 1;
-        let days: Vec<_> = self.manifest.days.iter().filter(several).collect();
-        let merge = |(&day, entries): (&u64, &Vec<DayEntry>)| {
-            let tables = entries.iter().map(|entry| self.read(entry));
-            Encoded::new(day, &FlowTable::merged(tables.collect::<Result<_, _>>()?))
-        };
-        let merged = days
-            .into_par_iter()
-            .map(merge)
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        if merged.is_empty() {
-            return Ok(());
-        }
-        self.write(&merged)?;
-        let mut old = BTreeSet::new();
-        for table in merged {
-            let parts = self.manifest.days.insert(table.day, vec![table.entry]);
-            let files = parts.iter().flatten().flat_map(DayEntry::files);
-            old.extend(files.map(|file| file.name.clone()));
-        }
-        for file in self.manifest.files() {
-            old.remove(&file.name);
-        }
+    /// The same, and brings all tables into the layout that their days' records ask for. A new table that becomes part of another
+    /// is never written.
+    pub(super) fn settle(
+        &mut self,
+        new: Vec<Encoded>,
+        growing: GrowingDay,
+        change: impl FnOnce(&mut StoreManifest),
+    ) -> Result<(), StoreError> {
+        let (entries, mut files) = apart(new);
+        let mut tables = self.manifest.tables.clone();
+        tables.extend(entries);
+        tables.sort();
+        let merges = layout::merges(&tables, growing);
+        let merged = workers::each(&merges, |merge| self.merged(&tables, &files, merge))?;
+        let (entries, merged) = apart(merged);
+        files.extend(merged);
+        let gone: BTreeSet<usize> = merges.into_iter().flat_map(|merge| merge.from).collect();
+        let tables = tables.into_iter().enumerate();
+        let kept = tables.filter(|(position, _)| !gone.contains(position));
+        let mut tables: Vec<TableEntry> = kept.map(|(_, table)| table).collect();
+        tables.extend(entries);
+        let named = tables.iter().flat_map(TableEntry::files);
+        let named: BTreeSet<&String> = named.map(|file| &file.name).collect();
+        files.retain(|name, _| named.contains(name));
+        let old = self.manifest.files().map(|file| &file.name);
+        let old = old.filter(|name| !named.contains(name)).cloned().collect();
+        self.write(&files)?;
+        self.manifest.tables = tables;
+        change(&mut self.manifest);
         self.manifest.pending = old;
         self.commit()?;
         self.remove_pending()
     }
 
-    /// Writes files that no manifest names as part of the store yet. Their names are in the manifest first.
-    fn write(&mut self, tables: &[Encoded]) -> Result<(), StoreError> {
+    /// Brings the tables into the layout that their days' records ask for.
+    pub(super) fn compact(&mut self, growing: GrowingDay) -> Result<(), StoreError> {
+        if layout::merges(&self.manifest.tables, growing).is_empty() {
+            return Ok(());
+        }
+        self.settle(Vec::new(), growing, |_| ())
+    }
+
+    /// One table of what several hold of some days.
+    fn merged(
+        &self,
+        tables: &[TableEntry],
+        new: &NewFiles,
+        merge: &TableMerge,
+    ) -> Result<Encoded, StoreError> {
+        let mut parts: BTreeMap<u64, Vec<FlowTable>> = BTreeMap::new();
+        for &position in &merge.from {
+            for (day, table) in self.read_with(new, &tables[position])? {
+                if merge.days.contains(&day) {
+                    parts.entry(day).or_default().push(table);
+                }
+            }
+        }
+        let days = parts.into_iter();
+        let days = days.map(|(day, parts)| (day, FlowTable::merged(parts)));
+        Encoded::new(days.collect())
+    }
+
+    /// Writes files that the store does not have yet. Their names are in the manifest first.
+    fn write(&mut self, files: &NewFiles) -> Result<(), StoreError> {
         let known: BTreeSet<&String> = self.manifest.files().map(|file| &file.name).collect();
-        let files: Vec<(&FileEntry, &Vec<u8>)> = tables
-            .iter()
-            .flat_map(Encoded::files)
-            .filter(|(file, _)| !known.contains(&file.name))
-            .collect();
-        self.manifest.pending = files.iter().map(|(file, _)| file.name.clone()).collect();
+        let new = files.iter().filter(|(name, _)| !known.contains(name));
+        let new: Vec<(&String, &Vec<u8>)> = new.collect();
+        self.manifest.pending = new.iter().map(|&(name, _)| name.clone()).collect();
         self.commit()?;
-        files.into_par_iter().try_for_each(|(file, content)| {
-            let path = self.dir.join(&file.name);
+        new.into_par_iter().try_for_each(|(name, content)| {
+            let path = self.dir.join(name);
             let write = || {
                 fs::create_dir_all(path.parent().expect("it lies below the store"))?;
                 let mut to = File::create(&path)?;
                 to.write_all(content)?;
                 to.sync_all()
             };
-            self.io(&file.name, write())
+            self.io(name, write())
         })
     }
 
@@ -326,20 +427,22 @@ impl Store {
     }
 }
 
-/// The manifest of a directory, if it has one.
-fn read_manifest(dir: &Path) -> Result<Option<StoreManifest>, StoreError> {
+/// The text of a directory's manifest, if it has one.
+fn manifest_text(dir: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let path = dir.join(MANIFEST);
     match fs::read(&path) {
-        Ok(json) => match StoreManifest::parse(&json) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => Err(StoreError::StoreManifest {
-                dir: dir.to_path_buf(),
-                what: error.to_string(),
-            }),
-        },
+        Ok(json) => Ok(Some(json)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StoreError::Io { path, source }),
     }
+}
+
+/// The manifest of a directory from its text.
+fn parse(dir: &Path, json: &[u8]) -> Result<StoreManifest, StoreError> {
+    StoreManifest::parse(json).map_err(|error| StoreError::StoreManifest {
+        dir: dir.to_path_buf(),
+        what: error.to_string(),
+    })
 }
 
 /// The first entry of a directory that a store that closegate is just making can't hold.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
-use crate::documents::{self, DocumentError};
-pub(super) use crate::documents::{DayEntry, FileEntry, SourceEntry, StoreManifest};
+use crate::documents::{DocumentError, STORE_VERSION};
+pub(super) use crate::documents::{FileEntry, SourceEntry, StoreManifest, TableEntry};
 use crate::ingest::{MalformedSample, Source, SourceIntake, flow_log_id, object_name, slot};
 use crate::net::json;
 
@@ -19,16 +20,16 @@ pub(super) enum ManifestError {
     /// Its own digest says so.
     #[error("its content is not what closegate wrote")]
     Digest,
-    /// It names a file twice, or one that lies elsewhere.
+    /// It names a file with two contents, or one that lies elsewhere.
     #[error("it names `{0}`, which can't be a file of this store")]
     Name(String),
 }
 
 impl FileEntry {
-    /// The entry of a new file: `what` is the kind of its table.
-    pub(super) fn of(day: u64, what: &str, content: &[u8]) -> Self {
+    /// The entry of a new file of a table of some days: `what` is its kind.
+    pub(super) fn of(days: &BTreeMap<u64, u64>, what: &str, content: &[u8]) -> Self {
         let digest = hex(&Sha256::digest(content));
-        let name = format!("{}/{what}-{}.parquet", folder(day), &digest[..16]);
+        let name = format!("{}/{what}-{}.parquet", folder(days), &digest[..16]);
         Self { name, digest }
     }
 
@@ -46,7 +47,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-impl DayEntry {
+impl TableEntry {
     /// All of them, in the order of [`super::day::encode`].
     pub(super) const fn files(&self) -> [&FileEntry; 4] {
         let Self {
@@ -83,27 +84,66 @@ impl StoreManifest {
     }
 
     pub(super) fn flows(&self) -> u64 {
-        self.days.values().flatten().map(|entry| entry.count).sum()
+        self.tables.iter().map(|table| table.count).sum()
     }
 
-    /// Every file that belongs to the store.
+    /// Every day that the store has a record of.
+    pub(super) fn days(&self) -> BTreeSet<u64> {
+        let days = self.tables.iter().flat_map(|table| table.days.keys());
+        days.copied().collect()
+    }
+
+    /// Days that lie in several tables.
+    pub(super) fn days_in_parts(&self) -> BTreeSet<u64> {
+        let mut known = BTreeSet::new();
+        let days = self.tables.iter().flat_map(|table| table.days.keys());
+        days.copied().filter(|&day| !known.insert(day)).collect()
+    }
+
+    /// Every file that belongs to the store, once: files of the same content and day, such as empty ones, are one file.
     pub(super) fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        self.days.values().flatten().flat_map(DayEntry::files)
+        let files = self.tables.iter().flat_map(TableEntry::files);
+        let files: BTreeMap<&str, &FileEntry> =
+            files.map(|file| (file.name.as_str(), file)).collect();
+        files.into_values()
+    }
+
+    /// Whether the tables say how many records a day has: manifests of an earlier version know only those with traffic.
+    pub(super) const fn is_counted(&self) -> bool {
+        self.schema_version == STORE_VERSION
+    }
+
+    /// Takes over what [`Self::is_counted`] asks for, by table.
+    pub(super) fn count(&mut self, tables: Vec<BTreeMap<u64, u64>>) {
+        for (table, days) in self.tables.iter_mut().zip(tables) {
+            table.days = days;
+        }
+        self.schema_version = STORE_VERSION;
     }
 
     /// Reads and checks the text of a manifest.
     pub(super) fn parse(json: &[u8]) -> Result<Self, ManifestError> {
-        let manifest: Self = documents::read(json)?;
-        if manifest.digest != manifest.own_digest() {
+        let manifest = Self::read(json)?;
+        let own = digest_field(&manifest.digest);
+        let digest = memmem::find(json, own.as_bytes()).map(|at| {
+            let mut hasher = Sha256::new();
+            hasher.update(&json[..at]);
+            hasher.update(digest_field(""));
+            hasher.update(&json[at + own.len()..]);
+            hex(&hasher.finalize())
+        });
+        if digest.as_ref() != Some(&manifest.digest) {
             return Err(ManifestError::Digest);
         }
-        let mut names = BTreeSet::new();
-        for (&day, entries) in &manifest.days {
-            let folder = folder(day) + "/";
-            for file in entries.iter().flat_map(DayEntry::files) {
-                if !is_own_name(&file.name)
+        let mut digests: BTreeMap<&str, &str> = BTreeMap::new();
+        for table in &manifest.tables {
+            let folder = folder(&table.days) + "/";
+            for file in table.files() {
+                let known = digests.entry(&file.name).or_insert(&file.digest);
+                if *known != file.digest
+                    || !is_own_name(&file.name)
                     || !file.name.starts_with(&folder)
-                    || !names.insert(&file.name)
+                    || table.days.is_empty()
                 {
                     return Err(ManifestError::Name(file.name.clone()));
                 }
@@ -117,28 +157,22 @@ impl StoreManifest {
 
     /// The text of the manifest, in order and with its digest.
     pub(super) fn text(&mut self) -> String {
+        debug_assert!(self.is_counted(), "closegate writes one version only");
         self.sources.sort_by(|a, b| a.name.cmp(&b.name));
-        for entries in self.days.values_mut() {
-            entries.sort();
-        }
-        self.digest = self.own_digest();
-        self.as_json()
-    }
-
-    fn own_digest(&self) -> String {
-        let bare = Self {
-            digest: String::new(),
-            ..self.clone()
-        };
-        hex(&Sha256::digest(bare.as_json()))
-    }
-
-    fn as_json(&self) -> String {
-        json::pretty(self)
+        self.tables.sort();
+        self.digest.clear();
+        let text = json::pretty(&*self);
+        self.digest = hex(&Sha256::digest(&text));
+        text.replacen(&digest_field(""), &digest_field(&self.digest), 1)
     }
 }
 
-/// Whether a name is one that closegate gives: `day=…/….parquet`, and nothing that leads out of the store.
+/// The manifest's own digest, as its text has it.
+fn digest_field(digest: &str) -> String {
+    format!("\"digest\": \"{digest}\"")
+}
+
+/// Whether a name is one that closegate gives: `day=…/….parquet` or `days=…/….parquet`, and nothing that leads out of the store.
 fn is_own_name(name: &str) -> bool {
     let plain = |text: &str| {
         text.bytes()
@@ -146,6 +180,7 @@ fn is_own_name(name: &str) -> bool {
     };
     let parts = name
         .strip_prefix("day=")
+        .or_else(|| name.strip_prefix("days="))
         .and_then(|name| name.strip_suffix(".parquet"))
         .and_then(|name| name.split_once('/'));
     parts.is_some_and(|(day, file)| plain(day) && plain(file) && !file.is_empty())
@@ -213,15 +248,23 @@ impl SourceEntry {
     }
 }
 
-/// Where a day's files lie: `day=2026-11-01`.
-pub(super) fn folder(day: u64) -> String {
+/// Where the files of a table lie: `day=2026-11-01`, or `days=2026-11-01-to-2026-11-03`.
+fn folder(days: &BTreeMap<u64, u64>) -> String {
+    let first = days.keys().next().copied().unwrap_or_default();
+    let last = days.keys().next_back().copied().unwrap_or_default();
+    if first == last {
+        format!("day={}", date(first))
+    } else {
+        format!("days={}-to-{}", date(first), date(last))
+    }
+}
+
+/// A day, counted from 1970.
+fn date(day: u64) -> String {
     let since = i64::try_from(day).unwrap_or(i64::MAX);
     let date = jiff::Span::new()
         .try_days(since)
         .and_then(|span| Date::constant(1970, 1, 1).checked_add(span));
-    match date {
-        Ok(date) => format!("day={date}"),
-        // A row with a wild time.
-        Err(_) => format!("day={day}"),
-    }
+    // A row with a wild time is on no day of the calendar.
+    date.map_or_else(|_| day.to_string(), |date| date.to_string())
 }

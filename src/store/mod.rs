@@ -3,8 +3,8 @@
 //! A directory of Parquet files by day and a `manifest.json` that names them, with the digest of each. The
 //! manifest is the store: closegate replaces it in one step after everything that it names is on the disk, so a run that is
 //! killed at any byte leaves the store as it was before or after a batch. What is in the store depends only on the records that
-//! were read, not on how many runs or machines read them: the same bytes. Rows are kept as the fold has them, before anything is
-//! decided, so an audit of the store is an audit of the logs.
+//! were read, not on how many runs or machines read them: the same bytes, but for a large day that still grows (`layout`). Rows
+//! are kept as the fold has them, before anything is decided, so an audit of the store is an audit of the logs.
 //!
 //! closegate refuses a store with a file that is not as closegate wrote it: damage never becomes another number.
 
@@ -12,11 +12,16 @@ mod day;
 mod directory;
 mod error;
 mod fold;
+mod joined;
+mod layout;
 mod manifest;
+mod window;
+mod workers;
 
 pub use error::{Fault, StoreError};
+pub use window::WholeDays;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -24,12 +29,13 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::flow::{Cuts, FlowTable, FlowTableBuilder};
+use crate::flow::{Cuts, DAY, FlowTable, FlowTableBuilder};
 use crate::ingest::{Intake, Settings, Source};
 use crate::net::{plural, thousands};
 use directory::{Encoded, Store};
 use fold::by_day;
-use manifest::{DayEntry, SourceEntry, StoreManifest, hex};
+use layout::GrowingDay;
+use manifest::{SourceEntry, StoreManifest, TableEntry, hex};
 
 /// Flows that are held before they are written, unless `--hold` says otherwise.
 pub const HELD: usize = 1 << 20;
@@ -83,7 +89,7 @@ pub fn ingest(
     new.sort_by(|a, b| (a.slot(), &a.name).cmp(&(b.slot(), &b.name)));
     let mut rest = new.as_slice();
     while !rest.is_empty() {
-        let (days, intake, taken) = by_day(rest, settings, held, &progress);
+        let (folded, intake, taken) = by_day(rest, settings, held, &progress);
         let batch;
         (batch, rest) = rest.split_at(taken);
         for source in batch {
@@ -92,12 +98,7 @@ pub fn ingest(
                 return Err(StoreError::Unfetched { name, reason });
             }
         }
-        let encode = || {
-            let tables = days
-                .into_iter()
-                .map(|(day, builder)| Encoded::new(day, &builder.finish_as_folded()));
-            tables.collect::<Result<Vec<_>, StoreError>>()
-        };
+        let encode = || folded.encode();
         let hash = || {
             let hashes = batch.par_iter().map(hash);
             hashes.collect::<Result<Vec<String>, _>>()
@@ -108,11 +109,22 @@ pub fn ingest(
         let entries: Vec<SourceEntry> = accounts
             .map(|((source, account), hash)| SourceEntry::new(source, account, hash))
             .collect();
-        store.add(tables?, |manifest| manifest.sources.extend(entries))?;
+        let change = |manifest: &mut StoreManifest| manifest.sources.extend(entries);
+        if rest.is_empty() {
+            // Where batches end depends on the threads, and the bytes must not.
+            let growing = if batch.len() == new.len() {
+                GrowingDay::InParts
+            } else {
+                GrowingDay::Whole
+            };
+            store.settle(tables?, growing, change)?;
+        } else {
+            store.add(tables?, change)?;
+        }
         outcome.intake.add(intake);
     }
-    store.compact()?;
-    outcome.days = store.manifest.days.len();
+    store.compact(GrowingDay::InParts)?;
+    outcome.days = store.manifest.days().len();
     outcome.flows = store.manifest.flows();
     Ok(outcome)
 }
@@ -170,17 +182,15 @@ pub fn merge(dir: &Path, others: &[PathBuf]) -> Result<IngestSummary, StoreError
             continue;
         }
         drop(find);
-        let entries = theirs.days.iter();
-        let entries =
-            entries.flat_map(|(&day, entries)| entries.iter().map(move |entry| (day, entry)));
-        let tables = entries.map(|(day, entry)| Encoded::new(day, &from.read(entry)?));
+        let tables = theirs.tables.iter();
+        let tables = tables.map(|entry| Encoded::new(from.read(entry)?));
         let tables = tables.collect::<Result<Vec<_>, StoreError>>()?;
         outcome.read += theirs.sources.len();
         let sources = from.manifest.sources;
         store.add(tables, |manifest| manifest.sources.extend(sources))?;
     }
-    store.compact()?;
-    outcome.days = store.manifest.days.len();
+    store.compact(GrowingDay::Whole)?;
+    outcome.days = store.manifest.days().len();
     outcome.flows = store.manifest.flows();
     Ok(outcome)
 }
@@ -204,7 +214,7 @@ pub struct Verified {
 pub fn verify(dir: &Path) -> Result<Verified, StoreError> {
     let store = Store::open(dir)?;
     Ok(Verified {
-        days: store.manifest.days.len(),
+        days: store.manifest.days().len(),
         flows: store.manifest.flows(),
         files: store.manifest.files().count(),
         faults: store.faults()?,
@@ -214,38 +224,66 @@ pub fn verify(dir: &Path) -> Result<Verified, StoreError> {
 
 /// Everything in the store, as if the logs had been read.
 pub fn load(dir: &Path) -> Result<(FlowTable, Intake), StoreError> {
-    load_apart(dir, None)
+    load_days(dir, WholeDays::default(), None)
 }
 
-/// The same, with flows of days from before and after certain times kept apart.
-pub fn load_apart(dir: &Path, cuts: Option<Cuts>) -> Result<(FlowTable, Intake), StoreError> {
-    let store = Store::open(dir)?;
+/// The same of some days, with flows of days from before and after certain times kept apart. Reads only the files that hold
+/// one of these days. A record belongs to the day on which it starts.
+pub fn load_days(
+    dir: &Path,
+    window: WholeDays,
+    cuts: Option<Cuts>,
+) -> Result<(FlowTable, Intake), StoreError> {
+    let mut store = Store::open(dir)?;
+    let is_whole = store.manifest.days().iter().all(|&day| window.has(day));
+    if !is_whole {
+        store.count_records()?;
+    }
     let manifest = &store.manifest;
+    // Cuts ask when a flow was first seen on a day: on all of it, however many tables it lies in.
+    let in_parts = if cuts.is_some() {
+        manifest.days_in_parts()
+    } else {
+        BTreeSet::new()
+    };
+    let parts: Mutex<BTreeMap<u64, Vec<FlowTable>>> = Mutex::default();
     let builder = FlowTableBuilder::new(cuts);
-    let totals = Mutex::new(Intake::default());
-    let entries: Vec<&DayEntry> = manifest.days.values().flatten().collect();
-    entries.par_iter().try_for_each(|entry| {
-        let table = store.read(entry)?;
-        {
+    let totals = Mutex::new(Totals::default());
+    let is_inside = |entry: &&TableEntry| entry.days.keys().any(|&day| window.has(day));
+    let entries: Vec<&TableEntry> = manifest.tables.iter().filter(is_inside).collect();
+    workers::each(&entries, |entry| {
+        let days = store.read(entry)?.into_iter();
+        for (day, table) in days.filter(|(day, _)| window.has(*day)) {
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
-            totals.rows = totals.rows.saturating_add(entry.rows);
-            for coverage in &table.coverage {
-                totals.no_data = totals.no_data.saturating_add(coverage.no_data);
-                totals.skip_data = totals.skip_data.saturating_add(coverage.skip_data);
+            totals.add(day, &table);
+            drop(totals);
+            if in_parts.contains(&day) {
+                let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+                parts.entry(day).or_default().push(table);
+            } else {
+                builder.absorb(&table);
             }
         }
-        builder.absorb(&table);
         Ok(())
     })?;
+    let parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for parts in parts.into_values() {
+        builder.absorb(&FlowTable::merged(parts));
+    }
     let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sources = manifest.sources.iter().map(SourceEntry::account);
     let mut intake = Intake::of(sources.collect());
-    let records = intake.sources.iter().map(|source| source.records);
-    let records = records.fold(0, u64::saturating_add);
     (intake.rows, intake.no_data, intake.skip_data) =
         (totals.rows, totals.no_data, totals.skip_data);
-    let distinct = [intake.rows, intake.no_data, intake.skip_data];
-    let distinct = distinct.into_iter().fold(0, u64::saturating_add);
+    let read = [intake.rows, intake.no_data, intake.skip_data];
+    let read = sum(read);
+    let distinct = if is_whole {
+        read
+    } else {
+        let days = manifest.tables.iter().flat_map(|entry| entry.days.values());
+        sum(days.copied())
+    };
+    let records = sum(intake.sources.iter().map(|source| source.records));
     intake.duplicates = records.checked_sub(distinct).ok_or_else(|| {
         let what = format!(
             "its days hold {}, and its sources {}",
@@ -254,7 +292,46 @@ pub fn load_apart(dir: &Path, cuts: Option<Cuts>) -> Result<(FlowTable, Intake),
         );
         store.damaged("manifest.json", what)
     })?;
+    if !is_whole {
+        intake.outside_window = distinct.saturating_sub(read);
+        intake.outside = intake.window;
+        let clip = |all: (u64, u64), own: (u64, u64)| (all.0.max(own.0), all.1.min(own.1));
+        let both = intake.window.zip(totals.window);
+        intake.window = both.map(|(all, own)| clip(all, own));
+    }
     Ok((builder.finish(), intake))
+}
+
+/// A sum of what a damaged file may say.
+fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
+}
+
+/// What the days of a window add up to.
+#[derive(Default)]
+struct Totals {
+    rows: u64,
+    no_data: u64,
+    skip_data: u64,
+    /// Start of the first and end of the last row; of days without rows, all of the day.
+    window: Option<(u64, u64)>,
+}
+
+impl Totals {
+    fn add(&mut self, day: u64, table: &FlowTable) {
+        for coverage in &table.coverage {
+            self.rows = self.rows.saturating_add(coverage.rows);
+            self.no_data = self.no_data.saturating_add(coverage.no_data);
+            self.skip_data = self.skip_data.saturating_add(coverage.skip_data);
+        }
+        let wider = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
+        let flows = table.flows.iter().map(|flow| &flow.counters);
+        let rows = flows.map(|counters| (counters.first, counters.last));
+        let midnight = day.saturating_mul(DAY);
+        let own = rows.reduce(wider);
+        let own = own.unwrap_or((midnight, midnight.saturating_add(DAY - 1)));
+        self.window = Some(self.window.map_or(own, |known| wider(known, own)));
+    }
 }
 
 /// What tells the content of a source from any other: its `ETag`, or its SHA-256.

@@ -14,6 +14,7 @@ mod shop;
 mod stages;
 mod store;
 mod store_files;
+mod store_layout;
 mod tables;
 
 // The command line as a user meets it: exit codes, messages, streams.

@@ -104,8 +104,11 @@ fn a_damaged_store_is_refused_by_name_until_it_is_made_again() {
         .keys()
         .filter(|path| path.extension().is_some_and(|e| e == "parquet"))
         .collect();
-    assert_eq!(parquet.len(), 8);
-    let other_day = |path: &Path| {
+    assert_eq!(parquet.len(), 4);
+    let other = dir.path().join("other");
+    ingest(&day(1), &other).assert().success();
+    let other = files(&other);
+    let other_store = |path: &Path| {
         let what = path
             .file_name()
             .unwrap()
@@ -115,16 +118,11 @@ fn a_damaged_store_is_refused_by_name_until_it_is_made_again() {
             .next()
             .unwrap()
             .to_owned();
-        let same = parquet.iter().find(|other| {
-            other.parent() != path.parent()
-                && other
-                    .file_name()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .starts_with(&what)
+        let same = other.keys().find(|other| {
+            let name = other.file_name().unwrap().to_str().unwrap();
+            name.starts_with(&what)
         });
-        whole[*same.unwrap()].clone()
+        other[same.unwrap()].clone()
     };
     let other_kind = |path: &Path| {
         let other = parquet
@@ -136,14 +134,14 @@ fn a_damaged_store_is_refused_by_name_until_it_is_made_again() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let content = &whole[*path];
         let damages = [
-            Some(other_day(path)),
+            Some(other_store(path)),
             Some(other_kind(path)),
             Some(content[..content.len() / 2].to_vec()),
             Some(Vec::new()),
             None,
         ];
         for damage in damages {
-            // Where nothing happened on a day, its file is that of another day.
+            // Where nothing happened, a file is that of another store.
             if damage.as_ref() == Some(content) {
                 continue;
             }
@@ -172,7 +170,7 @@ fn a_damaged_store_is_refused_by_name_until_it_is_made_again() {
                 .code(1);
             let text = String::from_utf8(verified.get_output().stdout.clone()).unwrap();
             assert!(
-                text.starts_with("7 of 8 files whole")
+                text.starts_with("3 of 4 files whole")
                     && text.contains(word)
                     && text.contains(name),
                 "{text}"
@@ -227,7 +225,7 @@ fn verify_says_what_is_whole_and_what_no_manifest_names() {
     };
     assert_eq!(
         printed(&mut verify()),
-        "8 of 8 files whole: 2 days, 3 flows\n"
+        "4 of 4 files whole: 2 days, 3 flows\n"
     );
     fs::write(store.join("mine.parquet"), "x").unwrap();
     let whole = files(&store);
@@ -298,14 +296,14 @@ fn a_directory_that_is_no_store_is_refused_untouched() {
     );
     assert_eq!(files(&logs).len(), 1);
 
-    for version in ["0", "1", "3", "99", "\"2\""] {
+    for version in ["0", "1", "4", "99", "\"3\""] {
         let other = text.replacen(
-            "\"schema_version\": 2",
+            "\"schema_version\": 3",
             &format!("\"schema_version\": {version}"),
             1,
         );
         fs::write(whole.join("manifest.json"), other).unwrap();
-        let says = ["schema_version is", "reads 2"];
+        let says = ["schema_version is", "reads stores of 2 and 3"];
         fails(ingest(&day(1), &whole).assert(), 2, &says);
         fails(
             closegate().args(["store", "verify"]).arg(&whole).assert(),

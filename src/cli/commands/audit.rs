@@ -132,7 +132,7 @@ fn gather(
             }
             read
         }
-        Evidence::Store(dir) => store::load_apart(dir, cuts).map_err(Failure::usage)?,
+        Evidence::Store(dir, days) => store::load_days(dir, *days, cuts).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
         Evidence::Engine(query) => query.run()?,
     })

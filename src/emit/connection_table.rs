@@ -22,7 +22,7 @@ const AT_ONCE: usize = 1 << 16;
 /// ids separated by spaces.
 pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitError> {
     let states: Vec<&str> = audit.after.iter().map(|a| a.state.as_str()).collect();
-    let mut frame = frame(audit, &audit.connections, states)?;
+    let mut frame = frame(audit, &audit.connections, &states)?;
     let writer = ParquetWriter::new(to).with_compression(ParquetCompression::Uncompressed);
     if audit.probes.is_empty() {
         writer.finish(&mut frame)?;
@@ -40,7 +40,7 @@ pub fn connection_table(audit: &Audit, to: &mut dyn Write) -> Result<(), EmitErr
             return Ok(());
         }
         let states = vec![AfterState::Denied.as_str(); connections.len()];
-        file.write_batch(&self::frame(audit, &connections, states)?)?;
+        file.write_batch(&self::frame(audit, &connections, &states)?)?;
     }
 }
 
@@ -90,7 +90,7 @@ where
 fn frame(
     audit: &Audit,
     connections: &[Connection],
-    states: Vec<&str>,
+    states: &[&str],
 ) -> Result<DataFrame, PolarsError> {
     let (initiators, responders) = rayon::join(
         || Ends::of(connections, |c| c.initiator),
@@ -118,7 +118,7 @@ fn frame(
             let id = |&leg: &usize| audit.connections[leg].id.to_string();
             column(connections, "leg_of", |c| c.leg_of.first().map(id))
         },
-        &|| Series::new("after".into(), &states).into(),
+        &|| Series::new("after".into(), states).into(),
         &|| {
             column(connections, "direction_confidence", |c| {
                 c.confidence.as_str()

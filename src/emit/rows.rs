@@ -141,10 +141,11 @@ impl Rows {
                 self.file,
                 self.first
             );
-            text += &match self.form {
-                Form::Table | Form::Code => format!("\n{more}\n"),
-                Form::List => format!("\n\n{more}"),
+            let (before, after) = match self.form {
+                Form::Table | Form::Code => ("\n", "\n"),
+                Form::List => ("\n\n", ""),
             };
+            text.extend([before, &more, after]);
         }
         Shown {
             text,

@@ -29,7 +29,7 @@ pub(super) fn each<T: Sync, R: Send>(
     };
     let done = std::thread::scope(|scope| {
         let count = rayon::current_num_threads().min(items.len());
-        let workers: Vec<_> = (0..count).map(|_| scope.spawn(&worker)).collect();
+        let workers: Vec<_> = (0..count).map(|_| scope.spawn(worker)).collect();
         let results = workers.into_iter().map(|worker| {
             let result = worker.join();
             result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))

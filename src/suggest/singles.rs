@@ -83,14 +83,12 @@ impl Singles {
     ) {
         draft.absorb(&self.entries);
         let beside_lists;
-        let needed = match &self.needed {
-            Some(needed) => needed,
-            None => {
-                let outside = &self.outside;
-                let left = by_list(outside, self.service, candidates, limits, draft);
-                beside_lists = needed(left, self.service, candidates);
-                &beside_lists
-            }
+        let needed = if let Some(needed) = &self.needed {
+            needed
+        } else {
+            let left = by_list(&self.outside, self.service, candidates, limits, draft);
+            beside_lists = needed(left, self.service, candidates);
+            &beside_lists
         };
         for (&group, addresses) in needed {
             let limits = &limits[group.index()];

@@ -118,7 +118,12 @@ pub(in crate::cli) struct InputArgs {
     pub(in crate::cli) flows: Vec<String>,
 
     /// A connection store that `closegate ingest` made, instead of logs
-    #[arg(long, value_name = "DIR", group = "source", conflicts_with = "log_format")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        group = "source",
+        conflicts_with = "log_format"
+    )]
     pub(in crate::cli) store: Option<PathBuf>,
 
     /// Directory with the JSON that `aws ec2 describe-*` prints

@@ -403,15 +403,12 @@ impl PackedTable {
     /// Gives a flow its place, in a bucket with room.
     fn insert(&mut self, at: usize, row: &impl Addition) -> u32 {
         let cell = PackedFlow::of(row.key());
-        let position = match self.free.pop() {
-            Some(position) => {
-                self.singles[position as usize] = cell;
-                position
-            }
-            None => {
-                self.singles.push(cell);
-                u32::try_from(self.singles.len() - 1).expect("parts are small")
-            }
+        let position = if let Some(position) = self.free.pop() {
+            self.singles[position as usize] = cell;
+            position
+        } else {
+            self.singles.push(cell);
+            u32::try_from(self.singles.len() - 1).expect("parts are small")
         };
         let slot = SINGLE | position;
         self.buckets[at].put(row.hash(), slot);

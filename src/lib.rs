@@ -20,6 +20,8 @@
 //! 12. [`emit`]: the files of a run, each a pure function.
 //! 13. [`cli`]: arguments, progress, exit codes; the only part that knows a terminal.
 
+#![forbid(unsafe_code)]
+
 pub mod net;
 
 pub mod documents;

@@ -9,8 +9,6 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use store::DAILY_VERSION;
-
 mod audit;
 mod common;
 mod finding;
@@ -50,10 +48,16 @@ pub(crate) use rules::{
     DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow, ProposedChange, RevocationRow,
     RuleRow, StageRow, TargetRow, TodayRow,
 };
-pub(crate) use store::{FileEntry, STORE_VERSION, SourceEntry, StoreManifest, TableEntry};
+pub(crate) use store::{FileEntry, SourceEntry, StoreManifest, TableEntry};
 
 /// The version that closegate writes into every document, and the only one that it reads.
 pub const SCHEMA_VERSION: u32 = 2;
+
+/// The version of a store's manifest that closegate writes. It reads [`DAILY_VERSION`] as well.
+pub(crate) const STORE_VERSION: u32 = 3;
+
+/// The version of stores that have tables of one day only.
+const DAILY_VERSION: u32 = 2;
 
 /// The name of this program in the `tool` of a document.
 pub const TOOL: &str = "closegate";

@@ -4,13 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, TOOL, first};
-
-/// The version of a store's manifest that closegate writes. It reads [`DAILY_VERSION`] as well.
-pub(crate) const STORE_VERSION: u32 = 3;
-
-/// The version of stores that have tables of one day only.
-pub(super) const DAILY_VERSION: u32 = 2;
+use super::{DAILY_VERSION, DocumentError, STORE_VERSION, TOOL, first};
 
 /// A store's `manifest.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Inventory;
-use super::gates::{Packet, Peer, Side, compile, side};
+use super::gates::{DirectionRules, Packet, Peer, compile, side};
 use super::member_space::MemberSpace;
 use super::rules::{Rule, RulePorts, RuleProtocol, Target};
 use crate::documents::Direction;
@@ -13,7 +13,7 @@ use crate::net::HashSet;
 #[derive(Debug, Default)]
 pub(crate) struct AnyGate {
     /// What members may have, and every rule of such groups once.
-    spaces: Vec<(MemberSpace, [Side; 2])>,
+    spaces: Vec<(MemberSpace, [DirectionRules; 2])>,
 }
 
 impl AnyGate {

@@ -22,12 +22,12 @@ use crate::net::{AddressSet, Protocol, Service};
 #[derive(Debug)]
 pub struct Gates {
     /// By group, then egress and ingress.
-    rules: Vec<[Side; 2]>,
+    rules: Vec<[DirectionRules; 2]>,
 }
 
 /// A group's rules of one direction.
 #[derive(Debug, Default)]
-pub(super) struct Side {
+pub(super) struct DirectionRules {
     rules: Vec<Compiled>,
     /// What is asked of every rule first, close together: a group has dozens of rules, and most are about another
     /// service.
@@ -75,7 +75,7 @@ impl Outline {
     }
 }
 
-impl Side {
+impl DirectionRules {
     fn push(&mut self, inventory: &Inventory, position: usize, rule: &Rule) {
         self.outlines.push(Outline::of(rule));
         self.rules.push(Compiled {
@@ -446,8 +446,8 @@ impl Gates {
 }
 
 /// The rules of one list, for each direction.
-pub(super) fn compile(inventory: &Inventory, rules: &[Rule]) -> [Side; 2] {
-    let mut sides = [Side::default(), Side::default()];
+pub(super) fn compile(inventory: &Inventory, rules: &[Rule]) -> [DirectionRules; 2] {
+    let mut sides = [DirectionRules::default(), DirectionRules::default()];
     for (position, rule) in rules.iter().enumerate() {
         sides[side(rule.direction)].push(inventory, position, rule);
     }
@@ -469,7 +469,7 @@ pub(super) const fn side(direction: Direction) -> usize {
     }
 }
 
-impl Side {
+impl DirectionRules {
     /// Whether a rule lets the packet through, or may.
     pub(super) fn may_admit(&self, peer: Peer<'_>, packet: Packet) -> bool {
         let mut covering = self.covering(packet);

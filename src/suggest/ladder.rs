@@ -1,9 +1,8 @@
 //! What is done about a group that would have more rules than AWS takes, step by step.
 
-use super::level::{Generalise, Level, Limits};
-use super::notices::name;
+use super::level::Level;
 use super::quota::Quotas;
-use crate::inventory::{Direction, GroupIx, Inventory, Keeper, PrefixList};
+use crate::inventory::{Direction, GroupIx, Inventory};
 
 /// How far a group's rules of one direction go so that AWS takes them; each rung gives up more than the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +39,8 @@ impl Rung {
         }
     }
 
-    const fn level(self) -> Level {
+    /// The level that a rung is at.
+    pub(super) const fn level(self) -> Level {
         match self {
             Self::Level | Self::CheapLists => Level::Exact,
             Self::Prefixes => Level::Balanced,
@@ -71,57 +71,6 @@ impl Rung {
             }
             Self::LeftOut => "not written",
         }
-    }
-}
-
-/// What one group's egress rules may be.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GroupLimits<'a> {
-    pub(super) level: Level,
-    /// What its level allows beyond what was seen; nothing at [`Level::Exact`].
-    pub(super) beyond_exact: Option<&'a Limits>,
-    /// Ports that may be opened to the whole internet; all of them, if none is named.
-    pub(super) unpinned_ports: Option<&'a [u16]>,
-    pub(super) rung: Rung,
-    most: u64,
-}
-
-impl<'a> GroupLimits<'a> {
-    /// At a level, and on a rung of the ladder. A rung opens no port to the internet that the level doesn't, but for the last.
-    pub(super) fn new(generalise: &'a Generalise, level: Level, rung: Rung, most: u64) -> Self {
-        let own = generalise.limits(level);
-        let unpinned_ports = match own {
-            _ if rung >= Rung::OnePort => None,
-            Some(own) => own.unpinned_ports.as_deref(),
-            None => Some(&[][..]),
-        };
-        let level = level.max(rung.level());
-        Self {
-            level,
-            beyond_exact: generalise.limits(level),
-            unpinned_ports,
-            rung,
-            most,
-        }
-    }
-
-    /// Whether a list may stand for so many addresses. One that the customer keeps holds what the customer wants, and not only what
-    /// was seen: the level has to allow that.
-    pub(super) fn allow(&self, list: &PrefixList, addresses: usize) -> bool {
-        let is_allowed = match list.keeper {
-            Keeper::GatewayEndpoint | Keeper::Aws => true,
-            Keeper::Customer => self.beyond_exact.is_some(),
-        };
-        let is_cheap = self.rung < Rung::CheapLists || list.weight <= addresses as u64;
-        is_allowed && is_cheap && list.weight <= self.most
-    }
-
-    /// Whether a port may be opened to the whole internet.
-    pub(super) fn may_unpin(&self, port: u16) -> bool {
-        self.beyond_exact.is_some()
-            && self
-                .unpinned_ports
-                .is_none_or(|ports| ports.contains(&port))
     }
 }
 
@@ -204,55 +153,6 @@ impl QuotaPressure {
             options.extend([split(self.fewest), raise(self.fewest)]);
         }
         options
-    }
-
-    /// What happened, for a finding.
-    pub(super) fn in_words(&self, inventory: &Inventory) -> String {
-        let Self {
-            direction,
-            at_level,
-            rung,
-            fewest,
-            quotas,
-            ..
-        } = self;
-        let before = format!(
-            "Group {} would have {} {} rules; AWS takes {}.",
-            name(inventory, self.group),
-            at_level.rules,
-            direction.as_str(),
-            quotas.rules_per_group,
-        );
-        if !self.is_left_out() {
-            return format!(
-                "{before} They are written {}, which makes {} and opens {} addresses instead of {}.",
-                rung.as_str(),
-                fewest.rules,
-                fewest.addresses,
-                at_level.addresses,
-            );
-        }
-        let stays = match direction {
-            Direction::Egress => "its open egress stays",
-            Direction::Ingress => "its ingress rules of today go on serving",
-        };
-        let options = self.options(inventory);
-        let options: Vec<String> = options
-            .iter()
-            .map(|option| {
-                let possible = if option.possible {
-                    ""
-                } else {
-                    " (more than AWS takes)"
-                };
-                format!("{}{possible}", option.what)
-            })
-            .collect();
-        format!(
-            "{before} At least {} are needed, so none is written, and {stays}. Decide: {}.",
-            fewest.rules,
-            options.join("; or ")
-        )
     }
 }
 

@@ -11,6 +11,7 @@ mod evidence;
 mod kept_open;
 mod ladder;
 mod level;
+mod limits;
 mod notices;
 mod other_accounts;
 mod pairs;
@@ -19,6 +20,7 @@ mod ranges;
 mod revoke;
 mod rule;
 mod singles;
+mod width;
 
 pub use crate::documents::Status;
 pub use evidence::RuleEvidence;
@@ -39,7 +41,7 @@ use crate::inventory::{Direction, Gates, GroupIx, Rule, Target};
 use crate::net::AddressSet;
 use candidates::Candidates;
 use demand::Demand;
-use ladder::GroupLimits;
+use limits::GroupLimits;
 use ranges::Mutual;
 use rule::Draft;
 use singles::Singles;
@@ -143,7 +145,9 @@ impl<'a> RuleBasis<'a> {
             let beside = made.as_ref().unwrap_or(&self.singles);
             let mut set = self.draft(level, &rungs, &standing, beside);
             leave_out(&mut set.rules, &rungs);
-            let counts = quota::counts(inventory, &set.rules, &standing.remaining);
+            let added = set.rules.iter().filter(|rule| rule.status == Status::Add);
+            let added = added.map(|rule| (rule.group, &rule.rule));
+            let counts = quota::counts(inventory, added);
             let mut climbed = false;
             for group in inventory.group_indexes() {
                 let quotas = self.quotas[group.index()];

@@ -1,8 +1,9 @@
 //! What there is to say about the rules themselves.
 
+use super::ladder::QuotaPressure;
 use super::rule::{Reason, RuleSet};
 use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
-use crate::inventory::{GroupIx, Inventory};
+use crate::inventory::{Direction, GroupIx, Inventory};
 use crate::net::visible;
 
 /// Findings about a rule set: ports that had to stay open, and groups that would have more
@@ -28,7 +29,7 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     let pressure = rules.pressure.iter().map(|pressure| {
         let found = Found {
             subject: pressure.direction.as_str().to_owned(),
-            detail: pressure.in_words(inventory),
+            detail: in_words(pressure, inventory),
             group: Some(pressure.group),
             when: Some((
                 context.intake.window.unwrap_or_default().0,
@@ -42,7 +43,56 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     unpinned.chain(pressure).collect()
 }
 
-pub(super) fn name(inventory: &Inventory, group: GroupIx) -> String {
+/// What was done about a group that would have more rules than AWS takes.
+fn in_words(pressure: &QuotaPressure, inventory: &Inventory) -> String {
+    let QuotaPressure {
+        direction,
+        at_level,
+        rung,
+        fewest,
+        quotas,
+        ..
+    } = pressure;
+    let before = format!(
+        "Group {} would have {} {} rules; AWS takes {}.",
+        name(inventory, pressure.group),
+        at_level.rules,
+        direction.as_str(),
+        quotas.rules_per_group,
+    );
+    if !pressure.is_left_out() {
+        return format!(
+            "{before} They are written {}, which makes {} and opens {} addresses instead of {}.",
+            rung.as_str(),
+            fewest.rules,
+            fewest.addresses,
+            at_level.addresses,
+        );
+    }
+    let stays = match direction {
+        Direction::Egress => "its open egress stays",
+        Direction::Ingress => "its ingress rules of today go on serving",
+    };
+    let options = pressure.options(inventory);
+    let options: Vec<String> = options
+        .iter()
+        .map(|option| {
+            let possible = if option.possible {
+                ""
+            } else {
+                " (more than AWS takes)"
+            };
+            format!("{}{possible}", option.what)
+        })
+        .collect();
+    format!(
+        "{before} At least {} are needed, so none is written, and {stays}. Decide: {}.",
+        fewest.rules,
+        options.join("; or ")
+    )
+}
+
+fn name(inventory: &Inventory, group: GroupIx) -> String {
     let group = inventory.group(group);
     format!("{} ({})", visible(&group.name, 80), group.id)
 }

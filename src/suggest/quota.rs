@@ -1,7 +1,5 @@
 //! How many rules a group has, as AWS counts them, and how many it takes.
 
-use super::rule::SuggestedRule;
-use crate::documents::Status;
 use crate::inventory::{Direction, Families, GroupIx, Inventory, Rule, Target};
 use crate::net::HashMap;
 
@@ -40,7 +38,7 @@ pub(super) fn quotas(inventory: &Inventory, configured: Quotas) -> Vec<Quotas> {
     let mut raised: HashMap<(&str, &str), Quotas> = HashMap::default();
     for group in inventory.group_indexes() {
         let quotas = raised.entry(place(group)).or_insert(configured);
-        let mut today = Counts::default();
+        let mut today = RuleCounts::default();
         for rule in &inventory.group(group).rules {
             today.add(inventory, rule);
         }
@@ -61,9 +59,9 @@ pub(super) fn quotas(inventory: &Inventory, configured: Quotas) -> Vec<Quotas> {
 
 /// A group's rules by direction and family.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts([[u64; 2]; 2]);
+pub(super) struct RuleCounts([[u64; 2]; 2]);
 
-impl Counts {
+impl RuleCounts {
     fn add(&mut self, inventory: &Inventory, rule: &Rule) {
         let own = &mut self.0[usize::from(rule.direction == Direction::Ingress)];
         for (family, weight) in weights(inventory, &rule.target).into_iter().enumerate() {
@@ -78,19 +76,17 @@ impl Counts {
     }
 }
 
-/// By group, how many rules it has after the change.
-pub(super) fn counts(
+/// By group, how many rules it has while the rules to add stand beside all of today's: they are made before any rule goes.
+pub(super) fn counts<'r>(
     inventory: &Inventory,
-    rules: &[SuggestedRule],
-    remaining: &[Vec<Rule>],
-) -> Vec<Counts> {
-    let mut counts = vec![Counts::default(); inventory.groups().len()];
-    let added = rules.iter().filter(|r| r.status == Status::Add);
-    for rule in added {
-        counts[rule.group.index()].add(inventory, &rule.rule);
+    added: impl Iterator<Item = (GroupIx, &'r Rule)>,
+) -> Vec<RuleCounts> {
+    let mut counts = vec![RuleCounts::default(); inventory.groups().len()];
+    for (group, rule) in added {
+        counts[group.index()].add(inventory, rule);
     }
-    for (own, rules) in counts.iter_mut().zip(remaining) {
-        for rule in rules {
+    for (own, group) in counts.iter_mut().zip(inventory.groups()) {
+        for rule in &group.rules {
             own.add(inventory, rule);
         }
     }

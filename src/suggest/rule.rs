@@ -177,7 +177,7 @@ pub fn rule_id(inventory: &Inventory, group: GroupIx, rule: &Rule) -> String {
 
 fn id_of(
     inventory: &Inventory,
-    (group, direction, protocol, ports, target): &Permission,
+    (group, direction, protocol, ports, target): &RulePermission,
 ) -> String {
     stable_id(
         "r",
@@ -192,7 +192,7 @@ fn id_of(
 }
 
 /// What tells rules of one group apart.
-pub(super) type Permission = (GroupIx, Direction, RuleProtocol, RulePorts, Target);
+pub(super) type RulePermission = (GroupIx, Direction, RuleProtocol, RulePorts, Target);
 
 /// Rules while they are collected: each permission once, evidence added up.
 pub(super) struct Draft<'a> {
@@ -200,11 +200,11 @@ pub(super) struct Draft<'a> {
     /// Today's rules that are not revoked, by group.
     remaining: &'a [Vec<Rule>],
     connections: &'a [Connection],
-    rules: BTreeMap<Permission, Entry>,
+    rules: BTreeMap<RulePermission, Entry>,
 }
 
 /// Rules that were collected, to be taken over by another draft.
-pub(super) type Entries = BTreeMap<Permission, Entry>;
+pub(super) type Entries = BTreeMap<RulePermission, Entry>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -212,7 +212,7 @@ pub(super) struct Entry {
     wording: String,
     status: Status,
     reason: Reason,
-    mutual: Option<Permission>,
+    mutual: Option<RulePermission>,
     evidence: Vec<usize>,
 }
 
@@ -307,7 +307,7 @@ impl<'a> Draft<'a> {
         group: GroupIx,
         rule: Rule,
         reason: Reason,
-        mutual: Option<Permission>,
+        mutual: Option<RulePermission>,
         evidence: &[usize],
     ) {
         let standing = self.remaining[group.index()]
@@ -361,9 +361,9 @@ impl<'a> Draft<'a> {
 
     /// The rules in order: by group, direction, protocol, ports, target.
     pub(super) fn finish(self, revocations: Vec<Revocation>, kept_open: Vec<KeptOpen>) -> RuleSet {
-        let id = |permission: &Permission| id_of(self.inventory, permission);
+        let id = |permission: &RulePermission| id_of(self.inventory, permission);
         let ids: Vec<String> = self.rules.keys().map(id).collect();
-        let known: BTreeMap<&Permission, &String> = self.rules.keys().zip(&ids).collect();
+        let known: BTreeMap<&RulePermission, &String> = self.rules.keys().zip(&ids).collect();
         let pair = |entry: &Entry| known.get(entry.mutual.as_ref()?).copied().cloned();
         let pairs: Vec<Option<String>> = self.rules.values().map(pair).collect();
         let rules = self.rules.into_iter().zip(ids.into_iter().zip(pairs));
@@ -408,7 +408,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn permission(group: GroupIx, rule: &Rule) -> Permission {
+fn permission(group: GroupIx, rule: &Rule) -> RulePermission {
     (
         group,
         rule.direction,

@@ -10,10 +10,11 @@ use ipnet::IpNet;
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Demanded, groups_of};
-use super::ladder::{GroupLimits, Rung};
-use super::level::{Width, exact_prefixes, width};
+use super::ladder::Rung;
+use super::limits::GroupLimits;
 use super::pairs;
 use super::rule::{Draft, Entries, Reason};
+use super::width::{Width, exact_prefixes, width};
 use crate::inventory::{
     Direction, Gates, GroupIx, InterfaceIx, Inventory, Keeper, Packet, PrefixList, Target,
 };

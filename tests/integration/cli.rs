@@ -578,3 +578,19 @@ fn a_broken_pipe_ends_quietly() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(output.status.success());
 }
+
+/// However the program is built, jemalloc has its options: nothing but the name of a symbol says so.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn jemalloc_has_its_options() {
+    let output = closegate()
+        .env("_RJEM_MALLOC_CONF", "confirm_conf:true")
+        .arg("--version")
+        .output()
+        .unwrap();
+    let says = String::from_utf8(output.stderr).unwrap();
+    for option in ["thp:always", "percpu_arena:percpu", "dirty_decay_ms:60000"] {
+        let set = format!("Set conf value: {option}\n");
+        assert!(says.contains(&set), "{says}");
+    }
+}

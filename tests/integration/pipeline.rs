@@ -257,6 +257,7 @@ fn the_same_input_gives_the_same_bytes() {
             let (table, mut intake) = audit::read(&sources, &Settings::default(), |_| {});
             for source in &mut intake.sources {
                 source.name = source.name.rsplit('/').next().unwrap().to_owned();
+                source.bytes = 0;
             }
             intake.bytes = 0;
             closegate::emit::files(&audit::audit(inventory, table, intake, &Config::default()))

@@ -299,3 +299,25 @@ fn the_readme_shows_the_demo_as_it_is() {
     let demo = String::from_utf8(output.stdout).unwrap();
     assert!(readme.contains(demo.trim_end()), "run `make snippets`");
 }
+
+/// One symbol that jemalloc looks for is all that is unsafe.
+#[test]
+fn only_the_program_names_a_symbol() {
+    let library = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    assert!(library.contains("\n#![forbid(unsafe_code)]\n"));
+    // Put together here, so that this file does not count.
+    let lifted = ["unsafe", "_code"].concat();
+    for below in ["src", "tests", "benches", "examples", "sample-data"] {
+        for (path, text) in sources(below) {
+            let times = code(&text).filter(|line| line.contains(&lifted)).count();
+            let known = ["src/lib.rs", "src/main.rs"].map(|own| root().join(own));
+            let own = path.ends_with("tests/integration/tidy.rs");
+            let expected = usize::from(known.contains(&path));
+            assert!(
+                own || times == expected,
+                "{} has {times} lines on {lifted}",
+                path.display()
+            );
+        }
+    }
+}

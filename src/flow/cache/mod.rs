@@ -4,6 +4,7 @@
 //! cache line, whatever is looked up is looked up for many rows together, and lists are sorted by numbers. Nothing
 //! outside this folder depends on any of it but for speed.
 
+mod buckets;
 mod keys;
 mod observers;
 mod packed;

@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 
+use super::buckets::{Bucket, FEWEST, FREE, IN_A_BUCKET, SINGLE, start};
 use super::keys::{NO_KEY, SRC_DROPPED};
 use crate::flow::days::{DAY, Days};
 use crate::flow::ports::Ports;
@@ -29,51 +30,6 @@ pub(in crate::flow) struct PackedTable {
     count: usize,
     /// Days of the flows whose rows lie too far apart for their cell, by place.
     far: HashMap<u32, Days>,
-}
-
-/// One cache line of hashes, and where their flows are.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Bucket {
-    /// Zero where no flow is.
-    hashes: [u32; IN_A_BUCKET],
-    /// Positions of their pairs, or [`SINGLE`] and the position of a single flow, or [`FREE`]; those that are free come last.
-    places: [u32; IN_A_BUCKET],
-}
-
-const IN_A_BUCKET: usize = 8;
-
-const FREE: u32 = u32::MAX;
-
-/// The bit of a place among the single flows.
-const SINGLE: u32 = 1 << 31;
-
-const FEWEST: usize = 16;
-
-const _: () = assert!(size_of::<Bucket>() == 64, "one line of the cache");
-
-impl Bucket {
-    const EMPTY: Self = Self {
-        hashes: [0; IN_A_BUCKET],
-        places: [FREE; IN_A_BUCKET],
-    };
-
-    /// Bits of the flows that have a hash; if it is zero, of free room too.
-    #[inline]
-    fn with(&self, hash: u32) -> u8 {
-        let hashes = self.hashes.iter().enumerate();
-        hashes.fold(0, |bits, (n, &known)| bits | u8::from(known == hash) << n)
-    }
-
-    /// Puts a flow there; says whether there was room.
-    fn put(&mut self, hash: u32, place: u32) -> bool {
-        let free = self.places.iter().position(|&place| place == FREE);
-        if let Some(free) = free {
-            self.hashes[free] = hash;
-            self.places[free] = place;
-        }
-        free.is_some()
-    }
 }
 
 /// Something to fold: a key, the hash that it has in common with the other way, and what to add.
@@ -512,11 +468,6 @@ impl PackedTable {
     }
 }
 
-/// Where to look for a hash first.
-const fn start(hash: u32, mask: usize) -> usize {
-    hash as usize & mask
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -559,6 +510,8 @@ mod tests {
             let rows: Vec<FoldedRow> = rows.into_iter().map(|(low, high, row)| {
                 let connection = low & !u64::try_from(SRC_DROPPED).unwrap();
                 let hash = u32::try_from((connection * 0x9e37 + high) % hashes).unwrap();
+                // As keys are packed: no bit between the flags and the protocol.
+                let low = low & 3 | low >> 2 << 16;
                 FoldedRow { key: u128::from(high) << 64 | u128::from(low), hash, ..row }
             }).collect();
             for some in rows.chunks(at_once) {

@@ -56,8 +56,9 @@ mod reachable;
 // What each of today's rules let through.
 mod hits;
 
-// How far rules go beyond what was seen.
+// How far rules go beyond what was seen, and what AWS takes of them.
 mod level;
+mod quota;
 
 // Whether the evidence is enough to lock a group.
 mod readiness;

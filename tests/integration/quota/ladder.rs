@@ -152,27 +152,27 @@ fn no_step_permits_what_is_quarantined() {
     let dense: Vec<String> = (0..100).map(|n| format!("198.51.100.{}", n * 2)).collect();
     let published = [sparse(3, 160, 45), sparse(13, 224, 45)].concat();
     let cases = [
-        (scattered(70), "198.51.100.9", 0),
-        (dense, "198.51.100.9", 0),
-        (published, "3.161.2.3", 46),
+        (scattered(70), "198.51.100.9"),
+        (dense, "198.51.100.9"),
+        (published, "3.161.2.3"),
     ];
-    for (mut addresses, bad, expected) in cases {
+    for (mut addresses, bad) in cases {
         addresses.push(bad.to_owned());
         let mut account = Account::app(&addresses, 9000);
         account.blocklist = format!("{bad}\n");
         let run = account.run();
         assert_eq!(run.audit["replay"]["quarantined"], 1);
         assert!(!reaches(&run, bad), "{bad}");
-        let found = run.targets("sg-0a", "egress");
-        assert_eq!(found.len(), expected, "{found:?}");
-        if expected == 0 {
-            run.assert_left_out("sg-0a", "egress");
-        }
+        assert!(run.targets("sg-0a", "egress").len() <= 60);
+        assert_eq!(run.pressure().len(), 1);
         // Without the list, the step is taken.
         account.blocklist.clear();
         let run = account.run();
         assert!(reaches(&run, bad) && run.targets("sg-0a", "egress").len() <= 2);
     }
+    let mut account = Account::app(&scattered(70), 443);
+    account.connect("eni-a", "10.0.0.10", &["8.8.8.8".to_owned()], 443);
+    account.run().assert_left_out("sg-0a", "egress");
 }
 
 /// IPv4 and IPv6 rules count apart.
@@ -186,8 +186,11 @@ fn families_have_quotas_of_their_own() {
     assert_eq!(run.pressure(), Vec::<&str>::new());
     to.extend(v6(61).skip(60));
     let run = Account::app(&to, 443).run();
-    let everywhere = BTreeSet::from(["0.0.0.0/0", "::/0"]);
-    assert_eq!(run.targets("sg-0a", "egress"), everywhere);
+    assert!(run.targets("sg-0a", "egress").contains("::/0"));
+    assert!(
+        run.only_pressure()
+            .contains("would have 61 egress rules; AWS takes 60")
+    );
 }
 
 /// What AWS has raised, the configuration says; or an account that has more already.

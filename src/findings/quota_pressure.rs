@@ -10,7 +10,7 @@ pub(crate) const KIND: Kind = Kind {
     confidence: Rating::High,
     quarantine: false,
     title: "A group would have more rules than AWS allows",
-    remediation: "Use --generalise compact, put addresses into a prefix list, split the group, or ask AWS for more rules per group.",
+    remediation: "Review what the written rules open. Where they were left out, decide as plan.md lists: split the rules over several groups, or ask AWS for more rules per group and set [quotas].",
     sources: &["amazon-vpc-limits.html: 60 rules per group and direction"],
     thresholds: &[],
 };

@@ -15,7 +15,11 @@ pub fn thousands(number: u64) -> String {
 
 /// A number of things: `1 rule`, `2,000 rules`. For nouns whose plural ends in s.
 pub fn plural(number: u64, noun: &str) -> String {
-    let end = if number == 1 { "" } else { "s" };
+    let end = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{} {noun}{end}", thousands(number))
 }
 

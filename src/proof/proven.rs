@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::widening::{Widening, wider};
 use crate::inventory::GroupIx;
 use crate::replay::{RulesAfter, replay};
-use crate::suggest::{KeptOpen, KeptOpenBecause, Revocation, RuleEvidence, RuleSet, SuggestedRule};
+use crate::suggest::{
+    KeptOpen, KeptOpenBecause, QuotaPressure, Revocation, RuleEvidence, RuleSet, SuggestedRule,
+};
 
 /// Leaves out every rule that would permit what today's rules deny, with the other half of its pair. No such rule should have been
 /// made, so this is a second lock. Where a connection would be lost for it, the open egress that permits it stays. Returns what
@@ -15,30 +17,39 @@ pub fn proven(
     mut rules: RuleSet,
 ) -> (RuleSet, RulesAfter, Vec<Widening>) {
     let RuleEvidence {
-        inventory,
-        today,
-        connections,
-        ..
+        inventory, today, ..
     } = *evidence;
     let mut left_out: Vec<Widening> = Vec::new();
     loop {
         let after = RulesAfter::new(inventory, &rules.change());
         let found = wider(inventory, today, &after);
         if found.is_empty() {
+            // Rules that are left out for their number take no connection with them.
+            let is_left_out = |pressure: &QuotaPressure| pressure.is_left_out();
+            if rules.pressure.iter().any(is_left_out) {
+                let losers = losers(evidence, &after);
+                if stay_open(&mut rules, &losers, KeptOpenBecause::OverQuota) {
+                    continue;
+                }
+            }
             left_out.sort_by(|a, b| (a.group, &a.rule).cmp(&(b.group, &b.rule)));
             return (rules, after, left_out);
         }
         leave_out(&mut rules.rules, &found);
         left_out.extend(found);
         let after = RulesAfter::new(inventory, &rules.change());
-        let losers = replay(inventory, &after, connections)
-            .lost
-            .iter()
-            .filter_map(|&position| connections[position].initiator.interface())
-            .flat_map(|ix| inventory.interface(ix).groups.iter().copied())
-            .collect();
-        stay_open(&mut rules, &losers);
+        let losers = losers(evidence, &after);
+        stay_open(&mut rules, &losers, KeptOpenBecause::Unproven);
     }
+}
+
+/// The groups of initiators that would lose a connection.
+fn losers(evidence: &RuleEvidence<'_>, after: &RulesAfter) -> BTreeSet<GroupIx> {
+    let (inventory, connections) = (evidence.inventory, evidence.connections);
+    let lost = replay(inventory, after, connections).lost.into_iter();
+    lost.filter_map(|position| connections[position].initiator.interface())
+        .flat_map(|ix| inventory.interface(ix).groups.iter().copied())
+        .collect()
 }
 
 /// Takes rules away, and the other halves of their pairs.
@@ -56,18 +67,19 @@ fn leave_out(rules: &mut Vec<SuggestedRule>, found: &[Widening]) {
     rules.retain(|rule| !gone.contains(&rule.id));
 }
 
-/// Lets groups keep their open egress.
-fn stay_open(rules: &mut RuleSet, groups: &BTreeSet<GroupIx>) {
+/// Lets groups keep their open egress; says whether some of it was to go.
+fn stay_open(rules: &mut RuleSet, groups: &BTreeSet<GroupIx>, because: KeptOpenBecause) -> bool {
     let stays = |revocation: &mut Revocation| groups.contains(&revocation.group);
     let staying: BTreeSet<GroupIx> = rules
         .revocations
         .extract_if(.., stays)
         .map(|revocation| revocation.group)
         .collect();
-    let kept = staying.into_iter().map(|group| KeptOpen {
-        group,
-        because: KeptOpenBecause::Unproven,
-    });
-    rules.kept_open.extend(kept);
+    let some = !staying.is_empty();
+    let kept = staying.into_iter();
+    rules
+        .kept_open
+        .extend(kept.map(|group| KeptOpen { group, because }));
     rules.kept_open.sort_by_key(|kept| kept.group);
+    some
 }

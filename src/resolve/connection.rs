@@ -414,28 +414,36 @@ impl Connection {
     }
 }
 
-/// The id of a connection; `observers` are the flow table's.
-pub(super) fn id(
-    inventory: &Inventory,
-    observers: &[String],
-    (initiator, responder, service): Key,
-) -> ConnectionId {
-    let name = |end: End| match end.place {
+/// What tells the place of an end from any other; `observers` are the flow table's.
+pub(super) fn place_name<'a>(
+    inventory: &'a Inventory,
+    observers: &'a [String],
+    end: End,
+) -> Cow<'a, str> {
+    let name = match end.place {
         Place::Local(ix) => inventory.interface(ix).id.as_str(),
         Place::Unlisted(ix) => observers[ix.index()].as_str(),
         Place::Balanced(ix) => inventory.balancer(ix).name.as_str(),
         Place::Outside => "-",
     };
     // Of an interface whose groups changed, the last entry has the plain name.
-    let period = |end: End| {
-        let ix = end
-            .interface()
-            .filter(|&ix| inventory.interface(ix).is_gone())?;
-        let is_last = inventory.interface_by_id(name(end)) == Some(ix);
-        (!is_last).then(|| format!("{}@{}", name(end), inventory.interface(ix).lifetime.start))
-    };
-    let names =
-        [initiator, responder].map(|end| period(end).map_or(Cow::Borrowed(name(end)), Cow::Owned));
+    match end.interface() {
+        Some(ix)
+            if inventory.interface(ix).is_gone() && inventory.interface_by_id(name) != Some(ix) =>
+        {
+            format!("{name}@{}", inventory.interface(ix).lifetime.start).into()
+        }
+        _ => name.into(),
+    }
+}
+
+/// The id of a connection; `observers` are the flow table's.
+pub(super) fn id(
+    inventory: &Inventory,
+    observers: &[String],
+    (initiator, responder, service): Key,
+) -> ConnectionId {
+    let names = [initiator, responder].map(|end| place_name(inventory, observers, end));
     // One piece of memory for all three.
     let mut text = String::with_capacity(128);
     let mut written = |value: &dyn Display| {

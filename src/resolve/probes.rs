@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 
-use super::connection::{Connection, Totals, id};
+use super::connection::{Connection, Totals, id, place_name};
 use super::conversation::{Keyed, PairKey, Part, Side, Sorted};
 use super::direction::DirectionBasis;
 use super::ends::{End, Place, Placed, Placer, Vantage};
@@ -292,14 +292,10 @@ impl Search<'_> {
     }
 
     fn id(&self, initiator: Option<End>, responder: Option<End>) -> String {
-        let inventory = self.rules.inventory;
-        let own = |end: End| {
-            end.interface()
-                .map(|ix| inventory.interface(ix).id.as_str())
-        };
+        let (inventory, observers) = (self.rules.inventory, &self.table.observers);
         let address = |end: Option<End>| end.map_or("*".to_owned(), |end| end.address.to_string());
-        let interface = responder.and_then(own).unwrap_or("*");
-        stable_id("p", &[&address(initiator), interface, &address(responder)])
+        let place = responder.map_or("*".into(), |end| place_name(inventory, observers, end));
+        stable_id("p", &[&address(initiator), &place, &address(responder)])
     }
 }
 

@@ -1,8 +1,11 @@
 //! What is done about a group that would have more rules than AWS takes, step by step.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::level::Level;
 use super::quota::Quotas;
 use crate::inventory::{Direction, GroupIx, Inventory};
+use crate::net::Service;
 
 /// How far a group's rules of one direction go so that AWS takes them; each rung gives up more than the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +74,47 @@ impl Rung {
             }
             Self::LeftOut => "not written",
         }
+    }
+}
+
+/// Where groups are on the ladder.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rungs {
+    /// Of those that are not at its foot.
+    reached: BTreeMap<(GroupIx, Direction), Rung>,
+    /// What groups on the last rung open to the whole internet.
+    opened: BTreeMap<GroupIx, BTreeSet<Service>>,
+}
+
+impl Rungs {
+    pub(super) fn of(&self, group: GroupIx, direction: Direction) -> Rung {
+        let reached = self.reached.get(&(group, direction));
+        reached.copied().unwrap_or_default()
+    }
+
+    pub(super) fn climb(&mut self, group: GroupIx, direction: Direction, rung: Rung) {
+        self.reached.insert((group, direction), rung);
+    }
+
+    /// The services that a group opens to the whole internet for want of room.
+    pub(super) fn opened(&self, group: GroupIx) -> Option<&BTreeSet<Service>> {
+        self.opened.get(&group)
+    }
+
+    /// Opens more of them; says whether any was not open yet.
+    pub(super) fn open(&mut self, group: GroupIx, services: BTreeSet<Service>) -> bool {
+        let known = self.opened.entry(group).or_default();
+        let before = known.len();
+        known.extend(services);
+        known.len() > before
+    }
+
+    /// The groups for whose rules of a direction nothing fits.
+    pub(super) fn left_out(&self, direction: Direction) -> impl Iterator<Item = GroupIx> + '_ {
+        let reached = self.reached.iter();
+        let left_out =
+            reached.filter(move |&(&(_, own), &rung)| own == direction && rung == Rung::LeftOut);
+        left_out.map(|(&(group, _), _)| group)
     }
 }
 

@@ -32,15 +32,17 @@ pub use other_accounts::{ForeignGroup, OtherHalf, other_halves};
 pub use quota::Quotas;
 pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::inventory::{Direction, Gates, GroupIx, Rule, Target};
-use crate::net::AddressSet;
+use crate::net::{AddressSet, Service, is_public};
 use candidates::Candidates;
 use demand::Demand;
+use ladder::Rungs;
 use limits::GroupLimits;
 use ranges::Mutual;
 use rule::Draft;
@@ -136,8 +138,7 @@ impl<'a> RuleBasis<'a> {
     /// by direction, as far as it has to. Where nothing fits, its rules to add are left out: open egress stays, and ingress of today
     /// goes on serving.
     pub fn rules(&self, level: Level) -> RuleSet {
-        let inventory = self.evidence.inventory;
-        let mut rungs = Rungs::new();
+        let mut rungs = Rungs::default();
         let mut pressure: BTreeMap<(GroupIx, Direction), QuotaPressure> = BTreeMap::new();
         let mut standing = Arc::clone(&self.standing);
         let mut made: Option<Vec<Singles>> = None;
@@ -145,50 +146,11 @@ impl<'a> RuleBasis<'a> {
             let beside = made.as_ref().unwrap_or(&self.singles);
             let mut set = self.draft(level, &rungs, &standing, beside);
             leave_out(&mut set.rules, &rungs);
-            let added = set.rules.iter().filter(|rule| rule.status == Status::Add);
-            let added = added.map(|rule| (rule.group, &rule.rule));
-            let counts = quota::counts(inventory, added);
-            let mut climbed = false;
-            for group in inventory.group_indexes() {
-                let quotas = self.quotas[group.index()];
-                for &direction in Direction::ALL {
-                    let rules = counts[group.index()].of(direction);
-                    let rung = rungs.get(&(group, direction)).copied().unwrap_or_default();
-                    let size = || RuleCost {
-                        rules,
-                        addresses: addresses_opened(&set.rules, group, direction),
-                    };
-                    if let Some(known) = pressure.get_mut(&(group, direction))
-                        && rung != Rung::LeftOut
-                    {
-                        (known.rung, known.fewest) = (rung, size());
-                    }
-                    let is_over = rules > quotas.rules_per_group;
-                    if let Some(next) = rung.next(direction).filter(|_| is_over) {
-                        rungs.insert((group, direction), next);
-                        let found = pressure.entry((group, direction));
-                        let found = found.or_insert_with(|| QuotaPressure {
-                            group,
-                            direction,
-                            at_level: size(),
-                            rung,
-                            fewest: size(),
-                            quotas,
-                        });
-                        if next == Rung::LeftOut {
-                            found.rung = next;
-                        }
-                        climbed = true;
-                    }
-                }
-            }
-            if !climbed {
+            if !self.climb(&set.rules, &mut rungs, &mut pressure) {
                 set.pressure = pressure.into_values().collect();
                 return set;
             }
-            let left_out = rungs.iter().filter(|(_, rung)| **rung == Rung::LeftOut);
-            let egress = left_out.filter(|((_, direction), _)| *direction == Direction::Egress);
-            let staying: BTreeSet<GroupIx> = egress.map(|((group, _), _)| *group).collect();
+            let staying = self.staying(&rungs);
             if !staying.is_empty() {
                 standing = Arc::new(Standing::new(&self.evidence, &staying));
                 let demands = (&self.demands[..], &self.alone[..]);
@@ -200,6 +162,82 @@ impl<'a> RuleBasis<'a> {
                 ));
             }
         }
+    }
+
+    /// Takes every group that has more rules than AWS takes a rung up; says whether there was one.
+    fn climb(
+        &self,
+        rules: &[SuggestedRule],
+        rungs: &mut Rungs,
+        pressure: &mut BTreeMap<(GroupIx, Direction), QuotaPressure>,
+    ) -> bool {
+        let inventory = self.evidence.inventory;
+        let added = rules.iter().filter(|rule| rule.status == Status::Add);
+        let counts = quota::counts(inventory, added.map(|rule| (rule.group, &rule.rule)));
+        let mut climbed = false;
+        for group in inventory.group_indexes() {
+            let (own, quotas) = (&counts[group.index()], self.quotas[group.index()]);
+            for &direction in Direction::ALL {
+                let rung = rungs.of(group, direction);
+                let key = (group, direction);
+                let is_over = own.of(direction) > quotas.rules_per_group;
+                if !is_over && !pressure.contains_key(&key) || rung == Rung::LeftOut {
+                    continue;
+                }
+                let cost = RuleCost {
+                    rules: own.of(direction),
+                    addresses: addresses_opened(rules, group, direction),
+                };
+                let known = pressure.entry(key).or_insert(QuotaPressure {
+                    group,
+                    direction,
+                    at_level: cost,
+                    rung,
+                    fewest: cost,
+                    quotas,
+                });
+                (known.rung, known.fewest) = (rung, cost);
+                let Some(mut next) = rung.next(direction).filter(|_| is_over) else {
+                    continue;
+                };
+                climbed = true;
+                if next == Rung::OnePort {
+                    let over = own.families(direction);
+                    let over = over.map(|rules| rules.saturating_sub(quotas.rules_per_group));
+                    rungs.open(group, widest_services(rules, group, over));
+                } else if rung == Rung::OnePort {
+                    // What was to be opened may not be; the other services are left.
+                    let all = widest_services(rules, group, [u64::MAX; 2]);
+                    if rungs.open(group, all) {
+                        next = rung;
+                    }
+                }
+                known.rung = next;
+                rungs.climb(group, direction, next);
+            }
+        }
+        climbed
+    }
+
+    /// The groups whose open egress has to stay: those whose rules are left out, or, where such a group has none that goes, those
+    /// beside it.
+    fn staying(&self, rungs: &Rungs) -> BTreeSet<GroupIx> {
+        let inventory = self.evidence.inventory;
+        let goes = |group: GroupIx| {
+            let gone = &self.standing.revocations;
+            gone.binary_search_by_key(&group, |gone| gone.group).is_ok()
+        };
+        let mut staying = BTreeSet::new();
+        for group in rungs.left_out(Direction::Egress) {
+            if goes(group) {
+                staying.insert(group);
+                continue;
+            }
+            for &member in &inventory.group(group).members {
+                staying.extend(&inventory.interface(member).groups);
+            }
+        }
+        staying
     }
 
     /// The rules, with each group on a rung of its own.
@@ -217,9 +255,9 @@ impl<'a> RuleBasis<'a> {
             ..
         } = self.evidence;
         let limits = |group: GroupIx, direction: Direction| {
-            let rung = rungs.get(&(group, direction)).copied().unwrap_or_default();
+            let (rung, opened) = (rungs.of(group, direction), rungs.opened(group));
             let most = self.quotas[group.index()].rules_per_group;
-            GroupLimits::new(generalise, level, rung, most)
+            GroupLimits::new(generalise, level, rung, opened, most)
         };
         let of_pair = |initiators, responders| {
             let egress = limits(initiators, Direction::Egress).level;
@@ -241,11 +279,7 @@ impl<'a> RuleBasis<'a> {
 
 /// How many addresses a group's rules to add name, each counted once; prefix lists apart.
 fn addresses_opened(rules: &[SuggestedRule], group: GroupIx, direction: Direction) -> u128 {
-    let from = rules.partition_point(|rule| rule.group < group);
-    let to = rules.partition_point(|rule| rule.group <= group);
-    let added = rules[from..to]
-        .iter()
-        .filter(|rule| rule.status == Status::Add && rule.rule.direction == direction);
+    let added = added_of(rules, group, direction);
     let prefixes = added.filter_map(|rule| match &rule.rule.target {
         Target::Cidr(net) => Some(net),
         Target::Group(_) | Target::PrefixList(_) => None,
@@ -253,8 +287,49 @@ fn addresses_opened(rules: &[SuggestedRule], group: GroupIx, direction: Directio
     AddressSet::new(prefixes).count()
 }
 
-/// Where groups are on the ladder that are not at its foot.
-type Rungs = BTreeMap<(GroupIx, Direction), Rung>;
+/// The services for which a group would have the most rules to public addresses, as many as have to be opened to the whole internet so
+/// that `over` rules of each family fewer are left.
+fn widest_services(
+    rules: &[SuggestedRule],
+    group: GroupIx,
+    mut over: [u64; 2],
+) -> BTreeSet<Service> {
+    let mut counts: BTreeMap<Service, [u64; 2]> = BTreeMap::new();
+    for suggested in added_of(rules, group, Direction::Egress) {
+        if let Target::Cidr(net) = &suggested.rule.target
+            && let Some(service) = suggested.rule.single_service()
+            && is_public(net.addr())
+        {
+            counts.entry(service).or_default()[usize::from(net.addr().is_ipv6())] += 1;
+        }
+    }
+    let mut order: Vec<(Service, [u64; 2])> = counts.into_iter().collect();
+    order.sort_by_key(|&(service, [v4, v6])| (Reverse(v4.max(v6)), service));
+    let mut opened = BTreeSet::new();
+    for (service, families) in order {
+        if over == [0; 2] {
+            break;
+        }
+        for (over, count) in over.iter_mut().zip(families) {
+            *over = over.saturating_sub(count.saturating_sub(1));
+        }
+        opened.insert(service);
+    }
+    opened
+}
+
+/// A group's rules to add of one direction.
+fn added_of(
+    rules: &[SuggestedRule],
+    group: GroupIx,
+    direction: Direction,
+) -> impl Iterator<Item = &SuggestedRule> {
+    let from = rules.partition_point(|rule| rule.group < group);
+    let to = rules.partition_point(|rule| rule.group <= group);
+    rules[from..to]
+        .iter()
+        .filter(move |rule| rule.status == Status::Add && rule.rule.direction == direction)
+}
 
 /// By demand, the rules for what no pair covers.
 fn singles(
@@ -276,8 +351,8 @@ fn singles(
 /// ingress half the egress half stays, for ingress of today is never revoked with it.
 fn leave_out(rules: &mut Vec<SuggestedRule>, rungs: &Rungs) {
     let is_left_out = |rule: &SuggestedRule| {
-        let rung = rungs.get(&(rule.group, rule.rule.direction));
-        rule.status == Status::Add && rung == Some(&Rung::LeftOut)
+        let rung = rungs.of(rule.group, rule.rule.direction);
+        rule.status == Status::Add && rung == Rung::LeftOut
     };
     let mut gone: BTreeSet<String> = BTreeSet::new();
     for rule in rules.iter().filter(|rule| is_left_out(rule)) {

@@ -4,7 +4,7 @@ use super::ladder::QuotaPressure;
 use super::rule::{Reason, RuleSet};
 use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
 use crate::inventory::{Direction, GroupIx, Inventory};
-use crate::net::visible;
+use crate::net::{plural, thousands, visible};
 
 /// Findings about a rule set: ports that had to stay open, and groups that would have more
 /// rules than AWS takes.
@@ -56,21 +56,21 @@ fn in_words(pressure: &QuotaPressure, inventory: &Inventory) -> String {
     let before = format!(
         "Group {} would have {} {} rules; AWS takes {}.",
         name(inventory, pressure.group),
-        at_level.rules,
+        thousands(at_level.rules),
         direction.as_str(),
         quotas.rules_per_group,
     );
     if !pressure.is_left_out() {
         return format!(
-            "{before} They are written {}, which makes {} and opens {} addresses instead of {}.",
+            "{before} They are written {}, which makes {} and opens {} instead of {}.",
             rung.as_str(),
-            fewest.rules,
-            fewest.addresses,
-            at_level.addresses,
+            thousands(fewest.rules),
+            addresses(fewest.addresses),
+            addresses(at_level.addresses),
         );
     }
     let stays = match direction {
-        Direction::Egress => "its open egress stays",
+        Direction::Egress => "its interfaces keep their open egress",
         Direction::Ingress => "its ingress rules of today go on serving",
     };
     let options = pressure.options(inventory);
@@ -87,8 +87,15 @@ fn in_words(pressure: &QuotaPressure, inventory: &Inventory) -> String {
         .collect();
     format!(
         "{before} At least {} are needed, so none is written, and {stays}. Decide: {}.",
-        fewest.rules,
+        thousands(fewest.rules),
         options.join("; or ")
+    )
+}
+
+fn addresses(count: u128) -> String {
+    u64::try_from(count).map_or_else(
+        |_error| format!("{count} addresses"),
+        |count| plural(count, "address"),
     )
 }
 

@@ -69,10 +69,15 @@ impl RuleCounts {
         }
     }
 
+    /// For IPv4 and for IPv6.
+    pub(super) fn families(&self, direction: Direction) -> [u64; 2] {
+        self.0[usize::from(direction == Direction::Ingress)]
+    }
+
     /// Of the fuller family.
     pub(super) fn of(&self, direction: Direction) -> u64 {
-        let own = self.0[usize::from(direction == Direction::Ingress)];
-        own[0].max(own[1])
+        let [v4, v6] = self.families(direction);
+        v4.max(v6)
     }
 }
 

@@ -10,7 +10,6 @@ use ipnet::IpNet;
 use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Demanded, groups_of};
-use super::ladder::Rung;
 use super::limits::GroupLimits;
 use super::pairs;
 use super::rule::{Draft, Entries, Reason};
@@ -249,6 +248,7 @@ fn write_addresses(
 ) {
     let (public, private): (Vec<IpAddr>, Vec<IpAddr>) =
         addresses.keys().partition(|address| is_public(**address));
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = public.into_iter().partition(IpAddr::is_ipv4);
     let mut left: Vec<IpAddr> = Vec::new();
     let mut put = |prefix: IpNet, reason: Option<Reason>| {
         let within = addresses.range(prefix.network()..=prefix.broadcast());
@@ -266,23 +266,28 @@ fn write_addresses(
         );
     };
     let mut opened: Vec<IpNet> = Vec::new();
-    // Destinations of a service on the internet are one thing, and those in private networks another.
-    for addresses in [public, private] {
+    // Destinations of a service on the internet are one thing, in each family, and those in private networks another.
+    for addresses in [v4, v6, private] {
         let is_closed =
             |address: &IpAddr| !opened.iter().any(|prefix: &IpNet| prefix.contains(address));
         let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_closed).collect();
-        let published = published(limits, &addresses, candidates.inventory);
         let may_have = |prefix: &IpNet| {
             let addresses = AddressSet::new([prefix]);
             candidates.may_have(group, &addresses, service)
         };
-        let published: Vec<IpNet> = published.into_iter().filter(may_have).collect();
+        let inventory = candidates.inventory;
+        let published = if limits.may_publish(service) {
+            published(limits, &addresses, inventory, may_have)
+        } else {
+            Vec::new()
+        };
         for &prefix in &published {
             put(prefix, Some(Reason::Published));
         }
-        let is_left = |address: &IpAddr| !published.iter().any(|prefix| prefix.contains(address));
+        let held = AddressSet::new(&published);
+        let is_left = |address: &IpAddr| !held.contains(*address);
         let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_left).collect();
-        let (prefixes, reason) = match width(limits, &addresses, service.port()) {
+        let (prefixes, reason) = match width(limits, &addresses, service) {
             Width::Unpinned => (everywhere(&addresses), Reason::Unpinned),
             Width::Prefixes(prefixes) => (prefixes, Reason::Covered),
         };
@@ -307,11 +312,14 @@ fn write_addresses(
     }
 }
 
-/// The prefixes that AWS publishes for several of the addresses each, where the group needs them to have fewer rules; the widest
-/// that hold others alone.
-fn published(limits: &GroupLimits<'_>, addresses: &[IpAddr], inventory: &Inventory) -> Vec<IpNet> {
-    let is_needed = limits.rung == Rung::PublishedRanges;
-    let beyond = limits.beyond_exact.filter(|_| is_needed);
+/// The prefixes that AWS publishes for several of the addresses each, where the addresses are too many; joined where they can be.
+fn published(
+    limits: &GroupLimits<'_>,
+    addresses: &[IpAddr],
+    inventory: &Inventory,
+    may_have: impl Fn(&IpNet) -> bool,
+) -> Vec<IpNet> {
+    let beyond = limits.beyond_exact;
     if beyond.is_none_or(|limits| exact_prefixes(addresses).len() <= limits.exact_up_to) {
         return Vec::new();
     }
@@ -321,7 +329,7 @@ fn published(limits: &GroupLimits<'_>, addresses: &[IpAddr], inventory: &Invento
             *held.entry(prefix).or_default() += 1;
         }
     }
-    held.retain(|_, addresses| *addresses > 1);
+    held.retain(|prefix, addresses| *addresses > 1 && may_have(prefix));
     IpNet::aggregate(&held.into_keys().collect())
 }
 

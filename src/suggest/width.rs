@@ -6,10 +6,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::level::Limits;
 use super::limits::GroupLimits;
-use crate::net::{is_public, prefix_of};
+use crate::net::{Service, is_public, prefix_of};
 
-/// How to write these addresses, which one group needs for one port. All of them are public, or none is.
-pub(super) fn width(group: &GroupLimits<'_>, addresses: &[IpAddr], port: Option<u16>) -> Width {
+/// How to write these addresses, which one group needs for one service. All of them are public, or none is.
+pub(super) fn width(group: &GroupLimits<'_>, addresses: &[IpAddr], service: Service) -> Width {
     let exact = exact_prefixes(addresses);
     let beyond = group.beyond_exact;
     let Some(limits) = beyond.filter(|limits| exact.len() > limits.exact_up_to) else {
@@ -17,7 +17,7 @@ pub(super) fn width(group: &GroupLimits<'_>, addresses: &[IpAddr], port: Option<
     };
     let covered = covering_prefixes(addresses, limits);
     let is_public = addresses.iter().all(|&address| is_public(address));
-    let may_unpin = is_public && port.is_some_and(|port| group.may_unpin(port));
+    let may_unpin = is_public && group.may_unpin(service);
     if covered.len() > limits.exact_up_to && may_unpin {
         Width::Unpinned
     } else {

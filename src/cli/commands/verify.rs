@@ -86,7 +86,7 @@ const fn side(passage: Passage) -> &'static str {
 fn as_text(judged: &Judged, result: &Verification, unknown: &[String]) -> String {
     let mut text = String::new();
     let mut line = |label: &str, content: String| {
-        writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
+        writeln!(text, "{label:<14}{content}").expect("writing to a string does not fail");
     };
     line("permitted", plural(result.permitted, "connection"));
     line("lost", plural(result.lost.len() as u64, "connection"));

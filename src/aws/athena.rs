@@ -256,9 +256,10 @@ impl Rows {
                 }
                 Ok(())
             }
-            Self::Files(files) => files
-                .into_iter()
-                .try_for_each(|file| partials.add_parquet(file).map_err(failed)),
+            Self::Files(files) => files.into_iter().try_for_each(|file| {
+                query::add_whole_answer(partials, file.into())
+                    .map_err(|error| failed(error.to_string()))
+            }),
         }
     }
 }

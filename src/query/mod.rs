@@ -4,6 +4,7 @@
 //! engines have in common; what differs is in one table of dialects, and what the rows are, a table or files, is filled in.
 //! `queries/flow-rows.sql` judges rows as the reader of closegate does. Logs Insights has a language of its own.
 
+mod answer;
 mod dialect;
 mod insights;
 mod partial;
@@ -11,6 +12,7 @@ mod partitions;
 mod rows;
 mod security_lake;
 
+pub use answer::{AnswerError, add_answer, add_whole_answer};
 pub use dialect::{Dialect, Engine, PRIVATE};
 pub use insights::{KeptPorts, insights_connections, over_events};
 pub use partial::{Partials, Unreadable};

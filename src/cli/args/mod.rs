@@ -113,7 +113,8 @@ impl Command {
 #[command(group = clap::ArgGroup::new("source").required(true))]
 pub(in crate::cli) struct InputArgs {
     /// Flow logs: files, directories, quoted globs, - for standard input, `s3://BUCKET/PREFIX`,
-    /// `cloudwatch:LOG_GROUP`; or one of `athena:DATABASE.TABLE` and `insights:LOG_GROUP`
+    /// `cloudwatch:LOG_GROUP`; or one of `athena:DATABASE.TABLE`, `insights:LOG_GROUP` and `answers:PATH`, which is what
+    /// an engine answered to `closegate query connections`: Parquet or CSV files, or their directory
     #[arg(long, num_args = 1.., value_name = "SRC", group = "source")]
     pub(in crate::cli) flows: Vec<String>,
 

@@ -132,6 +132,7 @@ fn gather(
             }
             read
         }
+        Evidence::Answers(answers) => answers.read()?,
         Evidence::Store(dir) => store::load_apart(dir, cuts).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
         Evidence::Engine(query) => query.run()?,

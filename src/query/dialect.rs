@@ -109,7 +109,7 @@ const DUCKDB: Dialect = Dialect {
     decimal: "TRY_CAST({} AS ubigint)",
     matches: "regexp_matches",
     files: Some(Files {
-        lines: "read_csv({}, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '', escape = '', auto_detect = false)",
+        lines: "read_csv({}, header = false, columns = {'line': 'VARCHAR'}, delim = chr(1), quote = '', escape = '', auto_detect = false, strict_mode = false)",
         parquet: "read_parquet({}, union_by_name = true)",
         is_named: false,
         line: "line",

@@ -70,4 +70,5 @@
             ) AS numbered
         ) AS timed
     ) AS judged
-    WHERE status = 'bad' OR {{window}}
+    -- A header that the table does not skip is no record.
+    WHERE (status = 'bad' OR {{window}}) AND coalesce(sender, '-') NOT IN ('srcaddr', 'pkt-srcaddr')

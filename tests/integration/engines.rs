@@ -7,7 +7,7 @@ use std::process::Command;
 
 use closegate::flow::FlowTable;
 use closegate::ingest::{self, Intake};
-use closegate::query::{Over, Partials, QUERIES, add_answer};
+use closegate::query::{Engine, Over, Partials, QUERIES, QueryNames, add_answer, over_rows};
 use serde_json::Value;
 
 use crate::cli::fails;
@@ -225,4 +225,35 @@ fn a_table_can_be_asked_by_every_engine_and_files_by_those_that_read_files() {
         "*.log",
     ]);
     fails(command.assert(), 2, &["*.log", ".parquet"]);
+}
+
+#[test]
+fn a_header_that_a_table_does_not_skip_is_no_record() {
+    let row = "2 1 eni-1 10.0.0.1 10.0.0.2 40000 443 6 1 1 1 2 ACCEPT OK";
+    let values = |line: &str| format!("('{}')", line.replace(' ', "', '"));
+    let names = DEFAULT.replace('-', "_");
+    let quoted = format!("\"{}\"", names.replace(' ', "\", \""));
+    let from = format!(
+        "(VALUES {}, {}) AS logs({quoted})",
+        values(DEFAULT),
+        values(row)
+    );
+    let query = QUERIES
+        .iter()
+        .find(|query| (query.over, query.name) == (Over::Rows, "connections"));
+    let question = over_rows(
+        query.unwrap(),
+        &QueryNames {
+            dialect: Engine::Duckdb.dialect().unwrap(),
+            from: &from,
+            columns: &names.split(' ').map(str::to_owned).collect(),
+            condition: "true",
+            window: (None, None),
+            inventory: None,
+        },
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let answers = asked("duckdb", dir.path(), &[(question, ".csv")]);
+    let (_, intake) = read(&answers[0]);
+    assert_eq!((intake.rows, intake.malformed), (1, 0));
 }

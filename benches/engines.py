@@ -59,7 +59,7 @@ print("| rows | rows in the answer | records in it | making the rows, s | asking
 print("|---:|---:|---:|---:|---:|---:|")
 for rows in [int(size) for size in sizes or ["1000000", "10000000", "100000000"]]:
     cursor = duckdb.connect()
-    cursor.execute("SET threads = 1; SET memory_limit = '5GB'")
+    cursor.execute("SET threads = 1; SET preserve_insertion_order = false; SET memory_limit = '8GB'")
     cursor.execute(TOPOLOGY.format(rows=rows))
     start = time.monotonic()
     cursor.execute("SELECT max(srcaddr), max(dstaddr), max(interface_id), max(srcport), max(packets), max(start) FROM logs.flow_logs").fetchall()

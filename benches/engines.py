@@ -6,6 +6,7 @@ while DuckDB reads them, so the time holds that as well; it is measured by itsel
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 
 import duckdb
@@ -59,6 +60,8 @@ print("| rows | rows in the answer | records in it | making the rows, s | asking
 print("|---:|---:|---:|---:|---:|---:|")
 for rows in [int(size) for size in sizes or ["1000000", "10000000", "100000000"]]:
     cursor = duckdb.connect()
+    spilled = tempfile.TemporaryDirectory()
+    cursor.execute(f"SET temp_directory = '{spilled.name}'")
     cursor.execute("SET threads = 1; SET preserve_insertion_order = false; SET memory_limit = '8GB'")
     cursor.execute(TOPOLOGY.format(rows=rows))
     start = time.monotonic()

@@ -30,15 +30,17 @@ pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
         .collect();
     suiting.sort_by_key(over_run);
     let Some(query) = suiting.first() else {
-        let others: Vec<&str> = named
-            .flat_map(|query| query.over.engines())
-            .map(|other| other.name())
-            .collect();
+        let mut others: Vec<&str> = Vec::new();
+        for other in named.flat_map(|query| query.over.engines()) {
+            if !others.contains(&other.name()) {
+                others.push(other.name());
+            }
+        }
         return Err(Failure::usage(match others.as_slice() {
             [] => anyhow!("there is no query `{name}`; `closegate query` lists them"),
             others => anyhow!(
                 "`{name}` is a question for {}; give --engine",
-                others.join(" and ")
+                others.join(", ")
             ),
         }));
     };

@@ -54,8 +54,7 @@ pub struct Dialect {
     name_quote: char,
     /// Whether a backslash in a text escapes what follows.
     has_escapes: bool,
-    /// A text that is given as hexadecimal UTF-8; `None` where `chr` makes any character.
-    hidden: Option<&'static str>,
+    hidden: Hidden,
     /// A 64-bit integer, and nothing for what is none.
     integer: &'static str,
     /// The same of a number below 2^64.
@@ -65,6 +64,17 @@ pub struct Dialect {
     matches: &'static str,
     /// How it reads files; `None` for engines that read tables only.
     files: Option<Files>,
+}
+
+/// How a text has a character that a terminal would obey or hide.
+#[derive(Clone, Copy, Debug)]
+enum Hidden {
+    /// By a call of `chr` with its code.
+    Code,
+    /// By its UTF-8, in hexadecimal digits.
+    Bytes,
+    /// By an escape in the text: Spark takes no calls in a list of values.
+    Escape,
 }
 
 /// How an engine reads log files: as lines, so that a damaged line costs only itself, and is counted.
@@ -96,7 +106,7 @@ struct Files {
 const TRINO: Dialect = Dialect {
     name_quote: '"',
     has_escapes: false,
-    hidden: None,
+    hidden: Hidden::Code,
     integer: "TRY_CAST({} AS bigint)",
     decimal: "TRY_CAST({} AS decimal(20, 0))",
     text: "CAST({} AS varchar)",
@@ -126,7 +136,7 @@ const DUCKDB: Dialect = Dialect {
 const SPARK: Dialect = Dialect {
     name_quote: '`',
     has_escapes: true,
-    hidden: Some("decode(unhex('{}'), 'UTF-8')"),
+    hidden: Hidden::Escape,
     text: "CAST({} AS string)",
     files: Some(Files {
         lines: "text.{}",
@@ -146,7 +156,7 @@ const SPARK: Dialect = Dialect {
 const CLICKHOUSE: Dialect = Dialect {
     name_quote: '"',
     has_escapes: true,
-    hidden: Some("unhex('{}')"),
+    hidden: Hidden::Bytes,
     integer: "accurateCastOrNull({}, 'Int64')",
     decimal: "accurateCastOrNull({}, 'Decimal(20, 0)')",
     text: "CAST({} AS Nullable(String))",
@@ -182,11 +192,14 @@ impl Dialect {
                 '\'' => out += "''",
                 '\\' if self.has_escapes => out += r"\\",
                 _ if is_invisible(c) => {
-                    let code = match self.hidden {
-                        Some(hidden) => hidden.replace("{}", &hexadecimal(c)),
-                        None => format!("chr({})", u32::from(c)),
-                    };
-                    write!(out, "' || {code} || '").expect("a string takes everything");
+                    let code = u32::from(c);
+                    match self.hidden {
+                        Hidden::Code => write!(out, "' || chr({code}) || '"),
+                        Hidden::Bytes => write!(out, "' || unhex('{}') || '", hexadecimal(c)),
+                        Hidden::Escape if code > 0xffff => write!(out, r"\U{code:08X}"),
+                        Hidden::Escape => write!(out, r"\u{code:04X}"),
+                    }
+                    .expect("a string takes everything");
                 }
                 _ => out.push(c),
             }

@@ -1,6 +1,6 @@
 //! Every engine's answer to the questions over flow rows, asked for real, against the fold over the same records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::process::Command;
 use closegate::flow::FlowTable;
 use closegate::ingest::{self, Intake};
 use closegate::query::{Engine, Over, Partials, QUERIES, QueryNames, add_answer, over_rows};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::fails;
 use crate::common::{closegate, printed, root, sample};
@@ -116,11 +116,47 @@ fn rows(answer: &Path) -> Vec<BTreeMap<String, String>> {
     let text = fs::read_to_string(answer).unwrap();
     let row = |line: &str| -> BTreeMap<String, String> {
         let row: BTreeMap<String, Value> = serde_json::from_str(line).unwrap();
-        let said = row.into_iter().filter(|(_, value)| !value.is_null());
-        said.map(|(name, value)| (name, value.to_string().trim_matches('"').to_owned()))
+        row.into_iter()
+            .filter_map(|(name, value)| match value {
+                Value::Null => None,
+                Value::String(text) => Some((name, text)),
+                other => Some((name, other.to_string())),
+            })
             .collect()
     };
-    text.lines().map(row).collect()
+    text.split_terminator('\n').map(row).collect()
+}
+
+/// Ids that mean something in one SQL or another.
+const HOSTILE: [&str; 7] = [
+    "sg-'x",
+    "sg-\\",
+    "sg-a\u{202e}b",
+    "sg-`y",
+    "sg-{{q}}",
+    "sg-\"z",
+    "sg-\u{1b}[1m",
+];
+
+/// An inventory of hostile groups, each with an interface that does nothing.
+fn hostile_inventory(dir: &Path) -> String {
+    let groups: Vec<Value> = HOSTILE
+        .iter()
+        .map(|id| json!({"GroupId": id, "GroupName": id, "VpcId": "vpc-1", "OwnerId": "111122223333"}))
+        .collect();
+    let interfaces: Vec<Value> = HOSTILE
+        .iter()
+        .enumerate()
+        .map(|(number, id)| {
+            json!({"NetworkInterfaceId": id.replace("sg-", "eni-"), "VpcId": "vpc-1",
+                "PrivateIpAddress": format!("10.99.0.{number}"), "Groups": [{"GroupId": id}]})
+        })
+        .collect();
+    let inventory = dir.join("hostile");
+    fs::create_dir(&inventory).unwrap();
+    let all = json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces}).to_string();
+    fs::write(inventory.join("all.json"), all).unwrap();
+    inventory.display().to_string()
 }
 
 #[test]
@@ -129,24 +165,32 @@ fn engines_answer_the_other_questions_alike() {
     if has("java") {
         engines.push("spark");
     }
-    let mut logs = Logs::new(&sample().join("flows/default/*.log.gz"), None);
-    let inventory = sample().join("inventory").display().to_string();
-    logs.more = vec!["--inventory".to_owned(), inventory];
     let dir = tempfile::tempdir().unwrap();
+    let logs = |inventory: String| {
+        let mut logs = Logs::new(&sample().join("flows/default/*.log.gz"), None);
+        logs.more = vec!["--inventory".to_owned(), inventory];
+        logs
+    };
+    let usual = logs(sample().join("inventory").display().to_string());
+    let hostile = logs(hostile_inventory(dir.path()));
     let names: Vec<&str> = QUERIES
         .iter()
         .filter(|query| query.over == Over::Rows && query.name != "connections")
         .map(|query| query.name)
         .collect();
-    let mut expected: Option<Vec<_>> = None;
+    let mut first: Option<Vec<_>> = None;
     for engine in engines {
-        let questions: Vec<(String, &str)> = names
+        let mut questions: Vec<(String, &str)> = names
             .iter()
-            .map(|name| (logs.question(name, engine), ".json"))
+            .map(|name| (usual.question(name, engine), ".json"))
             .collect();
+        questions.push((hostile.question("unused-groups", engine), ".json"));
         let answers = asked(engine, dir.path(), &questions);
-        let found: Vec<_> = answers.iter().map(|answer| rows(answer)).collect();
-        let expected = expected.get_or_insert_with(|| found.clone());
+        let mut found: Vec<_> = answers.iter().map(|answer| rows(answer)).collect();
+        let ids = found.pop().unwrap();
+        let ids: BTreeSet<&str> = ids.iter().map(|row| row["group_id"].as_str()).collect();
+        assert_eq!(ids, BTreeSet::from(HOSTILE), "{engine}");
+        let expected = first.get_or_insert_with(|| found.clone());
         for ((found, expected), name) in found.iter().zip(&*expected).zip(&names) {
             assert!(!found.is_empty(), "{name}");
             assert_eq!(found, expected, "{name}, {engine}");

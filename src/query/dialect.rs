@@ -115,7 +115,7 @@ const TRINO: Dialect = Dialect {
 };
 
 const DUCKDB: Dialect = Dialect {
-    // Decimals of texts take a hundred times as long.
+    // Decimals of texts take hundreds of times as long.
     decimal: "TRY_CAST({} AS ubigint)",
     matches: "regexp_matches",
     files: Some(Files {

@@ -3,9 +3,9 @@
 WITH flow_rows AS (
 {{flow_rows}}
 )
-SELECT interface_id, src, dst, dst_port, count(*) AS records, sum(bytes) AS bytes, min(start_time) AS first_seen, max(end_time) AS last_seen
+SELECT interface_id, src, dst, dst_port, count(*) AS records, {{integer:sum(bytes)}} AS bytes, min(start_time) AS first_seen, max(end_time) AS last_seen
 FROM flow_rows
 WHERE status = 'OK' AND action = 'ACCEPT' AND protocol = 6 AND (dst_port BETWEEN 6665 AND 6669 OR dst_port = 6697)
-    AND src_port >= 1024 AND src_port NOT IN ({{listeners}}) AND NOT regexp_like(dst, '{{private}}')
+    AND src_port >= 1024 AND src_port NOT IN ({{listeners}}) AND NOT {{private:dst}}
 GROUP BY interface_id, src, dst, dst_port
 ORDER BY records DESC, interface_id, src, dst, dst_port

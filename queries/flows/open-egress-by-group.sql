@@ -6,11 +6,11 @@ WITH flow_rows AS (
 carried (interface_id, group_id, is_open) AS (
 {{carried}}
 )
-SELECT carried.group_id, flow_rows.protocol, flow_rows.dst_port, count(DISTINCT flow_rows.dst) AS destinations, sum(flow_rows.bytes) AS bytes
+SELECT carried.group_id, flow_rows.protocol, flow_rows.dst_port, count(DISTINCT flow_rows.dst) AS destinations, {{integer:sum(flow_rows.bytes)}} AS bytes
 FROM flow_rows
 JOIN carried ON carried.interface_id = flow_rows.interface_id
 WHERE carried.is_open = 1 AND flow_rows.status = 'OK' AND flow_rows.action = 'ACCEPT'
-    AND NOT regexp_like(flow_rows.dst, '{{private}}') AND flow_rows.dst_port < flow_rows.src_port
+    AND NOT {{private:flow_rows.dst}} AND flow_rows.dst_port < flow_rows.src_port
 GROUP BY carried.group_id, flow_rows.protocol, flow_rows.dst_port
 ORDER BY bytes DESC, carried.group_id, flow_rows.protocol, flow_rows.dst_port
 LIMIT 100

@@ -2,7 +2,7 @@
 WITH flow_rows AS (
 {{flow_rows}}
 )
-SELECT interface_id, src, dst, protocol, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS records
+SELECT interface_id, src, dst, protocol, {{integer:sum(bytes)}} AS bytes, {{integer:sum(packets)}} AS packets, count(*) AS records
 FROM flow_rows
 WHERE status = 'OK' AND action = 'ACCEPT'
 GROUP BY interface_id, src, dst, protocol

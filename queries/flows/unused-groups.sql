@@ -6,9 +6,13 @@ WITH flow_rows AS (
 carried (interface_id, group_id, is_open) AS (
 {{carried}}
 )
-SELECT carried.group_id, count(DISTINCT carried.interface_id) AS interfaces
+SELECT group_id, count(DISTINCT interface_id) AS interfaces
 FROM carried
-LEFT JOIN flow_rows ON flow_rows.interface_id = carried.interface_id AND flow_rows.status = 'OK' AND flow_rows.action = 'ACCEPT'
-GROUP BY carried.group_id
-HAVING count(flow_rows.interface_id) = 0
-ORDER BY carried.group_id
+WHERE group_id NOT IN (
+    SELECT carried.group_id
+    FROM carried
+    JOIN flow_rows ON flow_rows.interface_id = carried.interface_id
+    WHERE flow_rows.status = 'OK' AND flow_rows.action = 'ACCEPT'
+)
+GROUP BY group_id
+ORDER BY group_id

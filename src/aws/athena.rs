@@ -19,7 +19,7 @@ use super::query_progress::QueryProgress;
 use super::s3;
 use crate::flow::FlowTable;
 use crate::ingest::{Intake, LogFormat};
-use crate::query::{self, Over, Partials, QueryNames};
+use crate::query::{self, Dialect, Engine, Over, Partials, QueryNames};
 
 /// The catalog that accounts have unless they make others.
 const CATALOG: &str = "AwsDataCatalog";
@@ -134,31 +134,35 @@ fn statements(table: &Table, metadata: &TableMetadata) -> Vec<String> {
     let columns = names(metadata.columns());
     let partitions = names(metadata.partition_keys());
     let query = query::named_query(Over::Rows, "connections");
+    let dialect = dialect();
     let from = format!(
         "{}.{}",
-        query::named(&table.database),
-        query::named(&table.name)
+        dialect.named(&table.database),
+        dialect.named(&table.name)
     );
-    let window = query::window(&columns, Some(table.since), Some(table.until));
     let days = days(table, metadata, &partitions);
     let statement = |condition: &str| {
         query::over_rows(
             query,
             &QueryNames {
+                dialect,
                 from: &from,
                 columns: &columns,
                 condition,
+                window: (Some(table.since), Some(table.until)),
                 inventory: None,
             },
         )
     };
     match days {
-        Some(days) => days
-            .iter()
-            .map(|day| statement(&format!("{day} AND {window}")))
-            .collect(),
-        None => vec![statement(&window)],
+        Some(days) => days.iter().map(|day| statement(day)).collect(),
+        None => vec![statement("true")],
     }
+}
+
+/// Athena's SQL.
+fn dialect() -> &'static Dialect {
+    Engine::Athena.dialect().expect("Athena has SQL")
 }
 
 /// The conditions that choose the partition of each day.
@@ -198,9 +202,9 @@ fn days(
             .find(|column| column.name().eq_ignore_ascii_case(key))?;
         let literal = match column.r#type() {
             Some("date") => format!("DATE '{day}'"),
-            _ => query::quoted(&value),
+            _ => dialect().quoted(&value),
         };
-        Some(format!("{} = {literal}", query::named(key)))
+        Some(format!("{} = {literal}", dialect().named(key)))
     };
     // Rows are delivered a little later than they end.
     let last = date(table.until)?.saturating_add(Span::new().days(1));
@@ -252,9 +256,10 @@ impl Rows {
                 }
                 Ok(())
             }
-            Self::Files(files) => files
-                .into_iter()
-                .try_for_each(|file| partials.add_parquet(file).map_err(failed)),
+            Self::Files(files) => files.into_iter().try_for_each(|file| {
+                query::add_whole_answer(partials, file.into())
+                    .map_err(|error| failed(error.to_string()))
+            }),
         }
     }
 }
@@ -284,7 +289,7 @@ async fn ask(
             Partials::COLUMNS
                 .map(|name| format!("CAST({name} AS varchar) AS {name}"))
                 .join(", "),
-            query::quoted(place)
+            dialect().quoted(place)
         ),
         None => statement,
     };

@@ -1,6 +1,7 @@
 //! Stage 10, and the only one that knows arguments, terminals, the clock and the
 //! file system on the way out.
 
+mod answers;
 mod args;
 mod clock;
 mod commands;

@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::answers::{Answers, is_answers};
 use super::args::{InputArgs, RemoteArgs};
 use super::clock::now;
 use super::exit::Failure;
@@ -31,6 +32,8 @@ pub(super) enum Evidence {
     Logs(Vec<Source>),
     /// The days of a store.
     Store(PathBuf, WholeDays),
+    /// What an engine grouped.
+    Answers(Answers),
     /// What an engine in AWS groups.
     #[cfg(feature = "aws")]
     Engine(super::remote::EngineQuery),
@@ -134,12 +137,15 @@ fn load(
     loaded.map_err(Failure::usage)
 }
 
-/// What is to be read: sources, or one query to an engine in AWS.
+/// What is to be read: sources, what an engine answered, or one query to an engine in AWS.
 fn evidence(
     flows: &[String],
     remote: &RemoteArgs,
     reading: &ingest::Settings,
 ) -> Result<Evidence, Failure> {
+    if let Some(answers) = Answers::named(flows, (reading.since, reading.until))? {
+        return Ok(Evidence::Answers(answers));
+    }
     #[cfg(feature = "aws")]
     if let Some(query) = super::remote::engine_query(flows, remote, reading)? {
         return Ok(Evidence::Engine(query));
@@ -193,6 +199,12 @@ pub(super) fn sources(
     window: (Option<u64>, Option<u64>),
     settled: bool,
 ) -> Result<Vec<Source>, Failure> {
+    if let Some(flow) = flows.iter().find(|flow| is_answers(flow)) {
+        return Err(Failure::usage(anyhow!(
+            "flow source `{}` is of `audit` and `verify` only; what an engine grouped is no rows",
+            visible(flow, 300)
+        )));
+    }
     #[cfg(feature = "aws")]
     let found = super::remote::sources(flows, remote, window, settled)?;
     #[cfg(not(feature = "aws"))]

@@ -1,6 +1,8 @@
 //! The question for Logs Insights, which has no CASE: three filters that every row passes one of.
 
-use super::{Over, PRIVATE, listeners, named_query};
+use super::dialect::PRIVATE;
+use super::rows::listeners;
+use super::{Over, named_query};
 use crate::flow::{EPHEMERAL_FROM, PRIVILEGED_BELOW};
 use crate::ingest::LogFormat;
 use crate::inventory::Inventory;

@@ -8,7 +8,16 @@ use crate::flow::{
     ObserverIx, Ports,
 };
 use crate::ingest::{Handshake, Intake, MalformedSample, SourceIntake};
-use crate::net::{HashMap, Protocol};
+use crate::net::{HashMap, Protocol, visible};
+
+/// Rows of one flow, at most: no log has as many, and sums of them fit.
+const MOST_RECORDS: u64 = 1 << 40;
+
+/// No record is as late as this, the year 2106.
+const TIMES_BELOW: u64 = 1 << 32;
+
+/// Samples of malformed rows that are kept.
+const SAMPLES: usize = 20;
 
 /// A row that is not what was asked for: the column, and what it held.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +89,34 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Cells<'a, F> {
         whole.parse().map_err(|_error| self.unreadable(column))
     }
 
+    /// A count of rows.
+    fn records(&self, column: &'static str) -> Result<u64, Unreadable> {
+        let records = self.number(column)?;
+        if records > MOST_RECORDS {
+            return Err(self.unreadable(column));
+        }
+        Ok(records)
+    }
+
+    /// A sum of what logs claim: one that is too large stands for the largest, as in the fold.
+    fn sum(&self, column: &'static str) -> Result<u64, Unreadable> {
+        let text = self.text(column);
+        let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+        if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(self.unreadable(column));
+        }
+        Ok(whole.parse().unwrap_or(u64::MAX))
+    }
+
+    /// Two times, the earlier first; Unix seconds.
+    fn span(&self, first: &'static str, last: &'static str) -> Result<(u64, u64), Unreadable> {
+        let span = (self.number(first)?, self.number(last)?);
+        if span.0 > span.1 || span.1 >= TIMES_BELOW {
+            return Err(self.unreadable(last));
+        }
+        Ok(span)
+    }
+
     fn port(&self, column: &'static str) -> Result<u16, Unreadable> {
         self.number(column)?
             .try_into()
@@ -104,6 +141,67 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Cells<'a, F> {
             .try_into()
             .map(Protocol)
             .map_err(|_error| self.unreadable("protocol"))
+    }
+}
+
+impl<'a, F: Fn(&str) -> Option<&'a str>> Cells<'a, F> {
+    /// A flow of the answer in SQL, recorded by whatever interface.
+    fn flow(
+        &self,
+        (src, dst): (IpAddr, IpAddr),
+        records: u64,
+        (first, last): (u64, u64),
+    ) -> Result<Flow, Unreadable> {
+        // Of the rows of a flow, those that touch the same days are one row here.
+        let (first_day, last_day) = self.span("first_day", "last_day")?;
+        let dropped = match self.text("dropped") {
+            "neither" => Dropped::Neither,
+            "src" => Dropped::Src,
+            "dst" => Dropped::Dst,
+            _ => return Err(self.unreadable("dropped")),
+        };
+        let mut ports = Ports::default();
+        if dropped != Dropped::Neither {
+            for port in self.text("ports").split_whitespace() {
+                ports.add(port.parse().map_err(|_error| self.unreadable("ports"))?);
+            }
+            if ports.known().is_empty() {
+                return Err(self.unreadable("ports"));
+            }
+        }
+        let key = FlowKey {
+            observer: ObserverIx::new(0),
+            src,
+            dst,
+            src_port: self.port("src_port")?,
+            dst_port: self.port("dst_port")?,
+            protocol: self.protocol()?,
+            accepted: self.accepted()?,
+            dropped,
+        };
+        match dropped {
+            Dropped::Src if key.src_port != 0 => return Err(self.unreadable("src_port")),
+            Dropped::Dst if key.dst_port != 0 => return Err(self.unreadable("dst_port")),
+            _ => {}
+        }
+        let counters = Counters {
+            records,
+            packets: self.sum("packets")?,
+            bytes: self.sum("bytes")?,
+            first,
+            last,
+            days: Days::of(first_day, last_day),
+            flags: FlowFlags::of_parts([
+                self.flag("syn"),
+                self.flag("syn_ack"),
+                self.flag("egress"),
+                self.flag("ingress"),
+                self.flag("src_rewritten"),
+                self.flag("dst_rewritten"),
+            ]),
+            dropped: ports,
+        };
+        Ok(Flow { key, counters })
     }
 }
 
@@ -138,99 +236,48 @@ impl Partials {
         "ports",
     ];
 
-    /// The answer in SQL as a Parquet file, every column of text.
-    pub fn add_parquet(&mut self, file: Vec<u8>) -> Result<(), String> {
-        use polars::prelude::{ParquetReader, SerReader, StringChunked};
-        let frame = ParquetReader::new(std::io::Cursor::new(file))
-            .finish()
-            .map_err(|error| error.to_string())?;
-        let columns: Vec<(&str, &StringChunked)> = frame
-            .columns()
-            .iter()
-            .map(|column| Ok((column.name().as_str(), column.str()?)))
-            .collect::<Result<_, polars::prelude::PolarsError>>()
-            .map_err(|error| error.to_string())?;
-        for row in 0..frame.height() {
-            let value = |wanted: &str| {
-                let (_, column) = columns.iter().find(|(name, _)| *name == wanted)?;
-                column.get(row)
-            };
-            self.add(value).map_err(|error| error.to_string())?;
-        }
-        Ok(())
-    }
-
-    /// A row of the answer in SQL.
+    /// A row of the answer in SQL. One that is not readable changes nothing.
     pub fn add<'a>(&mut self, value: impl Fn(&str) -> Option<&'a str>) -> Result<(), Unreadable> {
         let cells = Cells { value };
-        let records = cells.number("records")?;
-        let duplicates = cells.number("duplicates")?;
+        let records = cells.records("records")?;
+        let duplicates = cells.records("duplicates")?;
         let status = cells.text("status");
-        if status == "bad" {
-            self.intake.malformed += records + duplicates;
-            return Ok(());
-        }
         let ends = cells.ends(["src", "dst"]);
-        if status == "OK" && ends.is_none() {
+        if status == "bad" || (status == "OK" && ends.is_none()) {
             self.intake.malformed += records + duplicates;
             return Ok(());
         }
-        let (first, last) = (cells.number("first_seen")?, cells.number("last_seen")?);
+        let (first, last) = cells.span("first_seen", "last_seen")?;
+        let flow = match (status, ends) {
+            ("OK", Some(ends)) => Some(cells.flow(ends, records, (first, last))?),
+            ("NODATA" | "SKIPDATA", _) => None,
+            _ => return Err(cells.unreadable("status")),
+        };
         self.intake.duplicates += duplicates;
         self.seen(first, last);
-        // Of the rows of a flow, those that touch the same days are one row here.
-        let days = Days::of(cells.number("first_day")?, cells.number("last_day")?);
         let observer = self.observer(cells.observer());
-        let Some((src, dst)) = ends.filter(|_| status == "OK") else {
-            let done = self.idle(observer, status, records, (first, last));
-            return done.ok_or_else(|| cells.unreadable("status"));
+        let Some(Flow { key, counters }) = flow else {
+            self.idle(observer, status, records, (first, last));
+            return Ok(());
         };
-        let dropped = match cells.text("dropped") {
-            "neither" => Dropped::Neither,
-            "src" => Dropped::Src,
-            "dst" => Dropped::Dst,
-            _ => return Err(cells.unreadable("dropped")),
-        };
-        let mut ports = Ports::default();
-        if dropped != Dropped::Neither {
-            for port in cells.text("ports").split_whitespace() {
-                ports.add(port.parse().map_err(|_error| cells.unreadable("ports"))?);
-            }
-        }
-        for (address, service) in [(src, "src_service"), (dst, "dst_service")] {
+        for (address, service) in [(key.src, "src_service"), (key.dst, "dst_service")] {
             self.table
                 .note_service(address, cells.text(service).as_bytes());
         }
-        self.put(
-            FlowKey {
-                observer,
-                src,
-                dst,
-                src_port: cells.port("src_port")?,
-                dst_port: cells.port("dst_port")?,
-                protocol: cells.protocol()?,
-                accepted: cells.accepted()?,
-                dropped,
-            },
-            Counters {
-                records,
-                packets: cells.number("packets")?,
-                bytes: cells.number("bytes")?,
-                first,
-                last,
-                days,
-                flags: FlowFlags::of_parts([
-                    cells.flag("syn"),
-                    cells.flag("syn_ack"),
-                    cells.flag("egress"),
-                    cells.flag("ingress"),
-                    cells.flag("src_rewritten"),
-                    cells.flag("dst_rewritten"),
-                ]),
-                dropped: ports,
-            },
-        );
+        self.put(FlowKey { observer, ..key }, counters);
         Ok(())
+    }
+
+    /// Counts a row that can't be read.
+    pub fn reject(&mut self, source: &str, line: u64, reason: &str) {
+        self.intake.malformed += 1;
+        if self.intake.samples.len() < SAMPLES {
+            self.intake.samples.push(MalformedSample {
+                source: source.to_owned(),
+                line,
+                reason: visible(reason, 200),
+            });
+        }
     }
 
     /// A row of the answer of Logs Insights to one of the three questions.
@@ -399,7 +446,7 @@ impl Partials {
             malformed: intake.malformed,
             bytes,
             window: intake.window,
-            samples: Vec::new(),
+            samples: intake.samples.clone(),
         }];
         let builder = FlowTableBuilder::default();
         builder.absorb(&table);

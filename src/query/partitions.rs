@@ -1,4 +1,4 @@
-//! The partition columns of an Athena table of flow logs.
+//! The partition columns of a table of flow logs.
 //!
 //! Athena is paid for the bytes it scans. A window of time spares bytes only if it is a condition on partition columns
 //! too: the columns `start` and `end` are inside the files.
@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use super::{named, quoted};
+use super::dialect::Dialect;
 
 /// How a table is partitioned by day. The names are those of columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,28 +47,32 @@ impl DayPartition {
     }
 
     /// The condition that chooses the partitions of a window, Unix seconds. `None` where there is nothing to choose by.
-    pub fn condition(&self, since: Option<u64>, until: Option<u64>) -> Option<String> {
-        let since = since.and_then(day).map(|day| self.bound(day, '>'));
+    pub fn condition(
+        &self,
+        dialect: &Dialect,
+        (since, until): (Option<u64>, Option<u64>),
+    ) -> Option<String> {
+        let since = since.and_then(day).map(|day| self.bound(dialect, day, '>'));
         // AWS files a record by the time of delivery, which is after the record's end.
         let until = until
             .and_then(day)
-            .map(|day| self.bound(day.saturating_add(Span::new().days(1)), '<'));
+            .map(|day| self.bound(dialect, day.saturating_add(Span::new().days(1)), '<'));
         let both: Vec<String> = since.into_iter().chain(until).flatten().collect();
         (!both.is_empty()).then(|| both.join(" AND "))
     }
 
     /// This day, and those after (`>`) or before (`<`) it.
-    fn bound(&self, day: Date, beyond: char) -> Option<String> {
+    fn bound(&self, dialect: &Dialect, day: Date, beyond: char) -> Option<String> {
         match self {
             Self::Unpartitioned => None,
             Self::Text(name) => {
-                let value = quoted(&day.strftime("%Y/%m/%d").to_string());
-                Some(format!("{} {beyond}= {value}", named(name)))
+                let value = dialect.quoted(&day.strftime("%Y/%m/%d").to_string());
+                Some(format!("{} {beyond}= {value}", dialect.named(name)))
             }
-            Self::Date(name) => Some(format!("{} {beyond}= DATE '{day}'", named(name))),
+            Self::Date(name) => Some(format!("{} {beyond}= DATE '{day}'", dialect.named(name))),
             Self::YearMonthDay(names) => {
-                let [year, month, date] = names.each_ref().map(|name| named(name));
-                let value = |format: &str| quoted(&day.strftime(format).to_string());
+                let [year, month, date] = names.each_ref().map(|name| dialect.named(name));
+                let value = |format: &str| dialect.quoted(&day.strftime(format).to_string());
                 let (y, m, d) = (value("%Y"), value("%m"), value("%d"));
                 Some(format!(
                     "({year} {beyond} {y} OR {year} = {y} AND ({month} {beyond} {m} OR {month} = {m} AND {date} {beyond}= {d}))"

@@ -172,7 +172,7 @@ fn quotas_are_met_by_going_further() {
             pressure.rung,
             pressure.fewest.rules
         ),
-        (65, Rung::OnePort, 1)
+        (66, Rung::OnePort, 2)
     );
 }
 

@@ -115,6 +115,11 @@ mod world;
 mod partitions;
 mod queries;
 
+// The same, asked of every engine for real, and what becomes of the answers.
+mod answers;
+mod engine_logs;
+mod engines;
+
 // A live account, on loopback.
 #[cfg(feature = "aws")]
 mod aws;

@@ -133,7 +133,7 @@ pub(crate) fn ask(name: &str, format: &str, more: &[&str]) -> Vec<serde_json::Va
 }
 
 /// The sample's custom format.
-fn custom() -> String {
+pub(crate) fn custom() -> String {
     let reader = sample().join("flows/custom/day-1.log.gz");
     let log = ingest::find(&[reader.display().to_string()]).unwrap();
     let mut text = String::new();

@@ -441,9 +441,9 @@ fn verify_counts_what_it_cannot_judge() {
         String::from_utf8(done.get_output().stdout.clone()).unwrap()
     };
     let text = verify(&[]);
-    assert!(text.contains("permitted   0 connections"), "{text}");
+    assert!(text.contains("permitted     0 connections"), "{text}");
     assert!(
-        text.contains("unknown     1 connection: the inventory does not tell"),
+        text.contains("unknown       1 connection: the inventory does not tell"),
         "{text}"
     );
     let document: Value = serde_json::from_str(&verify(&["--json"])).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_schema::{DataType, Field};
-use closegate::query::{self, DUCKDB_NAMES, KeptPorts, Over, Partials, QUERIES, QueryNames};
+use closegate::query::{self, Engine, KeptPorts, Over, Partials, QUERIES, QueryNames};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
@@ -318,13 +318,15 @@ fn the_queries_take_status_for_a_missing_log_status() {
             .map(|name| name.trim_matches('"').to_owned())
             .collect();
         let names = QueryNames {
+            dialect: Engine::Duckdb.dialect().unwrap(),
             from: &from,
             columns: &columns,
             condition: "true",
+            window: (None, None),
             inventory: None,
         };
         let sql = query::over_rows(connections.unwrap(), &names);
-        let rows = ask(format!("{DUCKDB_NAMES}{sql}"));
+        let rows = ask(sql);
         let row = |row: &Value| {
             (
                 row["status"].as_str().unwrap().to_owned(),

@@ -77,7 +77,7 @@ fn lost_connections_are_listed_by_the_missing_rule() {
     let place = dir.path().join("run").display().to_string();
     let (text, code) = verify(&place);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("lost        0 connections"), "{text}");
+    assert!(text.contains("lost          0 connections"), "{text}");
 
     let nothing = rules_file(dir.path(), |rules| rules["rules"] = json!([]));
     let (text, code) = verify(&nothing);

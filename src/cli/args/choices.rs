@@ -10,18 +10,32 @@ use crate::suggest::Level;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum EngineArg {
     Athena,
-    Insights,
+    Trino,
+    Spark,
+    Clickhouse,
     Duckdb,
+    Insights,
 }
 
 impl From<EngineArg> for Engine {
     fn from(arg: EngineArg) -> Self {
         match arg {
             EngineArg::Athena => Self::Athena,
-            EngineArg::Insights => Self::Insights,
+            EngineArg::Trino => Self::Trino,
+            EngineArg::Spark => Self::Spark,
+            EngineArg::Clickhouse => Self::Clickhouse,
             EngineArg::Duckdb => Self::Duckdb,
+            EngineArg::Insights => Self::Insights,
         }
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TableKindArg {
+    /// Columns called as AWS calls the fields
+    FlowLogs,
+    /// Security Lake's VPC flow logs, source version 2
+    SecurityLake,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -25,7 +25,7 @@ pub(in crate::cli) use terminal::{TerminalArgs, color};
 
 pub(in crate::cli) use choices::{
     EngineArg, FamilyArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg,
-    SchemaArg, SeverityArg,
+    SchemaArg, SeverityArg, TableKindArg,
 };
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
@@ -113,7 +113,8 @@ impl Command {
 #[command(group = clap::ArgGroup::new("source").required(true))]
 pub(in crate::cli) struct InputArgs {
     /// Flow logs: files, directories, quoted globs, - for standard input, `s3://BUCKET/PREFIX`,
-    /// `cloudwatch:LOG_GROUP`; or one of `athena:DATABASE.TABLE` and `insights:LOG_GROUP`
+    /// `cloudwatch:LOG_GROUP`; or one of `athena:DATABASE.TABLE`, `insights:LOG_GROUP` and `answers:PATH`, which is what
+    /// an engine answered to `closegate query connections`: Parquet or CSV files, or their directory
     #[arg(long, num_args = 1.., value_name = "SRC", group = "source")]
     pub(in crate::cli) flows: Vec<String>,
 
@@ -460,14 +461,18 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, value_name = "ENGINE", default_value = "duckdb")]
     pub(in crate::cli) engine: EngineArg,
 
-    /// Athena: the table, as DATABASE.TABLE
-    #[arg(long, value_name = "TABLE", default_value = "logs.flow_logs")]
-    pub(in crate::cli) table: String,
+    /// The table, as DATABASE.TABLE [default: logs.flow_logs; `DuckDB` reads files]
+    #[arg(long, value_name = "TABLE", conflicts_with = "flows")]
+    pub(in crate::cli) table: Option<String>,
 
-    /// Athena: partition columns that --since and --until choose by: NAME holds text such as 2026/11/01, NAME:date a
-    /// date; YEAR,MONTH,DAY; or none
-    #[arg(long, value_name = "COLUMNS", default_value = "day")]
-    pub(in crate::cli) partition: String,
+    /// What the table or the Parquet files hold
+    #[arg(long, value_name = "KIND", default_value = "flow-logs")]
+    pub(in crate::cli) table_kind: TableKindArg,
+
+    /// Partition columns that --since and --until choose by: NAME holds text such as 2026/11/01, NAME:date a date;
+    /// YEAR,MONTH,DAY; or none [default: day for Athena, none for others]
+    #[arg(long, value_name = "COLUMNS")]
+    pub(in crate::cli) partition: Option<String>,
 
     /// Athena: where the logs of a new table lie, above `AWSLogs`
     #[arg(long, value_name = "URL", default_value = "s3://BUCKET/PREFIX")]
@@ -481,9 +486,9 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, num_args = 1.., value_name = "REGION", default_value = "us-east-1")]
     pub(in crate::cli) region: Vec<String>,
 
-    /// `DuckDB`: the files, as a glob
-    #[arg(long, value_name = "GLOB", default_value = "flows/*.log.gz")]
-    pub(in crate::cli) flows: String,
+    /// `DuckDB`, Spark, `ClickHouse`: files instead of a table, as a glob [default for `DuckDB`: flows/*.log.gz]
+    #[arg(long, value_name = "GLOB")]
+    pub(in crate::cli) flows: Option<String>,
 
     /// `DuckDB`: an audit's --out directory, for questions about its connections
     #[arg(long, value_name = "RUN")]

@@ -132,6 +132,7 @@ fn gather(
             }
             read
         }
+        Evidence::Answers(answers) => answers.read()?,
         Evidence::Store(dir, days) => store::load_days(dir, *days, cuts).map_err(Failure::usage)?,
         #[cfg(feature = "aws")]
         Evidence::Engine(query) => query.run()?,

@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 
 use anyhow::anyhow;
 
-use crate::cli::args::QueryArgs;
+use crate::cli::args::{QueryArgs, TableKindArg};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings;
 use crate::ingest::LogFormat;
 use crate::inventory::Inventory;
-use crate::query::{self, DayPartition, Engine, KeptPorts, Over, QUERIES, Query, QueryNames};
+use crate::net::visible;
+use crate::query::{
+    self, DayPartition, Dialect, Engine, KeptPorts, Over, QUERIES, Query, QueryNames,
+};
 
 pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
     let Some(name) = args.name.clone() else {
@@ -27,28 +30,22 @@ pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
         .collect();
     suiting.sort_by_key(over_run);
     let Some(query) = suiting.first() else {
-        let others: Vec<&str> = named
-            .flat_map(|query| query.over.engines())
-            .map(|other| label(*other))
-            .collect();
+        let mut others: Vec<&str> = Vec::new();
+        for other in named.flat_map(|query| query.over.engines()) {
+            if !others.contains(&other.name()) {
+                others.push(other.name());
+            }
+        }
         return Err(Failure::usage(match others.as_slice() {
             [] => anyhow!("there is no query `{name}`; `closegate query` lists them"),
             others => anyhow!(
                 "`{name}` is a question for {}; give --engine",
-                others.join(" and ")
+                others.join(", ")
             ),
         }));
     };
     print(fill(query, engine, args)?)?;
     Ok(Exit::Done)
-}
-
-const fn label(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Athena => "athena",
-        Engine::Insights => "insights",
-        Engine::Duckdb => "duckdb",
-    }
 }
 
 fn list() -> String {
@@ -58,30 +55,30 @@ fn list() -> String {
             .over
             .engines()
             .iter()
-            .map(|engine| label(*engine))
+            .map(|engine| engine.name())
             .collect();
         let engines = engines.join(", ");
-        writeln!(text, "{:<22}{engines:<16}{}", query.name, query.about())
+        writeln!(text, "{:<22}{engines:<41}{}", query.name, query.about())
             .expect("a string takes everything");
     }
     text
 }
 
 fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failure> {
-    let (since, until) = settings::window(args.since, args.until)?;
-    let format = settings::format(args.log_format)?.unwrap_or_else(LogFormat::default_v2);
+    let window = settings::window(args.since.clone(), args.until.clone())?;
+    let format = settings::format(args.log_format.clone())?.unwrap_or_else(LogFormat::default_v2);
     let inventory = args
         .inventory
-        .map(|dir| Inventory::load(&dir).map_err(Failure::usage))
+        .as_ref()
+        .map(|dir| Inventory::load(dir).map_err(Failure::usage))
         .transpose()?;
-    let table = table(&args.table)?;
-    let partition = partition(&args.partition)?;
-    Ok(match query.over {
-        Over::Events if query.name == "connections" => KeptPorts::ALL
+    let inventory = inventory.as_ref();
+    Ok(match (query.over, engine.dialect()) {
+        (Over::Events, _) | (_, None) if query.name == "connections" => KeptPorts::ALL
             .map(|kept| query::insights_connections(kept, &format))
             .join("\n"),
-        Over::Events => query::over_events(query.text, &format, inventory.as_ref()),
-        Over::Run => {
+        (Over::Events, _) | (_, None) => query::over_events(query.text, &format, inventory),
+        (Over::Run, Some(dialect)) => {
             let file = args
                 .run
                 .unwrap_or_default()
@@ -90,65 +87,102 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
                 .to_string();
             query.text.replace(
                 "'connections.parquet'",
-                &format!("read_parquet({})", query::quoted(&file)),
+                &format!("read_parquet({})", dialect.quoted(&file)),
             )
         }
-        Over::Table => query
+        (Over::Table, Some(dialect)) => query
             .text
-            .replace("{{table}}", &table)
+            .replace("{{table}}", &table(dialect, args.table.as_deref())?)
             .replace("{{location}}", args.location.trim_end_matches('/'))
             .replace("{{accounts}}", &args.account.join(","))
             .replace("{{regions}}", &args.region.join(",")),
-        Over::Rows => {
-            let columns: BTreeSet<String> = format
-                .names()
-                .iter()
-                .map(|name| name.replace('-', "_"))
-                .collect();
-            let mut condition = query::window(&columns, since, until);
-            if engine == Engine::Athena
-                && let Some(days) = partition.condition(since, until)
-            {
-                condition = format!("{days} AND {condition}");
-            }
-            let from = if engine == Engine::Duckdb {
-                query::duckdb_files(&args.flows, &columns)
-            } else {
-                table
-            };
-            let names = QueryNames {
-                from: &from,
-                columns: &columns,
-                condition: &condition,
-                inventory: inventory.as_ref(),
-            };
-            let text = query::over_rows(query, &names);
-            if engine == Engine::Duckdb {
-                format!("{}{text}", query::DUCKDB_NAMES)
-            } else {
-                text
-            }
+        (Over::Rows, Some(dialect)) => {
+            let Rows { from, columns } = rows(engine, dialect, &args, &format, window)?;
+            let partition = partition(engine, args.partition.as_deref())?;
+            let days = partition
+                .filter(|_| args.table_kind == TableKindArg::FlowLogs)
+                .and_then(|partition| partition.condition(dialect, window));
+            query::over_rows(
+                query,
+                &QueryNames {
+                    dialect,
+                    from: &from,
+                    columns: &columns,
+                    condition: days.as_deref().unwrap_or("true"),
+                    window,
+                    inventory,
+                },
+            )
         }
     })
 }
 
-/// `--partition`, checked.
-fn partition(text: &str) -> Result<DayPartition, Failure> {
-    DayPartition::parse(text).ok_or_else(|| {
-        Failure::usage(anyhow!(
-            "--partition `{text}` names no partition columns; write NAME, NAME:date, YEAR,MONTH,DAY or none"
-        ))
+/// What a question over flow rows reads.
+struct Rows {
+    /// As it stands behind FROM.
+    from: String,
+    columns: BTreeSet<String>,
+}
+
+/// Files where they are named, or where the engine is for files; else the table.
+fn rows(
+    engine: Engine,
+    dialect: &Dialect,
+    args: &QueryArgs,
+    format: &LogFormat,
+    window: (Option<u64>, Option<u64>),
+) -> Result<Rows, Failure> {
+    let is_lake = args.table_kind == TableKindArg::SecurityLake;
+    let by_default = (engine == Engine::Duckdb && args.table.is_none()).then_some("flows/*.log.gz");
+    let from = match args.flows.as_deref().or(by_default) {
+        Some(glob) if is_lake && !glob.ends_with(".parquet") => {
+            return Err(Failure::usage(anyhow!(
+                "--flows `{}` names no Parquet files, which is what Security Lake writes; end it with .parquet",
+                visible(glob, 300)
+            )));
+        }
+        Some(glob) => dialect.log_files(glob, format.names()).ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "--engine {} reads no files; give --table",
+                engine.name()
+            ))
+        })?,
+        None => table(dialect, args.table.as_deref())?,
+    };
+    if is_lake {
+        let (from, columns) = query::security_lake(dialect, &from, window);
+        return Ok(Rows { from, columns });
+    }
+    let names = format.names().iter();
+    Ok(Rows {
+        from,
+        columns: names.map(|name| name.replace('-', "_")).collect(),
     })
 }
 
+/// `--partition`, checked; by default that of the tables that `closegate query` makes, which are Athena's.
+fn partition(engine: Engine, text: Option<&str>) -> Result<Option<DayPartition>, Failure> {
+    let by_default = (engine == Engine::Athena).then_some("day");
+    let Some(text) = text.or(by_default) else {
+        return Ok(None);
+    };
+    let parsed = DayPartition::parse(text).ok_or_else(|| {
+        Failure::usage(anyhow!(
+            "--partition `{text}` names no partition columns; write NAME, NAME:date, YEAR,MONTH,DAY or none"
+        ))
+    })?;
+    Ok(Some(parsed))
+}
+
 /// `DATABASE.TABLE`, quoted.
-fn table(text: &str) -> Result<String, Failure> {
+fn table(dialect: &Dialect, text: Option<&str>) -> Result<String, Failure> {
+    let text = text.unwrap_or("logs.flow_logs");
     let (database, table) = text
         .split_once('.')
         .ok_or_else(|| Failure::usage(anyhow!("--table `{text}` is not DATABASE.TABLE")))?;
     Ok(format!(
         "{}.{}",
-        query::named(database),
-        query::named(table)
+        dialect.named(database),
+        dialect.named(table)
     ))
 }

@@ -14,7 +14,7 @@ fn says_which_group_and_how_many() {
     for words in [
         "app",
         "egress rules; AWS takes 60",
-        "none is written, and its open egress stays",
+        "none is written, and its interfaces keep their open egress",
     ] {
         assert!(detail.contains(words), "{words}: {detail}");
     }

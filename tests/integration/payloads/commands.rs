@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use closegate::query::{Engine, QUERIES};
+use closegate::query::QUERIES;
 use serde_json::Value;
 
 use super::{PAYLOADS, clean, estate, group_named, put_back};
@@ -130,11 +130,7 @@ fn queries_hold_ids_as_text() {
     let mut asked = 0;
     for query in QUERIES {
         for engine in query.over.engines() {
-            let engine = match engine {
-                Engine::Athena => "athena",
-                Engine::Insights => "insights",
-                Engine::Duckdb => "duckdb",
-            };
+            let engine = engine.name();
             let run: &[&str] = if query.over == closegate::query::Over::Run {
                 &["--run", "run"]
             } else {

@@ -23,7 +23,7 @@ fn what_does_not_fit_is_left_out_everywhere() {
     let said = run.only_pressure();
     for words in [
         "egress rules; AWS takes 60",
-        "its open egress stays",
+        "its interfaces keep their open egress",
         "split the rules over 2 groups",
         "rules per group: rules times groups per interface is then",
     ] {

@@ -58,7 +58,7 @@ peers: $(PEERS)/.ready
 $(PEERS)/.ready: tests/peers/requirements.txt tests/browser/package-lock.json
 	rm -rf $(PEERS)
 	@if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
-		for pair in chromium:chromium shellcheck:shellcheck node:nodejs npm:npm; do \
+		for pair in chromium:chromium shellcheck:shellcheck node:nodejs npm:npm java:openjdk-17-jre-headless; do \
 			command -v "$${pair%%:*}" >/dev/null || wanted="$$wanted $${pair##*:}"; done; \
 		test -z "$$wanted" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$wanted >/dev/null; } || \
 			echo "could not install:$$wanted"; fi

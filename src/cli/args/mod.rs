@@ -461,7 +461,7 @@ pub(in crate::cli) struct QueryArgs {
     #[arg(long, value_name = "ENGINE", default_value = "duckdb")]
     pub(in crate::cli) engine: EngineArg,
 
-    /// The table, as DATABASE.TABLE [default: logs.flow_logs; `DuckDB` reads files]
+    /// The table, as `DATABASE.TABLE` [default: `logs.flow_logs`; `DuckDB` reads files]
     #[arg(long, value_name = "TABLE", conflicts_with = "flows")]
     pub(in crate::cli) table: Option<String>,
 

@@ -97,7 +97,10 @@ fn options_say_whether_aws_allows_them() {
 #[test]
 fn ingress_halves_that_do_not_fit_leave_the_egress_halves() {
     let mut account = Account::default();
-    let all = json!([{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 65535, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]);
+    let all = json!([{
+        "IpProtocol": "tcp", "FromPort": 1, "ToPort": 65535,
+        "IpRanges": [{"CidrIp": "10.0.0.0/8"}], "Ipv6Ranges": [{"CidrIpv6": "2600:1f18::/64"}],
+    }]);
     account.group("sg-db", &all, &open_egress());
     account.interface("eni-db", "10.0.9.9", &["sg-db"]);
     let clients: Vec<String> = (0..70).map(|n| format!("sg-c{n:02}")).collect();

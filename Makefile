@@ -50,7 +50,7 @@ snippets: peers ## put the demo's output into the README, and make the report's 
 ec2-shapes: peers ## make the table of EC2's answers again, from the service model
 	$(PEERS)/bin/python tests/peers/ec2_shapes.py > src/aws/ec2-shapes.json
 
-# The peers: real programs that read what closegate writes. Python's and Node's come from their registries; browser, Node and
+# The peers: real programs that read what closegate writes. Python's and Node's come from their registries; browser, Node, Java and
 # shellcheck from Debian, where this is root on one. Terraform and its AWS provider have to be there. A test whose peer is
 # missing says so, and fails where CI is set.
 peers: $(PEERS)/.ready

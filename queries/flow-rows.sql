@@ -70,5 +70,4 @@
             ) AS numbered
         ) AS timed
     ) AS judged
-    -- A header that the table does not skip is no record.
-    WHERE (status = 'bad' OR {{window}}) AND coalesce(sender, '-') NOT IN ('srcaddr', 'pkt-srcaddr')
+    WHERE (status = 'bad' OR {{window}}) AND {{is_record}}

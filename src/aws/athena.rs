@@ -147,6 +147,7 @@ fn statements(table: &Table, metadata: &TableMetadata) -> Vec<String> {
             &QueryNames {
                 dialect,
                 from: &from,
+                is_table: true,
                 columns: &columns,
                 condition,
                 window: (Some(table.since), Some(table.until)),

@@ -15,6 +15,9 @@ pub struct QueryNames<'a> {
     pub dialect: &'a Dialect,
     /// What flow rows are read from, as it stands behind FROM; quoted by whoever gives it.
     pub from: &'a str,
+    /// Whether that is a table, which may hold header lines as rows. Files were read without theirs, and a condition on headers here
+    /// would hide a wrong one from the engine's check.
+    pub is_table: bool,
     /// The columns there are.
     pub columns: &'a BTreeSet<String>,
     /// A condition that chooses partitions, as it stands behind WHERE.
@@ -66,6 +69,10 @@ fn flow_rows(names: &QueryNames<'_>) -> String {
         "from" => Some(names.from.to_owned()),
         "partitions" => Some(names.condition.to_owned()),
         "window" => Some(window(names.window)),
+        "is_record" if names.is_table => {
+            Some("coalesce(sender, '-') NOT IN ('srcaddr', 'pkt-srcaddr')".to_owned())
+        }
+        "is_record" => Some("true".to_owned()),
         other => names.dialect.expression(other),
     })
 }

@@ -388,7 +388,7 @@ duckdb.execute('''COPY (
         make_timestamp((1793491200000 + n * 60007) * 1000) AS time_dt,
         1793491200000 + n * 60007 AS time
     FROM range(5000) AS numbers(n)
-) TO '%s' ''' % sys.argv[1])
+) TO '@FILE@' '''.replace('@FILE@', sys.argv[1]))
 ";
 
 /// A file in the shape of Security Lake's table.

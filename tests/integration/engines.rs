@@ -192,7 +192,8 @@ fn engines_answer_the_other_questions_alike() {
         assert_eq!(ids, BTreeSet::from(HOSTILE), "{engine}");
         let expected = first.get_or_insert_with(|| found.clone());
         for ((found, expected), name) in found.iter().zip(&*expected).zip(&names) {
-            assert!(!found.is_empty(), "{name}");
+            // Every group of the sample is in use; the hostile ones are not.
+            assert!(!found.is_empty() || *name == "unused-groups", "{name}");
             assert_eq!(found, expected, "{name}, {engine}");
         }
     }
@@ -290,6 +291,7 @@ fn a_header_that_a_table_does_not_skip_is_no_record() {
         &QueryNames {
             dialect: Engine::Duckdb.dialect().unwrap(),
             from: &from,
+            is_table: true,
             columns: &names.split(' ').map(str::to_owned).collect(),
             condition: "true",
             window: (None, None),

@@ -320,6 +320,7 @@ fn the_queries_take_status_for_a_missing_log_status() {
         let names = QueryNames {
             dialect: Engine::Duckdb.dialect().unwrap(),
             from: &from,
+            is_table: true,
             columns: &columns,
             condition: "true",
             window: (None, None),

@@ -97,7 +97,11 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
             .replace("{{accounts}}", &args.account.join(","))
             .replace("{{regions}}", &args.region.join(",")),
         (Over::Rows, Some(dialect)) => {
-            let Rows { from, columns } = rows(engine, dialect, &args, &format, window)?;
+            let Rows {
+                from,
+                is_table,
+                columns,
+            } = rows(engine, dialect, &args, &format, window)?;
             let partition = partition(engine, args.partition.as_deref())?;
             let days = partition
                 .filter(|_| args.table_kind == TableKindArg::FlowLogs)
@@ -107,6 +111,7 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
                 &QueryNames {
                     dialect,
                     from: &from,
+                    is_table,
                     columns: &columns,
                     condition: days.as_deref().unwrap_or("true"),
                     window,
@@ -121,6 +126,8 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
 struct Rows {
     /// As it stands behind FROM.
     from: String,
+    /// As opposed to files.
+    is_table: bool,
     columns: BTreeSet<String>,
 }
 
@@ -134,7 +141,9 @@ fn rows(
 ) -> Result<Rows, Failure> {
     let is_lake = args.table_kind == TableKindArg::SecurityLake;
     let by_default = (engine == Engine::Duckdb && args.table.is_none()).then_some("flows/*.log.gz");
-    let from = match args.flows.as_deref().or(by_default) {
+    let files = args.flows.as_deref().or(by_default);
+    let is_table = files.is_none();
+    let from = match files {
         Some(glob) if is_lake && !glob.ends_with(".parquet") => {
             return Err(Failure::usage(anyhow!(
                 "--flows `{}` names no Parquet files, which is what Security Lake writes; end it with .parquet",
@@ -151,11 +160,16 @@ fn rows(
     };
     if is_lake {
         let (from, columns) = query::security_lake(dialect, &from, window);
-        return Ok(Rows { from, columns });
+        return Ok(Rows {
+            from,
+            is_table,
+            columns,
+        });
     }
     let names = format.names().iter();
     Ok(Rows {
         from,
+        is_table,
         columns: names.map(|name| name.replace('-', "_")).collect(),
     })
 }

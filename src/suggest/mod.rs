@@ -141,6 +141,7 @@ impl<'a> RuleBasis<'a> {
         let mut rungs = Rungs::default();
         let mut pressure: BTreeMap<(GroupIx, Direction), QuotaPressure> = BTreeMap::new();
         let mut standing = Arc::clone(&self.standing);
+        let mut staying = BTreeSet::new();
         let mut made: Option<Vec<Singles>> = None;
         loop {
             let beside = made.as_ref().unwrap_or(&self.singles);
@@ -150,8 +151,9 @@ impl<'a> RuleBasis<'a> {
                 set.pressure = pressure.into_values().collect();
                 return set;
             }
-            let staying = self.staying(&rungs);
-            if !staying.is_empty() {
+            let stay = self.staying(&rungs);
+            if stay != staying {
+                staying = stay;
                 standing = Arc::new(Standing::new(&self.evidence, &staying));
                 let demands = (&self.demands[..], &self.alone[..]);
                 made = Some(singles(

@@ -1,5 +1,8 @@
 //! What there is to say about the rules themselves.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use super::ladder::QuotaPressure;
 use super::rule::{Reason, RuleSet};
 use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
@@ -11,13 +14,15 @@ use crate::net::{plural, thousands, visible};
 pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     let inventory = context.inventory;
     let unpinned = rules.rules.iter().filter(|r| r.reason == Reason::Unpinned).map(|r| {
+        let responders = r.evidence.iter().map(|&c| context.connections[c].responder.address);
+        let responders: BTreeSet<IpAddr> = responders.collect();
         let found = Found {
             subject: r.id.clone(),
             detail: format!(
                 "Group {} connected on {} to {} internet addresses, too many to list. The rule stays open to {}.",
                 name(inventory, r.group),
                 r.rule.port_pair().map_or_else(String::new, |(port, _)| format!("{}/{port}", r.rule.protocol)),
-                r.evidence.len(),
+                thousands(responders.len() as u64),
                 r.rule.target,
             ),
             group: Some(r.group),

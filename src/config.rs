@@ -242,7 +242,7 @@ fn answered_for(reason: Option<String>, owner: Option<String>) -> Option<(String
 
 /// The end of the day of `expires`, Unix seconds.
 fn expires(section: &mut Section<'_>) -> Result<Option<u64>, Flaw> {
-    let expires = section.value("expires", "a date such as \"2027-01-31\"", date)?;
+    let expires = section.value("expires", "a date such as \"2027-01-31\"", toml_file::date)?;
     let end = |(date, span): (Date, Range<usize>)| {
         let end = date.tomorrow().and_then(|day| day.in_tz("UTC")).ok();
         end.and_then(|end| u64::try_from(end.timestamp().as_second()).ok())
@@ -252,16 +252,6 @@ fn expires(section: &mut Section<'_>) -> Result<Option<u64>, Flaw> {
             })
     };
     expires.map(end).transpose()
-}
-
-/// A date, as a text or as TOML's own.
-fn date(value: &DeValue<'_>) -> Option<Date> {
-    let text = match value {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Datetime(time) if time.time.is_none() => time.to_string(),
-        _ => return None,
-    };
-    text.parse().ok()
 }
 
 /// `[generalise]`

@@ -8,6 +8,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod past_run;
+mod policy_dir;
 mod progress;
 #[cfg(feature = "aws")]
 mod remote;

@@ -27,7 +27,7 @@ pub use ladder::{QuotaOption, QuotaPressure, RuleCost, Rung};
 pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use other_accounts::{ForeignGroup, OtherHalf, other_halves};
-pub use quota::Quotas;
+pub use quota::{Quotas, counted, quotas};
 pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -196,9 +196,7 @@ fn cover<'a>(
 ) -> Result<BTreeSet<&'a str>, String> {
     let rules = run.change.rules.iter().map(|row| row.group_id.as_str());
     let gone = run.change.revocations.iter();
-    let owners: BTreeSet<&str> = rules
-        .chain(gone.map(|row| row.group_id.as_str()))
-        .collect();
+    let owners: BTreeSet<&str> = rules.chain(gone.map(|row| row.group_id.as_str())).collect();
     for id in &owners {
         if !is_group_id(id) {
             let id = visible(id, 60);

@@ -187,7 +187,7 @@ fn rule_of(row: &RuleRow) -> Result<Rule, String> {
     rule.ok_or_else(|| wrong("has a protocol or ports that AWS does not take"))
 }
 
-/// Makes the groups that the run's rules belong to, and brings up to date what is known of groups in the run. Gives the ids of the latter.
+/// Makes the groups that the run's rules belong to or name, and brings up to date what is known of them. Gives their ids.
 fn cover<'a>(
     policy: &mut PolicySet,
     run: &'a PolicyRun<'a>,
@@ -197,7 +197,14 @@ fn cover<'a>(
     let rules = run.change.rules.iter().map(|row| row.group_id.as_str());
     let gone = run.change.revocations.iter();
     let owners: BTreeSet<&str> = rules.chain(gone.map(|row| row.group_id.as_str())).collect();
-    for id in &owners {
+    let ready = run.audit.readiness.iter();
+    let in_use = ready.map(|row| row.group_id.as_str());
+    // Of a group that the change does not name, no name is known.
+    let covered: BTreeSet<&str> = in_use
+        .filter(|id| groups.contains_key(id))
+        .chain(owners)
+        .collect();
+    for id in &covered {
         if !is_group_id(id) {
             let id = visible(id, 60);
             return Err(format!(
@@ -208,12 +215,6 @@ fn cover<'a>(
             policy.groups.insert((*id).to_owned(), GroupPolicy::new(id));
         }
     }
-    let ready = run.audit.readiness.iter();
-    let known = ready.map(|row| row.group_id.as_str());
-    let covered: BTreeSet<&str> = known
-        .chain(owners)
-        .filter(|id| policy.groups.contains_key(*id))
-        .collect();
     for id in &covered {
         let Some(group) = policy.groups.get_mut(*id) else {
             continue;

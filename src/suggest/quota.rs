@@ -107,7 +107,9 @@ pub fn counted<'a>(
     for rule in rules {
         let weights = match (inventory, &rule.target) {
             (Some(inventory), target) => weights(inventory, target),
-            (None, Target::Cidr(net)) => [net.addr().is_ipv4(), net.addr().is_ipv6()].map(u64::from),
+            (None, Target::Cidr(net)) => {
+                [net.addr().is_ipv4(), net.addr().is_ipv6()].map(u64::from)
+            }
             (None, Target::Group(_) | Target::PrefixList(_)) => [1, 1],
         };
         counted[0] += weights[0];

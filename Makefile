@@ -38,7 +38,7 @@ growth: ## how time, memory and reports grow with an account; AXES="findings day
 	python3 benches/growth.py $${CARGO_TARGET_DIR:-target}/release/closegate $(AXES)
 
 fuzz: ## ten minutes of each fuzz target; needs nightly and cargo-fuzz
-	cd fuzz && for target in line format json parquet content; do \
+	cd fuzz && for target in line format json parquet content policy; do \
 		$(CARGO) +nightly fuzz run -s none $$target -- -max_total_time=600 -rss_limit_mb=4096 || exit 1; done
 
 sample-data: ## make sample-data/ again from its seed

@@ -49,6 +49,8 @@ pub struct Audit {
     pub graph: AccessGraph,
     /// Rules that accounts which are not in the inventory have to have, with the connections that need them.
     pub other_halves: BTreeMap<OtherHalf, Vec<usize>>,
+    /// The key of the tag that names a group's owner.
+    pub owner_tag: Option<String>,
 }
 
 /// How sure the change is, and what it is worth.
@@ -390,6 +392,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         connections: judged.connections,
         probes: judged.probes,
         hits: judged.hits,
+        owner_tag: config.owner_tag.clone(),
     }
 }
 

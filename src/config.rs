@@ -45,6 +45,8 @@ pub struct Config {
     pub policy: Policy,
     /// Files beside the configuration.
     pub tables: Tables,
+    /// The key of the tag that names a group's owner.
+    pub owner_tag: Option<String>,
 }
 
 /// Files that a configuration names; a path is seen from the configuration's own directory.
@@ -77,6 +79,7 @@ fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
         "approve",
         "complete",
         "tables",
+        "policy",
     ])?;
     let generalise = generalise(file.section("generalise")?)?;
     let quotas = quotas(file.section("quotas")?)?;
@@ -97,10 +100,14 @@ fn read(text: &str, path: &Path) -> Result<Config, Flaw> {
     let beside = |file: String| path.parent().unwrap_or(Path::new("")).join(file);
     let dir = tables.plain("dir", "the path of a directory", toml_file::text)?;
     let maxmind = tables.texts("maxmind", "a list of files such as [\"GeoLite2-ASN.mmdb\"]")?;
+    let mut kept = file.section("policy")?;
+    kept.only(&["owner-tag"])?;
+    let owner_tag = kept.plain("owner-tag", "the key of a tag", toml_file::text)?;
     Ok(Config {
         generalise,
         quotas,
         policy,
+        owner_tag,
         tables: Tables {
             dir: dir.map(beside),
             maxmind: maxmind.into_iter().map(|(file, _)| beside(file)).collect(),
@@ -242,7 +249,7 @@ fn answered_for(reason: Option<String>, owner: Option<String>) -> Option<(String
 
 /// The end of the day of `expires`, Unix seconds.
 fn expires(section: &mut Section<'_>) -> Result<Option<u64>, Flaw> {
-    let expires = section.value("expires", "a date such as \"2027-01-31\"", date)?;
+    let expires = section.value("expires", "a date such as \"2027-01-31\"", toml_file::date)?;
     let end = |(date, span): (Date, Range<usize>)| {
         let end = date.tomorrow().and_then(|day| day.in_tz("UTC")).ok();
         end.and_then(|end| u64::try_from(end.timestamp().as_second()).ok())
@@ -252,16 +259,6 @@ fn expires(section: &mut Section<'_>) -> Result<Option<u64>, Flaw> {
             })
     };
     expires.map(end).transpose()
-}
-
-/// A date, as a text or as TOML's own.
-fn date(value: &DeValue<'_>) -> Option<Date> {
-    let text = match value {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Datetime(time) if time.time.is_none() => time.to_string(),
-        _ => return None,
-    };
-    text.parse().ok()
 }
 
 /// `[generalise]`
@@ -434,6 +431,10 @@ const TEMPLATE: &str = "\
 # [tables]
 # dir = \"tables\"
 # maxmind = [\"GeoLite2-ASN.mmdb\", \"GeoLite2-Country.mmdb\"]
+
+# The tag of a security group that names its owner, for `closegate policy update`.
+# [policy]
+# owner-tag = \"Owner\"
 
 # How bad each kind of finding is, whether connections it rests on are kept out of the rules, and whether it is reported.
 ";

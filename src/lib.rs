@@ -15,6 +15,7 @@
 //! 8. [`suggest`]: accepted connections → the mutual rules and the revocations.
 //! 9. [`proof`]: how sure the change is, and what it is worth.
 //!    [`outcome`]: what the change does with every finding.
+//!    [`policy`]: what a team decided about each connection.
 //! 10. [`graph`]: connections → the graph of groups.
 //! 11. [`audit`]: the stages above in one call.
 //! 12. [`emit`]: the files of a run, each a pure function.
@@ -51,6 +52,8 @@ pub mod suggest;
 pub mod proof;
 
 pub mod outcome;
+
+pub mod policy;
 
 pub mod graph;
 

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -73,6 +74,11 @@ impl<'t> Section<'t> {
     fn unwanted(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) -> Flaw {
         let what = format!("is {}; give {wanted}", found(value.get_ref()));
         self.wrong_at(key, &value.span(), &what)
+    }
+
+    /// The line on which it begins, from 1.
+    pub(crate) fn line(&self) -> usize {
+        flaw(self.text, self.at, String::new()).line
     }
 
     /// Refuses every key but these.
@@ -208,6 +214,16 @@ pub(crate) fn text(value: &DeValue<'_>) -> Option<String> {
 /// True or false.
 pub(crate) fn flag(value: &DeValue<'_>) -> Option<bool> {
     value.as_bool()
+}
+
+/// A date, as a text or as TOML's own.
+pub(crate) fn date(value: &DeValue<'_>) -> Option<Date> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(time) if time.time.is_none() => time.to_string(),
+        _ => return None,
+    };
+    text.parse().ok()
 }
 
 /// A whole number of a type.

@@ -9,6 +9,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod past_run;
+mod policy_dir;
 mod progress;
 #[cfg(feature = "aws")]
 mod remote;
@@ -57,6 +58,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(args) => commands::explain::run(&args),
         Command::Can(args) => commands::can::run(&args),
         Command::Diff(args) => commands::diff::run(&args),
+        Command::Policy(args) => commands::policy::run(args),
         Command::Config(args) => commands::config::run(args),
         Command::Tables(args) => commands::tables::run(args),
         Command::Query(args) => commands::query::run(args),

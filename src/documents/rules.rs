@@ -136,6 +136,9 @@ pub(crate) struct GroupRow {
     pub(crate) vpc: String,
     /// The account that owns it.
     pub(crate) owner: String,
+    /// The value of the tag that the configuration names as the owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner_tag: Option<String>,
     /// The region of its interfaces; empty if no interface carries it.
     pub(crate) region: String,
     /// Who maintains its rules instead, and what to do; null where this change may.

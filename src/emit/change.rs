@@ -346,6 +346,7 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             name: group.name.clone(),
             vpc: group.vpc.clone(),
             owner: group.owner.clone(),
+            owner_tag: owner_tag(audit, group),
             region: region.unwrap_or_default(),
             kept_by: what_to_do(&group.upkeep),
             waits_for: waits_for(group),
@@ -354,6 +355,12 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
         })
     };
     touched.into_iter().filter_map(row).collect()
+}
+
+/// The value of the tag that the configuration names.
+fn owner_tag(audit: &Audit, group: &Group) -> Option<String> {
+    let value = group.tag(audit.owner_tag.as_deref()?)?;
+    Some(value.to_owned())
 }
 
 /// Why a group's rules are not written here, and what to do instead.

@@ -20,6 +20,8 @@ pub struct Group {
     pub also_in: Vec<String>,
     /// The account that owns it.
     pub owner: String,
+    /// Its tags, keys and values, without those that AWS sets; hostile.
+    pub tags: Vec<(String, String)>,
     /// Its rules of both directions, egress first, in a stable order.
     pub rules: Vec<Rule>,
     /// The interfaces that carry it, in order.
@@ -37,6 +39,12 @@ impl Group {
     /// Whether its rules of one direction are known.
     pub fn knows(&self, direction: Direction) -> bool {
         self.knows[usize::from(direction == Direction::Ingress)]
+    }
+
+    /// The value of a tag.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        let found = self.tags.iter().find(|(own, _)| own == key);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// Whether one of its rules is open egress.
@@ -57,6 +65,16 @@ pub enum Upkeep {
     Stack(String),
     /// An AWS service, by the tag it left.
     Service(String),
+}
+
+/// The tags of a user, in the order of their keys.
+pub(super) fn own_tags(tags: &[Tag]) -> Vec<(String, String)> {
+    let own = tags.iter().filter(|tag| !tag.key.starts_with("aws:"));
+    let mut own: Vec<(String, String)> = own
+        .map(|tag| (tag.key.clone(), tag.value.clone()))
+        .collect();
+    own.sort_unstable();
+    own
 }
 
 impl Upkeep {

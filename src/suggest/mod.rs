@@ -29,7 +29,7 @@ pub use ladder::{QuotaOption, QuotaPressure, RuleCost, Rung};
 pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use other_accounts::{ForeignGroup, OtherHalf, other_halves};
-pub use quota::Quotas;
+pub use quota::{Quotas, counted, quotas};
 pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
 
 use std::cmp::Reverse;
@@ -93,7 +93,7 @@ impl<'a> RuleBasis<'a> {
     /// Finds out what goes, what has to be permitted, and which pairs of groups permit it.
     pub fn new(evidence: &RuleEvidence<'a>) -> Self {
         let standing = Arc::new(Standing::new(evidence, &BTreeSet::new()));
-        let quotas = Arc::new(quota::quotas(evidence.inventory, evidence.quotas));
+        let quotas = Arc::new(quotas(evidence.inventory, evidence.quotas));
         Self::of(*evidence, standing, Candidates::new(evidence), quotas)
     }
 

@@ -28,7 +28,7 @@ impl Default for Quotas {
 }
 
 /// By group, what AWS takes: as configured, or more where the account has more today, for then AWS has raised it.
-pub(super) fn quotas(inventory: &Inventory, configured: Quotas) -> Vec<Quotas> {
+pub fn quotas(inventory: &Inventory, configured: Quotas) -> Vec<Quotas> {
     let place = |group: GroupIx| {
         let group = inventory.group(group);
         let member = group.members.first().map(|&ix| inventory.interface(ix));
@@ -96,6 +96,27 @@ pub(super) fn counts<'r>(
         }
     }
     counts
+}
+
+/// How many rules AWS counts for these, which are of one group and direction, in the fuller family. Without an inventory a prefix list
+/// counts as one rule.
+pub fn counted<'a>(
+    inventory: Option<&Inventory>,
+    rules: impl IntoIterator<Item = &'a Rule>,
+) -> u64 {
+    let mut counted = [0_u64; 2];
+    for rule in rules {
+        let weights = match (inventory, &rule.target) {
+            (Some(inventory), target) => weights(inventory, target),
+            (None, Target::Cidr(net)) => {
+                [net.addr().is_ipv4(), net.addr().is_ipv6()].map(u64::from)
+            }
+            (None, Target::Group(_) | Target::PrefixList(_)) => [1, 1],
+        };
+        counted[0] += weights[0];
+        counted[1] += weights[1];
+    }
+    counted[0].max(counted[1])
 }
 
 /// What a target costs, for IPv4 and for IPv6. A group counts in both.

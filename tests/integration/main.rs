@@ -56,6 +56,9 @@ mod reachable;
 // What each of today's rules let through.
 mod hits;
 
+// The list of connections that a team keeps.
+mod policy;
+
 // How far rules go beyond what was seen, and what AWS takes of them.
 mod level;
 mod quota;

@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "suggest",
     "proof",
     "outcome",
+    "policy",
     "graph",
     "config",
     "audit",

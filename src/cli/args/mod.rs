@@ -13,6 +13,7 @@ use crate::store;
 mod aws;
 mod choices;
 mod help;
+mod policy;
 mod terminal;
 
 #[cfg(not(feature = "aws"))]
@@ -21,6 +22,10 @@ pub(in crate::cli) use aws::RemoteArgs;
 #[cfg(feature = "aws")]
 pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs};
 use help::EXIT_CODES;
+pub(in crate::cli) use policy::{
+    CheckPolicyArgs, DecideArgs, PolicyArgs, PolicyCommand, PolicyStatusArgs, UpdatePolicyArgs,
+    VerbArg,
+};
 pub(in crate::cli) use terminal::{TerminalArgs, color};
 
 pub(in crate::cli) use choices::{
@@ -82,6 +87,8 @@ pub(in crate::cli) enum Command {
     Can(CanArgs),
     /// What is new, gone and changed between two runs
     Diff(DiffArgs),
+    /// Keep a policy: merge runs, record decisions, check it, see where each group stands
+    Policy(PolicyArgs),
     /// Make a configuration, or check one
     Config(ConfigArgs),
     /// List the tables that are compiled in, or make newer ones from a file

@@ -10,6 +10,7 @@ pub(super) mod diff;
 pub(super) mod explain;
 pub(super) mod graph;
 pub(super) mod ingest;
+pub(super) mod policy;
 pub(super) mod print;
 pub(super) mod query;
 pub(super) mod report;

@@ -1,0 +1,24 @@
+//! The policy: a list of connections that a team keeps in Git, one file per security group.
+//!
+//! Files in, files out: [`parse_group`] reads a file and names the place of whatever is wrong, [`write_group`] writes it again and leaves
+//! alone what did not change. [`update()`] merges a run, [`decide()`] records what people decided, [`check()`] says what keeps the policy
+//! from being used, and [`status()`] where each group stands. `cli` reads and writes the directory.
+
+mod check;
+mod decide;
+mod entry;
+mod group;
+mod key;
+mod read;
+mod status;
+mod update;
+mod write;
+
+pub use check::{PolicyBasis, PolicyProblem, check};
+pub use decide::{DecisionFilter, PolicyDecision, decide};
+pub use entry::{EntryEvidence, EntryState, PolicyEntry, PolicyTarget};
+pub use group::{GroupPolicy, PlacedEntry, PolicyMode, PolicySet, is_group_id};
+pub use read::{POLICY_MARKER, POLICY_SCHEMA, PolicyError, parse_group, parse_marker};
+pub use status::{GroupStatus, status};
+pub use update::{PolicyRun, UpdateSummary, update};
+pub use write::{new_marker, write_group};

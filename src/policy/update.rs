@@ -1,0 +1,420 @@
+//! A run merged into a policy.
+//!
+//! Decided entries take the evidence of every rule that they permit. Undecided ones are about one target and service each, and take the
+//! evidence of rules about the same. That way the order in which runs are merged between two decisions makes no difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::entry::{EntryEvidence, EntryState, PolicyEntry, PolicyTarget, days_between, outermost};
+use super::group::{GroupPolicy, PolicySet, is_group_id};
+use super::key::new_key;
+use crate::documents::{
+    AuditDocument, ChangeDocument, ConnectionRow, Direction, GroupRow, Rating, RuleRow, TargetRow,
+    VerdictTerm,
+};
+use crate::inventory::{Rule, Target};
+use crate::net::{ConnectionId, HashMap, visible};
+
+/// Ids of rules and of connections that an entry names.
+const EVIDENCE_AT_MOST: usize = 3;
+
+/// What `changed` begins with where an entry grew.
+const ADDS: &str = "adds ";
+
+/// A run that is merged.
+#[derive(Debug)]
+pub struct PolicyRun<'a> {
+    /// The name of its directory.
+    pub name: &'a str,
+    /// Its `rules/rules.json`.
+    pub change: &'a ChangeDocument,
+    /// Its `audit.json`.
+    pub audit: &'a AuditDocument<'a>,
+}
+
+/// What merging a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpdateSummary {
+    /// Keys of new entries.
+    pub proposed: Vec<String>,
+    /// Keys of deferred entries that changed and are proposed again.
+    pub returned: Vec<String>,
+    /// Entries that the run's rules need.
+    pub seen: usize,
+    /// Accepted and proposed entries of the run's groups that they don't need, by key, with the days since the last connection, if there
+    /// was one.
+    pub unseen: Vec<(String, Option<i64>)>,
+    /// Rules that were left out: open egress, and rules that nothing but quarantined connections need.
+    pub left_out: usize,
+}
+
+/// A rule of the run that the policy has to have an entry for.
+struct Need<'a> {
+    row: &'a RuleRow,
+    rule: Rule,
+    /// Whether the rule is half of a mutual pair.
+    mutual: bool,
+    /// The accepted connections that need it.
+    connections: Vec<&'a ConnectionRow<'a>>,
+}
+
+/// What a run shows about an entry.
+#[derive(Default)]
+struct Seen<'a> {
+    rules: BTreeSet<&'a str>,
+    connections: BTreeSet<ConnectionId>,
+    days: BTreeSet<Date>,
+    /// Of its least sure rule.
+    confidence: Option<Rating>,
+}
+
+/// Merges a run. The error says what in the run can't be used.
+pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSummary, String> {
+    let mut summary = UpdateSummary::default();
+    let needs = needs(run, &mut summary)?;
+    let until = timestamp(run.audit.window.end);
+    let groups: BTreeMap<&str, &GroupRow> = run
+        .change
+        .groups
+        .iter()
+        .map(|row| (row.id.as_str(), row))
+        .collect();
+    let covered = cover(policy, run, &groups, until)?;
+    let mut taken = policy.keys();
+    for need in &needs {
+        if let Some(group) = policy.groups.get_mut(&need.row.group_id) {
+            place(group, need, run.change, &mut taken, &mut summary);
+        }
+    }
+    let seen = seen(policy, &needs);
+    summary.seen = seen.len();
+    let today = day(run.audit.window.end);
+    for id in &covered {
+        let Some(group) = policy.groups.get(*id) else {
+            continue;
+        };
+        for (position, entry) in group.entries.iter().enumerate() {
+            let counts = matches!(entry.state, EntryState::Accepted | EntryState::Proposed);
+            if counts && !seen.contains_key(&(*id, position)) {
+                let since = entry.last_seen().zip(today);
+                let since = since.map(|(last, today)| days_between(last, today).max(0));
+                summary.unseen.push((entry.key.clone(), since));
+            }
+        }
+    }
+    for ((id, position), seen) in &seen {
+        if let Some(group) = policy.groups.get_mut(*id) {
+            record(&mut group.entries[*position], seen, run.name, until);
+        }
+    }
+    Ok(summary)
+}
+
+/// The rules that the policy has to have entries for, in order.
+fn needs<'a>(run: &'a PolicyRun<'a>, summary: &mut UpdateSummary) -> Result<Vec<Need<'a>>, String> {
+    let mut accepted: HashMap<ConnectionId, &ConnectionRow<'a>> = HashMap::default();
+    for connection in &run.audit.connections {
+        if connection.verdict == VerdictTerm::Accepted {
+            accepted.insert(connection.id, connection);
+        }
+    }
+    let by_id: BTreeMap<&str, &RuleRow> = run
+        .change
+        .rules
+        .iter()
+        .map(|row| (row.id.as_str(), row))
+        .collect();
+    let mut needs = Vec::new();
+    for row in &run.change.rules {
+        let other = row.pair.as_deref().and_then(|id| by_id.get(id));
+        if row.permission.direction == Direction::Ingress && other.is_some() {
+            // Its egress half has the entry of both.
+            continue;
+        }
+        let known = row.evidence.iter().filter_map(|id| accepted.get(id));
+        let connections: Vec<&ConnectionRow<'a>> = known.copied().collect();
+        let rule = rule_of(row)?;
+        let only_suspicious = connections.is_empty() && !row.evidence.is_empty();
+        if only_suspicious || rule.is_open_egress() {
+            summary.left_out += 1;
+            continue;
+        }
+        needs.push(Need {
+            row,
+            rule,
+            mutual: row.permission.direction == Direction::Egress && row.pair.is_some(),
+            connections,
+        });
+    }
+    needs.sort_by(|a, b| (&a.row.group_id, &a.rule).cmp(&(&b.row.group_id, &b.rule)));
+    Ok(needs)
+}
+
+/// A rule of the run. An id that would not be safe in a file, or as its name, is refused.
+fn rule_of(row: &RuleRow) -> Result<Rule, String> {
+    let wrong = |what: &str| {
+        format!(
+            "rule {} {what}; use a run that closegate wrote",
+            visible(&row.id, 60)
+        )
+    };
+    let permission = &row.permission;
+    let target = match &permission.target {
+        TargetRow::SecurityGroup(id) if !is_group_id(id) => None,
+        TargetRow::PrefixList(id) if !id.starts_with("pl-") => None,
+        TargetRow::SecurityGroup(id) => Some(Target::Group(id.clone())),
+        TargetRow::PrefixList(id) => Some(Target::PrefixList(id.clone())),
+        TargetRow::CidrIpv4(text) | TargetRow::CidrIpv6(text) => Target::cidr(text),
+    };
+    let target = target.ok_or_else(|| wrong("has a target that is no id and no prefix"))?;
+    if !is_group_id(&row.group_id) {
+        return Err(wrong("belongs to a group whose id is none of AWS's"));
+    }
+    let any = |number: Option<u8>| Some(number.map_or(-1, i64::from));
+    let (from, to) = if matches!(permission.protocol.as_str(), "icmp" | "icmpv6") {
+        (any(permission.icmp_type), any(permission.icmp_code))
+    } else {
+        (
+            permission.from_port.map(i64::from),
+            permission.to_port.map(i64::from),
+        )
+    };
+    let rule = Rule::from_parts(permission.direction, &permission.protocol, from, to, target);
+    rule.ok_or_else(|| wrong("has a protocol or ports that AWS does not take"))
+}
+
+/// Makes the groups that the run's rules belong to or name, and brings up to date what is known of them. Gives their ids.
+fn cover<'a>(
+    policy: &mut PolicySet,
+    run: &'a PolicyRun<'a>,
+    groups: &BTreeMap<&str, &GroupRow>,
+    until: Option<Timestamp>,
+) -> Result<BTreeSet<&'a str>, String> {
+    let rules = run.change.rules.iter().map(|row| row.group_id.as_str());
+    let gone = run.change.revocations.iter();
+    let owners: BTreeSet<&str> = rules.chain(gone.map(|row| row.group_id.as_str())).collect();
+    let ready = run.audit.readiness.iter();
+    let in_use = ready.map(|row| row.group_id.as_str());
+    // Of a group that the change does not name, no name is known.
+    let covered: BTreeSet<&str> = in_use
+        .filter(|id| groups.contains_key(id))
+        .chain(owners)
+        .collect();
+    for id in &covered {
+        if !is_group_id(id) {
+            let id = visible(id, 60);
+            return Err(format!(
+                "{id} is no id of a group; use a run that closegate wrote"
+            ));
+        }
+        if !policy.groups.contains_key(*id) {
+            policy.groups.insert((*id).to_owned(), GroupPolicy::new(id));
+        }
+    }
+    for id in &covered {
+        let Some(group) = policy.groups.get_mut(*id) else {
+            continue;
+        };
+        if group.as_of.is_some() && group.as_of > until {
+            continue;
+        }
+        group.as_of = until;
+        if let Some(row) = groups.get(id) {
+            group.name.clone_from(&row.name);
+            group.vpc.clone_from(&row.vpc);
+            group.account.clone_from(&row.owner);
+            if group.owner.is_none() {
+                group.owner.clone_from(&row.owner_tag);
+            }
+        }
+        for entry in &mut group.entries {
+            let name = name_of(&entry.target, run.change);
+            if name.is_some() {
+                entry.target_name = name;
+            }
+        }
+    }
+    Ok(covered)
+}
+
+/// A target's name in the run.
+fn name_of(target: &PolicyTarget, change: &ChangeDocument) -> Option<String> {
+    match target {
+        PolicyTarget::Group(id) => {
+            let row = change.groups.iter().find(|row| row.id == *id)?;
+            Some(row.name.clone())
+        }
+        PolicyTarget::PrefixList(id) => {
+            let row = change.prefix_lists.iter().find(|row| row.id == *id)?;
+            Some(row.name.clone())
+        }
+        PolicyTarget::Prefixes(_) | PolicyTarget::Service(_) => None,
+    }
+}
+
+/// Makes or grows the entry for a rule, if there is none that has it already.
+fn place(
+    group: &mut GroupPolicy,
+    need: &Need<'_>,
+    change: &ChangeDocument,
+    taken: &mut BTreeSet<String>,
+    summary: &mut UpdateSummary,
+) {
+    if group.entries.iter().any(|entry| takes(entry, need)) {
+        return;
+    }
+    let grows = |entry: &&mut PolicyEntry| {
+        !entry.state.is_decided() && is_about(entry, &need.rule) && entry.ports == [need.rule.ports]
+    };
+    let entries = group.entries.iter_mut().filter(grows);
+    if let Some(entry) = entries.min_by(|a, b| a.key.cmp(&b.key)) {
+        grow(entry, need, summary);
+        return;
+    }
+    let accepted = group.entries.iter().filter(|entry| {
+        let same_service = entry.ports.contains(&need.rule.ports);
+        entry.state == EntryState::Accepted
+            && is_about(entry, &need.rule)
+            && (same_service || !matches!(entry.target, PolicyTarget::Prefixes(_)))
+    });
+    let base = accepted.min_by(|a, b| a.key.cmp(&b.key));
+    let target = match &need.rule.target {
+        Target::Cidr(net) => PolicyTarget::Prefixes(vec![*net]),
+        Target::PrefixList(id) => PolicyTarget::PrefixList(id.clone()),
+        Target::Group(id) => PolicyTarget::Group(id.clone()),
+    };
+    let mut entry = PolicyEntry {
+        key: String::new(),
+        direction: need.rule.direction,
+        target_name: name_of(&target, change),
+        target,
+        mutual: need.mutual,
+        protocol: need.rule.protocol,
+        ports: vec![need.rule.ports],
+        state: EntryState::Proposed,
+        owner: None,
+        reason: None,
+        ticket: None,
+        expires: None,
+        first_seen: None,
+        days: BTreeSet::new(),
+        connections: 0,
+        confidence: None,
+        evidence: None,
+        extends: base.map(|base| base.key.clone()),
+        changed: base.map(|base| format!("{ADDS}{}", addition(need, base))),
+        line: 0,
+    };
+    entry.key = new_key(group, &entry, taken);
+    taken.insert(entry.key.clone());
+    summary.proposed.push(entry.key.clone());
+    group.entries.push(entry);
+}
+
+/// Whether an entry has a rule, and takes its evidence. One that nobody has decided has to be about the rule's very target and service.
+fn takes(entry: &PolicyEntry, need: &Need<'_>) -> bool {
+    let same = || is_about(entry, &need.rule) && entry.ports.contains(&need.rule.ports);
+    entry.covers(&need.rule, need.mutual) && (entry.state.is_decided() || same())
+}
+
+/// Whether an entry is about the target and the protocol of a rule; prefixes are one target.
+fn is_about(entry: &PolicyEntry, rule: &Rule) -> bool {
+    let same_target = match (&entry.target, &rule.target) {
+        (PolicyTarget::Group(own), Target::Group(other))
+        | (PolicyTarget::PrefixList(own), Target::PrefixList(other)) => own == other,
+        (PolicyTarget::Prefixes(_), Target::Cidr(_)) => true,
+        _ => false,
+    };
+    same_target && entry.direction == rule.direction && entry.protocol == rule.protocol
+}
+
+/// Adds what a rule needs to an undecided entry. One that was decided before is proposed again, and says what was added.
+fn grow(entry: &mut PolicyEntry, need: &Need<'_>, summary: &mut UpdateSummary) {
+    let added = addition(need, entry);
+    if let (PolicyTarget::Prefixes(nets), Target::Cidr(net)) =
+        (&mut entry.target, &need.rule.target)
+    {
+        nets.push(*net);
+        *nets = outermost(std::mem::take(nets));
+    }
+    entry.mutual |= need.mutual;
+    let returns = entry.state == EntryState::Deferred;
+    if returns {
+        entry.state = EntryState::Proposed;
+        summary.returned.push(entry.key.clone());
+    }
+    if returns || entry.changed.is_some() {
+        let before = entry.changed.take().unwrap_or_default();
+        let before = before.strip_prefix(ADDS).unwrap_or_default();
+        let mut all: BTreeSet<&str> = before.split(", ").filter(|part| !part.is_empty()).collect();
+        all.insert(&added);
+        let all: Vec<&str> = all.into_iter().collect();
+        entry.changed = Some(format!("{ADDS}{}", all.join(", ")));
+    }
+}
+
+/// What a rule needs that an entry about the same does not permit.
+fn addition(need: &Need<'_>, entry: &PolicyEntry) -> String {
+    match &need.rule.target {
+        Target::Cidr(net) => net.to_string(),
+        _ if entry.covers(&need.rule, false) => "the ingress rule of the other group".to_owned(),
+        _ => need.rule.services(),
+    }
+}
+
+/// What the run shows, by group and position of the entry.
+fn seen<'a>(policy: &PolicySet, needs: &[Need<'a>]) -> BTreeMap<(&'a str, usize), Seen<'a>> {
+    let mut seen: BTreeMap<(&str, usize), Seen<'a>> = BTreeMap::new();
+    for need in needs {
+        let id = need.row.group_id.as_str();
+        let Some(group) = policy.groups.get(id) else {
+            continue;
+        };
+        for (position, entry) in group.entries.iter().enumerate() {
+            if !takes(entry, need) {
+                continue;
+            }
+            let found = seen.entry((id, position)).or_default();
+            found.rules.insert(&need.row.id);
+            for connection in &need.connections {
+                found.connections.insert(connection.id);
+                let days = [connection.first_seen, connection.last_seen];
+                found.days.extend(days.into_iter().filter_map(day));
+            }
+            let sure = need.row.confidence;
+            found.confidence = Some(found.confidence.map_or(sure, |before| before.min(sure)));
+        }
+    }
+    seen
+}
+
+/// Records what a run shows about an entry.
+fn record(entry: &mut PolicyEntry, seen: &Seen<'_>, run: &str, until: Option<Timestamp>) {
+    entry.add_days(seen.days.first().copied(), seen.days.iter().copied());
+    entry.connections = entry.connections.max(seen.connections.len() as u64);
+    entry.confidence = entry.confidence.max(seen.confidence);
+    let rules = seen.rules.iter().take(EVIDENCE_AT_MOST);
+    let connections = seen.connections.iter().take(EVIDENCE_AT_MOST);
+    let shown = until.map(|until| EntryEvidence {
+        until,
+        run: run.to_owned(),
+        rules: rules.map(|id| (*id).to_owned()).collect(),
+        connections: connections.map(ToString::to_string).collect(),
+    });
+    entry.evidence = entry.evidence.take().max(shown);
+}
+
+/// A time of a document; none where it is 0 or beyond the calendar.
+fn timestamp(seconds: u64) -> Option<Timestamp> {
+    let seconds = i64::try_from(seconds).ok().filter(|&seconds| seconds > 0)?;
+    Timestamp::from_second(seconds).ok()
+}
+
+/// Its day, UTC.
+fn day(seconds: u64) -> Option<Date> {
+    Some(timestamp(seconds)?.to_zoned(TimeZone::UTC).date())
+}

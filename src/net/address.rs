@@ -173,6 +173,13 @@ pub fn not_public() -> AddressSet {
     AddressSet::new(&prefixes)
 }
 
+/// Whether no address of a prefix belongs to the public internet.
+pub fn is_internal(net: &IpNet) -> bool {
+    NOT_PUBLIC
+        .iter()
+        .any(|&(network, length)| prefix_of(network, length).contains(net))
+}
+
 /// Whether `address` is none of the private ones: a quick look, for what is asked of every row.
 #[inline]
 pub const fn may_be_public(address: &IpAddr) -> bool {

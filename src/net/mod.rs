@@ -12,7 +12,7 @@ mod protocol;
 mod text;
 mod well_known;
 
-pub use address::{AddressSet, is_public, may_be_public, not_public, prefix_of};
+pub use address::{AddressSet, is_internal, is_public, may_be_public, not_public, prefix_of};
 pub use count::{day, plural, thousands};
 pub use id::{ConnectionId, NoConnectionId, stable_id};
 pub use interval::IntervalSet;

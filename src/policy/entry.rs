@@ -99,7 +99,7 @@ pub struct PolicyEntry {
     pub mutual: bool,
     /// The protocol.
     pub protocol: RuleProtocol,
-    /// Ports in order, or the one ICMP type, or `Any`; never empty.
+    /// Ports as the file lists them, or the one ICMP type, or `Any`; never empty.
     pub ports: Vec<RulePorts>,
     /// What a person has said.
     pub state: EntryState,

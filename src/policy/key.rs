@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::entry::{PolicyEntry, PolicyTarget};
 use super::group::GroupPolicy;
 use crate::inventory::{RulePorts, RuleProtocol};
-use crate::net::stable_id;
+use crate::net::{is_internal, stable_id};
 
 /// The longest part that a name gives to a key.
 const NAME_AT_MOST: usize = 24;
@@ -23,12 +23,13 @@ pub(super) fn new_key(
     let (kind, id) = match &entry.target {
         PolicyTarget::Group(id) => ("group", id.as_str()),
         // Its prefixes may grow while nobody has decided.
-        PolicyTarget::Prefixes(_) => ("prefixes", ""),
+        PolicyTarget::Prefixes(nets) if nets.iter().all(is_internal) => ("internal", ""),
+        PolicyTarget::Prefixes(_) => ("internet", ""),
         PolicyTarget::PrefixList(id) => ("prefix-list", id.as_str()),
         PolicyTarget::Service(name) => ("service", name.as_str()),
     };
     let other = match (&entry.target, entry.target_name.as_deref()) {
-        (PolicyTarget::Prefixes(_), _) => "addresses",
+        (PolicyTarget::Prefixes(_), _) => kind,
         (_, Some(name)) if !name.is_empty() => name,
         _ => id,
     };
@@ -39,16 +40,18 @@ pub(super) fn new_key(
         entry.direction.preposition(),
         word(other)
     );
-    (1_u32..)
-        .map(|number| {
-            let number = number.to_string();
-            let direction = entry.direction.as_str();
-            let parts: [&str; 6] = [direction, &group.group, kind, id, &service, &number];
-            let id = stable_id("k", &parts);
-            format!("{readable}_{}", &id[2..2 + DIGITS])
-        })
-        .find(|key| !taken.contains(key))
-        .expect("there are more numbers than entries")
+    let mut number = 1_u32;
+    loop {
+        let digits = number.to_string();
+        let direction = entry.direction.as_str();
+        let parts: [&str; 6] = [direction, &group.group, kind, id, &service, &digits];
+        let id = stable_id("k", &parts);
+        let key = format!("{readable}_{}", &id[2..2 + DIGITS]);
+        if !taken.contains(&key) {
+            return key;
+        }
+        number += 1;
+    }
 }
 
 /// `443`, `1024_2048`, `udp_53`, `icmp_8`, `all`.

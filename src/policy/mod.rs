@@ -2,10 +2,12 @@
 //!
 //! Files in, files out: [`parse_group`] reads a file and names the place of whatever is wrong, [`write_group`] writes it again and leaves
 //! alone what did not change. [`update()`] merges a run, [`decide()`] records what people decided, [`check()`] says what keeps the policy
-//! from being used, and [`status()`] where each group stands. `cli` reads and writes the directory.
+//! from being used, [`status()`] where each group stands, and [`desired()`] which rules it wants beside those that stand. `cli` reads and
+//! writes the directory.
 
 mod check;
 mod decide;
+mod desired;
 mod entry;
 mod group;
 mod key;
@@ -16,6 +18,9 @@ mod write;
 
 pub use check::{PolicyBasis, PolicyProblem, check};
 pub use decide::{DecisionFilter, PolicyDecision, decide};
+pub use desired::{
+    DesiredGroup, DesiredState, NotWritten, RuleOutside, WantedBy, WantedRule, desired,
+};
 pub use entry::{EntryEvidence, EntryState, PolicyEntry, PolicyTarget};
 pub use group::{GroupPolicy, PlacedEntry, PolicyMode, PolicySet, is_group_id};
 pub use read::{POLICY_MARKER, POLICY_SCHEMA, PolicyError, parse_group, parse_marker};

@@ -367,17 +367,22 @@ fn services(section: &mut Section<'_>) -> Result<(RuleProtocol, Vec<RulePorts>),
     }
 }
 
-/// Ports and ranges in order, at least one.
+/// Ports and ranges as they are listed, at least one, each once. The first keeps the key as its name in Terraform, so their order is
+/// part of the policy.
 fn ports(value: &DeValue<'_>) -> Option<Vec<PortRange>> {
-    let mut ports: Vec<PortRange> = match value.as_array() {
+    let listed: Vec<PortRange> = match value.as_array() {
         Some(list) => list
             .iter()
             .map(|value| port_range(value.get_ref()))
             .collect::<Option<_>>()?,
         None => vec![port_range(value)?],
     };
-    ports.sort_unstable();
-    ports.dedup();
+    let mut ports = Vec::new();
+    for range in listed {
+        if !ports.contains(&range) {
+            ports.push(range);
+        }
+    }
     (!ports.is_empty()).then_some(ports)
 }
 

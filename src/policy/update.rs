@@ -17,7 +17,7 @@ use crate::documents::{
     VerdictTerm,
 };
 use crate::inventory::{Rule, Target};
-use crate::net::{ConnectionId, HashMap, visible};
+use crate::net::{ConnectionId, HashMap, is_internal, visible};
 
 /// Ids of rules and of connections that an entry names.
 const EVIDENCE_AT_MOST: usize = 3;
@@ -321,12 +321,15 @@ fn takes(entry: &PolicyEntry, need: &Need<'_>) -> bool {
     entry.covers(&need.rule, need.mutual) && (entry.state.is_decided() || same())
 }
 
-/// Whether an entry is about the target and the protocol of a rule; prefixes are one target.
+/// Whether an entry is about the target and the protocol of a rule. Internal prefixes are one target, and all others one.
 fn is_about(entry: &PolicyEntry, rule: &Rule) -> bool {
     let same_target = match (&entry.target, &rule.target) {
         (PolicyTarget::Group(own), Target::Group(other))
         | (PolicyTarget::PrefixList(own), Target::PrefixList(other)) => own == other,
-        (PolicyTarget::Prefixes(_), Target::Cidr(_)) => true,
+        // What leaves the account's own address space is decided by itself.
+        (PolicyTarget::Prefixes(nets), Target::Cidr(net)) => {
+            nets.iter().all(is_internal) == is_internal(net)
+        }
         _ => false,
     };
     same_target && entry.direction == rule.direction && entry.protocol == rule.protocol

@@ -79,7 +79,7 @@ pub(super) fn replace(dir: &Path, files: &BTreeMap<String, String>) -> Vec<Step>
         like: dir.join(name),
     }));
     steps.push(Step::Sync(unfinished.clone()));
-    steps.push(Step::Rename(unfinished, whole.clone()));
+    steps.push(Step::Rename(unfinished, whole));
     steps.push(Step::Sync(dir.to_path_buf()));
     steps.extend(put(dir, files.keys()));
     steps

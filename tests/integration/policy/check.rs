@@ -195,7 +195,7 @@ fn what_expired_and_what_is_twice_there() {
 #[test]
 fn more_rules_than_aws_takes_are_refused() {
     let (place, web) = place();
-    let key = place.key("policy", "web_to_addresses_443_");
+    let key = place.key("policy", "web_to_internet_443_");
     let mut prefixes = String::new();
     for number in 0..61 {
         write!(prefixes, "\"198.51.100.{number}/32\", ").unwrap();

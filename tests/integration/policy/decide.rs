@@ -134,7 +134,7 @@ fn a_file_of_decisions_counts_as_a_whole() {
     place.update(&place.path("run"), "policy");
     let (db, out) = (
         place.key("policy", "web_to_db_3306_"),
-        place.key("policy", "web_to_addresses_443_"),
+        place.key("policy", "web_to_internet_443_"),
     );
     let file = place.path("decisions.csv");
     let decide = || {

@@ -69,7 +69,7 @@ fn hostile_names_stay_names() {
 fn what_a_person_wrote_survives() {
     let place = Place::new();
     place.update(&place.path("run"), "policy");
-    let key = place.key("policy", "web_to_addresses_443_");
+    let key = place.key("policy", "web_to_internet_443_");
     let web = file_of(&place.path("policy"), "web");
     let text = fs::read_to_string(&web).unwrap();
     let text = text

@@ -154,7 +154,7 @@ fn what_was_declined_never_comes_back() {
 fn more_addresses_of_an_accepted_entry_are_an_entry_of_their_own() {
     let place = Place::new();
     place.update(&place.path("run"), "policy");
-    let key = place.key("policy", "web_to_addresses_443_");
+    let key = place.key("policy", "web_to_internet_443_");
     place
         .command("decide", "policy", &["accept", &key])
         .assert()
@@ -168,7 +168,7 @@ fn more_addresses_of_an_accepted_entry_are_an_entry_of_their_own() {
     assert_eq!(entries[&key], "accepted");
     let mut new = entries
         .keys()
-        .filter(|other| other.starts_with("web_to_addresses_443_") && **other != key);
+        .filter(|other| other.starts_with("web_to_internet_443_") && **other != key);
     assert_eq!(entries[new.next().unwrap()], "proposed");
     let text = fs::read_to_string(file_of(&place.path("policy"), "web")).unwrap();
     assert!(text.contains(&format!("extends = \"{key}\"")), "{text}");
@@ -183,7 +183,7 @@ fn more_addresses_of_an_accepted_entry_are_an_entry_of_their_own() {
 fn a_deferred_entry_that_grows_is_proposed_again() {
     let place = Place::new();
     place.update(&place.path("run"), "policy");
-    let key = place.key("policy", "web_to_addresses_443_");
+    let key = place.key("policy", "web_to_internet_443_");
     place
         .command("decide", "policy", &["defer", &key, "--ticket", "NET-7"])
         .assert()

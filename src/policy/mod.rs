@@ -5,19 +5,22 @@
 //! from being used, [`status()`] where each group stands, and [`desired()`] which rules it wants beside those that stand. `cli` reads and
 //! writes the directory.
 
+mod changed;
 mod check;
 mod decide;
 mod desired;
 mod entry;
 mod group;
 mod key;
+mod prior;
+mod reach;
 mod read;
 mod status;
 mod update;
 mod write;
 
 pub use check::{PolicyBasis, PolicyProblem, check};
-pub use decide::{DecisionFilter, PolicyDecision, decide};
+pub use decide::{DecisionFilter, EntryKind, PolicyDecision, decide};
 pub use desired::{
     DesiredGroup, DesiredState, NotWritten, RuleOutside, WantedBy, WantedRule, desired,
 };

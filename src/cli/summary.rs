@@ -156,7 +156,7 @@ fn rules(audit: &Audit) -> String {
         .rules
         .rules
         .iter()
-        .filter(|rule| rule.status == Status::Keep)
+        .filter(|rule| rule.status == Status::Keep && !rule.evidence.is_empty())
         .count();
     format!(
         "{} to add, {kept} of today's in use, {} to revoke",

@@ -25,7 +25,7 @@ pub fn proven(
     loop {
         let after = RulesAfter::new(inventory, &rules.change());
         let mut found = wider(inventory, today, &after);
-        found.retain(|wider| !rules.is_policys(wider.group, &wider.rule));
+        found.retain(|wider| !rules.is_of_policy(wider.group, &wider.rule));
         if found.is_empty() {
             // Rules that are left out for their number take no connection with them.
             let is_left_out = |pressure: &QuotaPressure| pressure.is_left_out();

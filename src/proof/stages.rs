@@ -287,7 +287,7 @@ pub fn tightenings(
                         .iter()
                         .any(|today| today.same_permission(rule))
                     && covers(group, rule)
-                    && !rules.is_policys(group, rule)
+                    && !rules.is_of_policy(group, rule)
             };
             lists.iter().map(may_go).collect()
         })

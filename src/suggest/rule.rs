@@ -189,7 +189,7 @@ pub struct RuleSet {
 
 impl RuleSet {
     /// Whether a rule is one that the policy wants.
-    pub fn is_policys(&self, group: GroupIx, rule: &Rule) -> bool {
+    pub fn is_of_policy(&self, group: GroupIx, rule: &Rule) -> bool {
         let mut wanted = self.rules.iter().filter(|r| r.reason == Reason::Policy);
         wanted.any(|r| r.group == group && r.rule.same_permission(rule))
     }

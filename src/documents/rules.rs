@@ -113,6 +113,9 @@ pub(crate) struct RuleRow {
     pub(crate) confidence: Rating,
     /// Connections that need it.
     pub(crate) evidence: Vec<ConnectionId>,
+    /// The key of the policy's entry that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
 }
 
 /// A rule of today that goes.

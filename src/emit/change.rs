@@ -25,7 +25,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         rules: rules(audit),
         revocations: revocations(audit),
         tightenings: tightenings
-            .map(|gone| revocation_row(audit, gone, "covered-by-mutual-pairs"))
+            .map(|gone| revocation_row(audit, gone))
             .collect(),
         groups: Vec::new(),
         prefix_lists: Vec::new(),
@@ -222,7 +222,7 @@ pub(in crate::emit) fn rules(audit: &Audit) -> Vec<RuleRow> {
 pub(in crate::emit) fn revocations(audit: &Audit) -> Vec<RevocationRow> {
     let revocations = audit.rules.revocations.iter();
     revocations
-        .map(|gone| revocation_row(audit, gone, "open-egress"))
+        .map(|gone| revocation_row(audit, gone))
         .collect()
 }
 
@@ -243,10 +243,11 @@ fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
         why: suggested.reason.as_str().into(),
         confidence: suggested.confidence.into(),
         evidence: evidence.map(|&c| audit.connections[c].id).collect(),
+        key: suggested.key.clone(),
     }
 }
 
-fn revocation_row(audit: &Audit, gone: &Revocation, reason: &'static str) -> RevocationRow {
+fn revocation_row(audit: &Audit, gone: &Revocation) -> RevocationRow {
     let group = audit.inventory.group(gone.group);
     RevocationRow {
         group_id: group.id.clone(),
@@ -254,7 +255,7 @@ fn revocation_row(audit: &Audit, gone: &Revocation, reason: &'static str) -> Rev
         security_group_rule_id: gone.rule.rule_id.clone(),
         permission: PermissionRow::new(&gone.rule),
         description: gone.rule.description.clone(),
-        reason: reason.into(),
+        reason: gone.because.as_str().into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `closegate policy`, through the binary on the sample data.
 
+mod audit;
 mod check;
 mod decide;
 mod files;

@@ -13,7 +13,7 @@ use crate::documents::{
     RuleRow, SCHEMA_VERSION, StageRow, Status, TargetRow, TodayRow,
 };
 use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
-use crate::proof::{Stage, StageName};
+use crate::proof::{Readiness, Stage, StageName};
 use crate::suggest::{QuotaPressure, Revocation, SuggestedRule};
 
 /// The change of an audit.
@@ -99,6 +99,21 @@ impl ChangeDocument {
     pub(in crate::emit) fn foreign_owner(&self, own: &str, other: &str) -> Option<&str> {
         let owner = |id| self.group(id).map_or("", |group| group.owner.as_str());
         Some(owner(other)).filter(|other| !other.is_empty() && *other != owner(own))
+    }
+}
+
+impl GroupRow {
+    /// Why none of its rules should go yet; nothing if the evidence is enough.
+    pub(in crate::emit) fn not_ready(&self) -> Option<String> {
+        match self.ready {
+            Some(true) => None,
+            Some(false) if self.wait_for.is_empty() => Some("more evidence".to_owned()),
+            Some(false) => Some(self.wait_for.join("; ")),
+            None => Some(
+                "an audit that says whether the evidence is enough: this change does not"
+                    .to_owned(),
+            ),
+        }
     }
 }
 
@@ -337,6 +352,9 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             .members
             .first()
             .map(|&ix| audit.inventory.interface(ix).region.clone());
+        let readiness = &audit.proof.readiness;
+        let judged = readiness.binary_search_by_key(&ix, |judged| judged.group);
+        let judged = judged.ok().map(|place| &readiness[place]);
         let today = group.rules.iter().filter(|_| touched).map(|rule| TodayRow {
             permission: PermissionRow::new(rule),
             security_group_rule_id: rule.rule_id.clone(),
@@ -351,6 +369,8 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             region: region.unwrap_or_default(),
             kept_by: what_to_do(&group.upkeep),
             waits_for: waits_for(group),
+            ready: judged.map(Readiness::is_ready),
+            wait_for: judged.map(Readiness::wait_for).unwrap_or_default(),
             connections: connections.get(id).copied().unwrap_or_default(),
             today: today.collect(),
         })

@@ -5,6 +5,7 @@
 //! from being used, [`status()`] where each group stands, and [`desired()`] which rules it wants beside those that stand. [`decided()`]
 //! hands its decisions to the stage that suggests rules. `cli` reads and writes the directory.
 
+mod changed;
 mod check;
 mod decide;
 mod decided;
@@ -12,13 +13,15 @@ mod desired;
 mod entry;
 mod group;
 mod key;
+mod prior;
+mod reach;
 mod read;
 mod status;
 mod update;
 mod write;
 
 pub use check::{PolicyBasis, PolicyProblem, check};
-pub use decide::{DecisionFilter, PolicyDecision, decide};
+pub use decide::{DecisionFilter, EntryKind, PolicyDecision, decide};
 pub use decided::decided;
 pub use desired::{
     DesiredGroup, DesiredState, NotWritten, RuleOutside, WantedBy, WantedRule, desired,

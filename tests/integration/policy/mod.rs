@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod decide;
 mod files;
+mod review;
 mod update;
 
 use std::collections::BTreeMap;

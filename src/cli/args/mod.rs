@@ -282,6 +282,10 @@ pub(in crate::cli) struct VerifyArgs {
     #[arg(long, group = "against")]
     pub(in crate::cli) current: bool,
 
+    /// Directory of a policy: today's rules with all that its accepted entries want, without what locked groups may not open
+    #[arg(long, value_name = "DIR", group = "against")]
+    pub(in crate::cli) policy: Option<PathBuf>,
+
     /// Configuration [default: closegate.toml in this directory, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) config: Option<PathBuf>,

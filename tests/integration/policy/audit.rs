@@ -384,6 +384,26 @@ fn a_locked_group_opens_what_was_accepted_and_nothing_else() {
     assert_eq!(read(&run.join("audit.json"))["replay"]["lost"], 0);
 }
 
+/// The policy alone, without proposals: what a locked group lacks is lost, and what one that learns has stays.
+#[test]
+fn logs_are_replayed_against_the_policy_alone() {
+    let small = Small::new();
+    let verify = |code: i32| {
+        let mut command = closegate();
+        command
+            .args(["verify", "--flows", "flows.log", "--inventory", "inventory"])
+            .args(["--policy", "policy", "--json"])
+            .current_dir(small.place.path());
+        let done = command.assert().code(code);
+        serde_json::from_slice::<Value>(&done.get_output().stdout).unwrap()
+    };
+    assert_eq!(verify(0)["lost"], 0);
+    edit(&small.file("sg-a"), "mode = \"learn\"", "mode = \"locked\"");
+    assert_eq!(verify(1)["lost"], 3);
+    small.policy("decide", &["accept", "--state", "proposed"]);
+    assert_eq!(verify(0)["permitted"], 3);
+}
+
 /// Where connections need what nobody accepted, narrow rules are proposed before the rest goes; what is as narrow already stays.
 #[test]
 fn what_a_locked_group_needs_beyond_the_policy_is_proposed_and_not_lost() {

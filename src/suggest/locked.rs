@@ -25,18 +25,17 @@ pub(super) fn beside_policy(
         let (mut goes_open, mut is_accepted) = (false, false);
         for rule in &inventory.group(group).rules {
             let is_rule = |other: &Rule| other.same_permission(rule);
-            let of_open = revocations[from..to].iter().any(|gone| is_rule(&gone.rule));
+            let mut open = revocations[from..to].iter();
+            let open = open.find(|gone| is_rule(&gone.rule));
             let outside = decisions.outside.iter().any(is_rule) && !over_quota.contains(&group);
             if decisions.accepted.iter().any(|own| is_rule(&own.rule)) {
-                is_accepted |= of_open;
+                is_accepted |= open.is_some();
                 continue;
             }
-            let because = if outside {
-                RevokedBecause::OutsidePolicy
-            } else if of_open {
-                RevokedBecause::OpenEgress
-            } else {
-                continue;
+            let because = match open {
+                _ if outside => RevokedBecause::OutsidePolicy,
+                Some(open) => open.because,
+                None => continue,
             };
             goes_open |= rule.is_open_egress();
             gone.push(Revocation {

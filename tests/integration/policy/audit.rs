@@ -279,7 +279,11 @@ fn groups_without_a_file_are_as_before() {
     let new = rules(&run);
     assert_eq!(lines(&new), lines(&rules(&place.path("run"))));
     let keys: BTreeSet<&str> = new.iter().filter_map(|rule| rule["key"].as_str()).collect();
-    assert_eq!(keys, entries.keys().map(String::as_str).collect());
+    let own = entries
+        .keys()
+        .map(String::as_str)
+        .collect::<BTreeSet<&str>>();
+    assert_eq!(keys, own);
     let named = |rule: &&Value| rule["key"].is_string();
     assert!(new.iter().filter(named).all(|rule| rule["why"] == WANTED));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::decided::PolicyRules;
+use super::decided::DecidedRules;
 use super::evidence::RuleEvidence;
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
@@ -19,7 +19,7 @@ pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
     /// What a policy has decided, if the run is against one.
-    pub(super) policy: Option<&'a PolicyRules>,
+    pub(super) policy: Option<&'a DecidedRules>,
     interfaces: Arc<Classes>,
     /// Pairs that were asked about already.
     reachable: Arc<Mutex<Reachable>>,

@@ -40,7 +40,7 @@ pub(super) type AcceptedPlace = (GroupIx, usize);
 
 /// What a policy says of every group.
 #[derive(Debug)]
-pub struct PolicyRules {
+pub struct DecidedRules {
     groups: Vec<GroupDecisions>,
     accepted: Gates,
     /// Of the accepted rules those that have to be made.
@@ -48,7 +48,7 @@ pub struct PolicyRules {
     declined: Gates,
 }
 
-impl PolicyRules {
+impl DecidedRules {
     /// From what it says of each group of the inventory, by position.
     pub fn new(inventory: &Inventory, groups: Vec<GroupDecisions>) -> Self {
         let rules = |counts: fn(&&AcceptedRule) -> bool| -> Vec<Vec<Rule>> {

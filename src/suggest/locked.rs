@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decided::PolicyRules;
+use super::decided::DecidedRules;
 use super::kept_open::{KeptOpen, KeptOpenBecause};
 use super::rule::{Revocation, RevokedBecause, RuleSet};
 use crate::documents::Status;
@@ -13,7 +13,7 @@ use crate::net::aws_description;
 /// quota stays. Both lists are in the order of their groups, before and after.
 pub(super) fn beside_policy(
     inventory: &Inventory,
-    policy: &PolicyRules,
+    policy: &DecidedRules,
     over_quota: &BTreeSet<GroupIx>,
     (revocations, mut kept_open): (Vec<Revocation>, Vec<KeptOpen>),
 ) -> (Vec<Revocation>, Vec<KeptOpen>) {
@@ -60,7 +60,7 @@ pub(super) fn beside_policy(
 
 /// Names the entries that proposals belong to. A rule that stands, and that connections need although the policy has it not, is not
 /// revoked to be made again: it stays, as a proposal.
-pub(super) fn beside_entries(policy: &PolicyRules, set: &mut RuleSet) {
+pub(super) fn beside_entries(policy: &DecidedRules, set: &mut RuleSet) {
     for suggested in &mut set.rules {
         if suggested.key.is_none() {
             let key = policy.key_of(suggested.group, &suggested.rule);

@@ -78,7 +78,7 @@ fn other_half(
         target: Target::Group(own.to_owned()),
         rule_id: None,
         description: String::new(),
-        tag_keys: Vec::new(),
+        tags: Vec::new(),
     };
     Some((inventory.group_by_id(other)?, half))
 }

@@ -276,6 +276,6 @@ fn egress_to(inventory: &Inventory, responders: GroupIx, service: Service) -> Ru
         target: Target::Group(inventory.group(responders).id.clone()),
         rule_id: None,
         description: String::new(),
-        tag_keys: Vec::new(),
+        tags: Vec::new(),
     }
 }

@@ -3,8 +3,11 @@
 mod audit;
 mod check;
 mod decide;
+mod estate;
 mod files;
 mod review;
+mod rules;
+mod rules_files;
 mod update;
 
 use std::collections::BTreeMap;

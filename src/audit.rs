@@ -17,7 +17,9 @@ use crate::policy::{PolicySet, decided};
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
 use crate::replay::{self, After, AfterState, Replay, RulesAfter, Unjudged};
 use crate::resolve::{self, Connection, Hits, Probes, Quarantine, Resolved, Unattributed, Verdict};
-use crate::suggest::{self, Level, OtherHalf, PolicyRules, Revocation, RuleBasis, RuleSet, Status};
+use crate::suggest::{
+    self, DecidedRules, Level, OtherHalf, Revocation, RuleBasis, RuleSet, Status,
+};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -356,7 +358,7 @@ impl Judged {
     }
 
     /// Keeps out of the rules what people said no to.
-    fn decline(&mut self, decided: &PolicyRules) {
+    fn decline(&mut self, decided: &DecidedRules) {
         for connection in &mut self.connections {
             if connection.is_accepted() && decided.declines(&self.inventory, connection) {
                 connection.verdict = Verdict::Quarantined(Quarantine::Declined);
@@ -404,7 +406,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
 }
 
 /// The same, beside what a policy has decided.
-fn propose_beside(judged: Judged, config: &Config, decided: Option<&PolicyRules>) -> Audit {
+fn propose_beside(judged: Judged, config: &Config, decided: Option<&DecidedRules>) -> Audit {
     let evidence = suggest::RuleEvidence {
         inventory: &judged.inventory,
         today: &judged.gates,

@@ -18,6 +18,9 @@ pub struct ReportDocument {
     /// Ready to lock, or what to wait for.
     pub(crate) verdict: String,
     pub(crate) counts: Counts,
+    /// What the policy says of the connections, if the run is against one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
     /// What the inventory lacks, and what that costs.
     pub(crate) notes: Vec<String>,
     pub(crate) sources: Vec<SourceRow>,

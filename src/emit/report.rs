@@ -37,6 +37,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
         window: Window { start, end },
         verdict: audit.verdict(),
         counts: counts(audit),
+        policy: audit.policy_in_words(),
         notes: audit
             .inventory
             .notes()

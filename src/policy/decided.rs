@@ -7,10 +7,10 @@ use super::entry::{EntryState, PolicyTarget};
 use super::group::PolicySet;
 use crate::documents::Direction;
 use crate::inventory::{GroupIx, Inventory, Rule, Target};
-use crate::suggest::{AcceptedRule, GroupDecisions, PolicyRules};
+use crate::suggest::{AcceptedRule, DecidedRules, GroupDecisions};
 
 /// What a policy says on a day about the groups of an account. Entries of groups that the inventory lacks say nothing.
-pub fn decided(policy: &PolicySet, inventory: &Inventory, today: Date) -> PolicyRules {
+pub fn decided(policy: &PolicySet, inventory: &Inventory, today: Date) -> DecidedRules {
     let mut groups = vec![GroupDecisions::default(); inventory.groups().len()];
     for (id, group) in &desired(policy, inventory, today).groups {
         let Some(ix) = inventory.group_by_id(id) else {
@@ -50,7 +50,7 @@ pub fn decided(policy: &PolicySet, inventory: &Inventory, today: Date) -> Policy
             ask(inventory.group_by_id(other), entry.other_half(&group.group));
         }
     }
-    PolicyRules::new(inventory, groups)
+    DecidedRules::new(inventory, groups)
 }
 
 /// The other half of a rule of the group `own`, where an entry wants both.
@@ -78,7 +78,7 @@ fn other_half(
         target: Target::Group(own.to_owned()),
         rule_id: None,
         description: String::new(),
-        tag_keys: Vec::new(),
+        tags: Vec::new(),
     };
     Some((inventory.group_by_id(other)?, half))
 }

@@ -10,6 +10,7 @@ use super::entry::{EntryState, PolicyEntry, PolicyTarget};
 use super::group::{GroupPolicy, PlacedEntry, PolicyMode, PolicySet};
 use crate::documents::Direction;
 use crate::inventory::{Group, Inventory, Rule};
+use crate::replay::Change;
 
 /// A reason for a rule.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +114,24 @@ pub struct DesiredState<'a> {
     pub groups: BTreeMap<&'a str, DesiredGroup<'a>>,
     /// Accepted entries that are not written, or only in part, with the reason.
     pub not_written: Vec<(PlacedEntry<'a>, NotWritten)>,
+}
+
+impl DesiredState<'_> {
+    /// What has to come and go so that the policy's rules stand, and locked groups open nothing else.
+    pub fn change(&self, inventory: &Inventory) -> Change {
+        let mut change = Change::default();
+        for (id, group) in &self.groups {
+            let Some(ix) = inventory.group_by_id(id) else {
+                continue;
+            };
+            let missing = group.wanted.iter().filter(|wanted| !wanted.stands);
+            let missing = missing.map(|wanted| (ix, wanted.rule.clone()));
+            change.additions.extend(missing);
+            let going = group.reopened().map(|rule| (ix, rule.clone()));
+            change.removals.extend(going);
+        }
+        change
+    }
 }
 
 /// What a policy wants of an account on a day.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::decided::PolicyRules;
+use super::decided::DecidedRules;
 use super::evidence::RuleEvidence;
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
@@ -19,7 +19,7 @@ pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
     /// What a policy has decided, if the run is against one.
-    pub(super) policy: Option<&'a PolicyRules>,
+    pub(super) policy: Option<&'a DecidedRules>,
     interfaces: Arc<Classes>,
     /// Pairs that were asked about already.
     reachable: Arc<Mutex<Reachable>>,
@@ -271,19 +271,23 @@ impl<'a> Candidates<'a> {
         policy.is_some_and(|policy| policy.declines_pair(self.inventory, pair, service))
     }
 
-    /// Whether accepted rules of the policy let the interfaces of one class reach those of another one, whatever is proposed.
-    pub(super) fn is_granted(&self, (from, to): (ClassIx, ClassIx), service: Service) -> bool {
-        let Some(policy) = self.policy else {
-            return false;
-        };
-        let (x, y) = (self.example_of(from), self.example_of(to));
-        let inventory = self.inventory;
-        policy.permits_between(inventory, x, Direction::Egress, y, service)
-            && (policy.permits_between(inventory, y, Direction::Ingress, x, service)
-                || self.lets_in(x, y, service))
+    /// Whether accepted rules of the policy that name groups let the interfaces of one class reach those of another one, whatever is
+    /// proposed: as mutual pairs, or as egress alone.
+    pub(super) fn is_granted(
+        &self,
+        (from, to): (ClassIx, ClassIx),
+        service: Service,
+        mutual: bool,
+    ) -> bool {
+        let (inventory, policy) = (self.inventory, self.policy);
+        policy.is_some_and(|policy| {
+            let ends = (self.example_of(from), self.example_of(to));
+            policy.grants(inventory, ends, service, mutual)
+        })
     }
 
-    /// Whether they let the interfaces of a class send to all of the addresses.
+    /// Whether accepted rules that have to be made let the interfaces of a class send to all of the addresses. Rules of today count for
+    /// as much as in a run without a policy.
     pub(super) fn is_granted_to(
         &self,
         class: ClassIx,
@@ -291,7 +295,7 @@ impl<'a> Candidates<'a> {
         service: Service,
     ) -> bool {
         let policy = self.policy;
-        policy.is_some_and(|policy| policy.permits_to(self.example_of(class), addresses, service))
+        policy.is_some_and(|policy| policy.grants_to(self.example_of(class), addresses, service))
     }
 
     /// One of the interfaces of a class.

@@ -4,8 +4,7 @@
 //! them, and only what they leave over is proposed. `policy`, a later stage, makes this of a policy's files.
 
 use crate::inventory::{
-    Direction, Gates, GroupIx, Interface, Inventory, Packet, Peer, Rule, RulePorts, RuleProtocol,
-    Target,
+    Direction, Gates, GroupIx, Interface, Inventory, Packet, Rule, RulePorts, RuleProtocol, Target,
 };
 use crate::net::{AddressSet, Service};
 use crate::resolve::{Connection, End, peer_of};
@@ -41,21 +40,28 @@ pub(super) type AcceptedPlace = (GroupIx, usize);
 
 /// What a policy says of every group.
 #[derive(Debug)]
-pub struct PolicyRules {
+pub struct DecidedRules {
     groups: Vec<GroupDecisions>,
     accepted: Gates,
+    /// Of the accepted rules those that have to be made.
+    added: Gates,
     declined: Gates,
 }
 
-impl PolicyRules {
+impl DecidedRules {
     /// From what it says of each group of the inventory, by position.
     pub fn new(inventory: &Inventory, groups: Vec<GroupDecisions>) -> Self {
-        let accepted: Vec<Vec<Rule>> = groups
-            .iter()
-            .map(|group| group.accepted.iter().map(|own| own.rule.clone()).collect())
-            .collect();
+        let rules = |counts: fn(&&AcceptedRule) -> bool| -> Vec<Vec<Rule>> {
+            let of_group = |group: &GroupDecisions| {
+                let own = group.accepted.iter().filter(counts);
+                own.map(|own| own.rule.clone()).collect()
+            };
+            groups.iter().map(of_group).collect()
+        };
+        let (accepted, added) = (rules(|_| true), rules(|own| !own.stands));
         Self {
             accepted: Gates::new(inventory, |group| &accepted[group.index()]),
+            added: Gates::new(inventory, |group| &added[group.index()]),
             declined: Gates::new(inventory, |group| &groups[group.index()].declined),
             groups,
         }
@@ -213,15 +219,7 @@ impl PolicyRules {
         if declined.is_empty() {
             return false;
         }
-        let pair = Rule {
-            direction: Direction::Egress,
-            protocol: RuleProtocol::One(service.protocol),
-            ports: RulePorts::of(service),
-            target: Target::Group(inventory.group(responders).id.clone()),
-            rule_id: None,
-            description: String::new(),
-            tag_keys: Vec::new(),
-        };
+        let pair = egress_to(inventory, responders, service);
         declined.iter().any(|rule| rule.covers(&pair))
     }
 
@@ -231,34 +229,53 @@ impl PolicyRules {
         (self.declined).open_addresses(&[group], Direction::Egress, packet)
     }
 
-    /// Whether accepted rules certainly let interfaces like `at` exchange a service with those like `peer`.
-    pub(super) fn permits_between(
+    /// Whether accepted rules that name groups let interfaces like the first reach those like the second: as mutual pairs, or as egress
+    /// alone that has to be made.
+    pub(super) fn grants(
         &self,
         inventory: &Inventory,
-        at: &Interface,
-        direction: Direction,
-        peer: &Interface,
+        (from, to): (&Interface, &Interface),
         service: Service,
+        mutual: bool,
     ) -> bool {
-        let Some(&address) = peer.addresses.first() else {
-            return false;
-        };
-        let named = inventory.nameable_groups(at, direction, peer);
-        let seen = Peer::listed(address, named);
-        let packet = Packet::from(service);
-        let mut rules = (self.accepted).admitting(&at.groups, direction, seen, packet);
-        rules.next().is_some()
+        let named = inventory.nameable_groups(from, Direction::Egress, to);
+        named.iter().any(|&responders| {
+            let pair = egress_to(inventory, responders, service);
+            let grants = |own: &AcceptedRule| {
+                let counts = if mutual {
+                    own.mutual.is_some()
+                } else {
+                    own.mutual.is_none() && !own.stands
+                };
+                counts && own.rule.covers(&pair)
+            };
+            let mut groups = from.groups.iter();
+            groups.any(|&group| self.of(group).accepted.iter().any(grants))
+        })
     }
 
-    /// Whether accepted rules certainly let interfaces like `at` send to all of these addresses.
-    pub(super) fn permits_to(
+    /// Whether accepted rules that have to be made let interfaces like `at` send to all of these addresses.
+    pub(super) fn grants_to(
         &self,
         at: &Interface,
         addresses: &AddressSet,
         service: Service,
     ) -> bool {
         let packet = Packet::from(service);
-        let open = (self.accepted).open_addresses(&at.groups, Direction::Egress, packet);
+        let open = (self.added).open_addresses(&at.groups, Direction::Egress, packet);
         open.contains_set(addresses)
+    }
+}
+
+/// The egress rule for one service that names a group.
+fn egress_to(inventory: &Inventory, responders: GroupIx, service: Service) -> Rule {
+    Rule {
+        direction: Direction::Egress,
+        protocol: RuleProtocol::One(service.protocol),
+        ports: RulePorts::of(service),
+        target: Target::Group(inventory.group(responders).id.clone()),
+        rule_id: None,
+        description: String::new(),
+        tags: Vec::new(),
     }
 }

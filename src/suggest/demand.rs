@@ -16,6 +16,8 @@ use crate::resolve::{Connection, End, visible_groups};
 pub(super) struct Demand {
     pub(super) service: Service,
     pub(super) wanted: Vec<Demanded>,
+    /// What a policy permits already: it shows which interfaces use the service.
+    pub(super) served: Vec<Demanded>,
 }
 
 /// One accepted connection: what each side's gate has to permit.
@@ -45,10 +47,11 @@ pub(super) struct Served {
 
 impl Served {
     /// Takes out what the policy permits.
-    fn take(evidence: &RuleEvidence<'_>, wanted: &mut [Option<Demanded>]) -> Self {
+    fn take(evidence: &RuleEvidence<'_>, wanted: &mut [Option<Demanded>]) -> (Self, Vec<Demanded>) {
         let mut served = Self::default();
+        let mut taken = Vec::new();
         let Some(policy) = evidence.policy else {
-            return served;
+            return (served, taken);
         };
         let serving = |wanted: &Option<Demanded>| {
             let wanted = wanted.as_ref()?;
@@ -71,8 +74,9 @@ impl Served {
                 let connections = served.by_rule.entry(place).or_default();
                 connections.push(wanted.connection);
             }
+            taken.push(wanted);
         }
-        served
+        (served, taken)
     }
 }
 
@@ -87,14 +91,24 @@ impl Demand {
                 counts.then(wanted).flatten()
             })
             .collect();
-        let served = Served::take(evidence, &mut wanted);
-        let mut by_service: BTreeMap<Service, Vec<Demanded>> = BTreeMap::new();
+        let (served, taken) = Served::take(evidence, &mut wanted);
+        let mut by_service: BTreeMap<Service, (Vec<Demanded>, Vec<Demanded>)> = BTreeMap::new();
         for wanted in wanted.into_iter().flatten() {
             let service = evidence.connections[wanted.connection].service;
-            by_service.entry(service).or_default().push(wanted);
+            by_service.entry(service).or_default().0.push(wanted);
+        }
+        for taken in taken {
+            let service = evidence.connections[taken.connection].service;
+            if let Some((_, served)) = by_service.get_mut(&service) {
+                served.push(taken);
+            }
         }
         let demands = by_service.into_iter();
-        let demands = demands.map(|(service, wanted)| Self { service, wanted });
+        let demands = demands.map(|(service, (wanted, served))| Self {
+            service,
+            wanted,
+            served,
+        });
         (demands.collect(), served)
     }
 }

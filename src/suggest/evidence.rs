@@ -1,6 +1,6 @@
 //! What rules are made from.
 
-use super::decided::PolicyRules;
+use super::decided::DecidedRules;
 use super::level::Generalise;
 use super::quota::Quotas;
 use crate::flow::FlowTable;
@@ -25,7 +25,7 @@ pub struct RuleEvidence<'a> {
     /// How many rules AWS takes, as configured.
     pub quotas: Quotas,
     /// What a policy has decided, if the run is against one.
-    pub policy: Option<&'a PolicyRules>,
+    pub policy: Option<&'a DecidedRules>,
 }
 
 impl RuleEvidence<'_> {

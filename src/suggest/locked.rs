@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decided::PolicyRules;
+use super::decided::DecidedRules;
 use super::kept_open::{KeptOpen, KeptOpenBecause};
 use super::rule::{Revocation, RevokedBecause, RuleSet};
 use crate::documents::Status;
@@ -13,7 +13,7 @@ use crate::net::aws_description;
 /// quota stays. Both lists are in the order of their groups, before and after.
 pub(super) fn beside_policy(
     inventory: &Inventory,
-    policy: &PolicyRules,
+    policy: &DecidedRules,
     over_quota: &BTreeSet<GroupIx>,
     (revocations, mut kept_open): (Vec<Revocation>, Vec<KeptOpen>),
 ) -> (Vec<Revocation>, Vec<KeptOpen>) {
@@ -25,18 +25,17 @@ pub(super) fn beside_policy(
         let (mut goes_open, mut is_accepted) = (false, false);
         for rule in &inventory.group(group).rules {
             let is_rule = |other: &Rule| other.same_permission(rule);
-            let of_open = revocations[from..to].iter().any(|gone| is_rule(&gone.rule));
+            let mut open = revocations[from..to].iter();
+            let open = open.find(|gone| is_rule(&gone.rule));
             let outside = decisions.outside.iter().any(is_rule) && !over_quota.contains(&group);
             if decisions.accepted.iter().any(|own| is_rule(&own.rule)) {
-                is_accepted |= of_open;
+                is_accepted |= open.is_some();
                 continue;
             }
-            let because = if outside {
-                RevokedBecause::OutsidePolicy
-            } else if of_open {
-                RevokedBecause::OpenEgress
-            } else {
-                continue;
+            let because = match open {
+                _ if outside => RevokedBecause::OutsidePolicy,
+                Some(open) => open.because,
+                None => continue,
             };
             goes_open |= rule.is_open_egress();
             gone.push(Revocation {
@@ -61,7 +60,7 @@ pub(super) fn beside_policy(
 
 /// Names the entries that proposals belong to. A rule that stands, and that connections need although the policy has it not, is not
 /// revoked to be made again: it stays, as a proposal.
-pub(super) fn beside_entries(policy: &PolicyRules, set: &mut RuleSet) {
+pub(super) fn beside_entries(policy: &DecidedRules, set: &mut RuleSet) {
     for suggested in &mut set.rules {
         if suggested.key.is_none() {
             let key = policy.key_of(suggested.group, &suggested.rule);

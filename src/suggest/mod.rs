@@ -25,7 +25,7 @@ mod singles;
 mod width;
 
 pub use crate::documents::Status;
-pub use decided::{AcceptedRule, GroupDecisions, PolicyRules};
+pub use decided::{AcceptedRule, DecidedRules, GroupDecisions};
 pub use evidence::RuleEvidence;
 pub use kept_open::{KeptOpen, KeptOpenBecause};
 pub use ladder::{QuotaOption, QuotaPressure, RuleCost, Rung};
@@ -283,7 +283,7 @@ impl<'a> RuleBasis<'a> {
             egress.max(limits(responders, Direction::Ingress).level)
         };
         let mut draft = Draft::new(inventory, &standing.remaining, connections);
-        for (place, accepted) in policy.into_iter().flat_map(PolicyRules::accepted) {
+        for (place, accepted) in policy.into_iter().flat_map(DecidedRules::accepted) {
             let served = self.served.by_rule.get(&place).map(Vec::as_slice);
             draft.accept(place.0, accepted, served.unwrap_or_default());
         }

@@ -15,13 +15,16 @@ type Pair = (GroupIx, GroupIx);
 /// Chooses pairs for every connection that a valid pair covers; returns them, and the
 /// positions (in the demand) of the rest.
 pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutual>, Vec<usize>) {
+    let may_name = |w: &Demanded| w.by_reference && w.initiator.is_some() && w.responder.is_some();
     let eligible: Vec<(usize, &Demanded)> = demand
         .wanted
         .iter()
         .enumerate()
-        .filter(|(_, w)| w.by_reference && w.initiator.is_some() && w.responder.is_some())
+        .filter(|(_, w)| may_name(w))
         .collect();
-    let (lots, mut choices) = choices(&eligible, candidates, demand.service, |(a, b)| {
+    let served = demand.served.iter().filter(|w| may_name(w));
+    let lots = Lots::new(candidates, demand.service, true, &eligible, served);
+    let (lots, mut choices) = choices(&eligible, candidates, lots, |(a, b)| {
         candidates.pair_is_open(a, b, demand.service)
     });
     let cover = cover(eligible.len(), &lots, &mut choices);
@@ -51,15 +54,13 @@ pub(super) fn choose(demand: &Demand, candidates: &Candidates<'_>) -> (Vec<Mutua
 pub(super) fn choices(
     eligible: &[(usize, &Demanded)],
     candidates: &Candidates<'_>,
-    service: Service,
+    mut lots: Lots,
     valid: impl Fn(Pair) -> bool,
 ) -> (Vec<u64>, Vec<Choice<Pair>>) {
-    let ends = |wanted: &Demanded| wanted.initiator.zip(wanted.responder);
-    let observed = eligible.iter().filter_map(|(_, w)| ends(w));
-    let mut lots = Lots::new(candidates, service, observed);
+    let service = lots.service;
     let mut covers: Vec<(Pair, usize)> = Vec::with_capacity(eligible.len());
     for (item, (_, wanted)) in eligible.iter().enumerate() {
-        let Some((x, y)) = ends(wanted) else {
+        let Some((x, y)) = wanted.initiator.zip(wanted.responder) else {
             continue;
         };
         for a in groups_of(candidates.inventory, x) {
@@ -98,8 +99,10 @@ pub(super) fn covered_by(choices: &[Choice<Pair>], key: Pair) -> &[usize] {
 }
 
 /// Pairs of classes that choices grant, each with its weight.
-struct Lots {
+pub(super) struct Lots {
     service: Service,
+    /// Whether the choices are of mutual pairs.
+    mutual: bool,
     /// How many pairs of two interfaces were observed.
     observed: HashMap<(ClassIx, ClassIx), usize>,
     positions: HashMap<(ClassIx, ClassIx), usize>,
@@ -107,12 +110,17 @@ struct Lots {
 }
 
 impl Lots {
-    fn new(
+    /// `served` needs nothing any more, and was observed as well.
+    pub(super) fn new<'d>(
         candidates: &Candidates<'_>,
         service: Service,
-        observed: impl Iterator<Item = (InterfaceIx, InterfaceIx)>,
+        mutual: bool,
+        eligible: &[(usize, &'d Demanded)],
+        served: impl Iterator<Item = &'d Demanded>,
     ) -> Self {
-        let mut pairs: Vec<(InterfaceIx, InterfaceIx)> = observed.filter(|(x, y)| x != y).collect();
+        let all = eligible.iter().map(|&(_, wanted)| wanted).chain(served);
+        let ends = all.filter_map(|wanted| wanted.initiator.zip(wanted.responder));
+        let mut pairs: Vec<(InterfaceIx, InterfaceIx)> = ends.filter(|(x, y)| x != y).collect();
         pairs.sort_unstable();
         pairs.dedup();
         let mut observed = HashMap::default();
@@ -122,6 +130,7 @@ impl Lots {
         }
         Self {
             service,
+            mutual,
             observed,
             positions: HashMap::default(),
             weights: Vec::new(),
@@ -135,7 +144,7 @@ impl Lots {
             let seen = self.observed.get(&pair).copied().unwrap_or_default();
             // What the policy grants is granted whatever is chosen.
             self.weights
-                .push(if candidates.is_granted(pair, self.service) {
+                .push(if candidates.is_granted(pair, self.service, self.mutual) {
                     0
                 } else {
                     (from.len() * to.len() - itself - seen) as u64

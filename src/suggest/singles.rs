@@ -11,7 +11,7 @@ use super::candidates::{Candidates, ClassIx};
 use super::cover::{Choice, Cover, cover};
 use super::demand::{Demand, Demanded, groups_of};
 use super::limits::GroupLimits;
-use super::pairs;
+use super::pairs::{self, Lots};
 use super::rule::{Draft, Entries, Reason};
 use super::width::{Width, exact_prefixes, width};
 use crate::inventory::{
@@ -159,7 +159,8 @@ fn by_reference<'a>(
     let (eligible, mut rest): (Vec<_>, Vec<_>) = closed
         .iter()
         .partition(|(_, w)| w.by_reference && w.responder.is_some());
-    let (lots, mut choices) = pairs::choices(&eligible, candidates, service, |(a, b)| {
+    let lots = Lots::new(candidates, service, false, &eligible, std::iter::empty());
+    let (lots, mut choices) = pairs::choices(&eligible, candidates, lots, |(a, b)| {
         candidates.egress_is_open(a, b, service)
     });
     let cover = cover(eligible.len(), &lots, &mut choices);

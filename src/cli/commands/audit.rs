@@ -78,7 +78,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
 }
 
 /// A policy whose every file is right.
-fn read_policy(dir: &Path) -> Result<PolicySet, Failure> {
+pub(super) fn read_policy(dir: &Path) -> Result<PolicySet, Failure> {
     let policy = PolicyDir::read(dir)?;
     if let Some(error) = policy.errors.first() {
         return Err(Failure::usage(error.clone()));

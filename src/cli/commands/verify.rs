@@ -7,15 +7,19 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::Context;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::audit::read_policy;
 use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
+use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Decided, Input};
 use crate::documents::{Confidence, SCHEMA_VERSION};
 use crate::inventory::Inventory;
 use crate::net::{ConnectionId, json, plural, thousands, visible};
+use crate::policy::desired;
 use crate::replay::{self, Change, Passage, RulesAfter, Verification};
 use crate::resolve::End;
 
@@ -27,19 +31,29 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         input,
         rules,
         current,
+        policy,
         config,
         json,
     } = args;
-    debug_assert!(current != rules.is_some(), "clap takes exactly one");
+    debug_assert!(
+        u8::from(current) + u8::from(rules.is_some()) + u8::from(policy.is_some()) == 1,
+        "clap takes exactly one"
+    );
     let Decided { config, ranges } = settings::decide(config, None, &[])?;
+    let policy = policy.as_deref().map(read_policy).transpose()?;
     let Input {
         evidence,
         inventory,
         reading,
     } = Input::resolve(input, ranges.as_deref())?;
-    let (change, unknown) = match &rules {
-        None => (Change::default(), Vec::new()),
-        Some(path) => proposed(path, &inventory)?,
+    let (change, unknown) = match (&rules, &policy) {
+        (Some(path), _) => proposed(path, &inventory)?,
+        (None, Some(policy)) => {
+            let today = clock::now().to_zoned(TimeZone::UTC).date();
+            let state = desired(policy, &inventory, today);
+            (state.change(&inventory), Vec::new())
+        }
+        (None, None) => (Change::default(), Vec::new()),
     };
     let (table, intake) = super::audit::read(&evidence, &inventory, &reading)?;
     let judged = audit::judge(inventory, table, intake, &config.policy);

@@ -1,9 +1,13 @@
 //! `closegate policy`, through the binary on the sample data.
 
+mod audit;
 mod check;
 mod decide;
+mod estate;
 mod files;
 mod review;
+mod rules;
+mod rules_files;
 mod update;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ mod behaviour;
 mod detection;
 mod naive;
 mod network;
+mod policy;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::collections::BTreeMap;
 use closegate::audit::{self, Audit};
 use closegate::config::Config;
 use closegate::findings::Blocklist;
-use closegate::ingest::{self, Settings};
+use closegate::flow::FlowTable;
+use closegate::ingest::{self, Intake, Settings};
 use closegate::inventory::{Gates, Inventory, Party, RulePorts};
 use closegate::replay::{Change, RulesAfter};
 use closegate::resolve::Verdict;
@@ -87,6 +89,29 @@ fn run(seed: u64, format: Format) -> Run {
 
 /// `never_met` of a hundred pairs of a service do not use it.
 fn run_where(seed: u64, format: Format, never_met: u64) -> Run {
+    let Seen {
+        inventory,
+        table,
+        intake,
+        config,
+        truth,
+    } = seen(seed, format, never_met);
+    Run {
+        audit: audit::audit(inventory, table, intake, &config),
+        truth,
+    }
+}
+
+/// What an audit of a world reads, and the truth about it.
+struct Seen {
+    inventory: Inventory,
+    table: FlowTable,
+    intake: Intake,
+    config: Config,
+    truth: Truth,
+}
+
+fn seen(seed: u64, format: Format, never_met: u64) -> Seen {
     let mut dice = Dice::new(seed);
     let network = Network::new(&mut dice);
     let traffic = Traffic::new(&network, never_met, &mut dice);
@@ -113,8 +138,11 @@ fn run_where(seed: u64, format: Format, never_met: u64) -> Run {
     assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
     let mut config = Config::default();
     config.policy.blocklists = vec![Blocklist::parse("somebody's", "203.0.115.0/24")];
-    Run {
-        audit: audit::audit(inventory, table, intake, &config),
+    Seen {
+        inventory,
+        table,
+        intake,
+        config,
         truth: traffic.truth(),
     }
 }

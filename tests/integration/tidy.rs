@@ -26,6 +26,7 @@ const ORDER: &[&str] = &[
     "proof",
     "outcome",
     "policy",
+    "drift",
     "graph",
     "config",
     "audit",

@@ -207,6 +207,7 @@ fn not_written(
         PolicyTarget::Service(name) => name.as_str(),
         PolicyTarget::Prefixes(_) => "",
     };
+    let carried = inventory.group_by_id(target).is_some();
     let target = visible(target, 80);
     let (kind, level, what, to_do) = match reason {
         NotWritten::OwnGroupUnknown => return None,
@@ -243,6 +244,15 @@ fn not_written(
                 "The entry is accepted, and names the AWS service {target}, for which closegate writes no rules."
             ),
             "Name the service's prefix list or its prefixes instead.".to_owned(),
+        ),
+        NotWritten::TargetUnknown if carried => (
+            DriftKind::RulesUnknown,
+            DriftLevel::Warning,
+            format!(
+                "The entry is accepted, and names {target}, which interfaces of the inventory carry and whose rules it lacks."
+            ),
+            "Take the snapshot again, with the groups of every account whose groups are used."
+                .to_owned(),
         ),
         NotWritten::TargetUnknown => (
             DriftKind::GroupGone,

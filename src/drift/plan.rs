@@ -60,15 +60,17 @@ fn breaks(
                 continue;
             };
             let words = rule_in_words(basis.inventory, rule);
-            let today = if wanted.stands {
-                format!("The plan removes the {words}")
+            let what = if wanted.stands {
+                format!("The plan removes an {words}, and the policy wants it.")
             } else {
-                format!("The plan removes what permits today what the {words} would")
+                format!(
+                    "The plan removes what permits today what the policy wants: its {words} does not stand yet."
+                )
             };
             let difference = Difference::new(
                 DriftKind::PlanBreaks,
                 DriftLevel::Error,
-                format!("{today}, and the policy wants it."),
+                what,
                 format!(
                     "Keep the rule, or add it in the same change; if it should go, decline {} first.",
                     by.entry.key

@@ -192,7 +192,7 @@ fn hostile_texts_stay_texts() {
     fs::write(kept.path("plan.json"), plan.to_string()).unwrap();
     for format in ["text", "json", "sarif"] {
         for more in [&[][..], &["--plan", "plan.json"]] {
-            let words = [&["--format", format], more].concat();
+            let words = [&["--format", format][..], more].concat();
             let done = kept.drift("inventory", &words).assert();
             let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
             assert!(!text.is_empty());

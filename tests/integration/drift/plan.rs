@@ -11,7 +11,7 @@ use crate::common::{fixtures, sample};
 /// What differs with a plan of the fixtures.
 fn with_plan(kept: &Kept, name: &str, more: &[&str]) -> Found {
     let plan = fixtures().join(format!("terraform-plans/{name}.json"));
-    kept.applied(&[&["--plan", plan.to_str().unwrap()], more].concat())
+    kept.applied(&[&["--plan", plan.to_str().unwrap()][..], more].concat())
 }
 
 /// Whose group and port the differences of a kind are about, with their level.

@@ -10,7 +10,7 @@ use crate::common::{printed, sample};
 /// What differs with the sample's logs.
 fn with_logs(kept: &Kept, more: &[&str]) -> Found {
     let flows = sample().join("flows/custom");
-    kept.applied(&[&["--flows", flows.to_str().unwrap()], more].concat())
+    kept.applied(&[&["--flows", flows.to_str().unwrap()][..], more].concat())
 }
 
 const ABOUT_CONNECTIONS: &[&str] = &["connection-not-covered", "connection-declined"];

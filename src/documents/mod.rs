@@ -31,8 +31,8 @@ pub use rules::ChangeDocument;
 #[cfg(feature = "aws")]
 pub use snapshot::{Answered, Identity, Refused, SnapshotManifest, ToolVersion};
 pub use terms::{
-    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, Outcome, Rating,
-    Severity, Status, VerdictTerm,
+    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, Outcome,
+    Rating, Severity, Status, VerdictTerm,
 };
 
 pub(crate) use audit::{

@@ -67,12 +67,12 @@ pub(super) struct Lacking<'a> {
 }
 
 /// Connections by what they have in common.
-pub(super) struct Folded<'a> {
+pub(super) struct AlikeConnections<'a> {
     inventory: &'a Inventory,
     by_common: BTreeMap<Common<'a>, Connections<'a>>,
 }
 
-impl<'a> Folded<'a> {
+impl<'a> AlikeConnections<'a> {
     pub(super) const fn new(inventory: &'a Inventory) -> Self {
         Self {
             inventory,
@@ -136,13 +136,17 @@ impl<'a> Folded<'a> {
                 (Some(rule), _) => target_in_words(inventory, &rule.target),
                 (None, peers) => addresses_in_words(peers, &connections.addresses),
             };
+            let says = match connections.count {
+                1 => connections.says.replace(" them", " it"),
+                _ => connections.says,
+            };
             let what = format!(
                 "{} of {} {} {}: {}",
                 plural(connections.count, &format!("{kind} connection")),
                 common.service,
                 common.direction.preposition(),
                 peers,
-                connections.says
+                says
             );
             let mut difference =
                 Difference::new(common.kind, common.level, what, connections.to_do)

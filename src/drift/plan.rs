@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::basis::{DriftBasis, DriftTraffic, PlannedChange};
 use super::difference::{Difference, rule_in_words};
-use super::fold::{Folded, Lacking};
+use super::fold::{AlikeConnections, Lacking};
 use super::permitted::permitted;
 use super::policy_rules::PolicyRules;
 use super::traffic::sides;
@@ -157,7 +157,7 @@ pub(super) fn loses<'a>(
     found: &mut Vec<Difference>,
 ) -> u64 {
     let mut unknown = 0;
-    let mut folded = Folded::new(basis.inventory);
+    let mut folded = AlikeConnections::new(basis.inventory);
     for connection in traffic.connections {
         if connection.verdict != Verdict::Accepted {
             continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::basis::{DriftBasis, DriftTraffic};
 use super::difference::Difference;
-use super::fold::{Folded, Lacking};
+use super::fold::{AlikeConnections, Lacking};
 use super::policy_rules::PolicyRules;
 use crate::documents::{Direction, DriftKind, DriftLevel};
 use crate::inventory::Admission;
@@ -31,8 +31,8 @@ pub(super) fn traffic<'a>(
         used: BTreeMap::new(),
         not_judged: 0,
     };
-    let mut accepted = Folded::new(basis.inventory);
-    let mut quarantined = Folded::new(basis.inventory);
+    let mut accepted = AlikeConnections::new(basis.inventory);
+    let mut quarantined = AlikeConnections::new(basis.inventory);
     for connection in traffic.connections {
         let is_quarantined = match connection.verdict {
             Verdict::Accepted => false,

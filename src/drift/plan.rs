@@ -122,6 +122,11 @@ fn opens(
             Some(PolicyMode::Learn) => "The group is not locked yet.",
             None => "The policy has no file for the group.",
         };
+        let before = if group.knows(rule.direction) {
+            "which permits what today's rules don't"
+        } else {
+            "of a group whose rules of today the inventory lacks"
+        };
         let section = match rule.direction {
             Direction::Egress => "[[allow]]",
             Direction::Ingress => "[[admit]]",
@@ -130,7 +135,7 @@ fn opens(
             DriftKind::PlanOpens,
             level,
             format!(
-                "The plan makes an {}, which permits what today's rules don't, and no accepted entry has it. {state}",
+                "The plan makes an {}, {before}, and no accepted entry has it. {state}",
                 rule_in_words(basis.inventory, rule)
             ),
             format!(

@@ -118,7 +118,7 @@ impl<'a> PolicyRules<'a> {
             .map(|(group, position)| self.others[group.index()][position])
             .collect();
         entries.sort_by(|(_, a), (_, b)| {
-            let undeclined = |state| state != EntryState::Declined;
+            let undeclined = |state: EntryState| state != EntryState::Declined;
             (undeclined(a.state), &a.key).cmp(&(undeclined(b.state), &b.key))
         });
         entries.first().copied()

@@ -16,6 +16,7 @@
 //! 9. [`proof`]: how sure the change is, and what it is worth.
 //!    [`outcome`]: what the change does with every finding.
 //!    [`policy`]: what a team decided about each connection.
+//!    [`drift`]: how account, traffic and plans differ from that.
 //! 10. [`graph`]: connections → the graph of groups.
 //! 11. [`audit`]: the stages above in one call.
 //! 12. [`emit`]: the files of a run, each a pure function.
@@ -54,6 +55,8 @@ pub mod proof;
 pub mod outcome;
 
 pub mod policy;
+
+pub mod drift;
 
 pub mod graph;
 

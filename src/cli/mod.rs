@@ -59,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Can(args) => commands::can::run(&args),
         Command::Diff(args) => commands::diff::run(&args),
         Command::Policy(args) => commands::policy::run(args),
+        Command::Drift(args) => commands::drift::run(args),
         Command::Config(args) => commands::config::run(args),
         Command::Tables(args) => commands::tables::run(args),
         Command::Query(args) => commands::query::run(args),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 mod audit;
 mod common;
+mod drift;
 mod finding;
 mod for_account;
 mod graph;
@@ -22,6 +23,7 @@ mod store;
 mod terms;
 
 pub use audit::{AuditDocument, ConnectionRow, EndRow, RecordCounts};
+pub use drift::DriftDocument;
 pub use for_account::ForAccountDocument;
 pub use graph::GraphDocument;
 pub use report::ReportDocument;
@@ -29,7 +31,8 @@ pub use rules::ChangeDocument;
 #[cfg(feature = "aws")]
 pub use snapshot::{Answered, Identity, Refused, SnapshotManifest, ToolVersion};
 pub use terms::{
-    AfterState, Confidence, Direction, Family, Outcome, Rating, Severity, Status, VerdictTerm,
+    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, Outcome,
+    Rating, Severity, Status, VerdictTerm,
 };
 
 pub(crate) use audit::{
@@ -38,6 +41,7 @@ pub(crate) use audit::{
     UnjudgedReasonRow, UnjudgedRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
+pub(crate) use drift::{DifferenceRow, DriftCounts};
 pub(crate) use finding::FindingRow;
 pub(crate) use for_account::ForAccountRow;
 pub(crate) use graph::{EdgeRow, NodeRow};

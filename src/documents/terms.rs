@@ -128,6 +128,96 @@ terms! {
         /// It stands today and stays.
         Keep = "keep",
     }
+
+    /// How much a difference from the policy matters; the worst first.
+    DriftLevel {
+        /// Something breaks, or is open that must not be.
+        Error = "error",
+        /// Somebody has to act.
+        Warning = "warning",
+        /// Know it.
+        Note = "note",
+    }
+
+    /// What a difference from the policy is found in.
+    DriftSubject {
+        /// The rules that stand.
+        Account = "account",
+        /// The policy itself, against the account and the calendar.
+        Policy = "policy",
+        /// The connections of flow logs.
+        Traffic = "traffic",
+        /// A Terraform plan.
+        Plan = "plan",
+    }
+
+    /// Kinds of differences from the policy.
+    DriftKind {
+        /// A rule that the policy wants does not stand.
+        RuleMissing = "rule-missing",
+        /// Open egress stands on a locked group.
+        GroupReopened = "group-reopened",
+        /// Egress of a locked group that the policy does not permit.
+        RuleOutside = "rule-outside",
+        /// A rule of a locked group that a wanted rule covers.
+        RuleCovered = "rule-covered",
+        /// Ingress of a locked group that the policy does not have.
+        IngressOutside = "ingress-outside",
+        /// The inventory lacks a group's rules.
+        RulesUnknown = "rules-unknown",
+        /// A group of the account that the policy does not cover.
+        GroupUncovered = "group-uncovered",
+        /// A group that the policy covers or names is not in the inventory.
+        GroupGone = "group-gone",
+        /// A prefix list that the policy names is not in the inventory.
+        ListGone = "list-gone",
+        /// The last day of an accepted entry is over.
+        DecisionExpired = "decision-expired",
+        /// An accepted entry names an AWS service, for which closegate writes no rules.
+        ServiceNotWritten = "service-not-written",
+        /// Nothing has needed an accepted entry for long.
+        EntryUnused = "entry-unused",
+        /// Accepted connections that no accepted entry permits.
+        ConnectionNotCovered = "connection-not-covered",
+        /// Accepted connections that a declined entry is about.
+        ConnectionDeclined = "connection-declined",
+        /// Quarantined connections that the policy does not permit.
+        ConnectionQuarantined = "connection-quarantined",
+        /// After the plan, an accepted entry is not permitted any more.
+        PlanBreaks = "plan-breaks",
+        /// After the plan, accepted connections are denied.
+        PlanLoses = "plan-loses",
+        /// The plan permits what is denied today and what the policy does not permit.
+        PlanOpens = "plan-opens",
+        /// A part of the plan is known only after it is applied.
+        PlanUnknown = "plan-unknown",
+    }
+}
+
+impl DriftKind {
+    /// What a difference of the kind is found in.
+    pub const fn subject(self) -> DriftSubject {
+        match self {
+            Self::RuleMissing
+            | Self::GroupReopened
+            | Self::RuleOutside
+            | Self::RuleCovered
+            | Self::IngressOutside
+            | Self::RulesUnknown
+            | Self::GroupUncovered => DriftSubject::Account,
+            Self::GroupGone
+            | Self::ListGone
+            | Self::DecisionExpired
+            | Self::ServiceNotWritten
+            | Self::EntryUnused => DriftSubject::Policy,
+            Self::ConnectionNotCovered | Self::ConnectionDeclined | Self::ConnectionQuarantined => {
+                DriftSubject::Traffic
+            }
+            Self::PlanBreaks | Self::PlanLoses | Self::PlanOpens | Self::PlanUnknown => {
+                DriftSubject::Plan
+            }
+        }
+    }
 }
 
 impl Direction {

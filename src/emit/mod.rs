@@ -7,6 +7,7 @@ mod audit_json;
 mod change;
 mod connection_table;
 mod current_rules;
+mod drift;
 mod error;
 mod findings;
 mod for_account;
@@ -24,6 +25,7 @@ mod schema;
 mod text;
 
 pub use connection_table::connection_table;
+pub use drift::{DriftFacts, drift_document, drift_sarif, drift_text};
 pub use error::EmitError;
 pub use findings::{Places, asff, csv, ocsf, sarif};
 pub use for_account::is_for_account;

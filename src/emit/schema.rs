@@ -3,12 +3,13 @@
 use schemars::{Schema, schema_for};
 
 use crate::documents::{
-    AuditDocument, ChangeDocument, ForAccountDocument, GraphDocument, ReportDocument,
+    AuditDocument, ChangeDocument, DriftDocument, ForAccountDocument, GraphDocument, ReportDocument,
 };
 
 /// What `closegate schema` can print: name, and the file it describes.
 pub const SCHEMAS: &[(&str, &str)] = &[
     ("audit", "audit.json"),
+    ("drift", "what `closegate drift --format json` prints"),
     ("for-account", "rules/for-account-….json"),
     ("graph", "graph.json"),
     ("report", "report.json"),
@@ -19,6 +20,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
 pub fn schema(name: &str) -> Option<Schema> {
     match name {
         "audit" => Some(schema_for!(AuditDocument<'_>)),
+        "drift" => Some(schema_for!(DriftDocument)),
         "for-account" => Some(schema_for!(ForAccountDocument)),
         "graph" => Some(schema_for!(GraphDocument)),
         "report" => Some(schema_for!(ReportDocument)),

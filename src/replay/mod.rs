@@ -7,6 +7,7 @@ mod proposal;
 mod unjudged;
 mod verification;
 
+pub(crate) use proposal::rule_of;
 pub use proposal::{ProposalError, proposal};
 pub use unjudged::{Unjudged, unjudged};
 pub use verification::{Verification, verify};

@@ -88,7 +88,7 @@ fn own(inventory: &Inventory, own: &ProposedChange) -> Result<Change, ProposalEr
 }
 
 /// The rule that a document's row says, if it can be one.
-fn rule_of(row: &PermissionRow) -> Option<Rule> {
+pub(crate) fn rule_of(row: &PermissionRow) -> Option<Rule> {
     let target = match &row.target {
         TargetRow::SecurityGroup(id) => Target::Group(id.clone()),
         TargetRow::PrefixList(id) => Target::PrefixList(id.clone()),
@@ -112,6 +112,9 @@ struct Plan {
 #[derive(Deserialize)]
 struct ResourceChange {
     address: String,
+    /// `managed`, or `data` of what is only read.
+    #[serde(default)]
+    mode: String,
     #[serde(rename = "type")]
     kind: String,
     change: BeforeAfter,
@@ -119,25 +122,98 @@ struct ResourceChange {
 
 #[derive(Deserialize)]
 struct BeforeAfter {
+    /// `forget` leaves the resource as it is, and only Terraform's state without it.
+    #[serde(default)]
+    actions: Vec<String>,
     before: Option<Value>,
     after: Option<Value>,
+    /// The same shape as `after`, with `true` for each value that is known only after apply.
+    #[serde(default)]
+    after_unknown: Value,
+}
+
+impl ResourceChange {
+    /// Whether it changes nothing in AWS: data that are read, and what Terraform only forgets.
+    fn is_idle(&self) -> bool {
+        self.mode == "data" || self.change.actions.iter().any(|action| action == "forget")
+    }
+
+    /// Puts the rules of today in the place of those inside a group that are known only after apply as a whole, so that none of them counts
+    /// as gone. Gives the names of the blocks of which something is unknown.
+    fn keep_unknown_blocks(&mut self) -> Vec<&'static str> {
+        let BeforeAfter {
+            before,
+            after,
+            after_unknown,
+            ..
+        } = &mut self.change;
+        let mut unknown = Vec::new();
+        for block in ["egress", "ingress"] {
+            let parts = after_unknown.get(block);
+            if !parts.is_some_and(holds_true) {
+                continue;
+            }
+            unknown.push(block);
+            if let (Some(before), Some(Value::Object(after))) = (&*before, after.as_mut())
+                && parts.is_some_and(Value::is_boolean)
+            {
+                let today = before.get(block).cloned().unwrap_or_default();
+                after.insert(block.to_owned(), today);
+            }
+        }
+        unknown
+    }
+}
+
+/// Whether `true` is anywhere in a value.
+fn holds_true(value: &Value) -> bool {
+    match value {
+        Value::Bool(truth) => *truth,
+        Value::Array(values) => values.iter().any(holds_true),
+        Value::Object(values) => values.values().any(holds_true),
+        Value::Null | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Types of resources that hold rules, with how to read one.
 const KINDS: &[(&str, Reader)] = &[
     ("aws_vpc_security_group_egress_rule", |value| {
-        one_rule(Direction::Egress, value)
+        Held::of(one_rule(Direction::Egress, value))
     }),
     ("aws_vpc_security_group_ingress_rule", |value| {
-        one_rule(Direction::Ingress, value)
+        Held::of(one_rule(Direction::Ingress, value))
     }),
-    ("aws_security_group_rule", legacy_rule),
+    ("aws_security_group_rule", |value| {
+        Held::of(legacy_rule(value))
+    }),
     ("aws_security_group", inline_rules),
+    ("aws_default_security_group", inline_rules),
 ];
 
-/// The group and the rules that a resource holds; `None` if something that matters
-/// is not known before apply.
-type Reader = fn(&Value) -> Option<Vec<(String, Draft)>>;
+/// The group and the rules that a resource holds; of those that something matters of which is not known before apply, there is none.
+type Reader = fn(&Value) -> Held;
+
+/// What a resource holds.
+#[derive(Default)]
+struct Held {
+    rules: Vec<(String, Draft)>,
+    /// Something that matters is not known before apply.
+    is_partial: bool,
+}
+
+impl Held {
+    const UNKNOWN: Self = Self {
+        rules: Vec::new(),
+        is_partial: true,
+    };
+
+    fn of(rules: Option<Vec<(String, Draft)>>) -> Self {
+        rules.map_or(Self::UNKNOWN, |rules| Self {
+            rules,
+            is_partial: false,
+        })
+    }
+}
 
 /// A rule as the texts and numbers of a plan say it.
 struct Draft {
@@ -151,22 +227,31 @@ struct Draft {
 /// stays. Resources of other types do not matter.
 fn plan(inventory: &Inventory, plan: Plan) -> Result<(Change, Vec<String>), ProposalError> {
     let (mut change, mut unknown) = (Change::default(), Vec::new());
-    for resource in plan.resource_changes {
+    for mut resource in plan.resource_changes {
         let Some(&(_, reader)) = KINDS.iter().find(|(kind, _)| *kind == resource.kind) else {
             continue;
         };
+        if resource.is_idle() {
+            continue;
+        }
+        for block in resource.keep_unknown_blocks() {
+            unknown.push(format!(
+                "{}: a part of its {block} rules is known only after apply",
+                resource.address
+            ));
+        }
         let mut read = |value: Option<Value>| -> Result<Vec<(GroupIx, Rule)>, ProposalError> {
             let Some(value) = value else {
                 return Ok(Vec::new());
             };
-            let Some(drafts) = reader(&value) else {
+            let held = reader(&value);
+            if held.is_partial {
                 unknown.push(format!(
                     "{}: its group or a target is known only after apply",
                     resource.address
                 ));
-                return Ok(Vec::new());
-            };
-            let rules = drafts.into_iter().map(|(id, draft)| {
+            }
+            let rules = held.rules.into_iter().map(|(id, draft)| {
                 let rule = Rule::from_parts(
                     draft.direction,
                     &draft.protocol,
@@ -196,6 +281,13 @@ fn plan(inventory: &Inventory, plan: Plan) -> Result<(Change, Vec<String>), Prop
         change.removals.extend(before);
         change.additions.extend(after);
     }
+    // A rule that goes from one resource to another stays.
+    let comes = |(group, rule): &(GroupIx, Rule), additions: &[(GroupIx, Rule)]| {
+        let mut additions = additions.iter();
+        additions.any(|(g, r)| g == group && r.same_permission(rule))
+    };
+    let additions = &change.additions;
+    change.removals.retain(|gone| !comes(gone, additions));
     // An imported rule stands already; adding it again would change nothing.
     change.additions.retain(|(group, rule)| {
         !inventory
@@ -253,11 +345,11 @@ fn legacy_rule(value: &Value) -> Option<Vec<(String, Draft)>> {
 
 /// `aws_security_group`: `ingress` and `egress` blocks; one that does not exist yet
 /// can't be in the inventory, and nothing is lost by it.
-fn inline_rules(value: &Value) -> Option<Vec<(String, Draft)>> {
+fn inline_rules(value: &Value) -> Held {
     let Some(group) = text(value, "id") else {
-        return Some(Vec::new());
+        return Held::default();
     };
-    let mut all = Vec::new();
+    let mut held = Held::default();
     for (key, direction) in [
         ("egress", Direction::Egress),
         ("ingress", Direction::Ingress),
@@ -272,10 +364,13 @@ fn inline_rules(value: &Value) -> Option<Vec<(String, Draft)>> {
                 .iter()
                 .map(|id| group_target(id))
                 .collect();
-            all.extend(drafts(&group, direction, block, named)?);
+            match drafts(&group, direction, block, named) {
+                Some(drafts) => held.rules.extend(drafts),
+                None => held.is_partial = true,
+            }
         }
     }
-    Some(all)
+    held
 }
 
 fn texts(value: &Value, key: &str) -> Vec<String> {

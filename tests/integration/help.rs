@@ -24,6 +24,7 @@ const COMMANDS: &[&[&str]] = &[
     &["policy", "decide"],
     &["policy", "check"],
     &["policy", "status"],
+    &["drift"],
     &["config"],
     &["config", "init"],
     &["config", "check"],
@@ -148,7 +149,7 @@ fn options_of_output_stand_under_one_heading() {
 /// One name for a format, on every command that writes in several. `rules` keeps its other one.
 #[test]
 fn a_format_is_chosen_by_one_option() {
-    for command in ["rules", "report", "graph"] {
+    for command in ["rules", "report", "graph", "drift"] {
         let text = help(&[command]);
         assert!(text.contains("--format <FORMAT>"), "{command}: {text}");
     }

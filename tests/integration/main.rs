@@ -56,7 +56,8 @@ mod reachable;
 // What each of today's rules let through.
 mod hits;
 
-// The list of connections that a team keeps.
+// The list of connections that a team keeps, and what differs from it.
+mod drift;
 mod policy;
 
 // How far rules go beyond what was seen, and what AWS takes of them.

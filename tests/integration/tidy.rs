@@ -26,6 +26,7 @@ const ORDER: &[&str] = &[
     "proof",
     "outcome",
     "policy",
+    "drift",
     "graph",
     "config",
     "audit",
@@ -269,6 +270,7 @@ fn documents_name_paths_that_exist() {
         "CHANGELOG.md",
         "docs/findings.md",
         "docs/aws.md",
+        "docs/drift.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

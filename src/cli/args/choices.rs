@@ -172,6 +172,7 @@ pub(in crate::cli) enum SampleArg {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum SchemaArg {
     Audit,
+    Drift,
     ForAccount,
     Graph,
     Report,
@@ -182,6 +183,7 @@ impl SchemaArg {
     pub(in crate::cli) const fn name(self) -> &'static str {
         match self {
             Self::Audit => "audit",
+            Self::Drift => "drift",
             Self::ForAccount => "for-account",
             Self::Graph => "graph",
             Self::Report => "report",

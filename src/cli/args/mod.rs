@@ -10,7 +10,9 @@ use crate::store;
 
 mod aws;
 mod choices;
+mod drift;
 mod help;
+mod input;
 mod policy;
 mod rules;
 mod terminal;
@@ -20,7 +22,9 @@ pub(in crate::cli) use aws::NotInThisBuild;
 pub(in crate::cli) use aws::RemoteArgs;
 #[cfg(feature = "aws")]
 pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs};
+pub(in crate::cli) use drift::{CloseArg, DriftArgs, DriftFormatArg};
 use help::EXIT_CODES;
+pub(in crate::cli) use input::InputArgs;
 pub(in crate::cli) use policy::{
     CheckPolicyArgs, DecideArgs, PolicyArgs, PolicyCommand, PolicyStatusArgs, UpdatePolicyArgs,
     VerbArg,
@@ -89,6 +93,8 @@ pub(in crate::cli) enum Command {
     Diff(DiffArgs),
     /// Keep a policy: merge runs, record decisions, check it, see where each group stands
     Policy(PolicyArgs),
+    /// How the account, the traffic or a Terraform plan differ from the policy
+    Drift(DriftArgs),
     /// Make a configuration, or check one
     Config(ConfigArgs),
     /// List the tables that are compiled in, or make newer ones from a file
@@ -109,57 +115,11 @@ impl Command {
         match self {
             Self::Audit(args) => args.input.threads,
             Self::Verify(args) => args.input.threads,
+            Self::Drift(args) => args.input.threads,
             Self::Ingest(args) => args.threads,
             _ => None,
         }
     }
-}
-
-/// What to read, and how.
-#[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("source").required(true))]
-pub(in crate::cli) struct InputArgs {
-    /// Flow logs: files, directories, quoted globs, - for standard input, `s3://BUCKET/PREFIX`,
-    /// `cloudwatch:LOG_GROUP`; or one of `athena:DATABASE.TABLE`, `insights:LOG_GROUP` and `answers:PATH`, which is what
-    /// an engine answered to `closegate query connections`: Parquet or CSV files, or their directory
-    #[arg(long, num_args = 1.., value_name = "SRC", group = "source")]
-    pub(in crate::cli) flows: Vec<String>,
-
-    /// A connection store that `closegate ingest` made, instead of logs
-    #[arg(
-        long,
-        value_name = "DIR",
-        group = "source",
-        conflicts_with = "log_format"
-    )]
-    pub(in crate::cli) store: Option<PathBuf>,
-
-    /// Directory with the JSON that `aws ec2 describe-*` prints
-    #[arg(long, value_name = "DIR")]
-    pub(in crate::cli) inventory: PathBuf,
-
-    /// Trail files of CloudTrail, which say what interfaces carried when: files, directories, quoted globs, `s3://BUCKET/PREFIX`
-    #[arg(long, num_args = 1.., value_name = "SRC")]
-    pub(in crate::cli) cloudtrail: Vec<String>,
-
-    /// Format of logs without a header, as the flow log was made: '${version} ${account-id} …'
-    #[arg(long, value_name = "FORMAT")]
-    pub(in crate::cli) log_format: Option<String>,
-
-    /// Leave out records that ended before this time: a date (00:00 UTC), RFC 3339, or an age such as 14d
-    #[arg(long, value_name = "TIME")]
-    pub(in crate::cli) since: Option<String>,
-
-    /// Leave out records that started at this time or later: a date (00:00 UTC), RFC 3339, or an age such as 1d
-    #[arg(long, value_name = "TIME")]
-    pub(in crate::cli) until: Option<String>,
-
-    /// Threads to read with [default: one per core]
-    #[arg(long, value_name = "N")]
-    pub(in crate::cli) threads: Option<usize>,
-
-    #[command(flatten)]
-    pub(in crate::cli) remote: RemoteArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -336,8 +296,12 @@ pub(in crate::cli) struct ExplainArgs {
     /// An audit's --out directory
     pub(in crate::cli) run: PathBuf,
 
-    /// The id of a rule (r-), a finding (f-) or a connection (c-)
+    /// The id of a rule (r-), a finding (f-) or a connection (c-); with --policy, an entry's key as well
     pub(in crate::cli) id: String,
+
+    /// Directory of the policy, to explain an entry: its decision, and the run's rules and connections that it covers
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) policy: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

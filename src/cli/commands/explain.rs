@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 
+use super::explain_entry;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::past_run::{
@@ -13,8 +14,14 @@ use crate::documents::{
 use crate::net::{ConnectionId, HashMap, plural, visible};
 
 pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
-    let ExplainArgs { run, id } = args;
+    let ExplainArgs { run, id, policy } = args;
     let audit = past_run::load(run)?;
+    if let Some(policy) = policy
+        && let Some(text) = explain_entry::entry(&audit, policy, id)?
+    {
+        print(text)?;
+        return Ok(Exit::Done);
+    }
     let run = Run::new(&audit);
     let mut text = match id.split('-').next() {
         Some("r") => run.any_rule(id),
@@ -34,7 +41,7 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         text = past_run::table_row(args.run.as_path(), id)?.map(|row| probe(&row));
     }
     let text = text.ok_or_else(|| {
-        Failure::usage(anyhow!("`{id}` is not in this run; its ids begin with r- (rules), f- (findings), c- (connections) or p- (probes), see audit.json"))
+        Failure::usage(anyhow!("`{id}` is not in this run; its ids begin with r- (rules), f- (findings), c- (connections) or p- (probes), see audit.json; with --policy, keys of its entries can be given too"))
     })?;
     print(text)?;
     Ok(Exit::Done)

@@ -9,6 +9,7 @@ pub use asff::asff;
 pub use csv::csv;
 pub use ocsf::ocsf;
 pub use sarif::{Places, sarif};
+pub(in crate::emit) use sarif::{message, uri};
 
 use crate::documents::{Family, FindingRow, ReportDocument, ReportGroup};
 use crate::net::{HashMap, visible};

@@ -115,7 +115,7 @@ fn invocations(left_out: usize) -> Value {
 
 /// A message in plain text: no placeholder, for which braces are doubled (SARIF 2.1.0, 3.11.5), and no embedded link,
 /// whose brackets and backslashes are escaped (3.11.6).
-fn message(text: &str) -> String {
+pub(in crate::emit) fn message(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in visible(text, 1000).chars() {
         match c {
@@ -129,7 +129,7 @@ fn message(text: &str) -> String {
 }
 
 /// A relative path as a URI (RFC 3986): whatever is not unreserved is written as its bytes.
-fn uri(path: &str) -> String {
+pub(in crate::emit) fn uri(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

@@ -52,7 +52,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             "this closegate was built without the feature aws, so it has no `collect`; build it with the feature, or save what `aws ec2 describe-…` prints into a directory"
         ))),
         Command::Verify(args) => commands::verify::run(args),
-        Command::Rules(args) => commands::rules::run(args),
+        Command::Rules(args) => commands::rules::run(&args),
         Command::Report(args) => commands::report::run(args),
         Command::Graph(args) => commands::graph::run(&args),
         Command::Explain(args) => commands::explain::run(&args),

@@ -45,8 +45,8 @@ pub(crate) use report::{
     Counts, EdgeCells, ProposedCells, ReportGroup, ReportNode, ReportReadiness, TodayCells,
 };
 pub(crate) use rules::{
-    DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow, ProposedChange, RevocationRow,
-    RuleRow, StageRow, TargetRow, TodayRow,
+    ChangeScope, DecisionRow, GroupRow, ListRow, NotWrittenRow, OptionRow, PermissionRow,
+    ProposedChange, RevocationRow, RuleRow, StageRow, TargetRow, TodayRow, WantedByRow,
 };
 pub(crate) use store::{FileEntry, SourceEntry, StoreManifest, TableEntry};
 

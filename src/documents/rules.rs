@@ -1,6 +1,7 @@
 //! `rules/rules.json`: the change, and everything that writing it in another format takes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use crate::net::ConnectionId;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeDocument {
     pub(crate) schema_version: u32,
+    /// What the rules are; `additions` if left out.
+    #[serde(default, skip_serializing_if = "ChangeScope::is_additions")]
+    pub(crate) scope: ChangeScope,
     pub(crate) rules: Vec<RuleRow>,
     pub(crate) revocations: Vec<RevocationRow>,
     /// Ingress rules of today that no connection needs beside the mutual pairs: the third stage, on request.
@@ -29,6 +33,36 @@ pub struct ChangeDocument {
     /// How many rules were left out because they would permit what today's rules deny. Should be 0.
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) left_out: u64,
+    /// Of a policy: accepted entries that are not written, or only in part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) not_written: Vec<NotWrittenRow>,
+}
+
+/// What the rules of a change are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ChangeScope {
+    /// What a run adds to the rules of its snapshot, and those of today that its connections need. To be used once.
+    #[default]
+    Additions,
+    /// Every rule that a policy wants of the groups that it covers, whether it stands or not.
+    Policy,
+}
+
+impl ChangeScope {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+    fn is_additions(&self) -> bool {
+        *self == Self::Additions
+    }
+}
+
+/// An accepted entry that is not written.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct NotWrittenRow {
+    pub(crate) group_id: String,
+    pub(crate) key: String,
+    /// Why.
+    pub(crate) why: Cow<'static, str>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
@@ -113,6 +147,41 @@ pub(crate) struct RuleRow {
     pub(crate) confidence: Rating,
     /// Connections that need it.
     pub(crate) evidence: Vec<ConnectionId>,
+    /// The key of the policy's entry that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    /// What it is called in files that are written from a policy: the key, and what tells the entry's rules apart. Those for
+    /// prefixes share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// Every entry of the policy that wants it, by key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wanted_by: Vec<WantedByRow>,
+    /// The tags that it carries today, where a policy's files are to keep them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Where Terraform holds it already, if that is not one of closegate's own addresses: it is not written again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) managed_at: Option<String>,
+}
+
+/// An entry of a policy that wants a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct WantedByRow {
+    pub(crate) key: String,
+    /// Connections, days, first and last seen, in one line; empty for an entry that no run has seen.
+    pub(crate) evidence: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confidence: Option<Rating>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ticket: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<String>,
 }
 
 /// A rule of today that goes.
@@ -148,8 +217,16 @@ pub(crate) struct GroupRow {
     pub(crate) waits_for: Vec<String>,
     /// How many connections need its rules.
     pub(crate) connections: u64,
-    /// Its rules of today, where the change adds or removes some.
+    /// Its rules of today, where the change adds or removes some, or a policy covers it.
     pub(crate) today: Vec<TodayRow>,
+    /// Whether a policy says that what it accepts is all that the group may open.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) locked: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A rule as it stands today.

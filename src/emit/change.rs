@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use crate::audit::Audit;
 use crate::documents::{
-    ChangeDocument, DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow, RevocationRow,
-    RuleRow, SCHEMA_VERSION, StageRow, Status, TargetRow, TodayRow,
+    ChangeDocument, ChangeScope, DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow,
+    RevocationRow, RuleRow, SCHEMA_VERSION, StageRow, Status, TargetRow, TodayRow,
 };
 use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::proof::{Stage, StageName};
@@ -22,6 +22,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
     let stages = audit.proof.stages.iter();
     let mut change = ChangeDocument {
         schema_version: SCHEMA_VERSION,
+        scope: ChangeScope::Additions,
         rules: rules(audit),
         revocations: revocations(audit),
         tightenings: tightenings
@@ -32,6 +33,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         stages: stages.map(|stage| stage_row(audit, stage)).collect(),
         decisions: decisions(audit),
         left_out: audit.proof.left_out.len() as u64,
+        not_written: Vec::new(),
     };
     change.groups = groups(audit, &change);
     change.prefix_lists = lists(audit, &change);
@@ -70,6 +72,19 @@ impl ChangeDocument {
     pub(in crate::emit) fn additions(&self) -> impl Iterator<Item = &RuleRow> {
         let rules = self.rules.iter().filter(|rule| rule.status == Status::Add);
         rules.filter(|rule| self.is_ours(&rule.group_id))
+    }
+
+    /// Rules that a file of rules has to hold, of groups whose rules are ours to write: those to make, or all that a policy wants and
+    /// nothing else manages.
+    pub(in crate::emit) fn written(&self) -> impl Iterator<Item = &RuleRow> {
+        let ours = self
+            .rules
+            .iter()
+            .filter(|rule| self.is_ours(&rule.group_id));
+        ours.filter(|rule| match self.scope {
+            ChangeScope::Additions => rule.status == Status::Add,
+            ChangeScope::Policy => rule.managed_at.is_none(),
+        })
     }
 
     /// Whether a group's rules may go: they are ours to write, and nothing that is not stands in for them.
@@ -239,10 +254,15 @@ fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
         pair: suggested.pair.clone(),
         description: suggested.rule.description.clone(),
         wording: suggested.wording.clone(),
-        tag_keys: suggested.rule.tag_keys.clone(),
+        tag_keys: keys(&suggested.rule.tags),
         why: suggested.reason.as_str().into(),
         confidence: suggested.confidence.into(),
         evidence: evidence.map(|&c| audit.connections[c].id).collect(),
+        key: None,
+        name: None,
+        wanted_by: Vec::new(),
+        tags: BTreeMap::new(),
+        managed_at: None,
     }
 }
 
@@ -352,6 +372,7 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             waits_for: waits_for(group),
             connections: connections.get(id).copied().unwrap_or_default(),
             today: today.collect(),
+            locked: false,
         })
     };
     touched.into_iter().filter_map(row).collect()
@@ -363,8 +384,13 @@ fn owner_tag(audit: &Audit, group: &Group) -> Option<String> {
     Some(value.to_owned())
 }
 
+/// The keys of tags.
+pub(in crate::emit) fn keys(tags: &[(String, String)]) -> Vec<String> {
+    tags.iter().map(|(key, _)| key.clone()).collect()
+}
+
 /// Why a group's rules are not written here, and what to do instead.
-fn what_to_do(upkeep: &Upkeep) -> Option<String> {
+pub(in crate::emit) fn what_to_do(upkeep: &Upkeep) -> Option<String> {
     match upkeep {
         Upkeep::Own => None,
         Upkeep::Default => Some(

@@ -12,6 +12,7 @@ mod findings;
 mod for_account;
 mod formats;
 mod graph_files;
+mod policy_change;
 mod report;
 mod report_csv;
 mod report_html;
@@ -27,9 +28,10 @@ pub use error::EmitError;
 pub use findings::{Places, asff, csv, ocsf, sarif};
 pub use for_account::is_for_account;
 pub use formats::{
-    FORMATS, Ids, RuleFormat, RuleFormatError, RuleFormatOptions, StateError, TerraformState,
-    group_lines,
+    FORMATS, Ids, PolicyFileOptions, RuleFileOrigin, RuleFileSplit, RuleFormat, RuleFormatError,
+    RuleFormatOptions, StateError, TerraformState, group_lines, is_same_form, rule_file_origin,
 };
+pub use policy_change::policy_change;
 pub use report::report;
 pub use report_html::html;
 pub use schema::{SCHEMAS, schema};

@@ -70,7 +70,7 @@ pub(super) fn groups(snapshot: &Snapshot, periods: &[Graded], notes: &mut Vec<No
         let known = &mut groups[group.index()].rules;
         if let Some(same) = known.iter_mut().find(|r| r.same_permission(rule)) {
             same.rule_id.clone_from(&rule.rule_id);
-            same.tag_keys.clone_from(&rule.tag_keys);
+            same.tags.clone_from(&rule.tags);
         }
     }
     for group in &mut groups {

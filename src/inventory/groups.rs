@@ -110,7 +110,7 @@ pub(super) fn flatten<'a>(
             target: target.clone(),
             rule_id: None,
             description: description.clone(),
-            tag_keys: Vec::new(),
+            tags: Vec::new(),
         };
         permission.targets.iter().map(rule)
     })

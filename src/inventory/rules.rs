@@ -89,9 +89,9 @@ pub struct Rule {
     pub rule_id: Option<String>,
     /// Its description; hostile.
     pub description: String,
-    /// The keys of its tags, in order, when the snapshot has it as a rule of its own; hostile. Without those that AWS
-    /// sets, which no tool can change.
-    pub tag_keys: Vec<String>,
+    /// Its tags, keys and values, in order, when the snapshot has it as a rule of its own; hostile. Without those that
+    /// AWS sets, which no tool can change.
+    pub tags: Vec<(String, String)>,
 }
 
 impl Rule {
@@ -215,7 +215,7 @@ impl Rule {
             target,
             rule_id: None,
             description: String::new(),
-            tag_keys: Vec::new(),
+            tags: Vec::new(),
         })
     }
 }

@@ -264,9 +264,10 @@ impl Wire for GroupRule {
                 "doesn't name exactly one target: CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupInfo",
             ));
         };
-        let keys = tags.into_iter().map(|tag| tag.key);
-        let mut tag_keys: Vec<String> = keys.filter(|key| !key.starts_with("aws:")).collect();
-        tag_keys.sort_unstable();
+        let tags = tags.into_iter().map(|tag| (tag.key, tag.value));
+        let mut tags: Vec<(String, String)> =
+            tags.filter(|(key, _)| !key.starts_with("aws:")).collect();
+        tags.sort_unstable();
         let direction = if is_egress {
             Direction::Egress
         } else {
@@ -281,7 +282,7 @@ impl Wire for GroupRule {
                 target,
                 rule_id: Some(security_group_rule_id),
                 description,
-                tag_keys,
+                tags,
             },
             pair: referenced_group_info,
         })

@@ -173,7 +173,7 @@ impl PolicyEntry {
             target,
             rule_id: None,
             description: String::new(),
-            tag_keys: Vec::new(),
+            tags: Vec::new(),
         }
     }
 

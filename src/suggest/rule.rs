@@ -426,7 +426,7 @@ fn rule_for(direction: Direction, protocol: Protocol, ports: RulePorts, target: 
         target,
         rule_id: None,
         description: String::new(),
-        tag_keys: Vec::new(),
+        tags: Vec::new(),
     }
 }
 

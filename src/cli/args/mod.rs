@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config;
-use crate::emit;
 use crate::store;
 
 mod aws;
 mod choices;
 mod help;
 mod policy;
+mod rules;
 mod terminal;
 
 #[cfg(not(feature = "aws"))]
@@ -26,11 +25,12 @@ pub(in crate::cli) use policy::{
     CheckPolicyArgs, DecideArgs, PolicyArgs, PolicyCommand, PolicyStatusArgs, UpdatePolicyArgs,
     VerbArg,
 };
+pub(in crate::cli) use rules::RulesArgs;
 pub(in crate::cli) use terminal::{TerminalArgs, color};
 
 pub(in crate::cli) use choices::{
-    EngineArg, FamilyArg, GraphArg, GraphLevelArg, IdsArg, LevelArg, ReportArg, SampleArg,
-    SchemaArg, SeverityArg, TableKindArg,
+    EngineArg, FamilyArg, GraphArg, GraphLevelArg, LevelArg, ReportArg, SampleArg, SchemaArg,
+    SeverityArg, TableKindArg,
 };
 
 /// Close open egress: mutual security group rules from VPC Flow Logs, with proof.
@@ -75,7 +75,7 @@ pub(in crate::cli) enum Command {
     Collect(NotInThisBuild),
     /// Replay logs against a rule set: what would break?
     Verify(VerifyArgs),
-    /// Write a past run's rules in another format
+    /// Write a past run's rules in another format, or every rule that a policy wants
     Rules(RulesArgs),
     /// Write a past run's report in another format
     Report(ReportArgs),
@@ -284,34 +284,6 @@ pub(in crate::cli) struct VerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct RulesArgs {
-    /// An audit's --out directory
-    pub(in crate::cli) run: PathBuf,
-
-    /// The format
-    #[arg(long, visible_alias = "emit", value_name = "FORMAT", value_parser = formats())]
-    pub(in crate::cli) format: String,
-
-    /// The file to write [default: standard output]
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) out: Option<PathBuf>,
-
-    /// How Terraform and `CloudFormation` name groups and prefix lists
-    #[arg(long, value_name = "IDS", default_value = "literal")]
-    pub(in crate::cli) ids: IdsArg,
-
-    /// For --format terraform: the state, or what `terraform show -json` prints; each group's rules are written in the style it has there
-    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
-    pub(in crate::cli) terraform_state: Option<PathBuf>,
-}
-
-/// The formats, with what each is.
-fn formats() -> PossibleValuesParser {
-    let formats = emit::FORMATS.iter();
-    PossibleValuesParser::new(formats.map(|f| PossibleValue::new(f.name).help(f.meaning)))
 }
 
 #[derive(Debug, clap::Args)]

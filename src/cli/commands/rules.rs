@@ -1,56 +1,232 @@
 //! `closegate rules`.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use jiff::tz::TimeZone;
 
 use crate::cli::args::RulesArgs;
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::OutFile;
+use crate::cli::clock;
+use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::output::{OutFile, write_rule_files};
 use crate::cli::past_run;
-use crate::documents::ChangeDocument;
-use crate::emit::{RuleFormat, RuleFormatOptions, TerraformState};
+use crate::cli::policy_dir::PolicyDir;
+use crate::documents::{ChangeDocument, Direction, Status};
+use crate::emit::{self, PolicyFileOptions, RuleFormat, RuleFormatOptions, TerraformState};
+use crate::inventory::Inventory;
+use crate::net::{plural, visible};
+use crate::policy::PolicySet;
 
-pub(in crate::cli) fn run(args: RulesArgs) -> Result<Exit, Failure> {
-    let RulesArgs {
-        run,
-        format: name,
-        out,
-        ids,
-        terraform_state,
-    } = args;
-    let format = RuleFormat::named(&name).expect("clap knows the names");
-    if terraform_state.is_some() && format.name != "terraform" {
+pub(in crate::cli) fn run(args: &RulesArgs) -> Result<Exit, Failure> {
+    let format = RuleFormat::named(&args.format).expect("clap knows the names");
+    match (&args.run, &args.policy, &args.inventory) {
+        (Some(run), _, _) => of_run(run, format, args),
+        (None, Some(policy), Some(inventory)) => of_policy(policy, inventory, format, args),
+        _ => Err(Failure::usage(anyhow!(
+            "name a run, or a policy and an inventory"
+        ))),
+    }
+}
+
+fn of_run(run: &Path, format: &RuleFormat, args: &RulesArgs) -> Result<Exit, Failure> {
+    let name = format.name;
+    if !args.terraform_state.is_empty() && name != "terraform" {
         return Err(Failure::usage(anyhow!(
             "--terraform-state goes with --format terraform; {name} has no styles"
         )));
     }
-    let out = OutFile::prepare(out.as_deref())?;
-    let state = terraform_state.as_deref().map(state).transpose()?;
+    let out = OutFile::prepare(args.out.as_deref())?;
+    let state = states(&args.terraform_state, |state| {
+        if state.is_empty() {
+            return Err(anyhow!(
+                "it holds no security group; name the state of the estate that does"
+            ));
+        }
+        Ok(())
+    })?;
     let options = RuleFormatOptions {
-        ids: ids.into(),
+        ids: args.ids.into(),
         state: state.unwrap_or_default(),
     };
-    let change: ChangeDocument = past_run::file(&run, "rules/rules.json")?;
-    past_run::holds_up(&run, &change)?;
+    let change: ChangeDocument = past_run::file(run, "rules/rules.json")?;
+    past_run::holds_up(run, &change)?;
     let text = format
         .write(&change, &options)
         .map_err(|error| Failure::Output(error.into()))?;
     out.write(text)
 }
 
-fn state(state: &Path) -> Result<TerraformState, Failure> {
-    let read = || {
-        let state = TerraformState::parse(&fs::read(state)?)?;
-        if state.is_empty() {
-            return Err(anyhow!(
-                "it holds no security group; name the state of the estate that does"
-            ));
-        }
-        Ok(state)
+/// Every rule that a policy wants, as files of a directory, or as the one file that a format has.
+fn of_policy(
+    dir: &Path,
+    inventory: &Path,
+    format: &RuleFormat,
+    args: &RulesArgs,
+) -> Result<Exit, Failure> {
+    refuse_unsuitable(format, args)?;
+    let policy = policy(dir)?;
+    let state = states(&args.terraform_state, |_| Ok(()))?;
+    let inventory = Inventory::load(inventory).map_err(Failure::usage)?;
+    refuse_unknown(&policy, &inventory)?;
+    let today = clock::now().to_zoned(TimeZone::UTC).date();
+    let change = emit::policy_change(&policy, &inventory, today);
+    let options = PolicyFileOptions {
+        ids: args.ids.into(),
+        state,
+        split: args.split.map(Into::into),
+        exclusive: args.exclusive,
     };
-    read()
-        .with_context(|| format!("--terraform-state `{}`", state.display()))
-        .map_err(Failure::usage)
+    let written = |format: &RuleFormat| {
+        let files = format.policy_files(&change, &options);
+        files.map_err(|error| Failure::Output(error.into()))
+    };
+    let mut files = written(format)?;
+    let Some(out) = &args.out else {
+        let count = files.len();
+        return match files.into_values().next() {
+            Some(text) if count == 1 => print(text).map(|()| Exit::Done),
+            _ => Err(Failure::usage(anyhow!(
+                "--emit {} is {}; name a directory for them with --out",
+                format.name,
+                plural(count as u64, "file")
+            ))),
+        };
+    };
+    if format.name == "aws-cli" {
+        // What is applied from a directory is undone from there.
+        let rollback = RuleFormat::named("aws-cli-rollback").expect("it is one of the formats");
+        files.extend(written(rollback)?);
+    }
+    write_rule_files(out, &files)?;
+    print(in_words(&change, &files, out))?;
+    Ok(Exit::Done)
+}
+
+/// Fails if an option does not go with the format.
+fn refuse_unsuitable(format: &RuleFormat, args: &RulesArgs) -> Result<(), Failure> {
+    let name = format.name;
+    let is_newer = matches!(name, "terraform-module" | "terraform" | "terraform-json");
+    let wrong = if !args.terraform_state.is_empty() && !is_newer {
+        "--terraform-state goes with terraform-module, terraform and terraform-json"
+    } else if args.exclusive && !is_newer {
+        "--exclusive goes with terraform-module, terraform and terraform-json"
+    } else if args.split.is_some() && name == "terraform-module-v1" {
+        "--split does not go with terraform-module-v1, whose module has one list"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(anyhow!(
+        "{wrong}; the format here is {name}"
+    )))
+}
+
+/// A policy all of whose files are right.
+fn policy(dir: &Path) -> Result<PolicySet, Failure> {
+    let read = PolicyDir::read(dir)?;
+    if let Some(error) = read.errors.first() {
+        return Err(Failure::usage(error.clone()));
+    }
+    let set = read.set();
+    if let Some(((group, entry), (before, _))) = set.repeated().first() {
+        return Err(Failure::usage(anyhow!(
+            "policy `{}`, line {}: key {} is in {}.toml already; give the newer entry another",
+            read.path(&group.group).display(),
+            entry.line,
+            entry.key,
+            before.group
+        )));
+    }
+    Ok(set)
+}
+
+/// Fails if the inventory has a group of the policy without its rules: what stands would be taken for new.
+fn refuse_unknown(policy: &PolicySet, inventory: &Inventory) -> Result<(), Failure> {
+    for id in policy.groups.keys() {
+        let Some(ix) = inventory.group_by_id(id) else {
+            continue;
+        };
+        let group = inventory.group(ix);
+        let lacks = |direction| group.known && !group.knows(direction);
+        if lacks(Direction::Egress) || lacks(Direction::Ingress) {
+            return Err(Failure::usage(anyhow!(
+                "the inventory has group {id} without all of its rules; take it again without --query"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What Terraform holds by all states; nothing if none is given.
+fn states(
+    files: &[PathBuf],
+    check: impl Fn(&TerraformState) -> anyhow::Result<()>,
+) -> Result<Option<TerraformState>, Failure> {
+    let mut all: Option<TerraformState> = None;
+    for file in files {
+        let read = || -> anyhow::Result<TerraformState> {
+            let state = TerraformState::parse(&fs::read(file)?)?;
+            check(&state)?;
+            Ok(state)
+        };
+        let state = read()
+            .with_context(|| format!("--terraform-state `{}`", file.display()))
+            .map_err(Failure::usage)?;
+        match &mut all {
+            Some(all) => all.absorb(state),
+            None => all = Some(state),
+        }
+    }
+    Ok(all)
+}
+
+fn in_words(change: &ChangeDocument, files: &BTreeMap<String, String>, out: &Path) -> String {
+    let standing = change
+        .rules
+        .iter()
+        .filter(|rule| rule.status == Status::Keep);
+    let standing = standing.count();
+    let mut text = String::new();
+    let mut line = |word: &str, what: &str| {
+        writeln!(text, "{word:<12} {what}").expect("writing to a string does not fail");
+    };
+    line(
+        "written",
+        &format!(
+            "{} in `{}`",
+            plural(files.len() as u64, "file"),
+            visible(&out.display().to_string(), 300)
+        ),
+    );
+    line(
+        "rules",
+        &format!(
+            "{}: {} to add, {standing} that stand",
+            plural(change.rules.len() as u64, "rule"),
+            change.rules.len() - standing
+        ),
+    );
+    if !change.revocations.is_empty() {
+        let gone = plural(change.revocations.len() as u64, "rule");
+        line(
+            "outside",
+            &format!(
+                "{gone} of locked groups; Terraform and CloudFormation do not revoke what they do not hold"
+            ),
+        );
+    }
+    for row in &change.not_written {
+        let what = format!("{} of {}, for {}", row.key, row.group_id, row.why);
+        line("not written", &visible(&what, 300));
+    }
+    for group in &change.groups {
+        let Some(what) = &group.kept_by else { continue };
+        if change.rules.iter().any(|rule| rule.group_id == group.id) {
+            let what = format!("{} ({}), {what}", group.name, group.id);
+            line("left out", &visible(&what, 300));
+        }
+    }
+    text
 }

@@ -6,6 +6,8 @@ mod directory;
 mod file;
 mod place;
 mod system;
+mod working;
 
 pub(super) use directory::{Made, OutDir};
 pub(super) use file::OutFile;
+pub(super) use working::write_rule_files;

@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use super::error::RuleFormatError;
 use super::ids::Ids;
 use super::names::{ResourceNames, unique};
+use super::native::above;
 use super::options::RuleFormatOptions;
-use super::terraform::Refs;
+use super::terraform::{ONCE, Refs};
 use crate::documents::{ChangeDocument, Direction, RuleRow, TargetRow};
 use crate::net::{aws_description, json, visible};
 
 /// How many resources a template may have (cloudformation-limits.html).
-const RESOURCES: usize = 500;
+pub(super) const RESOURCES: usize = 500;
 
 pub(super) fn json(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
     json::pretty(&template(change, options))
@@ -28,14 +29,8 @@ pub(super) fn yaml(
 }
 
 fn template(change: &ChangeDocument, options: &RuleFormatOptions) -> Value {
-    // There is no data source: whatever is not literal is a parameter.
-    let ids = if options.ids == Ids::Literal {
-        Ids::Literal
-    } else {
-        Ids::Var
-    };
     let names = ResourceNames::alone(change);
-    let refs = Refs::new(change, ids, names.rules());
+    let refs = Refs::new(change, ids(options.ids), names.rules());
     let logical = names
         .others
         .iter()
@@ -47,6 +42,7 @@ fn template(change: &ChangeDocument, options: &RuleFormatOptions) -> Value {
         .collect();
     let mut description =
         "closegate: one resource per rule. Deploy this before revoking anything.".to_owned();
+    let _ = write!(description, " {}", ONCE.replace('\n', " "));
     if resources.len() > RESOURCES {
         let _ = write!(
             description,
@@ -54,6 +50,61 @@ fn template(change: &ChangeDocument, options: &RuleFormatOptions) -> Value {
             resources.len()
         );
     }
+    document(&refs, &description, resources)
+}
+
+/// There is no data source: whatever is not literal is a parameter.
+fn ids(ids: Ids) -> Ids {
+    if ids == Ids::Literal {
+        Ids::Literal
+    } else {
+        Ids::Var
+    }
+}
+
+/// The rules of a policy's stack, in the order of their names. More than [`RESOURCES`] of them do not fit.
+pub(super) fn policy_stack(
+    change: &ChangeDocument,
+    options: &RuleFormatOptions,
+    description: &str,
+    rules: &[(&str, &RuleRow)],
+) -> Value {
+    let used = rules.iter().map(|(_, rule)| *rule);
+    let refs = Refs::new(change, ids(options.ids), used);
+    let resources = rules.iter().map(|(name, rule)| {
+        let mut resource = resource(change, rule, &refs);
+        resource["Metadata"] = json!({"closegate": above(&[*rule])});
+        (logical_name(name), resource)
+    });
+    document(&refs, description, resources.collect())
+}
+
+/// A name of a policy as a logical name, each as another: `_` and the letter behind it become that letter in upper case; where that can't
+/// be told from something else, `_` becomes `Z`.
+fn logical_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut signs = name.chars().peekable();
+    if let Some(first) = signs.next() {
+        out.push(first.to_ascii_uppercase());
+    }
+    while let Some(c) = signs.next() {
+        let upper = signs
+            .peek()
+            .filter(|next| next.is_ascii_lowercase() && **next != 'z')
+            .map(char::to_ascii_uppercase);
+        match (c, upper) {
+            ('_', Some(upper)) => {
+                out.push(upper);
+                signs.next();
+            }
+            ('_', None) => out.push('Z'),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+fn document(refs: &Refs<'_>, description: &str, resources: Map<String, Value>) -> Value {
     let mut template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": description,
@@ -109,8 +160,11 @@ fn resource(change: &ChangeDocument, rule: &RuleRow, refs: &Refs<'_>) -> Value {
     let mut properties = json!({
         "GroupId": name(&rule.group_id),
         "IpProtocol": rule.permission.protocol,
-        "Description": aws_description(&rule.wording),
     });
+    // A rule that stands without a description keeps none.
+    if !rule.wording.is_empty() || rule.name.is_none() {
+        properties["Description"] = aws_description(&rule.wording).into();
+    }
     if let Some((from, to)) = rule.permission.api_ports() {
         properties["FromPort"] = from.into();
         properties["ToPort"] = to.into();

@@ -76,33 +76,103 @@ pub(super) fn nested(kind: &str, labels: &[&str], comment: &str, blocks: Vec<Blo
     builder.build()
 }
 
+/// A block that lets Terraform forget what it holds at an address, and leaves that where it is.
+pub(super) fn removed(from: &str) -> Block {
+    let key = Decorated::new(Ident::new("from")).decorated(("", " "));
+    let mut from = Attribute::new(key, reference(from));
+    from.decor_mut().set_prefix("  ");
+    let mut lifecycle = inner("lifecycle", vec![line("destroy", false)]);
+    lifecycle.decor_mut().set_prefix("\n  ");
+    let builder = Block::builder(Ident::new("removed"));
+    builder.attribute(from).block(lifecycle).build()
+}
+
 /// An object, its lines indented by `depth` steps.
 pub(super) fn object(depth: usize, lines: Lines) -> Expression {
+    let entries = lines.into_iter().map(|(key, value)| Entry {
+        comment: Vec::new(),
+        key,
+        value,
+    });
+    entries_of(depth, entries.collect())
+}
+
+/// An entry of an object, with the lines of a comment above it.
+pub(super) struct Entry {
+    pub(super) comment: Vec<String>,
+    pub(super) key: String,
+    pub(super) value: Expression,
+}
+
+/// An object of entries, indented by `depth` steps. Keys that are no identifiers are written as texts.
+pub(super) fn entries_of(depth: usize, entries: Vec<Entry>) -> Expression {
     let indent = "  ".repeat(depth);
+    let lengths = entries.iter().map(|entry| key_length(&entry.key));
     // Objects inside stand alone; only one-line neighbours share a column.
-    let width = if lines
+    let width = if entries
         .iter()
-        .any(|(_, value)| matches!(value, Expression::Object(_)))
+        .any(|entry| matches!(entry.value, Expression::Object(_)))
     {
         0
     } else {
-        width(&lines)
+        lengths.max().unwrap_or_default()
     };
     let mut object = Object::new();
-    for (position, (key, value)) in lines.into_iter().enumerate() {
-        let prefix = if position == 0 {
-            format!("\n{indent}")
+    for (position, entry) in entries.into_iter().enumerate() {
+        let Entry {
+            comment,
+            key,
+            value,
+        } = entry;
+        let mut prefix = if position == 0 { "\n" } else { "" }.to_owned();
+        for line in comment {
+            let _ = writeln!(prefix, "{indent}# {line}");
+        }
+        prefix += &indent;
+        let suffix = " ".repeat(width.saturating_sub(key_length(&key)) + 1);
+        let key = if is_identifier(&key) {
+            ObjectKey::Ident(Decorated::new(Ident::new(key)).decorated((prefix, suffix)))
         } else {
-            indent.clone()
+            let mut key = escaped(&key);
+            key.decorate((prefix, suffix));
+            ObjectKey::Expression(key)
         };
-        let suffix = " ".repeat(width.saturating_sub(key.len()) + 1);
-        let key = Decorated::new(Ident::new(key)).decorated((prefix, suffix));
         let mut value = ObjectValue::new(value);
         value.set_terminator(ObjectValueTerminator::Newline);
-        object.insert(ObjectKey::Ident(key), value);
+        object.insert(key, value);
     }
     object.set_trailing("  ".repeat(depth - 1));
     Expression::Object(object)
+}
+
+fn is_identifier(key: &str) -> bool {
+    key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// How many signs of a line a key takes.
+fn key_length(key: &str) -> usize {
+    if is_identifier(key) {
+        key.len()
+    } else {
+        escaped(key).to_string().trim().chars().count()
+    }
+}
+
+/// A text in which nothing is a template, where [`file`] does not come by.
+fn escaped(text: &str) -> Expression {
+    let mut text = Expression::from(text);
+    Escaped.visit_expr_mut(&mut text);
+    text
+}
+
+/// A block at the top level with the lines of a comment above it.
+pub(super) fn commented(mut block: Block, comment: &[String]) -> Block {
+    let lines = comment.iter().map(|line| format!("# {line}\n"));
+    block.decor_mut().set_prefix(lines.collect::<String>());
+    block
 }
 
 /// A list of objects, its entries indented by `depth` steps.
@@ -129,7 +199,9 @@ pub(super) fn file(comment: &str, blocks: Vec<Block>) -> String {
     let mut body = Body::new();
     for block in blocks {
         let mut block = Structure::Block(block);
-        block.decor_mut().set_prefix("\n");
+        let comment = block.decor().prefix();
+        let comment = comment.map_or_else(String::new, |comment| (**comment).to_owned());
+        block.decor_mut().set_prefix(format!("\n{comment}"));
         body.push(block);
     }
     Escaped.visit_body_mut(&mut body);

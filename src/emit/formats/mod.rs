@@ -2,12 +2,18 @@
 
 mod cloudformation;
 mod error;
+mod exclusive;
 mod foreign;
+mod full_state;
 mod hcl;
+mod held;
 mod ids;
+mod imports;
 mod module_v1;
 mod names;
+mod native;
 mod options;
+mod origin;
 mod plan_md;
 mod shell;
 mod state;
@@ -18,14 +24,18 @@ mod terraform_json;
 
 pub use error::RuleFormatError;
 pub(super) use foreign::foreign_rules;
+pub use full_state::{PolicyFileOptions, RuleFileSplit};
 pub use hcl::group_lines;
 pub use ids::Ids;
 pub use options::RuleFormatOptions;
+pub use origin::{RuleFileOrigin, is_same_form, rule_file_origin};
 pub(super) use plan_md::render as plan;
 pub(super) use shell::{apply, rollback};
 pub use state::{StateError, TerraformState};
 pub(super) use table::inert;
 pub(super) use terraform::{mutual, other};
+
+use std::collections::BTreeMap;
 
 use crate::documents::ChangeDocument;
 use crate::net::json;
@@ -107,5 +117,14 @@ impl RuleFormat {
         options: &RuleFormatOptions,
     ) -> Result<String, RuleFormatError> {
         (self.write)(change, options)
+    }
+
+    /// Writes what a policy wants ([`crate::emit::policy_change`]): files by name.
+    pub fn policy_files(
+        &self,
+        change: &ChangeDocument,
+        options: &PolicyFileOptions,
+    ) -> Result<BTreeMap<String, String>, RuleFormatError> {
+        full_state::policy_files(change, self.name, self.write, options)
     }
 }

@@ -1,6 +1,8 @@
 //! The module's 1.0, as the article has it, for Terraform before 1.3: a list, and ports as text. Inside it uses
 //! `aws_security_group_rule`, which does not mix with the newer resources on one group, so the rest is written with that too.
 
+use std::fmt::Write as _;
+
 use hcl_edit::expr::{Array, Expression};
 use hcl_edit::structure::Block;
 
@@ -8,7 +10,8 @@ use super::hcl::{self, Lines, line};
 use super::names::ResourceNames;
 use super::options::RuleFormatOptions;
 use super::terraform::{Refs, heading};
-use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
+use crate::documents::{ChangeDocument, ChangeScope, RuleRow, Status, TargetRow};
+use crate::net::plural;
 
 pub(super) fn render(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
     let names = ResourceNames::new(change, fits);
@@ -24,13 +27,29 @@ pub(super) fn render(change: &ChangeDocument, options: &RuleFormatOptions) -> St
             .map(|(name, rule)| resource(name, rule, &refs)),
     );
     let what = "mutual rules by the module's 1.0 (Terraform before 1.3), and aws_security_group_rule for the rest";
-    hcl::file(&heading(what, change), blocks)
+    let mut comment = heading(what, change);
+    let standing = change.written().filter(|rule| rule.status == Status::Keep);
+    let standing = standing.count() as u64;
+    if change.scope == ChangeScope::Policy && standing > 0 {
+        let _ = write!(
+            comment,
+            "\n{} here stand already. Import those that your state does not hold (`terraform import`): Terraform\n\
+             before 1.5 has no import blocks.",
+            plural(standing, "rule")
+        );
+    }
+    hcl::file(&comment, blocks)
 }
 
-/// What 1.0 can say: both halves new, of one account, and a port.
+/// What 1.0 can say: both halves new, of one account, and a port. It gives both halves their name as description, so halves that have it
+/// are those that the module made.
 fn fits(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
-    egress.status == Status::Add
-        && ingress.status == Status::Add
+    let is_own = |rule: &RuleRow| {
+        change.scope == ChangeScope::Policy && egress.name.as_deref() == Some(rule.wording.as_str())
+    };
+    let fits = |rule: &RuleRow| rule.status == Status::Add || is_own(rule);
+    fits(egress)
+        && fits(ingress)
         && egress.permission.from_port.is_some()
         && change
             .foreign_owner(&egress.group_id, &ingress.group_id)

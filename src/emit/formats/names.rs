@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::documents::{ChangeDocument, Direction, PermissionRow, RuleRow, Status, TargetRow};
+use crate::documents::{
+    ChangeDocument, ChangeScope, Direction, PermissionRow, RuleRow, Status, TargetRow,
+};
 use crate::net::{HashMap, HashSet, identifier};
 
 /// Which rules go into the module, which stand alone, and what they are called.
@@ -34,15 +36,13 @@ impl<'a> ResourceNames<'a> {
             let Some(ingress) = egress.pair.as_deref().and_then(|id| by_id.get(id)) else {
                 continue;
             };
-            let new = egress.status == Status::Add || ingress.status == Status::Add;
-            let ours = change.is_ours(&egress.group_id) && change.is_ours(&ingress.group_id);
-            if new && ours && fits(change, egress, ingress) {
+            if is_written(change, egress, ingress) && fits(change, egress, ingress) {
                 in_module.extend([egress.id.as_str(), ingress.id.as_str()]);
                 pairs.push((name(change, egress, "-"), (egress, *ingress)));
             }
         }
         let others = change
-            .additions()
+            .written()
             .filter(|rule| !in_module.contains(rule.id.as_str()))
             .map(|rule| (name(change, rule, "_").replace('-', "_"), rule));
         Self {
@@ -82,10 +82,27 @@ impl<'a> ResourceNames<'a> {
     }
 }
 
-/// What the module's 2.x can say: two groups of one account, a protocol with ports or ICMP, and an id for whatever stands already.
+/// Whether a pair belongs into a file: of additions, if a half is new; of a policy, if nothing else manages a half.
+fn is_written(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
+    let ours = change.is_ours(&egress.group_id) && change.is_ours(&ingress.group_id);
+    let halves = [egress, ingress];
+    ours && match change.scope {
+        ChangeScope::Additions => halves.iter().any(|rule| rule.status == Status::Add),
+        ChangeScope::Policy => halves.iter().all(|rule| rule.managed_at.is_none()),
+    }
+}
+
+/// What the module's 2.x can say: two groups of one account, a protocol with ports or ICMP, and an id for whatever stands already. It
+/// wants a description and has one map of tags for all rules, so a policy's files leave to others what has none, or tags of its own.
 pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &RuleRow) -> bool {
-    let importable =
-        |rule: &RuleRow| rule.status == Status::Add || rule.security_group_rule_id.is_some();
+    let importable = |rule: &RuleRow| match change.scope {
+        ChangeScope::Additions => {
+            rule.status == Status::Add || rule.security_group_rule_id.is_some()
+        }
+        ChangeScope::Policy => {
+            !rule.wording.is_empty() && (rule.tags.is_empty() || names_its_key(rule))
+        }
+    };
     change
         .foreign_owner(&egress.group_id, &ingress.group_id)
         .is_none()
@@ -94,8 +111,32 @@ pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &R
         && egress.permission.api_ports().is_some()
 }
 
-/// `web-to-db-tcp-3306`, made of identifiers only.
+/// Whether a rule was made from a policy: its description ends with the key of an entry that wants it. Tags of such a rule are those
+/// that Terraform's provider puts on everything.
+fn names_its_key(rule: &RuleRow) -> bool {
+    let keys = rule.wording.strip_suffix(']');
+    let keys = keys.and_then(|text| text.rsplit_once('['));
+    keys.is_some_and(|(_, keys)| {
+        keys.split(", ")
+            .any(|key| rule.wanted_by.iter().any(|by| by.key == key))
+    })
+}
+
+/// `10_0_0_0_16`, `2001_db8___32`.
+pub(super) fn prefix_words(net: &str) -> String {
+    net.replace(['.', ':', '/'], "_")
+}
+
+/// `web-to-db-tcp-3306`, made of identifiers only; of a policy its own name, with the prefix where there is one.
 fn name(change: &ChangeDocument, rule: &RuleRow, separator: &str) -> String {
+    if let Some(name) = &rule.name {
+        return match &rule.permission.target {
+            TargetRow::CidrIpv4(net) | TargetRow::CidrIpv6(net) => {
+                format!("{name}_net_{}", prefix_words(net))
+            }
+            TargetRow::SecurityGroup(_) | TargetRow::PrefixList(_) => name.clone(),
+        };
+    }
     let PermissionRow {
         direction,
         protocol,

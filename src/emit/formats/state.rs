@@ -102,6 +102,23 @@ impl TerraformState {
         self.groups.is_empty()
     }
 
+    /// Adds what another state holds.
+    pub fn absorb(&mut self, other: Self) {
+        for (id, more) in other.groups {
+            let held = self.groups.entry(id).or_default();
+            held.address = held.address.take().or(more.address);
+            held.has_rules_inside |= more.has_rules_inside;
+            held.newer |= more.newer;
+            held.older |= more.older;
+        }
+        for (id, address) in other.rules {
+            self.rules.entry(id).or_insert(address);
+        }
+        for (id, addresses) in other.older {
+            self.older.entry(id).or_default().extend(addresses);
+        }
+    }
+
     fn take(&mut self, instance: Instance) {
         let Instance {
             address,

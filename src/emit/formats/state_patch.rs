@@ -11,7 +11,7 @@ use super::module_v1;
 use super::names::ResourceNames;
 use super::options::RuleFormatOptions;
 use super::state::{PermissionKey, TerraformState};
-use super::terraform::{Refs, natives, resource};
+use super::terraform::{ONCE, Refs, natives, resource};
 use crate::documents::{ChangeDocument, GroupRow, PermissionRow, RevocationRow, Status, TargetRow};
 use crate::net::visible;
 
@@ -40,6 +40,11 @@ impl TerraformState {
             Some(held) if held.has_rules_inside => Style::Inside,
             _ => Style::Newer,
         }
+    }
+
+    /// The address of the group's resource, if its rules are written inside it.
+    pub(super) fn inside_of<'a>(&'a self, group: &'a str) -> Option<&'a str> {
+        (self.style(group) == Style::Inside).then(|| self.address(group))
     }
 
     /// The address of the resource that holds a rule.
@@ -79,9 +84,9 @@ impl TerraformState {
             }
         }
         let going = change.going(&change.revocations);
-        let mut comment =
-            "closegate: the change in the style of the state.\n\nStage 1: add what follows."
-                .to_owned();
+        let mut comment = format!(
+            "closegate: the change in the style of the state.\n{ONCE}\n\nStage 1: add what follows."
+        );
         let mut groups: BTreeSet<&str> = names
             .others
             .values()

@@ -4,7 +4,7 @@ use super::error::RuleFormatError;
 use crate::documents::{ChangeDocument, PermissionRow};
 use crate::net::visible;
 
-const COLUMNS: &[&str] = &[
+pub(super) const COLUMNS: &[&str] = &[
     "action",
     "group_id",
     "group_name",

@@ -16,10 +16,18 @@ use super::hcl::{self, Lines, line};
 use super::ids::Ids;
 use super::names::{ResourceNames, fits_module, unique};
 use super::options::RuleFormatOptions;
-use crate::documents::{ChangeDocument, RuleRow, Status, TargetRow};
+use crate::documents::{ChangeDocument, ChangeScope, RuleRow, Status, TargetRow};
 use crate::net::{identifier, plural, visible};
 
-const MODULE: &str = "mutual_security_group_rules";
+/// What the first line of a policy's file begins with, behind the sign of a comment.
+pub(in crate::emit) const POLICY_MARK: &str = "closegate, from a policy:";
+
+/// What the block of the module is called.
+pub(super) const MODULE: &str = "mutual_security_group_rules";
+
+/// What the files of a run say of themselves.
+pub(super) const ONCE: &str = "These are additions to the rules of the inventory, to be used once: the next run does not have them.\n\
+                               `closegate policy` keeps a list of rules that stays right.";
 
 /// How a file names what it refers to.
 pub(super) enum Name {
@@ -222,7 +230,7 @@ pub(in crate::emit) fn mutual(change: &ChangeDocument) -> String {
                    an ingress rule on the target group; import blocks adopt halves that stand already.\n\
                    Apply this before revoking anything.";
     hcl::file(
-        &format!("{comment}{}", lost_tags(&names)),
+        &format!("{comment}\n{ONCE}{}", lost_tags(&names)),
         pairs(&names, &refs),
     )
 }
@@ -239,7 +247,7 @@ pub(in crate::emit) fn other(change: &ChangeDocument) -> String {
     let refs = Refs::new(change, Ids::Literal, std::iter::empty());
     let comment = "closegate: rules that the mutual-security-groups module cannot express.\n\
                    Apply this before revoking anything.";
-    hcl::file(comment, resources(&names, &refs))
+    hcl::file(&format!("{comment}\n{ONCE}"), resources(&names, &refs))
 }
 
 /// Both in one file.
@@ -301,12 +309,15 @@ pub(super) fn natives(change: &ChangeDocument, ids: Ids) -> String {
 
 /// What a file begins with.
 pub(super) fn heading(what: &str, change: &ChangeDocument) -> String {
+    if change.scope == ChangeScope::Policy {
+        return policy_heading(what) + &notes(change);
+    }
     let elsewhere = change
         .groups
         .iter()
         .filter(|group| group.kept_by.is_some())
         .count();
-    let mut heading = format!("closegate: {what}. Apply this before revoking anything.");
+    let mut heading = format!("closegate: {what}. Apply this before revoking anything.\n{ONCE}");
     if elsewhere > 0 {
         let _ = write!(
             heading,
@@ -317,25 +328,37 @@ pub(super) fn heading(what: &str, change: &ChangeDocument) -> String {
     heading
 }
 
-/// The module's block, and imports of halves that stand.
-fn pairs(names: &ResourceNames<'_>, refs: &Refs<'_>) -> Vec<Block> {
-    let entries = names.pairs.iter().map(|(key, (egress, ingress))| {
-        // ICMP: every type and code, since flow logs record neither.
-        let (from, to) = egress.permission.api_ports().unwrap_or((-1, -1));
-        let entry = vec![
-            line("source_sg_id", refs.name(&egress.group_id)),
-            line("target_sg_id", refs.name(&ingress.group_id)),
-            line("from_port", from),
-            line("to_port", to),
-            line("protocol", egress.permission.protocol.as_str()),
-            // The module puts description_source on the ingress rule and
-            // description_target on the egress rule.
-            line("description_source", ingress.wording.as_str()),
-            line("description_target", egress.wording.as_str()),
-        ];
-        (key.clone(), hcl::object(3, entry))
-    });
-    let module = hcl::block(
+/// What every file of a policy begins with: it tells closegate that the file is its own.
+pub(super) fn policy_heading(what: &str) -> String {
+    format!(
+        "{POLICY_MARK} {what}.\nEvery rule that the policy wants of the groups that it covers, whether it stands or not. Edit the policy,\n\
+         then write the files again; changes in here are lost."
+    )
+}
+
+/// What the files of a policy leave out, as more lines of a comment.
+pub(super) fn notes(change: &ChangeDocument) -> String {
+    let mut text = String::new();
+    for group in &change.groups {
+        let Some(what) = &group.kept_by else { continue };
+        if change.rules.iter().any(|rule| rule.group_id == group.id) {
+            let line = format!("Left out: {} ({}), {what}", group.name, group.id);
+            let _ = write!(text, "\n{}", visible(&line, 600));
+        }
+    }
+    for row in &change.not_written {
+        let line = format!(
+            "Not written: {} of {}, for {}",
+            row.key, row.group_id, row.why
+        );
+        let _ = write!(text, "\n{}", visible(&line, 600));
+    }
+    text
+}
+
+/// The block of the module, with its map of rules.
+pub(super) fn module_block(rules: Expression) -> Block {
+    hcl::block(
         "module",
         &[MODULE],
         vec![
@@ -343,10 +366,36 @@ fn pairs(names: &ResourceNames<'_>, refs: &Refs<'_>) -> Vec<Block> {
                 line("source", "skwashd/mutual-security-groups/aws"),
                 line("version", ">= 2.0.0, < 3.0.0"),
             ],
-            vec![line("rules", hcl::object(2, entries.collect()))],
+            vec![line("rules", rules)],
         ],
-    );
-    let mut blocks = vec![module];
+    )
+}
+
+/// A pair as the module has it.
+pub(super) fn pair_entry(egress: &RuleRow, ingress: &RuleRow, refs: &Refs<'_>) -> Expression {
+    // ICMP: every type and code, since flow logs record neither.
+    let (from, to) = egress.permission.api_ports().unwrap_or((-1, -1));
+    let entry = vec![
+        line("source_sg_id", refs.name(&egress.group_id)),
+        line("target_sg_id", refs.name(&ingress.group_id)),
+        line("from_port", from),
+        line("to_port", to),
+        line("protocol", egress.permission.protocol.as_str()),
+        // The module puts description_source on the ingress rule and
+        // description_target on the egress rule.
+        line("description_source", ingress.wording.as_str()),
+        line("description_target", egress.wording.as_str()),
+    ];
+    hcl::object(3, entry)
+}
+
+/// The module's block, and imports of halves that stand.
+fn pairs(names: &ResourceNames<'_>, refs: &Refs<'_>) -> Vec<Block> {
+    let entries = names.pairs.iter().map(|(key, (egress, ingress))| {
+        let entry = pair_entry(egress, ingress, refs);
+        (key.clone(), entry)
+    });
+    let mut blocks = vec![module_block(hcl::object(2, entries.collect()))];
     // In another account nothing stands yet.
     if refs.ids == Ids::Literal {
         for (key, (egress, ingress)) in &names.pairs {
@@ -419,6 +468,10 @@ pub(super) fn values(rule: &RuleRow, refs: &Refs<'_>) -> Vec<(&'static str, Argu
         ("description", text(&rule.wording)),
         ("ip_protocol", text(&rule.permission.protocol)),
     ];
+    // A rule that stands without a description keeps none.
+    if rule.wording.is_empty() && rule.name.is_some() {
+        values.remove(1);
+    }
     if let Some((from, to)) = rule.permission.api_ports() {
         values.extend([
             ("from_port", Argument::Number(from)),

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::names::ResourceNames;
 use super::options::RuleFormatOptions;
-use super::terraform::{Argument, Name, Refs, kind, values};
+use super::terraform::{Argument, Name, Refs, heading, kind, values};
 use crate::documents::ChangeDocument;
 use crate::net::json;
 
@@ -12,8 +12,19 @@ use crate::net::json;
 pub(super) fn render(change: &ChangeDocument, options: &RuleFormatOptions) -> String {
     let names = ResourceNames::alone(change);
     let refs = Refs::new(change, options.ids, names.rules());
-    let mut document =
-        json!({"//": "closegate: one resource per rule. Apply this before revoking anything."});
+    let comment = heading("one resource per rule", change);
+    let mut document = json!({"//": comment.lines().collect::<Vec<_>>()});
+    declare(&mut document, &refs);
+    for (name, rule) in &names.others {
+        let arguments = values(rule, &refs).into_iter();
+        let arguments = arguments.map(|(key, value)| (key.to_owned(), value.into()));
+        document["resource"][&kind(rule)][name] = Value::Object(arguments.collect::<Map<_, _>>());
+    }
+    json::pretty(&document)
+}
+
+/// What a document has to declare.
+pub(super) fn declare(document: &mut Value, refs: &Refs<'_>) {
     for declared in refs.declared() {
         if declared.kind == "variable" {
             document["variable"][&declared.name] =
@@ -26,12 +37,6 @@ pub(super) fn render(change: &ChangeDocument, options: &RuleFormatOptions) -> St
             }
         }
     }
-    for (name, rule) in &names.others {
-        let arguments = values(rule, &refs).into_iter();
-        let arguments = arguments.map(|(key, value)| (key.to_owned(), value.into()));
-        document["resource"][&kind(rule)][name] = Value::Object(arguments.collect::<Map<_, _>>());
-    }
-    json::pretty(&document)
 }
 
 impl From<Argument> for Value {
@@ -45,6 +50,6 @@ impl From<Argument> for Value {
 }
 
 /// Every string of this syntax is a template: what begins one is doubled.
-fn literal(text: &str) -> Value {
+pub(super) fn literal(text: &str) -> Value {
     text.replace("${", "$${").replace("%{", "%%{").into()
 }

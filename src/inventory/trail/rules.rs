@@ -187,7 +187,7 @@ fn open_egress() -> Rule {
         ports: RulePorts::Any,
         target: Target::Cidr(IpNet::V4(ipnet::Ipv4Net::default())),
         rule_id: None,
-        tag_keys: Vec::new(),
+        tags: Vec::new(),
         description: String::new(),
     }
 }
@@ -258,7 +258,7 @@ fn rule(value: &Value, direction: Direction, target: Target) -> Option<Rule> {
         ports,
         target,
         rule_id: None,
-        tag_keys: Vec::new(),
+        tags: Vec::new(),
         description: text(value, "description").unwrap_or_default().to_owned(),
     })
 }

@@ -2,7 +2,10 @@
 
 mod check;
 mod decide;
+mod estate;
 mod files;
+mod rules;
+mod rules_files;
 mod update;
 
 use std::collections::BTreeMap;

@@ -113,7 +113,7 @@ fn put(place: &Path, files: &BTreeMap<String, String>, stale: &[PathBuf]) -> io:
         interrupt::release();
         return Err(error);
     }
-    interrupt::finish(|| {
+    interrupt::finish(|| -> io::Result<()> {
         for name in files.keys() {
             fs::rename(aside.path().join(name), place.join(name))?;
         }

@@ -142,14 +142,6 @@ pub(crate) struct RuleRow {
     /// The keys of the tags that the rule carries today, if it stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tag_keys: Vec<String>,
-    /// What the rule's target rests on.
-    pub(crate) why: Cow<'static, str>,
-    pub(crate) confidence: Rating,
-    /// Connections that need it.
-    pub(crate) evidence: Vec<ConnectionId>,
-    /// The key of the policy's entry that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<String>,
     /// What it is called in files that are written from a policy: the key, and what tells the entry's rules apart. Those for
     /// prefixes share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +155,14 @@ pub(crate) struct RuleRow {
     /// Where Terraform holds it already, if that is not one of closegate's own addresses: it is not written again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) managed_at: Option<String>,
+    /// What the rule's target rests on.
+    pub(crate) why: Cow<'static, str>,
+    pub(crate) confidence: Rating,
+    /// Connections that need it.
+    pub(crate) evidence: Vec<ConnectionId>,
+    /// The key of the policy's entry that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
 }
 
 /// An entry of a policy that wants a rule.

@@ -255,14 +255,14 @@ fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
         description: suggested.rule.description.clone(),
         wording: suggested.wording.clone(),
         tag_keys: keys(&suggested.rule.tags),
-        why: suggested.reason.as_str().into(),
-        confidence: suggested.confidence.into(),
-        evidence: evidence.map(|&c| audit.connections[c].id).collect(),
-        key: None,
         name: None,
         wanted_by: Vec::new(),
         tags: BTreeMap::new(),
         managed_at: None,
+        why: suggested.reason.as_str().into(),
+        confidence: suggested.confidence.into(),
+        evidence: evidence.map(|&c| audit.connections[c].id).collect(),
+        key: None,
     }
 }
 

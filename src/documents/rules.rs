@@ -165,25 +165,6 @@ pub(crate) struct RuleRow {
     pub(crate) key: Option<String>,
 }
 
-/// An entry of a policy that wants a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct WantedByRow {
-    pub(crate) key: String,
-    /// Connections, days, first and last seen, in one line; empty for an entry that no run has seen.
-    pub(crate) evidence: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) confidence: Option<Rating>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) owner: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ticket: Option<String>,
-    /// The last day on which it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) expires: Option<String>,
-}
-
 /// A rule of today that goes.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct RevocationRow {
@@ -236,6 +217,25 @@ pub(crate) struct TodayRow {
     pub(crate) permission: PermissionRow,
     pub(crate) security_group_rule_id: Option<String>,
     pub(crate) description: String,
+}
+
+/// An entry of a policy that wants a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct WantedByRow {
+    pub(crate) key: String,
+    /// Connections, days, first and last seen, in one line; empty for an entry that no run has seen.
+    pub(crate) evidence: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confidence: Option<Rating>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ticket: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<String>,
 }
 
 /// A prefix list.

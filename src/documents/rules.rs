@@ -142,14 +142,6 @@ pub(crate) struct RuleRow {
     /// The keys of the tags that the rule carries today, if it stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tag_keys: Vec<String>,
-    /// What the rule's target rests on.
-    pub(crate) why: Cow<'static, str>,
-    pub(crate) confidence: Rating,
-    /// Connections that need it.
-    pub(crate) evidence: Vec<ConnectionId>,
-    /// The key of the policy's entry that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) key: Option<String>,
     /// What it is called in files that are written from a policy: the key, and what tells the entry's rules apart. Those for
     /// prefixes share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,25 +155,14 @@ pub(crate) struct RuleRow {
     /// Where Terraform holds it already, if that is not one of closegate's own addresses: it is not written again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) managed_at: Option<String>,
-}
-
-/// An entry of a policy that wants a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct WantedByRow {
-    pub(crate) key: String,
-    /// Connections, days, first and last seen, in one line; empty for an entry that no run has seen.
-    pub(crate) evidence: String,
+    /// What the rule's target rests on.
+    pub(crate) why: Cow<'static, str>,
+    pub(crate) confidence: Rating,
+    /// Connections that need it.
+    pub(crate) evidence: Vec<ConnectionId>,
+    /// The key of the policy's entry that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) confidence: Option<Rating>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) owner: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ticket: Option<String>,
-    /// The last day on which it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) expires: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 /// A rule of today that goes.
@@ -242,6 +223,25 @@ pub(crate) struct TodayRow {
     pub(crate) permission: PermissionRow,
     pub(crate) security_group_rule_id: Option<String>,
     pub(crate) description: String,
+}
+
+/// An entry of a policy that wants a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct WantedByRow {
+    pub(crate) key: String,
+    /// Connections, days, first and last seen, in one line; empty for an entry that no run has seen.
+    pub(crate) evidence: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confidence: Option<Rating>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ticket: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<String>,
 }
 
 /// A prefix list.

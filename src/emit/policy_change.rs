@@ -108,9 +108,24 @@ fn rule_row(
         key: Some(first.entry.key.clone()),
         name: Some(names.name(first, rule)),
         wanted_by: because.iter().map(|by| wanted_by(by.entry)).collect(),
-        tags: rule.tags.iter().cloned().collect(),
+        tags: if names_its_key(wanted) {
+            BTreeMap::new()
+        } else {
+            rule.tags.iter().cloned().collect()
+        },
         managed_at: None,
     }
+}
+
+/// Whether a rule was made from a policy: its description ends with the key of an entry that wants it. Tags of such a rule are those
+/// that Terraform's provider puts on everything, and not to be repeated.
+fn names_its_key(wanted: &WantedRule<'_>) -> bool {
+    let keys = wanted.rule.description.strip_suffix(']');
+    let keys = keys.and_then(|text| text.rsplit_once('['));
+    keys.is_some_and(|(_, keys)| {
+        keys.split(", ")
+            .any(|key| wanted.because.iter().any(|by| by.entry.key == key))
+    })
 }
 
 fn wanted_by(entry: &PolicyEntry) -> WantedByRow {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::cloudformation::{RESOURCES, policy_stack};
 use super::error::RuleFormatError;
 use super::exclusive::exclusive;
-use super::hcl::{self, Entry, line};
+use super::hcl::{self, ObjectEntry, line};
 use super::ids::Ids;
 use super::imports::Imports;
 use super::names::{ResourceNames, fits_module};
@@ -340,11 +340,11 @@ impl<'a> PolicyWriter<'a> {
     }
 
     /// The module's entries for pairs whose egress half is on some of the groups.
-    fn entries(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Entry> {
+    fn entries(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<ObjectEntry> {
         let pairs = self.names.pairs.iter();
         let pairs = pairs.filter(|(_, (egress, _))| is_wanted(&egress.group_id));
         pairs
-            .map(|(key, (egress, ingress))| Entry {
+            .map(|(key, (egress, ingress))| ObjectEntry {
                 comment: above(&[*egress, *ingress]),
                 key: key.clone(),
                 value: pair_entry(egress, ingress, &self.refs),

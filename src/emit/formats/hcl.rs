@@ -89,7 +89,7 @@ pub(super) fn removed(from: &str) -> Block {
 
 /// An object, its lines indented by `depth` steps.
 pub(super) fn object(depth: usize, lines: Lines) -> Expression {
-    let entries = lines.into_iter().map(|(key, value)| Entry {
+    let entries = lines.into_iter().map(|(key, value)| ObjectEntry {
         comment: Vec::new(),
         key,
         value,
@@ -98,14 +98,14 @@ pub(super) fn object(depth: usize, lines: Lines) -> Expression {
 }
 
 /// An entry of an object, with the lines of a comment above it.
-pub(super) struct Entry {
+pub(super) struct ObjectEntry {
     pub(super) comment: Vec<String>,
     pub(super) key: String,
     pub(super) value: Expression,
 }
 
 /// An object of entries, indented by `depth` steps. Keys that are no identifiers are written as texts.
-pub(super) fn entries_of(depth: usize, entries: Vec<Entry>) -> Expression {
+pub(super) fn entries_of(depth: usize, entries: Vec<ObjectEntry>) -> Expression {
     let indent = "  ".repeat(depth);
     let lengths = entries.iter().map(|entry| key_length(&entry.key));
     // Objects inside stand alone; only one-line neighbours share a column.
@@ -119,7 +119,7 @@ pub(super) fn entries_of(depth: usize, entries: Vec<Entry>) -> Expression {
     };
     let mut object = Object::new();
     for (position, entry) in entries.into_iter().enumerate() {
-        let Entry {
+        let ObjectEntry {
             comment,
             key,
             value,

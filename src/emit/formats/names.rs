@@ -99,9 +99,7 @@ pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &R
         ChangeScope::Additions => {
             rule.status == Status::Add || rule.security_group_rule_id.is_some()
         }
-        ChangeScope::Policy => {
-            !rule.wording.is_empty() && (rule.tags.is_empty() || names_its_key(rule))
-        }
+        ChangeScope::Policy => !rule.wording.is_empty() && rule.tags.is_empty(),
     };
     change
         .foreign_owner(&egress.group_id, &ingress.group_id)
@@ -109,17 +107,6 @@ pub(super) fn fits_module(change: &ChangeDocument, egress: &RuleRow, ingress: &R
         && importable(egress)
         && importable(ingress)
         && egress.permission.api_ports().is_some()
-}
-
-/// Whether a rule was made from a policy: its description ends with the key of an entry that wants it. Tags of such a rule are those
-/// that Terraform's provider puts on everything.
-fn names_its_key(rule: &RuleRow) -> bool {
-    let keys = rule.wording.strip_suffix(']');
-    let keys = keys.and_then(|text| text.rsplit_once('['));
-    keys.is_some_and(|(_, keys)| {
-        keys.split(", ")
-            .any(|key| rule.wanted_by.iter().any(|by| by.key == key))
-    })
 }
 
 /// `10_0_0_0_16`, `2001_db8___32`.

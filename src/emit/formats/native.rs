@@ -7,7 +7,7 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 use serde_json::{Map, Value, json};
 
-use super::hcl::{self, Entry, Lines, line};
+use super::hcl::{self, Lines, ObjectEntry, line};
 use super::held::prefix;
 use super::names::ResourceNames;
 use super::terraform::{Argument, Refs, kind, values};
@@ -71,7 +71,7 @@ impl<'a> NativeResource<'a> {
         let mut sections: Vec<Lines> = Vec::new();
         if self.is_each() {
             let entries = self.rules.iter().filter_map(|rule| {
-                Some(Entry {
+                Some(ObjectEntry {
                     comment: Vec::new(),
                     key: prefix(rule)?.to_owned(),
                     value: hcl::object(3, self.instance(rule)),
@@ -195,7 +195,7 @@ impl<'a> NativeResource<'a> {
 }
 
 fn tags(rule: &RuleRow, depth: usize) -> Expression {
-    let entries = rule.tags.iter().map(|(key, value)| Entry {
+    let entries = rule.tags.iter().map(|(key, value)| ObjectEntry {
         comment: Vec::new(),
         key: key.clone(),
         value: value.as_str().into(),

@@ -3,6 +3,8 @@
 mod check;
 mod decide;
 mod files;
+mod kill;
+mod properties;
 mod review;
 mod update;
 

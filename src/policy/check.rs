@@ -210,7 +210,11 @@ fn opens_quarantined(
     let quarantined: Vec<&ConnectionRow<'_>> = audit
         .connections
         .iter()
-        .filter(|connection| connection.verdict == VerdictTerm::Quarantined)
+        .filter(|connection| {
+            // What a person declined and accepts by now is no danger.
+            connection.verdict == VerdictTerm::Quarantined
+                && connection.reason.as_deref() != Some("declined")
+        })
         .collect();
     for (group, entry) in policy.entries() {
         if entry.state != EntryState::Accepted {

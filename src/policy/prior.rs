@@ -107,7 +107,7 @@ impl PriorDecisions {
                 }
             }
             for (id, one) in self.in_files(other, asked.rule.direction.opposite()) {
-                if one.settles_other_half(asked) && one.permits(connection, own) {
+                if one.settles_other_half() && one.permits(connection, own) {
                     is_settled = true;
                     let by = found.by_entry.entry((id.to_owned(), one.position));
                     by.or_default().push(at);
@@ -158,7 +158,7 @@ impl PriorDecision {
     }
 
     /// Whether an entry in the file of the other end's group decides: one that declines the group, or an accepted pair.
-    fn settles_other_half(&self, asked: &AskedRule<'_, '_>) -> bool {
+    fn settles_other_half(&self) -> bool {
         let is_pair = self.direction == Direction::Egress && self.mutual;
         self.names_group && (self.is_declined || is_pair)
     }

@@ -149,6 +149,10 @@ fn needs<'a>(
         .collect();
     let mut needs = Vec::new();
     for row in &run.change.rules {
+        if row.key.is_some() && row.evidence.is_empty() {
+            // The policy wants it, and no connection of the run needs it.
+            continue;
+        }
         let other = row.pair.as_deref().and_then(|id| by_id.get(id));
         if row.permission.direction == Direction::Ingress && other.is_some() {
             // Its egress half has the entry of both.

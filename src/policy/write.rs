@@ -86,8 +86,13 @@ fn set_entries(
         return Ok(false);
     }
     if !document.as_table().contains_key(name) {
+        // Egress goes first, whatever came first.
+        let ingress = document.as_table_mut().remove("admit");
         let empty = Item::ArrayOfTables(ArrayOfTables::new());
         document.as_table_mut().insert(name, empty);
+        if let Some(ingress) = ingress {
+            document.as_table_mut().insert("admit", ingress);
+        }
     }
     let found = document.as_table_mut().get_mut(name);
     let Some(tables) = found.and_then(Item::as_array_of_tables_mut) else {

@@ -64,7 +64,7 @@ pub(in crate::cli) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         &Evidence::Logs(sources),
         inventory,
         &reading,
-        &Config::default(),
+        (&Config::default(), None),
     )?;
     super::audit::finish(&audit, run)?;
     Ok(Exit::Done)

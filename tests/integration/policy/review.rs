@@ -358,7 +358,7 @@ fn accepted_entries_for_which_nothing_is_written_and_names_that_clash() {
     fs::write(&web, format!("{text}{two}{clash}")).unwrap();
     finds(
         &place,
-        "chat_2: the key is also the name of further ports of chat ",
+        "chat_2: the key is also the name of further rules of chat ",
     );
 }
 

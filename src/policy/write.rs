@@ -16,6 +16,9 @@ use crate::net::is_invisible;
 /// From how many values on a list has a line for each.
 const LINES_FROM: usize = 4;
 
+/// What some editors put before a text, to say how it is encoded.
+const MARK: char = '\u{feff}';
+
 /// A key, and its value as TOML; none where the key is not written.
 type Field = (&'static str, Option<String>);
 
@@ -56,14 +59,17 @@ pub fn write_group(
         changed |= set_entries(&mut document, *direction, &old, &own(after))?;
     }
     Ok(if changed {
-        with_line_ends_of(text, document.to_string())
+        as_before(text, document.to_string())
     } else {
         text.to_owned()
     })
 }
 
-/// A text with the line ends of the one before, where that has no others than those of Windows.
-fn with_line_ends_of(before: &str, after: String) -> String {
+/// A text with what an editor put around the one before: the mark of its encoding, and the line ends of Windows where it has no others.
+fn as_before(before: &str, mut after: String) -> String {
+    if before.starts_with(MARK) && !after.starts_with(MARK) {
+        after.insert(0, MARK);
+    }
     let windows = before.matches("\r\n").count();
     if windows == 0 || windows != before.matches('\n').count() {
         return after;

@@ -402,7 +402,7 @@ fn line_ends_of_windows_stay() {
     place.update(&place.path("run"), "policy");
     let web = file_of(&place.path("policy"), "web");
     let text = fs::read_to_string(&web).unwrap();
-    let windows = format!("# Ours.\n{text}\n# The end.\n").replace('\n', "\r\n");
+    let windows = format!("\u{feff}# Ours.\n{text}\n# The end.\n").replace('\n', "\r\n");
     fs::write(&web, &windows).unwrap();
     let key = place.key("policy", "web_to_db_3306_");
     place
@@ -502,4 +502,33 @@ fn a_policy_that_is_being_made_is_locked() {
     assert!(texts(&place.path("policy")).is_empty());
     held.unlock().unwrap();
     update().success();
+}
+
+/// Without an inventory nobody knows what is in a prefix list, and `check` says so instead of passing over it.
+#[test]
+fn what_could_not_be_compared_is_said() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    place
+        .command("decide", "policy", &["accept", "--kind", "prefix-list"])
+        .assert()
+        .success();
+    let run = place.path("run");
+    let inventory = crate::common::sample().join("inventory");
+    let with_run = ["--run", run.to_str().unwrap()];
+    let with_both = [
+        "--run",
+        run.to_str().unwrap(),
+        "--inventory",
+        inventory.to_str().unwrap(),
+    ];
+    let says = |arguments: &[&str]| {
+        let mut check = place.command("check", "policy", arguments);
+        let text = crate::common::printed(&mut check);
+        text.contains("Not compared with what the run quarantined: 2 accepted")
+    };
+    assert_eq!(
+        [says(&[]), says(&with_run), says(&with_both)],
+        [false, true, false]
+    );
 }

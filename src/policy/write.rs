@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 use jiff::civil::Date;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, RawString, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Key, RawString, Table, Value};
 
 use super::entry::{EntryEvidence, PolicyEntry, PolicyTarget};
 use super::group::GroupPolicy;
@@ -151,13 +151,61 @@ fn set(table: &mut Table, before: &[Field], after: &[Field]) -> bool {
         }
         changed = true;
         match value {
-            None => {
-                table.remove(key);
+            None => take_away(table, key),
+            Some(text) if table.contains_key(key) => set_value(table, key, text),
+            Some(text) => {
+                set_value(table, key, text);
+                put_in_order(table, key, after);
             }
-            Some(text) => set_value(table, key, text),
         }
     }
     changed
+}
+
+/// Puts the last key behind the one that goes before it in an entry that closegate writes, so that it makes no difference when it came.
+fn put_in_order(table: &mut Table, key: &str, fields: &[Field]) {
+    let rank = |key: &str| fields.iter().position(|(field, _)| *field == key);
+    let mut order: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    let own = rank(key);
+    let earlier = order.iter().enumerate();
+    let earlier = earlier.filter(|(_, other)| rank(other).is_some_and(|rank| Some(rank) < own));
+    let Some((at, _)) = earlier.max_by_key(|(_, other)| rank(other)) else {
+        return;
+    };
+    order.retain(|other| other != key);
+    order.insert(at + 1, key.to_owned());
+    let place = |key: &Key| order.iter().position(|other| other == key.get());
+    table.sort_values_by(|a, _, b, _| place(a).cmp(&place(b)));
+}
+
+/// Takes a key out of a table. Comments above it and behind it go to its neighbour.
+fn take_away(table: &mut Table, key: &str) {
+    let order: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    let at = order.iter().position(|other| other == key);
+    let text = |raw: Option<&RawString>| {
+        raw.and_then(RawString::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let above = table.key(key).map(|key| text(key.leaf_decor().prefix()));
+    let above = above
+        .filter(|above| above.contains('#'))
+        .unwrap_or_default();
+    let value = table.get(key).and_then(Item::as_value);
+    let behind = value.map(|value| text(value.decor().suffix()));
+    let behind = behind.unwrap_or_default();
+    let behind = behind.trim();
+    table.remove(key);
+    if above.is_empty() && behind.is_empty() {
+        return;
+    }
+    let end = if behind.is_empty() { "" } else { "\n" };
+    let neighbour = at.and_then(|at| order.get(at + 1).or_else(|| order.get(at.checked_sub(1)?)));
+    if let Some(mut key) = neighbour.and_then(|key| table.key_mut(key)) {
+        let own = text(key.leaf_decor().prefix());
+        let decor = key.leaf_decor_mut();
+        decor.set_prefix(format!("{above}{behind}{end}{own}"));
+    }
 }
 
 /// Sets a key, and keeps the comments around its value.

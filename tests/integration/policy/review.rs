@@ -395,6 +395,52 @@ fn comments_in_a_list_survive_what_goes() {
     place.command("check", "policy", &[]).assert().success();
 }
 
+/// Comments around a key that goes, such as `changed` when it is decided.
+#[test]
+fn comments_around_a_key_survive_it() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    let key = place.key("policy", "web_to_db_3306_");
+    let web = file_of(&place.path("policy"), "web");
+    let text = fs::read_to_string(&web).unwrap();
+    let line = format!("key = \"{key}\"\n");
+    let mine = format!("{line}# Ask the shop team.\nchanged = \"new\" # since May\n");
+    fs::write(&web, text.replace(&line, &mine)).unwrap();
+    place
+        .command("decide", "policy", &["accept", &key])
+        .assert()
+        .success();
+    let text = fs::read_to_string(&web).unwrap();
+    let kept = format!("{line}# Ask the shop team.\n# since May\nto_group = ");
+    assert!(text.contains(&kept), "{text}");
+    assert!(!text.contains("changed = "), "{text}");
+}
+
+/// A key that comes later stands where it would have stood from the start.
+#[test]
+fn keys_that_come_later_are_in_order() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    let key = place.key("policy", "web_to_db_3306_");
+    let arguments = [
+        "accept",
+        &key,
+        "--expires",
+        "2999-01-01",
+        "--owner",
+        "shop",
+        "--reason",
+        "orders",
+    ];
+    place
+        .command("decide", "policy", &arguments)
+        .assert()
+        .success();
+    let text = fs::read_to_string(file_of(&place.path("policy"), "web")).unwrap();
+    let says = "state = \"accepted\"\nowner = \"shop\"\nreason = \"orders\"\nexpires = 2999-01-01\nfirst_seen = ";
+    assert!(text.contains(says), "{text}");
+}
+
 /// A file with the line ends of Windows keeps them, so that a diff shows what changed and nothing else.
 #[test]
 fn line_ends_of_windows_stay() {

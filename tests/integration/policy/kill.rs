@@ -55,7 +55,7 @@ fn copy(files: &BTreeMap<String, String>, to: &Path) {
     }
 }
 
-/// A policy, what it becomes when all is accepted, and the arguments that do so.
+/// A policy, and what it becomes when all of it is accepted.
 fn halves(place: &Place) -> Halves {
     place.update(&place.path("run"), "old");
     let old = texts(&place.path("old"));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
+
 use super::read::is_key;
 
 const ADDS: &str = "adds ";
@@ -14,8 +16,8 @@ const BETWEEN: &str = "; ";
 pub(super) struct Changed {
     /// What a person wrote.
     own: Vec<String>,
-    /// Targets and services that came.
-    pub(super) adds: BTreeSet<String>,
+    /// Prefixes and services that came.
+    adds: BTreeSet<String>,
     /// Keys of declined entries that decline some of what the entry permits.
     pub(super) declined: BTreeSet<String>,
 }
@@ -38,6 +40,24 @@ impl Changed {
             }
         }
         changed
+    }
+
+    /// Adds a prefix or a service. What a wider prefix holds is not named beside it, whichever came first.
+    pub(super) fn add(&mut self, what: String) {
+        self.adds.insert(what);
+        let nets: Vec<IpNet> = self
+            .adds
+            .iter()
+            .filter_map(|one| one.parse().ok())
+            .collect();
+        let is_held = |one: &IpNet| nets.iter().any(|net| net != one && net.contains(one));
+        self.adds
+            .retain(|one| !one.parse::<IpNet>().is_ok_and(|one| is_held(&one)));
+    }
+
+    /// Whether something came.
+    pub(super) fn has_added(&self) -> bool {
+        !self.adds.is_empty()
     }
 
     /// As a text; none if there is nothing to say.

@@ -131,10 +131,14 @@ fn permits_declined(policy: &PolicySet, problems: &mut Vec<PolicyProblem>) {
     }
 }
 
-/// Keys that are also the name of another entry's further ports, `KEY_PORTS`, in the files that are written for the policy.
+/// Keys that are also the name of another entry's rules in the files that are written for the policy: `KEY_PORTS` for further ports, and
+/// `KEY_ingress` for the half on the target's group.
 fn names_twice(policy: &PolicySet, problems: &mut Vec<PolicyProblem>) {
     let mut further: BTreeMap<String, PlacedEntry<'_>> = BTreeMap::new();
     for placed in policy.entries() {
+        if placed.1.mutual {
+            further.insert(format!("{}_ingress", placed.1.key), placed);
+        }
         for ports in placed.1.ports.iter().skip(1) {
             if let RulePorts::Ports(range) = ports {
                 let ports = range.to_string().replace('-', "_");
@@ -145,7 +149,7 @@ fn names_twice(policy: &PolicySet, problems: &mut Vec<PolicyProblem>) {
     for (group, entry) in policy.entries() {
         if let Some((file, other)) = further.get(&entry.key) {
             let what = format!(
-                "the key is also the name of further ports of {} ({}.toml, line {}); give one of them another key",
+                "the key is also the name of further rules of {} ({}.toml, line {}); give one of them another key",
                 other.key, file.group, other.line
             );
             problems.push(PolicyProblem::of(group, entry, what));

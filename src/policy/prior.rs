@@ -42,7 +42,7 @@ pub(super) struct AskedRule<'r, 'a> {
 /// What was decided about a rule's connections.
 #[derive(Default)]
 pub(super) struct DecidedBefore {
-    /// Whether each of them, and there are some, has been accepted or declined.
+    /// Whether all of it has been accepted or declined.
     pub(super) is_settled: bool,
     /// Positions of connections by entry: by the group in whose file it is, and its position there.
     pub(super) by_entry: BTreeMap<(String, usize), Vec<usize>>,

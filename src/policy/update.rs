@@ -62,7 +62,7 @@ struct Need<'a> {
     connections: Vec<&'a ConnectionRow<'a>>,
     /// The quarantined ones that it permits all the same.
     quarantined: BTreeSet<ConnectionId>,
-    /// What people decided about its connections before.
+    /// What people decided about it before, as it is or about its connections.
     before: DecidedBefore,
 }
 
@@ -167,12 +167,18 @@ fn needs<'a>(
             continue;
         }
         let mutual = row.permission.direction == Direction::Egress && row.pair.is_some();
-        let before = decisions.about(&AskedRule {
+        let mut before = decisions.about(&AskedRule {
             group: &row.group_id,
             rule: &rule,
             mutual,
             connections: &connections,
         });
+        let file = policy.groups.get(&row.group_id);
+        let mut decided = file
+            .into_iter()
+            .flat_map(|file| &file.entries)
+            .filter(|entry| entry.state.is_decided());
+        before.is_settled |= decided.any(|entry| entry.covers(&rule, mutual));
         let own = row.evidence.iter().copied();
         let mut suspicious: BTreeSet<ConnectionId> =
             own.filter(|id| quarantined.contains(id)).collect();
@@ -345,7 +351,7 @@ fn place(
         extends: base.map(|base| base.key.clone()),
         changed: base.and_then(|base| {
             let mut changed = Changed::default();
-            changed.adds.insert(addition(need, base));
+            changed.add(addition(need, base));
             changed.to_text()
         }),
         line: 0,
@@ -356,10 +362,12 @@ fn place(
     group.entries.push(entry);
 }
 
-/// Whether an entry has a rule, and takes its evidence. One that nobody has decided has to be about the rule's very target and service.
+/// Whether an entry has a rule, and takes its evidence. One that nobody has decided has to be about the rule's very target and service, and
+/// what others settle is not about it.
 fn takes(entry: &PolicyEntry, need: &Need<'_>) -> bool {
     let same = || is_about(entry, &need.rule) && entry.ports.contains(&need.rule.ports);
-    entry.covers(&need.rule, need.mutual) && (entry.state.is_decided() || same())
+    entry.covers(&need.rule, need.mutual)
+        && (entry.state.is_decided() || (!need.before.is_settled && same()))
 }
 
 /// Whether an entry is about the target and the protocol of a rule. Internal prefixes are one target, and all others one.
@@ -392,8 +400,8 @@ fn grow(entry: &mut PolicyEntry, need: &Need<'_>, summary: &mut UpdateSummary) {
         summary.returned.push(entry.key.clone());
     }
     let mut changed = Changed::parse(entry.changed.as_deref());
-    if returns || !changed.adds.is_empty() {
-        changed.adds.insert(added);
+    if returns || changed.has_added() {
+        changed.add(added);
         entry.changed = changed.to_text();
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 use jiff::civil::Date;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, RawString, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Key, RawString, Table, Value};
 
 use super::entry::{EntryEvidence, PolicyEntry, PolicyTarget};
 use super::group::GroupPolicy;
@@ -15,6 +15,9 @@ use crate::net::is_invisible;
 
 /// From how many values on a list has a line for each.
 const LINES_FROM: usize = 4;
+
+/// What some editors put before a text, to say how it is encoded.
+const MARK: char = '\u{feff}';
 
 /// A key, and its value as TOML; none where the key is not written.
 type Field = (&'static str, Option<String>);
@@ -56,14 +59,17 @@ pub fn write_group(
         changed |= set_entries(&mut document, *direction, &old, &own(after))?;
     }
     Ok(if changed {
-        with_line_ends_of(text, document.to_string())
+        as_before(text, document.to_string())
     } else {
         text.to_owned()
     })
 }
 
-/// A text with the line ends of the one before, where that has no others than those of Windows.
-fn with_line_ends_of(before: &str, after: String) -> String {
+/// A text with what an editor put around the one before: the mark of its encoding, and the line ends of Windows where it has no others.
+fn as_before(before: &str, mut after: String) -> String {
+    if before.starts_with(MARK) && !after.starts_with(MARK) {
+        after.insert(0, MARK);
+    }
     let windows = before.matches("\r\n").count();
     if windows == 0 || windows != before.matches('\n').count() {
         return after;
@@ -145,13 +151,61 @@ fn set(table: &mut Table, before: &[Field], after: &[Field]) -> bool {
         }
         changed = true;
         match value {
-            None => {
-                table.remove(key);
+            None => take_away(table, key),
+            Some(text) if table.contains_key(key) => set_value(table, key, text),
+            Some(text) => {
+                set_value(table, key, text);
+                put_in_order(table, key, after);
             }
-            Some(text) => set_value(table, key, text),
         }
     }
     changed
+}
+
+/// Puts the last key behind the one that goes before it in an entry that closegate writes, so that it makes no difference when it came.
+fn put_in_order(table: &mut Table, key: &str, fields: &[Field]) {
+    let rank = |key: &str| fields.iter().position(|(field, _)| *field == key);
+    let mut order: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    let own = rank(key);
+    let earlier = order.iter().enumerate();
+    let earlier = earlier.filter(|(_, other)| rank(other).is_some_and(|rank| Some(rank) < own));
+    let Some((at, _)) = earlier.max_by_key(|(_, other)| rank(other)) else {
+        return;
+    };
+    order.retain(|other| other != key);
+    order.insert(at + 1, key.to_owned());
+    let place = |key: &Key| order.iter().position(|other| other == key.get());
+    table.sort_values_by(|a, _, b, _| place(a).cmp(&place(b)));
+}
+
+/// Takes a key out of a table. Comments above it and behind it go to its neighbour.
+fn take_away(table: &mut Table, key: &str) {
+    let order: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    let at = order.iter().position(|other| other == key);
+    let text = |raw: Option<&RawString>| {
+        raw.and_then(RawString::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let above = table.key(key).map(|key| text(key.leaf_decor().prefix()));
+    let above = above
+        .filter(|above| above.contains('#'))
+        .unwrap_or_default();
+    let value = table.get(key).and_then(Item::as_value);
+    let behind = value.map(|value| text(value.decor().suffix()));
+    let behind = behind.unwrap_or_default();
+    let behind = behind.trim();
+    table.remove(key);
+    if above.is_empty() && behind.is_empty() {
+        return;
+    }
+    let end = if behind.is_empty() { "" } else { "\n" };
+    let neighbour = at.and_then(|at| order.get(at + 1).or_else(|| order.get(at.checked_sub(1)?)));
+    if let Some(mut key) = neighbour.and_then(|key| table.key_mut(key)) {
+        let own = text(key.leaf_decor().prefix());
+        let decor = key.leaf_decor_mut();
+        decor.set_prefix(format!("{above}{behind}{end}{own}"));
+    }
 }
 
 /// Sets a key, and keeps the comments around its value.

@@ -5,6 +5,7 @@ mod collect;
 mod findings;
 mod peers;
 mod policies;
+mod policy_loop;
 mod sources;
 mod terraform;
 mod trail_sources;

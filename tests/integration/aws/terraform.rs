@@ -15,7 +15,7 @@ use crate::emit::terraform::{terraform, validate};
 use crate::peers::terraform_with_provider;
 
 /// The provider, for the emulator.
-fn provider(estate: &Estate) -> String {
+pub(super) fn provider(estate: &Estate) -> String {
     let url = estate.moto.url();
     format!(
         "provider \"aws\" {{\n  region = \"us-east-1\"\n  access_key = \"test\"\n  secret_key = \"test\"\n  \

@@ -275,3 +275,46 @@ fn line() -> impl Strategy<Value = String> {
         1 => "\\PC{0,20}",
     ]
 }
+
+/// The seeds of the fuzz target: every one is read; what can be edited keeps its comments, and says what was put in.
+#[test]
+fn seeds_of_the_fuzz_target_are_read_and_edited() {
+    let seeds = crate::common::root().join("fuzz/corpus/policy");
+    let mut edited = 0;
+    for (name, text) in texts(&seeds) {
+        let before = parse_group(&text, "sg-1.toml".as_ref())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(!before.entries.is_empty(), "{name}");
+        let mut after = before.clone();
+        after.owner = Some("somebody else".to_owned());
+        for entry in &mut after.entries {
+            entry.state = EntryState::Deferred;
+            entry.connections += 1;
+            if let Some(evidence) = &mut entry.evidence {
+                evidence.run = "another".to_owned();
+            }
+        }
+        let Ok(new) = write_group(Some((&text, &before)), &after) else {
+            assert_eq!(name, "braces");
+            continue;
+        };
+        let read = parse_group(&new, "sg-1.toml".as_ref()).unwrap();
+        let plain = |group: &GroupPolicy| {
+            let mut group = group.clone();
+            for entry in &mut group.entries {
+                entry.line = 0;
+            }
+            format!("{group:?}")
+        };
+        assert_eq!(plain(&read), plain(&after), "{name}: {new}");
+        for comment in text.split('#').skip(1) {
+            let comment = comment.lines().next().unwrap_or_default();
+            assert!(
+                new.contains(&format!("#{comment}")),
+                "{name}, #{comment}: {new}"
+            );
+        }
+        edited += 1;
+    }
+    assert_eq!(edited, 3);
+}

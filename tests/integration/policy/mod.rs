@@ -5,6 +5,8 @@ mod check;
 mod decide;
 mod estate;
 mod files;
+mod kill;
+mod properties;
 mod review;
 mod rules;
 mod rules_files;

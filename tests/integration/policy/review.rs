@@ -358,7 +358,7 @@ fn accepted_entries_for_which_nothing_is_written_and_names_that_clash() {
     fs::write(&web, format!("{text}{two}{clash}")).unwrap();
     finds(
         &place,
-        "chat_2: the key is also the name of further ports of chat ",
+        "chat_2: the key is also the name of further rules of chat ",
     );
 }
 
@@ -395,6 +395,52 @@ fn comments_in_a_list_survive_what_goes() {
     place.command("check", "policy", &[]).assert().success();
 }
 
+/// Comments around a key that goes, such as `changed` when it is decided.
+#[test]
+fn comments_around_a_key_survive_it() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    let key = place.key("policy", "web_to_db_3306_");
+    let web = file_of(&place.path("policy"), "web");
+    let text = fs::read_to_string(&web).unwrap();
+    let line = format!("key = \"{key}\"\n");
+    let mine = format!("{line}# Ask the shop team.\nchanged = \"new\" # since May\n");
+    fs::write(&web, text.replace(&line, &mine)).unwrap();
+    place
+        .command("decide", "policy", &["accept", &key])
+        .assert()
+        .success();
+    let text = fs::read_to_string(&web).unwrap();
+    let kept = format!("{line}# Ask the shop team.\n# since May\nto_group = ");
+    assert!(text.contains(&kept), "{text}");
+    assert!(!text.contains("changed = "), "{text}");
+}
+
+/// A key that comes later stands where it would have stood from the start.
+#[test]
+fn keys_that_come_later_are_in_order() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    let key = place.key("policy", "web_to_db_3306_");
+    let arguments = [
+        "accept",
+        &key,
+        "--expires",
+        "2999-01-01",
+        "--owner",
+        "shop",
+        "--reason",
+        "orders",
+    ];
+    place
+        .command("decide", "policy", &arguments)
+        .assert()
+        .success();
+    let text = fs::read_to_string(file_of(&place.path("policy"), "web")).unwrap();
+    let says = "state = \"accepted\"\nowner = \"shop\"\nreason = \"orders\"\nexpires = 2999-01-01\nfirst_seen = ";
+    assert!(text.contains(says), "{text}");
+}
+
 /// A file with the line ends of Windows keeps them, so that a diff shows what changed and nothing else.
 #[test]
 fn line_ends_of_windows_stay() {
@@ -402,7 +448,7 @@ fn line_ends_of_windows_stay() {
     place.update(&place.path("run"), "policy");
     let web = file_of(&place.path("policy"), "web");
     let text = fs::read_to_string(&web).unwrap();
-    let windows = format!("# Ours.\n{text}\n# The end.\n").replace('\n', "\r\n");
+    let windows = format!("\u{feff}# Ours.\n{text}\n# The end.\n").replace('\n', "\r\n");
     fs::write(&web, &windows).unwrap();
     let key = place.key("policy", "web_to_db_3306_");
     place
@@ -502,4 +548,33 @@ fn a_policy_that_is_being_made_is_locked() {
     assert!(texts(&place.path("policy")).is_empty());
     held.unlock().unwrap();
     update().success();
+}
+
+/// Without an inventory nobody knows what is in a prefix list, and `check` says so instead of passing over it.
+#[test]
+fn what_could_not_be_compared_is_said() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    place
+        .command("decide", "policy", &["accept", "--kind", "prefix-list"])
+        .assert()
+        .success();
+    let run = place.path("run");
+    let inventory = crate::common::sample().join("inventory");
+    let with_run = ["--run", run.to_str().unwrap()];
+    let with_both = [
+        "--run",
+        run.to_str().unwrap(),
+        "--inventory",
+        inventory.to_str().unwrap(),
+    ];
+    let says = |arguments: &[&str]| {
+        let mut check = place.command("check", "policy", arguments);
+        let text = crate::common::printed(&mut check);
+        text.contains("Not compared with what the run quarantined: 2 accepted")
+    };
+    assert_eq!(
+        [says(&[]), says(&with_run), says(&with_both)],
+        [false, true, false]
+    );
 }

@@ -14,7 +14,7 @@ use crate::cli::settings::{self, Decided};
 use crate::documents::SCHEMA_VERSION;
 use crate::inventory::Inventory;
 use crate::net::{json, plural, visible};
-use crate::policy::{self, EntryState, PolicyBasis, PolicySet};
+use crate::policy::{self, EntryState, PolicyBasis, PolicySet, PolicyTarget};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -22,6 +22,8 @@ struct CheckDocument {
     schema_version: u32,
     valid: bool,
     problems: Vec<ProblemRow>,
+    /// Keys of accepted entries for prefix lists, where a run was given and no inventory that says what is in them.
+    not_compared: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -67,19 +69,34 @@ pub(super) fn run(args: CheckPolicyArgs) -> Result<Exit, Failure> {
     });
     let problems: Vec<ProblemRow> = unreadable.chain(found).collect();
     let valid = problems.is_empty();
+    let not_compared = if audit.is_some() && inventory.is_none() {
+        accepted_lists(&policy)
+    } else {
+        Vec::new()
+    };
     print(if as_json {
         json::pretty(&CheckDocument {
             schema_version: SCHEMA_VERSION,
             valid,
             problems,
+            not_compared,
         })
     } else {
-        in_words(&policy, &problems)
+        in_words(&policy, &problems, not_compared.len())
     })?;
     Ok(if valid { Exit::Done } else { Exit::Stands })
 }
 
-fn in_words(policy: &PolicySet, problems: &[ProblemRow]) -> String {
+/// Keys of accepted entries for prefix lists.
+fn accepted_lists(policy: &PolicySet) -> Vec<String> {
+    let accepted = policy
+        .entries()
+        .filter(|(_, entry)| entry.state == EntryState::Accepted);
+    let lists = accepted.filter(|(_, entry)| matches!(entry.target, PolicyTarget::PrefixList(_)));
+    lists.map(|(_, entry)| entry.key.clone()).collect()
+}
+
+fn in_words(policy: &PolicySet, problems: &[ProblemRow], not_compared: usize) -> String {
     let mut text = String::new();
     for problem in problems {
         let ProblemRow {
@@ -110,5 +127,12 @@ fn in_words(policy: &PolicySet, problems: &[ProblemRow]) -> String {
         }
     )
     .expect("writing to a string does not fail");
+    if not_compared > 0 {
+        writeln!(
+            text,
+            "Not compared with what the run quarantined: {not_compared} accepted for prefix lists; --inventory says what is in them"
+        )
+        .expect("writing to a string does not fail");
+    }
     text
 }

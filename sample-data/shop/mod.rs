@@ -77,7 +77,8 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// What really happened: every connection with its label.
+/// What really happened: every connection with its label. What was refused for some time only has its other label, which comes first
+/// by name.
 fn truth(story: &story::Story) -> Value {
     let mut rows: Vec<(String, Value)> = story
         .acts
@@ -94,6 +95,10 @@ fn truth(story: &story::Story) -> Value {
         })
         .collect();
     rows.sort_by(|a, b| a.0.cmp(&b.0));
-    rows.dedup_by(|a, b| a.0 == b.0);
+    let same = |a: &Value, b: &Value| {
+        let keys = ["initiator", "responder", "protocol", "port"];
+        keys.iter().all(|key| a[*key] == b[*key])
+    };
+    rows.dedup_by(|a, b| same(&a.1, &b.1));
     Value::Array(rows.into_iter().map(|(_, row)| row).collect())
 }

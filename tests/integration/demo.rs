@@ -114,13 +114,14 @@ fn the_demo_prints_each_command_and_what_it_says() {
         verbs,
         [
             "audit",
-            "policy update week-1/run",
+            "policy update runs/week-1",
             "policy decide",
             "policy check",
             "rules",
+            "rules",
             "drift",
             "audit",
-            "policy update week-2/run",
+            "policy update runs/week-2",
             "policy status",
         ]
     );
@@ -131,7 +132,7 @@ fn the_demo_prints_each_command_and_what_it_says() {
     assert!(walk.answer("policy check").contains("17 accepted: valid\n"));
     assert!(walk.answer("drift").contains("\nexit code 1\n"));
     assert_eq!(walk.text.matches("exit code").count(), 1, "{}", walk.text);
-    let second = walk.answer("policy update week-2/run");
+    let second = walk.answer("policy update runs/week-2");
     assert!(second.starts_with("proposed    6 new connections\n"));
     assert!(second.contains("\nreturned    1 connection that was deferred"));
     assert!(walk.answer("policy status").contains(", 7 locked\n"));
@@ -139,7 +140,14 @@ fn the_demo_prints_each_command_and_what_it_says() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let expected = ["decisions.csv", "policy", "rules", "week-1", "week-2"];
+    let expected = [
+        "decisions.csv",
+        "policy",
+        "rules",
+        "runs",
+        "week-1",
+        "week-2",
+    ];
     assert_eq!(there, BTreeSet::from(expected.map(str::to_owned)));
 }
 
@@ -239,7 +247,7 @@ fn the_second_week_adds_what_is_new() {
             ("web_to_monitoring_9090", "proposed"),
         ]
     );
-    for (week, run) in [("week-1", "week-1/run"), ("week-2", "week-2/run")] {
+    for (week, run) in [("week-1", "runs/week-1"), ("week-2", "runs/week-2")] {
         let line = format!("policy check --policy policy --inventory {week}/inventory --run {run}");
         walk.command(&line).assert().success();
     }
@@ -254,10 +262,10 @@ fn an_incident_gets_neither_a_rule_nor_an_entry() {
         files.any(|bytes| String::from_utf8_lossy(&bytes).contains(word))
     };
     for incident in INCIDENTS {
-        for folder in ["policy", "rules", "week-1/run/rules", "week-2/run/rules"] {
+        for folder in ["policy", "rules", "runs/week-1/rules", "runs/week-2/rules"] {
             assert!(!holds(folder, incident), "{incident} in {folder}");
         }
-        assert!(holds("week-1/run", incident) || holds("week-2/run", incident));
+        assert!(holds("runs", incident));
     }
     let reported = walk.answer("audit --flows week-2/flows");
     for worm in &INCIDENTS[2..] {

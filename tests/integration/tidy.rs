@@ -269,6 +269,7 @@ fn documents_name_paths_that_exist() {
         "CHANGELOG.md",
         "docs/findings.md",
         "docs/aws.md",
+        "docs/policy-workflow.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

@@ -32,20 +32,26 @@ enum Step {
 
 const STEPS: &[Step] = &[
     Step::Say("The first week: closegate audits it and proposes a policy."),
-    Step::Run("audit --flows week-1/flows --inventory week-1/inventory --out week-1/run"),
-    Step::Run("policy update week-1/run --policy policy"),
+    Step::Run("audit --flows week-1/flows --inventory week-1/inventory --out runs/week-1"),
+    Step::Run("policy update runs/week-1 --policy policy"),
     Step::Say("The team decides. decisions.csv has a state, an owner and a reason for each entry."),
     Step::Run("policy decide --decisions decisions.csv --policy policy"),
-    Step::Run("policy check --policy policy --inventory week-1/inventory --run week-1/run"),
+    Step::Run("policy check --policy policy --inventory week-1/inventory --run runs/week-1"),
     Step::Say(
         "The team locks seven groups: in each file, mode = \"learn\" becomes mode = \"locked\".\n\
          In your account, wait until `closegate policy status` calls a group ready to lock.\n\
          Three days of logs, as here, are too few.",
     ),
     Step::Lock,
-    Step::Say("closegate writes the policy's rules. The team applies them with Terraform."),
+    Step::Say(
+        "closegate writes the policy's rules. The team applies them with Terraform, then revokes\n\
+         the open egress of the locked groups with the AWS CLI.",
+    ),
     Step::Run(
-        "rules --policy policy --inventory week-1/inventory --emit terraform-module --out rules",
+        "rules --policy policy --inventory week-1/inventory --emit terraform-module --out rules/terraform",
+    ),
+    Step::Run(
+        "rules --policy policy --inventory week-1/inventory --emit aws-cli --out rules/aws-cli",
     ),
     Step::Say(
         "A week later, week-2/ has the account and its logs.\n\
@@ -53,9 +59,9 @@ const STEPS: &[Step] = &[
     ),
     Step::Run("drift --policy policy --inventory week-2/inventory"),
     Step::Say("The second audit: the policy gets what is new as proposed entries."),
-    Step::Run("audit --flows week-2/flows --inventory week-2/inventory --out week-2/run"),
-    Step::Run("policy update week-2/run --policy policy"),
-    Step::Run("policy status --policy policy --run week-2/run"),
+    Step::Run("audit --flows week-2/flows --inventory week-2/inventory --out runs/week-2"),
+    Step::Run("policy update runs/week-2 --policy policy"),
+    Step::Run("policy status --policy policy --run runs/week-2"),
     Step::Say(
         "What happened: the payment provider added an address. The locked group web denied it, so\n\
          someone opened the group by hand. A worm on one of its hosts, whose connections the lock\n\
@@ -196,7 +202,7 @@ impl Place {
     /// What there is to look at.
     fn last_words(&self) -> &'static str {
         if self.named.is_some() {
-            "\nLook around: week-1/run/report.html, week-2/run/report.html, policy/, rules/.\n"
+            "\nLook around: runs/week-1/report.html, runs/week-2/report.html, policy/, rules/.\n"
         } else {
             "\nWith --out DIR, the reports, the policy and the rules stay there.\n"
         }

@@ -1,6 +1,6 @@
 //! A week later: the policy of the first week has been applied, and most groups are locked.
 //!
-//! Groups came and went, someone opened a locked group by hand, and one host uses the opening.
+//! Groups came and went, an administrator opened a locked group by hand, and one host uses the opening.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -116,7 +116,7 @@ const APPLIED: &[NewRule] = &[
     ),
 ];
 
-/// What teams added for new servers, and what someone opened by hand.
+/// What teams added for new servers, and what an administrator opened by hand.
 const BY_TEAMS: &[NewRule] = &[
     ("dashboard", false, ("tcp", 22, 22, "bastion"), None),
     ("dashboard", true, EVERYTHING, None),

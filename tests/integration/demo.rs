@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use crate::common::{audit_paths, closegate, printed, sample};
 
-/// The group that someone opened by hand, and the rule that did it.
+/// The group that an administrator opened by hand.
 const OPENED: &str = "sg-0a1b2c3d4e5f90002";
 
 /// Whom the incidents of both weeks concern.

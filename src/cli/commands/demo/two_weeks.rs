@@ -63,9 +63,9 @@ const STEPS: &[Step] = &[
     Step::Run("policy update runs/week-2 --policy policy"),
     Step::Run("policy status --policy policy --run runs/week-2"),
     Step::Say(
-        "What happened: the payment provider added an address. The locked group web denied it, so\n\
-         someone opened the group by hand. A worm on one of its hosts, whose connections the lock\n\
-         had denied, then got out by Telnet.\n\
+        "What happened: the payment provider added an address. The locked group web denied it, so an\n\
+         administrator opened the group by hand. A worm on one of its hosts, whose connections the\n\
+         lock had denied, then got out by Telnet.\n\
          closegate found the opening and quarantined the worm's connections. It proposes an entry\n\
          for the provider's address, and none for the worm.\n\
          What to do: accept that entry, apply the rules again, revoke the opening, clean the host.",

@@ -277,12 +277,13 @@ fn an_incident_gets_neither_a_rule_nor_an_entry() {
     }
 }
 
-/// The opening is found as long as it is there.
+/// Of all that differs after a week, the opening alone is an error, as long as it is there.
 #[test]
 fn the_opening_is_found() {
     let walk = Walk::new();
-    let found = walk.answer("drift ");
-    assert!(found.contains(OPENED), "{found}");
+    assert!(walk.answer("drift ").contains(OPENED), "{}", walk.text);
+    let opening = ("group-reopened".to_owned(), OPENED.to_owned());
+    assert_eq!(differences(&walk, "error"), [opening]);
     let rules = walk.place().join("week-2/inventory");
     for name in ["security-groups.json", "security-group-rules.json"] {
         let file = rules.join(name);
@@ -290,11 +291,27 @@ fn the_opening_is_found() {
         close(&mut value);
         fs::write(file, value.to_string()).unwrap();
     }
-    let drift = "drift --policy policy --inventory week-2/inventory";
-    let after = walk.command(drift).output().unwrap();
-    let after = String::from_utf8(after.stdout).unwrap();
-    let reopened = |text: &str| text.matches("reopened").count();
-    assert!(reopened(found) > reopened(&after), "{found}\n{after}");
+    assert!(differences(&walk, "error").is_empty());
+    // A group is gone with its entries, and an entry of another names one that is gone.
+    let gone = differences(&walk, "warning");
+    for group in ["sg-0a1b2c3d4e5f90006", "sg-0a1b2c3d4e5f90007"] {
+        let expected = ("group-gone".to_owned(), group.to_owned());
+        assert!(gone.contains(&expected), "{gone:?}");
+    }
+}
+
+/// The differences of a level between the policy and the account of the second week: kind and group.
+fn differences(walk: &Walk, level: &str) -> Vec<(String, String)> {
+    let line = "drift --policy policy --inventory week-2/inventory --format json";
+    let done = walk.command(line).output().unwrap();
+    let found: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let rows = found["differences"].as_array().unwrap().iter();
+    rows.filter(|row| row["level"] == level)
+        .map(|row| {
+            let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            (text("kind"), text("group_id"))
+        })
+        .collect()
 }
 
 /// Revokes what was opened by hand, in either of the two files.

@@ -132,6 +132,12 @@ fn the_demo_prints_each_command_and_what_it_says() {
     assert!(walk.answer("policy check").contains("17 accepted: valid\n"));
     assert!(walk.answer("drift").contains("\nexit code 1\n"));
     assert_eq!(walk.text.matches("exit code").count(), 1, "{}", walk.text);
+    let judged = walk.answer("audit --flows week-2/flows");
+    let judged = judged
+        .lines()
+        .find(|line| line.starts_with("policy "))
+        .unwrap();
+    assert!(judged.ends_with(", 1 declined"), "{judged}");
     let second = walk.answer("policy update runs/week-2");
     assert!(second.starts_with("proposed    6 new connections\n"));
     assert!(second.contains("\nreturned    1 connection that was deferred"));

@@ -59,7 +59,9 @@ const STEPS: &[Step] = &[
     ),
     Step::Run("drift --policy policy --inventory week-2/inventory"),
     Step::Say("The second audit: the policy gets what is new as proposed entries."),
-    Step::Run("audit --flows week-2/flows --inventory week-2/inventory --out runs/week-2"),
+    Step::Run(
+        "audit --flows week-2/flows --inventory week-2/inventory --policy policy --out runs/week-2",
+    ),
     Step::Run("policy update runs/week-2 --policy policy"),
     Step::Run("policy status --policy policy --run runs/week-2"),
     Step::Say(

@@ -10,7 +10,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: ## build without the AWS SDK and audit the sample data
-	$(CARGO) run --quiet --no-default-features -- demo --out target/demo
+	CARGO_PROFILE_DEV_OPT_LEVEL=0 $(CARGO) run --quiet --no-default-features -- demo --out target/demo
 
 test: peers ## set up the peers under target/, then run every test
 	$(CARGO) test
@@ -34,7 +34,7 @@ billion: ## the time of a billion rows, extrapolated from 40 and 160 million
 	benches/compare.sh --extrapolate
 
 growth: ## how time, memory and reports grow with an account; AXES="findings days" picks some
-	$(CARGO) build --release --no-default-features --bin closegate
+	$(CARGO) build --release --no-default-features --features jemalloc --bin closegate
 	python3 benches/growth.py $${CARGO_TARGET_DIR:-target}/release/closegate $(AXES)
 
 fuzz: ## ten minutes of each fuzz target; needs nightly and cargo-fuzz

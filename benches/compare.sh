@@ -43,7 +43,7 @@ venv=$work/venv
 flow_logs=$target/release/examples/flow-logs
 closegate=$target/release/closegate
 mkdir -p "$work"
-cargo build --release --no-default-features --bin closegate --example flow-logs
+cargo build --release --no-default-features --features jemalloc --bin closegate --example flow-logs
 
 # data TOPOLOGY ROWS: makes the data, unless they are there, and names their directory in $data
 data() {

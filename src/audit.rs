@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use crate::config::Config;
 use crate::findings::{self, Context, Finding, OpenedConnections, Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{Cuts, FlowTable, FlowTableBuilder};
@@ -11,10 +13,11 @@ use crate::ingest::{self, Intake, Source};
 use crate::inventory::{Gates, Group, Inventory};
 use crate::net::{plural, thousands, visible};
 use crate::outcome;
+use crate::policy::{PolicySet, decided};
 use crate::proof::{self, BlastRadius, Exposure, HoldOut, Readiness, Stage, TradeOff, Widening};
 use crate::replay::{self, After, AfterState, Replay, RulesAfter, Unjudged};
-use crate::resolve::{self, Connection, Hits, Probes, Resolved, Unattributed, Verdict};
-use crate::suggest::{self, Level, OtherHalf, Revocation, RuleBasis, RuleSet, Status};
+use crate::resolve::{self, Connection, Hits, Probes, Quarantine, Resolved, Unattributed, Verdict};
+use crate::suggest::{self, Level, OtherHalf, PolicyRules, Revocation, RuleBasis, RuleSet, Status};
 
 /// Everything a run found out.
 #[derive(Debug)]
@@ -51,6 +54,19 @@ pub struct Audit {
     pub other_halves: BTreeMap<OtherHalf, Vec<usize>>,
     /// The key of the tag that names a group's owner.
     pub owner_tag: Option<String>,
+    /// How the connections relate to a policy, if the run is against one.
+    pub policy: Option<PolicyCoverage>,
+}
+
+/// Connections that were let through and are not suspicious, by what a policy says of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyCoverage {
+    /// Accepted entries permit them at every end that rules judge.
+    pub permitted: u64,
+    /// They do not, and the rules that permit these are proposed.
+    pub beyond: u64,
+    /// A declined entry covers them, and no accepted one permits them.
+    pub declined: u64,
 }
 
 /// How sure the change is, and what it is worth.
@@ -194,6 +210,22 @@ impl Audit {
         count(&self.connections, &self.probes)
     }
 
+    /// What the policy says of the connections, in words.
+    pub fn policy_in_words(&self) -> Option<String> {
+        let PolicyCoverage {
+            permitted,
+            beyond,
+            declined,
+        } = self.policy?;
+        let proposed = if beyond > 0 { " (proposed)" } else { "" };
+        Some(format!(
+            "{} permitted, {} beyond it{proposed}, {} declined",
+            plural(permitted, "accepted connection"),
+            thousands(beyond),
+            thousands(declined)
+        ))
+    }
+
     /// How many rules have to be made.
     pub fn additions(&self) -> usize {
         self.rules
@@ -323,6 +355,15 @@ impl Judged {
         count(&self.connections, &self.probes)
     }
 
+    /// Keeps out of the rules what people said no to.
+    fn decline(&mut self, decided: &PolicyRules) {
+        for connection in &mut self.connections {
+            if connection.is_accepted() && decided.declines(&self.inventory, connection) {
+                connection.verdict = Verdict::Quarantined(Quarantine::Declined);
+            }
+        }
+    }
+
     fn context(&self) -> Context<'_> {
         Context {
             inventory: &self.inventory,
@@ -342,8 +383,28 @@ pub fn audit(inventory: Inventory, table: FlowTable, intake: Intake, config: &Co
     propose(judge(inventory, table, intake, &config.policy), config)
 }
 
+/// The same against a policy as it is on a day: what accepted entries want stands after the change, what declined ones cover is kept
+/// out of the rules, and only what is missing is proposed.
+pub fn audit_against(
+    inventory: Inventory,
+    table: FlowTable,
+    intake: Intake,
+    config: &Config,
+    (policy, today): (&PolicySet, Date),
+) -> Audit {
+    let mut judged = judge(inventory, table, intake, &config.policy);
+    let decided = decided(policy, &judged.inventory, today);
+    judged.decline(&decided);
+    propose_beside(judged, config, Some(&decided))
+}
+
 /// Proposes a change, and proves it.
 pub fn propose(judged: Judged, config: &Config) -> Audit {
+    propose_beside(judged, config, None)
+}
+
+/// The same, beside what a policy has decided.
+fn propose_beside(judged: Judged, config: &Config, decided: Option<&PolicyRules>) -> Audit {
     let evidence = suggest::RuleEvidence {
         inventory: &judged.inventory,
         today: &judged.gates,
@@ -352,6 +413,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         before: None,
         generalise: &config.generalise,
         quotas: config.quotas,
+        policy: decided,
     };
     let basis = RuleBasis::new(&evidence);
     let level = config.generalise.level;
@@ -360,6 +422,7 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
     let mut replay = Replay::of(evidence.connections, &after);
     replay.add_probes(&judged.probes);
     let findings = with_outcomes(&judged, &rules, &rules_after, &after);
+    let policy = decided.map(|_| coverage(&basis, evidence.connections));
     let window = judged.intake.window.unwrap_or_default();
     let (proof, graph) = rayon::join(
         || {
@@ -393,6 +456,19 @@ pub fn propose(judged: Judged, config: &Config) -> Audit {
         probes: judged.probes,
         hits: judged.hits,
         owner_tag: config.owner_tag.clone(),
+        policy,
+    }
+}
+
+/// What a policy says of the connections, counted.
+fn coverage(basis: &RuleBasis<'_>, connections: &[Connection]) -> PolicyCoverage {
+    let (permitted, beyond) = basis.beside_policy();
+    let declined = Verdict::Quarantined(Quarantine::Declined);
+    let declined = connections.iter().filter(|c| c.verdict == declined);
+    PolicyCoverage {
+        permitted,
+        beyond,
+        declined: declined.count() as u64,
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     line("open", open(audit));
     line("suspicious", suspicious(audit));
     line("rules", rules(audit));
+    if let Some(policy) = audit.policy_in_words() {
+        line("policy", policy);
+    }
     line("replay", replay(audit));
     line("exposure", exposure(audit));
     line("ready", ready(audit));
@@ -153,7 +156,7 @@ fn rules(audit: &Audit) -> String {
         .rules
         .rules
         .iter()
-        .filter(|rule| rule.status == Status::Keep)
+        .filter(|rule| rule.status == Status::Keep && !rule.evidence.is_empty())
         .count();
     format!(
         "{} to add, {kept} of today's in use, {} to revoke",

@@ -31,6 +31,9 @@ pub struct AuditDocument<'a, C = Vec<ConnectionRow<'a>>> {
     pub(crate) rules: Cow<'a, [RuleRow]>,
     pub(crate) revocations: Cow<'a, [RevocationRow]>,
     pub(crate) replay: ReplayRow,
+    /// What the policy says of the connections, if the run is against one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<PolicyRow>,
     pub(crate) exposure: ExposureRow,
     pub(crate) readiness: Vec<ReadinessRow>,
     pub(crate) hold_out: HoldOutRow,
@@ -310,6 +313,17 @@ pub(crate) struct ReplayRow {
     pub(crate) unjudged: UnjudgedRow,
     pub(crate) lost: u64,
     pub(crate) lost_connections: Vec<ConnectionId>,
+}
+
+/// Connections that were let through and are not suspicious, by what a policy says of them.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct PolicyRow {
+    /// Accepted entries permit them.
+    pub(crate) permitted: u64,
+    /// They do not, and the rules that permit these are proposed.
+    pub(crate) beyond: u64,
+    /// A declined entry covers them, and no accepted one permits them.
+    pub(crate) declined: u64,
 }
 
 /// How much traffic could not be judged.

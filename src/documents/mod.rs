@@ -33,8 +33,8 @@ pub use terms::{
 };
 
 pub(crate) use audit::{
-    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, ProbeRow,
-    ProbesRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow,
+    AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, PolicyRow,
+    ProbeRow, ProbesRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow,
     UnjudgedReasonRow, UnjudgedRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};

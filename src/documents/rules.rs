@@ -113,6 +113,9 @@ pub(crate) struct RuleRow {
     pub(crate) confidence: Rating,
     /// Connections that need it.
     pub(crate) evidence: Vec<ConnectionId>,
+    /// The key of the policy's entry that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
 }
 
 /// A rule of today that goes.
@@ -146,6 +149,12 @@ pub(crate) struct GroupRow {
     /// Groups maintained elsewhere that its interfaces carry too and that get a rule. Until those rules are made, none of its own
     /// may go.
     pub(crate) waits_for: Vec<String>,
+    /// Whether the evidence is enough to take rules from it; null where nobody judged that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ready: Option<bool>,
+    /// What to wait for if it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wait_for: Vec<String>,
     /// How many connections need its rules.
     pub(crate) connections: u64,
     /// Its rules of today, where the change adds or removes some.

@@ -11,9 +11,9 @@ use super::report::finding_row;
 use crate::audit::Audit;
 use crate::documents::{
     AfterRow, AuditDocument, BlastRow, ChangeDocument, ConnectionRow, EndRow, ExposureRow,
-    HoldOutRow, InputRow, MalformedRow, ProbeRow, ProbesRow, ProofRow, ReachRow, ReadinessRow,
-    ReplayRow, SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow, UnjudgedReasonRow,
-    UnjudgedRow, WideningRow, Window,
+    HoldOutRow, InputRow, MalformedRow, PolicyRow, ProbeRow, ProbesRow, ProofRow, ReachRow,
+    ReadinessRow, ReplayRow, SCHEMA_VERSION, SourceRow, StillOpenRow, Tool, TradeOffRow,
+    UnjudgedReasonRow, UnjudgedRow, WideningRow, Window,
 };
 use crate::net::{HashMap, json};
 use crate::proof::{BlastRadius, Reach, Readiness, TradeOff, Widening};
@@ -162,6 +162,11 @@ fn document<'a>(
             lost: audit.replay.lost.len() as u64,
             lost_connections: ids(&audit.replay.lost),
         },
+        policy: audit.policy.map(|coverage| PolicyRow {
+            permitted: coverage.permitted,
+            beyond: coverage.beyond,
+            declined: coverage.declined,
+        }),
         exposure: ExposureRow {
             before: audit.proof.exposure.before,
             after: audit.proof.exposure.after,

@@ -13,7 +13,7 @@ use crate::documents::{
     RuleRow, SCHEMA_VERSION, StageRow, Status, TargetRow, TodayRow,
 };
 use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
-use crate::proof::{Stage, StageName};
+use crate::proof::{Readiness, Stage, StageName};
 use crate::suggest::{QuotaPressure, Revocation, SuggestedRule};
 
 /// The change of an audit.
@@ -25,7 +25,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         rules: rules(audit),
         revocations: revocations(audit),
         tightenings: tightenings
-            .map(|gone| revocation_row(audit, gone, "covered-by-mutual-pairs"))
+            .map(|gone| revocation_row(audit, gone))
             .collect(),
         groups: Vec::new(),
         prefix_lists: Vec::new(),
@@ -99,6 +99,21 @@ impl ChangeDocument {
     pub(in crate::emit) fn foreign_owner(&self, own: &str, other: &str) -> Option<&str> {
         let owner = |id| self.group(id).map_or("", |group| group.owner.as_str());
         Some(owner(other)).filter(|other| !other.is_empty() && *other != owner(own))
+    }
+}
+
+impl GroupRow {
+    /// Why none of its rules should go yet; nothing if the evidence is enough.
+    pub(in crate::emit) fn not_ready(&self) -> Option<String> {
+        match self.ready {
+            Some(true) => None,
+            Some(false) if self.wait_for.is_empty() => Some("more evidence".to_owned()),
+            Some(false) => Some(self.wait_for.join("; ")),
+            None => Some(
+                "an audit that says whether the evidence is enough: this change does not"
+                    .to_owned(),
+            ),
+        }
     }
 }
 
@@ -222,7 +237,7 @@ pub(in crate::emit) fn rules(audit: &Audit) -> Vec<RuleRow> {
 pub(in crate::emit) fn revocations(audit: &Audit) -> Vec<RevocationRow> {
     let revocations = audit.rules.revocations.iter();
     revocations
-        .map(|gone| revocation_row(audit, gone, "open-egress"))
+        .map(|gone| revocation_row(audit, gone))
         .collect()
 }
 
@@ -243,10 +258,11 @@ fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
         why: suggested.reason.as_str().into(),
         confidence: suggested.confidence.into(),
         evidence: evidence.map(|&c| audit.connections[c].id).collect(),
+        key: suggested.key.clone(),
     }
 }
 
-fn revocation_row(audit: &Audit, gone: &Revocation, reason: &'static str) -> RevocationRow {
+fn revocation_row(audit: &Audit, gone: &Revocation) -> RevocationRow {
     let group = audit.inventory.group(gone.group);
     RevocationRow {
         group_id: group.id.clone(),
@@ -254,7 +270,7 @@ fn revocation_row(audit: &Audit, gone: &Revocation, reason: &'static str) -> Rev
         security_group_rule_id: gone.rule.rule_id.clone(),
         permission: PermissionRow::new(&gone.rule),
         description: gone.rule.description.clone(),
-        reason: reason.into(),
+        reason: gone.because.as_str().into(),
     }
 }
 
@@ -336,6 +352,9 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             .members
             .first()
             .map(|&ix| audit.inventory.interface(ix).region.clone());
+        let readiness = &audit.proof.readiness;
+        let judged = readiness.binary_search_by_key(&ix, |judged| judged.group);
+        let judged = judged.ok().map(|place| &readiness[place]);
         let today = group.rules.iter().filter(|_| touched).map(|rule| TodayRow {
             permission: PermissionRow::new(rule),
             security_group_rule_id: rule.rule_id.clone(),
@@ -350,6 +369,8 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
             region: region.unwrap_or_default(),
             kept_by: what_to_do(&group.upkeep),
             waits_for: waits_for(group),
+            ready: judged.map(Readiness::is_ready),
+            wait_for: judged.map(Readiness::wait_for).unwrap_or_default(),
             connections: connections.get(id).copied().unwrap_or_default(),
             today: today.collect(),
         })

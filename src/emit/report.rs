@@ -88,7 +88,7 @@ fn counts(audit: &Audit) -> Counts {
         .rules
         .rules
         .iter()
-        .filter(|rule| rule.status == Status::Keep);
+        .filter(|rule| rule.status == Status::Keep && !rule.evidence.is_empty());
     Counts {
         groups: audit.inventory.groups().len() as u64,
         open_groups: audit.open_groups() as u64,

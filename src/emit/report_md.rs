@@ -227,6 +227,7 @@ pub(super) fn because(kept: KeptOpenBecause) -> &'static str {
         KeptOpenBecause::OverQuota => {
             "the rules that were to replace it are more than AWS takes, so they were left out; see quota-pressure"
         }
+        KeptOpenBecause::Accepted => "an accepted entry of the policy wants it",
         KeptOpenBecause::Unproven => {
             "a rule that was to replace it would permit what today's rules deny, so that rule was left out"
         }

@@ -8,7 +8,7 @@ use crate::documents::VerdictTerm;
 use crate::flow::FlowTable;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory, Target};
 use crate::net::{HashMap, Service, is_public};
-use crate::resolve::{Connection, End, Place, Verdict, aws_service};
+use crate::resolve::{Connection, End, Place, Quarantine, Verdict, aws_service};
 use crate::suggest::RuleSet;
 
 /// The graph: an edge per pair of nodes, service and verdict.
@@ -30,7 +30,7 @@ pub enum Node {
     AwsService(String),
     /// Private addresses that no interface of the inventory holds.
     PrivateNetwork,
-    /// Public addresses without a quarantined connection.
+    /// Public addresses without a quarantined connection, but for those that are declined only.
     Internet,
     /// The external destination of a quarantined connection.
     Address(IpAddr),
@@ -63,7 +63,9 @@ pub fn build(
         .iter()
         .enumerate()
         .map(|(position, c)| {
-            let singled_out = matches!(c.verdict, Verdict::Quarantined(_));
+            // What people declined need not be suspicious.
+            let singled_out =
+                matches!(c.verdict, Verdict::Quarantined(why) if why != Quarantine::Declined);
             let node = |end: End, initiates: bool| match end.place {
                 Place::Local(ix) => by_rule[position][usize::from(!initiates)]
                     .or_else(|| most_specific(inventory, ix))

@@ -1,14 +1,15 @@
-//! Whether a policy can be used: keys, expiries, AWS's quotas, and what is quarantined.
+//! Whether a policy can be used: keys, expiries, contradictions, AWS's quotas, and what is quarantined.
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
 use super::entry::{EntryState, PolicyEntry, PolicyTarget};
-use super::group::{GroupPolicy, PolicySet};
-use crate::documents::{AuditDocument, ConnectionRow, Direction, EndRow, VerdictTerm};
-use crate::inventory::{Inventory, Rule, RulePorts, RuleProtocol, Target};
-use crate::net::{Protocol, plural, visible};
+use super::group::{GroupPolicy, PlacedEntry, PolicySet};
+use super::reach::{overlap, permits};
+use crate::documents::{AuditDocument, ConnectionRow, Direction, VerdictTerm};
+use crate::inventory::{Inventory, Rule, RulePorts};
+use crate::net::{plural, visible};
 use crate::suggest::{Quotas, counted, quotas};
 
 /// What a policy is checked against.
@@ -75,13 +76,81 @@ pub fn check(policy: &PolicySet, basis: &PolicyBasis<'_>) -> Vec<PolicyProblem> 
             let what = "declined without a reason; say why".to_owned();
             problems.push(PolicyProblem::of(group, entry, what));
         }
+        if let PolicyTarget::Service(_) = entry.target
+            && entry.state == EntryState::Accepted
+        {
+            let what = "accepted, and closegate writes no rules for to_service; write an entry with to_prefix_list or to_prefixes instead";
+            problems.push(PolicyProblem::of(group, entry, what.to_owned()));
+        }
     }
+    permits_declined(policy, &mut problems);
+    names_twice(policy, &mut problems);
     over_quota(policy, basis, &mut problems);
     if let Some(audit) = basis.audit {
         opens_quarantined(policy, audit, basis.inventory, &mut problems);
     }
     problems.sort();
     problems
+}
+
+/// Accepted entries that permit what another one declines. One that is narrower than what is declined is an exception that somebody made.
+fn permits_declined(policy: &PolicySet, problems: &mut Vec<PolicyProblem>) {
+    let mut declined: BTreeMap<&str, Vec<(PlacedEntry<'_>, Vec<Rule>)>> = BTreeMap::new();
+    for placed in policy.entries() {
+        if placed.1.state == EntryState::Declined {
+            let own = declined.entry(&placed.0.group).or_default();
+            own.push((placed, placed.1.rules()));
+        }
+    }
+    for (group, entry) in policy.entries() {
+        if entry.state != EntryState::Accepted {
+            continue;
+        }
+        let mut sides = vec![(group.group.as_str(), entry.rules())];
+        if let PolicyTarget::Group(other) = &entry.target {
+            sides.push((other.as_str(), entry.other_half(&group.group)));
+        }
+        for (id, rules) in sides {
+            for ((file, other), theirs) in declined.get(id).into_iter().flatten() {
+                let mut pairs = rules
+                    .iter()
+                    .flat_map(|rule| theirs.iter().map(move |their| (rule, their)));
+                let contradicts = |(rule, their): (&Rule, &Rule)| {
+                    let is_exception = their.covers(rule) && !rule.covers(their);
+                    overlap(rule, their) && !is_exception
+                };
+                if pairs.any(contradicts) {
+                    let what = format!(
+                        "accepted, and permits what {} declines ({}.toml, line {}); narrow it, or change one of the two decisions",
+                        other.key, file.group, other.line
+                    );
+                    problems.push(PolicyProblem::of(group, entry, what));
+                }
+            }
+        }
+    }
+}
+
+/// Keys that are also the name of another entry's further ports, `KEY_PORTS`, in the files that are written for the policy.
+fn names_twice(policy: &PolicySet, problems: &mut Vec<PolicyProblem>) {
+    let mut further: BTreeMap<String, PlacedEntry<'_>> = BTreeMap::new();
+    for placed in policy.entries() {
+        for ports in placed.1.ports.iter().skip(1) {
+            if let RulePorts::Ports(range) = ports {
+                let ports = range.to_string().replace('-', "_");
+                further.insert(format!("{}_{ports}", placed.1.key), placed);
+            }
+        }
+    }
+    for (group, entry) in policy.entries() {
+        if let Some((file, other)) = further.get(&entry.key) {
+            let what = format!(
+                "the key is also the name of further ports of {} ({}.toml, line {}); give one of them another key",
+                other.key, file.group, other.line
+            );
+            problems.push(PolicyProblem::of(group, entry, what));
+        }
+    }
 }
 
 /// Groups whose accepted entries are more rules than AWS takes.
@@ -141,7 +210,11 @@ fn opens_quarantined(
     let quarantined: Vec<&ConnectionRow<'_>> = audit
         .connections
         .iter()
-        .filter(|connection| connection.verdict == VerdictTerm::Quarantined)
+        .filter(|connection| {
+            // What a person declined and accepts by now is no danger.
+            connection.verdict == VerdictTerm::Quarantined
+                && connection.reason.as_deref() != Some("declined")
+        })
         .collect();
     for (group, entry) in policy.entries() {
         if entry.state != EntryState::Accepted {
@@ -175,32 +248,4 @@ fn opens_quarantined(
             problems.push(PolicyProblem::of(group, entry, what));
         }
     }
-}
-
-/// Whether a rule permits a connection with this other end.
-fn permits(
-    rule: &Rule,
-    connection: &ConnectionRow<'_>,
-    other: &EndRow<'_>,
-    inventory: Option<&Inventory>,
-) -> bool {
-    let protocol = match rule.protocol {
-        RuleProtocol::All => true,
-        RuleProtocol::One(one) => Protocol::parse(&connection.protocol) == Some(one),
-    };
-    let ports = match rule.ports {
-        RulePorts::Any => true,
-        RulePorts::Ports(range) => connection.port.is_some_and(|port| range.contains(port)),
-        // Flow logs record no types.
-        RulePorts::Icmp { kind, .. } => kind.is_none(),
-    };
-    protocol
-        && ports
-        && match &rule.target {
-            Target::Cidr(net) => net.contains(&other.address),
-            Target::Group(id) => other.groups.iter().any(|own| own == id),
-            Target::PrefixList(id) => inventory
-                .and_then(|inventory| inventory.prefix_list(id))
-                .is_some_and(|list| list.addresses.contains(other.address)),
-        }
 }

@@ -2,11 +2,11 @@
 
 use jiff::civil::Date;
 
-use super::entry::{EntryState, PolicyEntry};
-use super::group::{GroupPolicy, PolicySet};
+use super::entry::{EntryState, PolicyEntry, PolicyTarget};
+use super::group::{GroupPolicy, PlacedEntry, PolicySet};
 use super::read::is_key;
 use crate::documents::Rating;
-use crate::net::visible;
+use crate::net::{is_internal, visible};
 
 /// One decision.
 #[derive(Clone, Debug)]
@@ -36,6 +36,35 @@ pub struct DecisionFilter {
     pub state: Option<EntryState>,
     /// Seen on at least so many days.
     pub seen_days: Option<usize>,
+    /// For targets of these kinds.
+    pub kinds: Vec<EntryKind>,
+}
+
+/// What an entry's target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A security group.
+    Group,
+    /// Prefixes of private address space only.
+    Internal,
+    /// Other prefixes.
+    Internet,
+    /// A prefix list.
+    PrefixList,
+    /// A service of AWS.
+    Service,
+}
+
+impl EntryKind {
+    fn of(target: &PolicyTarget) -> Self {
+        match target {
+            PolicyTarget::Group(_) => Self::Group,
+            PolicyTarget::Prefixes(nets) if nets.iter().all(is_internal) => Self::Internal,
+            PolicyTarget::Prefixes(_) => Self::Internet,
+            PolicyTarget::PrefixList(_) => Self::PrefixList,
+            PolicyTarget::Service(_) => Self::Service,
+        }
+    }
 }
 
 impl DecisionFilter {
@@ -45,12 +74,43 @@ impl DecisionFilter {
             && self.confidence.is_none()
             && self.state.is_none()
             && self.seen_days.is_none()
+            && self.kinds.is_empty()
+    }
+
+    /// The same with ids instead of names. The error says which group the policy does not have, or which name several have: to decide
+    /// for both would be to decide for one that nobody meant.
+    pub fn with_ids(mut self, policy: &PolicySet) -> Result<Self, String> {
+        for wanted in &mut self.groups {
+            if policy.groups.contains_key(wanted.as_str()) {
+                continue;
+            }
+            let named = policy.groups.values().filter(|group| group.name == *wanted);
+            let ids: Vec<&str> = named.map(|group| group.group.as_str()).collect();
+            match ids[..] {
+                [id] => id.clone_into(wanted),
+                [] => {
+                    let name = visible(wanted, 110);
+                    return Err(format!(
+                        "the policy has no group {name}; `closegate policy status` lists them"
+                    ));
+                }
+                _ => {
+                    let name = visible(wanted, 110);
+                    let ids = ids.join(", ");
+                    return Err(format!(
+                        "several groups are called {name}; name one by its id: {ids}"
+                    ));
+                }
+            }
+        }
+        Ok(self)
     }
 
     fn holds(&self, group: &GroupPolicy, entry: &PolicyEntry) -> bool {
         let mut groups = self.groups.iter();
-        let is_named = |wanted: &String| *wanted == group.group || *wanted == group.name;
-        (self.groups.is_empty() || groups.any(is_named))
+        let kind = EntryKind::of(&entry.target);
+        (self.groups.is_empty() || groups.any(|wanted| *wanted == group.group))
+            && (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self
                 .confidence
                 .is_none_or(|least| entry.confidence >= Some(least))
@@ -58,12 +118,19 @@ impl DecisionFilter {
             && self.seen_days.is_none_or(|least| entry.days.len() >= least)
     }
 
-    /// The keys of the entries that it holds for: of all that are not decided yet, or of those in the state that it names.
-    pub fn keys(&self, policy: &PolicySet) -> Vec<String> {
+    /// The keys of the entries that it holds for: of all that are not decided yet, or of those in the state that it names. Entries that
+    /// permit quarantined connections are accepted by their key only; those that it leaves out for that come second.
+    pub fn keys(&self, policy: &PolicySet, to: EntryState) -> (Vec<String>, Vec<String>) {
         let entries = policy.entries().filter(|(group, entry)| {
             (self.state.is_some() || !entry.state.is_decided()) && self.holds(group, entry)
         });
-        entries.map(|(_, entry)| entry.key.clone()).collect()
+        let (left, found): (Vec<_>, Vec<_>) = entries
+            .partition(|(_, entry)| to == EntryState::Accepted && entry.permits_quarantined());
+        let keys = |entries: Vec<PlacedEntry<'_>>| -> Vec<String> {
+            let entries = entries.into_iter();
+            entries.map(|(_, entry)| entry.key.clone()).collect()
+        };
+        (keys(found), keys(left))
     }
 
     /// The same among some keys; the error names those that the policy does not have.
@@ -149,7 +216,18 @@ fn said(entry: &PolicyEntry) -> Said {
 
 fn apply(entry: &mut PolicyEntry, decision: &PolicyDecision) -> Result<(), String> {
     let given = |text: Option<&String>| text.filter(|text| !text.trim().is_empty()).cloned();
-    let reason = given(decision.reason.as_ref()).or_else(|| entry.reason.clone());
+    let given_reason = given(decision.reason.as_ref());
+    let (from, to) = (entry.state, decision.state);
+    let is_reversed = from != to && from.is_decided() && to.is_decided();
+    if is_reversed && given_reason.is_none() && entry.reason.is_some() {
+        return Err(format!(
+            "{} is {}; give a reason why it is {} now, for the one that is there speaks for the opposite",
+            entry.key,
+            from.as_str(),
+            to.as_str()
+        ));
+    }
+    let reason = given_reason.or_else(|| entry.reason.clone());
     if decision.state == EntryState::Declined && reason.is_none() {
         return Err(format!(
             "{} can't be declined without a reason; say why, so that nobody has to find out again",

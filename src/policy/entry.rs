@@ -82,6 +82,8 @@ pub struct EntryEvidence {
     pub rules: Vec<String>,
     /// Ids of some of its connections, in order.
     pub connections: Vec<String>,
+    /// Ids of some connections that the run quarantined and that its rules permit all the same, in order.
+    pub quarantined: Vec<String>,
 }
 
 /// One entry: `[[allow]]` for egress, `[[admit]]` for ingress that has no egress half in the policy.
@@ -177,9 +179,17 @@ impl PolicyEntry {
         }
     }
 
-    /// Whether the entry permits all that a rule does, on both sides if the rule is half of a mutual pair.
+    /// Whether the entry permits all that a rule does, on both sides if the rule is half of a mutual pair. A declined one decides about
+    /// its own side, and with it about the pair.
     pub(super) fn covers(&self, rule: &Rule, mutual: bool) -> bool {
-        (self.mutual || !mutual) && self.rules().iter().any(|own| own.covers(rule))
+        (self.mutual || !mutual || self.state == EntryState::Declined)
+            && self.rules().iter().any(|own| own.covers(rule))
+    }
+
+    /// Whether the latest run that needed it quarantined a connection that it permits.
+    pub fn permits_quarantined(&self) -> bool {
+        let evidence = self.evidence.as_ref();
+        evidence.is_some_and(|evidence| !evidence.quarantined.is_empty())
     }
 
     /// Whether the accepted entry holds on a day.

@@ -103,10 +103,16 @@ pub type PlacedEntry<'a> = (&'a GroupPolicy, &'a PolicyEntry);
 
 /// Whether a text is a group's id that can be the name of a file.
 pub fn is_group_id(text: &str) -> bool {
-    text.strip_prefix("sg-").is_some_and(|rest| {
-        (1..=80).contains(&rest.len())
-            && rest
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    })
+    text.strip_prefix("sg-").is_some_and(is_id_ending)
+}
+
+/// Whether a text is a prefix list's id.
+pub(super) fn is_list_id(text: &str) -> bool {
+    text.strip_prefix("pl-").is_some_and(is_id_ending)
+}
+
+fn is_id_ending(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    (1..=80).contains(&text.len())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

@@ -2,22 +2,27 @@
 //!
 //! Files in, files out: [`parse_group`] reads a file and names the place of whatever is wrong, [`write_group`] writes it again and leaves
 //! alone what did not change. [`update()`] merges a run, [`decide()`] records what people decided, [`check()`] says what keeps the policy
-//! from being used, [`status()`] where each group stands, and [`desired()`] which rules it wants beside those that stand. `cli` reads and
-//! writes the directory.
+//! from being used, [`status()`] where each group stands, and [`desired()`] which rules it wants beside those that stand. [`decided()`]
+//! hands its decisions to the stage that suggests rules. `cli` reads and writes the directory.
 
+mod changed;
 mod check;
 mod decide;
+mod decided;
 mod desired;
 mod entry;
 mod group;
 mod key;
+mod prior;
+mod reach;
 mod read;
 mod status;
 mod update;
 mod write;
 
 pub use check::{PolicyBasis, PolicyProblem, check};
-pub use decide::{DecisionFilter, PolicyDecision, decide};
+pub use decide::{DecisionFilter, EntryKind, PolicyDecision, decide};
+pub use decided::decided;
 pub use desired::{
     DesiredGroup, DesiredState, NotWritten, RuleOutside, WantedBy, WantedRule, desired,
 };

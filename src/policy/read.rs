@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use toml::de::DeValue;
 
 use super::entry::{EntryEvidence, EntryState, PolicyEntry, PolicyTarget, outermost};
-use super::group::{GroupPolicy, PolicyMode, is_group_id};
+use super::group::{GroupPolicy, PolicyMode, is_group_id, is_list_id};
 use crate::documents::{Direction, Rating};
 use crate::inventory::{RulePorts, RuleProtocol};
 use crate::net::{PortRange, Protocol, visible};
@@ -272,7 +272,7 @@ pub(super) fn is_key(text: &str) -> bool {
 fn target(section: &mut Section<'_>, direction: Direction) -> Result<PolicyTarget, Flaw> {
     let side = direction.preposition();
     let id = |value: &DeValue<'_>| toml_file::text(value).filter(|id| is_group_id(id));
-    let list = |value: &DeValue<'_>| toml_file::text(value).filter(|id| id.starts_with("pl-"));
+    let list = |value: &DeValue<'_>| toml_file::text(value).filter(|id| is_list_id(id));
     let service = |value: &DeValue<'_>| toml_file::text(value).filter(|name| !name.is_empty());
     let prefixes_key = format!("{side}_prefixes");
     let wanted = "a list of prefixes such as [\"192.0.2.0/24\", \"2001:db8::/48\"]";
@@ -444,7 +444,7 @@ fn evidence(section: &mut Section<'_>) -> Result<Option<EntryEvidence>, Flaw> {
         return Ok(None);
     }
     let mut own = section.section("evidence")?;
-    own.only(&["run", "until", "rules", "connections"])?;
+    own.only(&["run", "until", "rules", "connections", "quarantined"])?;
     let texts =
         |found: Vec<(String, Range<usize>)>| found.into_iter().map(|(text, _)| text).collect();
     let until = own.plain("until", "a time such as 2026-11-08T00:00:00Z", time)?;
@@ -457,6 +457,7 @@ fn evidence(section: &mut Section<'_>) -> Result<Option<EntryEvidence>, Flaw> {
         run,
         rules: texts(own.texts("rules", "a list of ids of rules")?),
         connections: texts(own.texts("connections", "a list of ids of connections")?),
+        quarantined: texts(own.texts("quarantined", "a list of ids of connections")?),
     }))
 }
 

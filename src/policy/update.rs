@@ -1,7 +1,8 @@
 //! A run merged into a policy.
 //!
-//! Decided entries take the evidence of every rule that they permit. Undecided ones are about one target and service each, and take the
-//! evidence of rules about the same. That way the order in which runs are merged between two decisions makes no difference.
+//! Decided entries take the evidence of every rule that they permit, and of every connection. Undecided ones are about one target and
+//! service each, and take the evidence of rules about the same. That way the order in which runs are merged between two decisions makes no
+//! difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +10,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::changed::Changed;
 use super::entry::{EntryEvidence, EntryState, PolicyEntry, PolicyTarget, days_between, outermost};
-use super::group::{GroupPolicy, PolicySet, is_group_id};
+use super::group::{GroupPolicy, PolicySet, is_group_id, is_list_id};
 use super::key::new_key;
+use super::prior::{AskedRule, DecidedBefore, PriorDecisions};
 use crate::documents::{
     AuditDocument, ChangeDocument, ConnectionRow, Direction, GroupRow, Rating, RuleRow, TargetRow,
     VerdictTerm,
@@ -21,9 +24,6 @@ use crate::net::{ConnectionId, HashMap, is_internal, visible};
 
 /// Ids of rules and of connections that an entry names.
 const EVIDENCE_AT_MOST: usize = 3;
-
-/// What `changed` begins with where an entry grew.
-const ADDS: &str = "adds ";
 
 /// A run that is merged.
 #[derive(Debug)]
@@ -60,6 +60,10 @@ struct Need<'a> {
     mutual: bool,
     /// The accepted connections that need it.
     connections: Vec<&'a ConnectionRow<'a>>,
+    /// The quarantined ones that it permits all the same.
+    quarantined: BTreeSet<ConnectionId>,
+    /// What people decided about its connections before.
+    before: DecidedBefore,
 }
 
 /// What a run shows about an entry.
@@ -67,6 +71,7 @@ struct Need<'a> {
 struct Seen<'a> {
     rules: BTreeSet<&'a str>,
     connections: BTreeSet<ConnectionId>,
+    quarantined: BTreeSet<ConnectionId>,
     days: BTreeSet<Date>,
     /// Of its least sure rule.
     confidence: Option<Rating>,
@@ -75,7 +80,7 @@ struct Seen<'a> {
 /// Merges a run. The error says what in the run can't be used.
 pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSummary, String> {
     let mut summary = UpdateSummary::default();
-    let needs = needs(run, &mut summary)?;
+    let needs = needs(policy, run, &mut summary)?;
     let until = timestamp(run.audit.window.end);
     let groups: BTreeMap<&str, &GroupRow> = run
         .change
@@ -90,6 +95,7 @@ pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSumma
             place(group, need, run.change, &mut taken, &mut summary);
         }
     }
+    warn(policy, &needs);
     let seen = seen(policy, &needs);
     summary.seen = seen.len();
     let today = day(run.audit.window.end);
@@ -99,7 +105,7 @@ pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSumma
         };
         for (position, entry) in group.entries.iter().enumerate() {
             let counts = matches!(entry.state, EntryState::Accepted | EntryState::Proposed);
-            if counts && !seen.contains_key(&(*id, position)) {
+            if counts && !seen.contains_key(&((*id).to_owned(), position)) {
                 let since = entry.last_seen().zip(today);
                 let since = since.map(|(last, today)| days_between(last, today).max(0));
                 summary.unseen.push((entry.key.clone(), since));
@@ -107,7 +113,7 @@ pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSumma
         }
     }
     for ((id, position), seen) in &seen {
-        if let Some(group) = policy.groups.get_mut(*id) {
+        if let Some(group) = policy.groups.get_mut(id) {
             record(&mut group.entries[*position], seen, run.name, until);
         }
     }
@@ -115,11 +121,24 @@ pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSumma
 }
 
 /// The rules that the policy has to have entries for, in order.
-fn needs<'a>(run: &'a PolicyRun<'a>, summary: &mut UpdateSummary) -> Result<Vec<Need<'a>>, String> {
+fn needs<'a>(
+    policy: &PolicySet,
+    run: &'a PolicyRun<'a>,
+    summary: &mut UpdateSummary,
+) -> Result<Vec<Need<'a>>, String> {
+    let decisions = PriorDecisions::of(policy);
     let mut accepted: HashMap<ConnectionId, &ConnectionRow<'a>> = HashMap::default();
+    let mut still_open: BTreeMap<&str, BTreeSet<ConnectionId>> = BTreeMap::new();
+    let mut quarantined: BTreeSet<ConnectionId> = BTreeSet::new();
     for connection in &run.audit.connections {
         if connection.verdict == VerdictTerm::Accepted {
             accepted.insert(connection.id, connection);
+        } else if connection.verdict == VerdictTerm::Quarantined {
+            quarantined.insert(connection.id);
+            for rule in &connection.after.rules {
+                let open = still_open.entry(&**rule).or_default();
+                open.insert(connection.id);
+            }
         }
     }
     let by_id: BTreeMap<&str, &RuleRow> = run
@@ -130,6 +149,10 @@ fn needs<'a>(run: &'a PolicyRun<'a>, summary: &mut UpdateSummary) -> Result<Vec<
         .collect();
     let mut needs = Vec::new();
     for row in &run.change.rules {
+        if row.key.is_some() && row.evidence.is_empty() {
+            // The policy wants it, and no connection of the run needs it.
+            continue;
+        }
         let other = row.pair.as_deref().and_then(|id| by_id.get(id));
         if row.permission.direction == Direction::Ingress && other.is_some() {
             // Its egress half has the entry of both.
@@ -143,11 +166,24 @@ fn needs<'a>(run: &'a PolicyRun<'a>, summary: &mut UpdateSummary) -> Result<Vec<
             summary.left_out += 1;
             continue;
         }
+        let mutual = row.permission.direction == Direction::Egress && row.pair.is_some();
+        let before = decisions.about(&AskedRule {
+            group: &row.group_id,
+            rule: &rule,
+            mutual,
+            connections: &connections,
+        });
+        let own = row.evidence.iter().copied();
+        let mut suspicious: BTreeSet<ConnectionId> =
+            own.filter(|id| quarantined.contains(id)).collect();
+        suspicious.extend(still_open.get(row.id.as_str()).into_iter().flatten());
         needs.push(Need {
             row,
             rule,
-            mutual: row.permission.direction == Direction::Egress && row.pair.is_some(),
+            mutual,
             connections,
+            quarantined: suspicious,
+            before,
         });
     }
     needs.sort_by(|a, b| (&a.row.group_id, &a.rule).cmp(&(&b.row.group_id, &b.rule)));
@@ -165,7 +201,7 @@ fn rule_of(row: &RuleRow) -> Result<Rule, String> {
     let permission = &row.permission;
     let target = match &permission.target {
         TargetRow::SecurityGroup(id) if !is_group_id(id) => None,
-        TargetRow::PrefixList(id) if !id.starts_with("pl-") => None,
+        TargetRow::PrefixList(id) if !is_list_id(id) => None,
         TargetRow::SecurityGroup(id) => Some(Target::Group(id.clone())),
         TargetRow::PrefixList(id) => Some(Target::PrefixList(id.clone())),
         TargetRow::CidrIpv4(text) | TargetRow::CidrIpv6(text) => Target::cidr(text),
@@ -264,7 +300,8 @@ fn place(
     taken: &mut BTreeSet<String>,
     summary: &mut UpdateSummary,
 ) {
-    if group.entries.iter().any(|entry| takes(entry, need)) {
+    let mut entries = group.entries.iter();
+    if need.before.is_settled || entries.any(|entry| takes(entry, need)) {
         return;
     }
     let grows = |entry: &&mut PolicyEntry| {
@@ -306,7 +343,11 @@ fn place(
         confidence: None,
         evidence: None,
         extends: base.map(|base| base.key.clone()),
-        changed: base.map(|base| format!("{ADDS}{}", addition(need, base))),
+        changed: base.and_then(|base| {
+            let mut changed = Changed::default();
+            changed.adds.insert(addition(need, base));
+            changed.to_text()
+        }),
         line: 0,
     };
     entry.key = new_key(group, &entry, taken);
@@ -350,13 +391,39 @@ fn grow(entry: &mut PolicyEntry, need: &Need<'_>, summary: &mut UpdateSummary) {
         entry.state = EntryState::Proposed;
         summary.returned.push(entry.key.clone());
     }
-    if returns || entry.changed.is_some() {
-        let before = entry.changed.take().unwrap_or_default();
-        let before = before.strip_prefix(ADDS).unwrap_or_default();
-        let mut all: BTreeSet<&str> = before.split(", ").filter(|part| !part.is_empty()).collect();
-        all.insert(&added);
-        let all: Vec<&str> = all.into_iter().collect();
-        entry.changed = Some(format!("{ADDS}{}", all.join(", ")));
+    let mut changed = Changed::parse(entry.changed.as_deref());
+    if returns || !changed.adds.is_empty() {
+        changed.adds.insert(added);
+        entry.changed = changed.to_text();
+    }
+}
+
+/// Says in every proposed entry what it permits of what other entries decline. Which of them are declined still is seen anew; what was
+/// found in other runs stays.
+fn warn(policy: &mut PolicySet, needs: &[Need<'_>]) {
+    let states = policy.entries();
+    let declined: BTreeSet<String> = states
+        .filter(|(_, entry)| entry.state == EntryState::Declined)
+        .map(|(_, entry)| entry.key.clone())
+        .collect();
+    for group in policy.groups.values_mut() {
+        for entry in &mut group.entries {
+            if entry.state != EntryState::Proposed {
+                continue;
+            }
+            let mut changed = Changed::parse(entry.changed.as_deref());
+            let before = changed.clone();
+            changed.declined.retain(|key| declined.contains(key));
+            for need in needs {
+                if need.row.group_id == group.group && takes(entry, need) {
+                    let found = need.before.declined.iter().cloned();
+                    changed.declined.extend(found);
+                }
+            }
+            if changed != before {
+                entry.changed = changed.to_text();
+            }
+        }
     }
 }
 
@@ -369,27 +436,40 @@ fn addition(need: &Need<'_>, entry: &PolicyEntry) -> String {
     }
 }
 
+impl<'a> Seen<'a> {
+    fn add(&mut self, need: &Need<'a>, connections: &[&'a ConnectionRow<'a>]) {
+        self.rules.insert(&need.row.id);
+        for connection in connections {
+            self.connections.insert(connection.id);
+            let days = [connection.first_seen, connection.last_seen];
+            self.days.extend(days.into_iter().filter_map(day));
+        }
+        let sure = need.row.confidence;
+        self.confidence = Some(self.confidence.map_or(sure, |before| before.min(sure)));
+    }
+}
+
 /// What the run shows, by group and position of the entry.
-fn seen<'a>(policy: &PolicySet, needs: &[Need<'a>]) -> BTreeMap<(&'a str, usize), Seen<'a>> {
-    let mut seen: BTreeMap<(&str, usize), Seen<'a>> = BTreeMap::new();
+fn seen<'a>(policy: &PolicySet, needs: &[Need<'a>]) -> BTreeMap<(String, usize), Seen<'a>> {
+    let mut seen: BTreeMap<(String, usize), Seen<'a>> = BTreeMap::new();
     for need in needs {
-        let id = need.row.group_id.as_str();
+        let id = &need.row.group_id;
         let Some(group) = policy.groups.get(id) else {
             continue;
         };
         for (position, entry) in group.entries.iter().enumerate() {
-            if !takes(entry, need) {
-                continue;
+            if takes(entry, need) {
+                let found = seen.entry((id.clone(), position)).or_default();
+                found.add(need, &need.connections);
+                // The entry permits all that the rule does.
+                found.quarantined.extend(&need.quarantined);
             }
-            let found = seen.entry((id, position)).or_default();
-            found.rules.insert(&need.row.id);
-            for connection in &need.connections {
-                found.connections.insert(connection.id);
-                let days = [connection.first_seen, connection.last_seen];
-                found.days.extend(days.into_iter().filter_map(day));
-            }
-            let sure = need.row.confidence;
-            found.confidence = Some(found.confidence.map_or(sure, |before| before.min(sure)));
+        }
+        for (place, at) in &need.before.by_entry {
+            let connections = at.iter().map(|&at| need.connections[at]);
+            let connections: Vec<&ConnectionRow<'a>> = connections.collect();
+            let found = seen.entry(place.clone()).or_default();
+            found.add(need, &connections);
         }
     }
     seen
@@ -401,12 +481,16 @@ fn record(entry: &mut PolicyEntry, seen: &Seen<'_>, run: &str, until: Option<Tim
     entry.connections = entry.connections.max(seen.connections.len() as u64);
     entry.confidence = entry.confidence.max(seen.confidence);
     let rules = seen.rules.iter().take(EVIDENCE_AT_MOST);
-    let connections = seen.connections.iter().take(EVIDENCE_AT_MOST);
+    let first = |ids: &BTreeSet<ConnectionId>| -> Vec<String> {
+        let ids = ids.iter().take(EVIDENCE_AT_MOST);
+        ids.map(ToString::to_string).collect()
+    };
     let shown = until.map(|until| EntryEvidence {
         until,
         run: run.to_owned(),
         rules: rules.map(|id| (*id).to_owned()).collect(),
-        connections: connections.map(ToString::to_string).collect(),
+        connections: first(&seen.connections),
+        quarantined: first(&seen.quarantined),
     });
     entry.evidence = entry.evidence.take().max(shown);
 }

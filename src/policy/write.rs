@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ipnet::IpNet;
 use jiff::civil::Date;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, RawString, Table, Value};
 
 use super::entry::{EntryEvidence, PolicyEntry, PolicyTarget};
 use super::group::GroupPolicy;
@@ -56,10 +56,19 @@ pub fn write_group(
         changed |= set_entries(&mut document, *direction, &old, &own(after))?;
     }
     Ok(if changed {
-        document.to_string()
+        with_line_ends_of(text, document.to_string())
     } else {
         text.to_owned()
     })
+}
+
+/// A text with the line ends of the one before, where that has no others than those of Windows.
+fn with_line_ends_of(before: &str, after: String) -> String {
+    let windows = before.matches("\r\n").count();
+    if windows == 0 || windows != before.matches('\n').count() {
+        return after;
+    }
+    after.replace("\r\n", "\n").replace('\n', "\r\n")
 }
 
 /// Writes the entries of one direction. Says whether anything changed.
@@ -77,8 +86,13 @@ fn set_entries(
         return Ok(false);
     }
     if !document.as_table().contains_key(name) {
+        // Egress goes first, whatever came first.
+        let ingress = document.as_table_mut().remove("admit");
         let empty = Item::ArrayOfTables(ArrayOfTables::new());
         document.as_table_mut().insert(name, empty);
+        if let Some(ingress) = ingress {
+            document.as_table_mut().insert("admit", ingress);
+        }
     }
     let found = document.as_table_mut().get_mut(name);
     let Some(tables) = found.and_then(Item::as_array_of_tables_mut) else {
@@ -161,12 +175,27 @@ fn set_value(table: &mut Table, key: &str, text: &str) {
 
 /// Edits a list that has comments in it: what goes is taken out, what comes is put at the end, and the rest stays.
 fn edit_list(old: &mut Array, wanted: &Array) {
-    let text = |value: &Value| value.to_string().trim().to_owned();
-    let wanted_texts: Vec<String> = wanted.iter().map(text).collect();
-    let plain = |value: &Value| text(&value.clone().decorated("", ""));
-    old.retain(|value| wanted_texts.contains(&plain(value)));
+    let wanted: Vec<String> = wanted.iter().map(plain).collect();
+    let mut at = 0;
+    while let Some(value) = old.get(at) {
+        if wanted.contains(&plain(value)) {
+            at += 1;
+        } else {
+            take_out(old, at);
+        }
+    }
+    let last = old.len().checked_sub(1);
+    if let Some(last) = last.and_then(|at| old.get_mut(at)) {
+        let behind = last.decor().suffix().and_then(RawString::as_str);
+        let behind = behind.unwrap_or_default().to_owned();
+        if behind.contains('#') {
+            // The comma goes before the comment.
+            last.decor_mut().set_suffix("");
+            old.set_trailing(behind);
+        }
+    }
     let there: Vec<String> = old.iter().map(plain).collect();
-    for new in wanted_texts.iter().filter(|new| !there.contains(new)) {
+    for new in wanted.iter().filter(|new| !there.contains(new)) {
         let value: Value = new.parse().expect("closegate writes TOML");
         // A comment behind the last value lies between it and the bracket.
         let behind = old.trailing().as_str().unwrap_or_default().to_owned();
@@ -175,6 +204,46 @@ fn edit_list(old: &mut Array, wanted: &Array) {
         old.set_trailing("\n");
     }
     old.set_trailing_comma(true);
+}
+
+/// Takes a value out of a list. A comment before it may be about the value before, so it stays.
+fn take_out(list: &mut Array, at: usize) {
+    let gone = list.remove(at);
+    let (before, behind) = (gone.decor().prefix(), gone.decor().suffix());
+    let texts = [before, behind].map(|raw| raw.and_then(RawString::as_str).unwrap_or_default());
+    let comments = texts.concat();
+    if !comments.contains('#') {
+        return;
+    }
+    let join = |own: &str| {
+        let ends_line = own.trim_start_matches([' ', '\t']);
+        let end = if ends_line.starts_with(['\n', '\r', '#']) {
+            ""
+        } else {
+            "\n"
+        };
+        format!("{}{end}{own}", comments.trim_end())
+    };
+    if let Some(next) = list.get_mut(at) {
+        let own = next.decor().prefix().and_then(RawString::as_str);
+        let joined = join(own.unwrap_or_default());
+        next.decor_mut().set_prefix(joined);
+    } else {
+        let joined = join(list.trailing().as_str().unwrap_or_default());
+        list.set_trailing(joined);
+    }
+}
+
+/// A value of a list as closegate writes it, however a person did.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => {
+            let net = text.value().parse::<IpNet>();
+            net.map_or_else(|_| quoted(text.value()), |net| quoted(&net.to_string()))
+        }
+        Value::Integer(number) => number.value().to_string(),
+        other => other.clone().decorated("", "").to_string(),
+    }
 }
 
 /// The keys of a group.
@@ -281,8 +350,13 @@ fn evidence(evidence: &EntryEvidence) -> String {
         let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
         texts.join(", ")
     };
+    let quarantined = if evidence.quarantined.is_empty() {
+        String::new()
+    } else {
+        format!(", quarantined = [{}]", texts(&evidence.quarantined))
+    };
     format!(
-        "{{ run = {}, until = {}, rules = [{}], connections = [{}] }}",
+        "{{ run = {}, until = {}, rules = [{}], connections = [{}]{quarantined} }}",
         quoted(&evidence.run),
         evidence.until,
         texts(&evidence.rules),

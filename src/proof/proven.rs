@@ -6,11 +6,13 @@ use super::widening::{Widening, wider};
 use crate::inventory::GroupIx;
 use crate::replay::{RulesAfter, replay};
 use crate::suggest::{
-    KeptOpen, KeptOpenBecause, QuotaPressure, Revocation, RuleEvidence, RuleSet, SuggestedRule,
+    KeptOpen, KeptOpenBecause, QuotaPressure, Reason, Revocation, RuleEvidence, RuleSet,
+    SuggestedRule,
 };
 
-/// Leaves out every rule that would permit what today's rules deny, with the other half of its pair. No such rule should have been
-/// made, so this is a second lock. Where a connection would be lost for it, the open egress that permits it stays. Returns what
+/// Leaves out every proposal that would permit what today's rules deny, with the other half of its pair. No such rule should have been
+/// made, so this is a second lock. Rules that a policy wants are no proposals: people decided about them, and may have decided to permit
+/// more than today. Where a connection would be lost for it, the open egress that permits it stays. Returns what
 /// holds up, applied, and one case of each rule that was left out.
 pub fn proven(
     evidence: &RuleEvidence<'_>,
@@ -22,7 +24,8 @@ pub fn proven(
     let mut left_out: Vec<Widening> = Vec::new();
     loop {
         let after = RulesAfter::new(inventory, &rules.change());
-        let found = wider(inventory, today, &after);
+        let mut found = wider(inventory, today, &after);
+        found.retain(|wider| !rules.is_of_policy(wider.group, &wider.rule));
         if found.is_empty() {
             // Rules that are left out for their number take no connection with them.
             let is_left_out = |pressure: &QuotaPressure| pressure.is_left_out();
@@ -64,7 +67,7 @@ fn leave_out(rules: &mut Vec<SuggestedRule>, found: &[Widening]) {
         .filter(|rule| is_wider(rule))
         .flat_map(|rule| std::iter::once(rule.id.clone()).chain(rule.pair.clone()))
         .collect();
-    rules.retain(|rule| !gone.contains(&rule.id));
+    rules.retain(|rule| rule.reason == Reason::Policy || !gone.contains(&rule.id));
 }
 
 /// Lets groups keep their open egress; says whether some of it was to go.

@@ -8,7 +8,7 @@ use crate::inventory::{
 use crate::net::{Protocol, Service};
 use crate::replay::{Change, Replay, RulesAfter, replay};
 use crate::resolve::{Connection, End, Unattributed, Verdict, peer_of};
-use crate::suggest::{Reason, Revocation, RuleSet, Status};
+use crate::suggest::{Reason, Revocation, RevokedBecause, RuleSet, Status, SuggestedRule};
 
 /// A step of the change.
 #[derive(Clone, Debug)]
@@ -239,6 +239,18 @@ fn needs_ingress(connection: &Connection) -> bool {
         || connection.verdict == Verdict::Unattributed(Unattributed::UnknownInterface)
 }
 
+/// Whether a rule is the ingress half of a mutual pair.
+fn is_ingress_half(suggested: &SuggestedRule) -> bool {
+    let is_half = match suggested.reason {
+        Reason::Mutual | Reason::Range => {
+            suggested.status == Status::Add || suggested.pair.is_some()
+        }
+        Reason::Policy => suggested.pair.is_some(),
+        _ => false,
+    };
+    is_half && suggested.rule.direction == Direction::Ingress
+}
+
 /// Ingress rules of today that may go once the mutual pairs stand: each holds one of the pairs' ingress halves, and whatever it lets in
 /// of what was seen, another rule that stays lets in too. Rules to everybody stay: customers that were not seen come by them.
 pub fn tightenings(
@@ -250,11 +262,7 @@ pub fn tightenings(
     let mutual: Vec<(GroupIx, &Rule)> = rules
         .rules
         .iter()
-        .filter(|r| {
-            r.rule.direction == Direction::Ingress
-                && matches!(r.reason, Reason::Mutual | Reason::Range)
-                && (r.status == Status::Add || r.pair.is_some())
-        })
+        .filter(|r| is_ingress_half(r))
         .map(|r| (r.group, &r.rule))
         .collect();
     let covers = |group: GroupIx, rule: &Rule| {
@@ -279,6 +287,7 @@ pub fn tightenings(
                         .iter()
                         .any(|today| today.same_permission(rule))
                     && covers(group, rule)
+                    && !rules.is_of_policy(group, rule)
             };
             lists.iter().map(may_go).collect()
         })
@@ -342,6 +351,7 @@ pub fn tightenings(
                 .map(|(rule, _)| Revocation {
                     group,
                     rule: rule.clone(),
+                    because: RevokedBecause::CoveredByPairs,
                 }),
         );
     }

@@ -8,7 +8,7 @@ use crate::inventory::{Admission, Inventory, Unknown};
 use crate::net::Service;
 
 /// What logs, today's rules and findings say about a connection. `resolve` decides all but [`Quarantine::Finding`], which
-/// [`crate::findings::quarantine`] adds.
+/// [`crate::findings::quarantine`] adds, and [`Quarantine::Declined`], which a run against a policy adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Accepted in the logs, permitted today, and not suspicious: rules have to permit it.
@@ -51,6 +51,8 @@ pub enum Quarantine {
     GuessedPort,
     /// Today's rules deny it: they have changed since the logs were written, and a rule would open again what was closed.
     NotPermittedToday,
+    /// An entry of the policy that a person declined covers it. It need not be suspicious.
+    Declined,
 }
 
 /// Why no group judges a connection.
@@ -74,6 +76,7 @@ impl Quarantine {
             Self::Finding(kind) => kind,
             Self::GuessedPort => "guessed-direction",
             Self::NotPermittedToday => "not-permitted-today",
+            Self::Declined => "declined",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::decided::PolicyRules;
 use super::evidence::RuleEvidence;
 use crate::inventory::{
     Direction, Gates, GroupIx, Interface, InterfaceIx, Inventory, Packet, Peer, RulePorts,
@@ -17,6 +18,8 @@ use crate::resolve::Verdict;
 pub(super) struct Candidates<'a> {
     pub(super) inventory: &'a Inventory,
     today: &'a Gates,
+    /// What a policy has decided, if the run is against one.
+    pub(super) policy: Option<&'a PolicyRules>,
     interfaces: Arc<Classes>,
     /// Pairs that were asked about already.
     reachable: Arc<Mutex<Reachable>>,
@@ -75,6 +78,7 @@ impl<'a> Candidates<'a> {
         Self {
             inventory: evidence.inventory,
             today: evidence.today,
+            policy: evidence.policy,
             interfaces: Arc::new(Classes::new(evidence.inventory)),
             reachable: Arc::default(),
             open: Arc::default(),
@@ -245,6 +249,54 @@ impl<'a> Candidates<'a> {
         };
         self.addresses_are_open(initiators, addresses, service)
             && !self.quarantined.iter().any(quarantined)
+            && !self.holds_declined(initiators, addresses, service)
+    }
+
+    /// Whether a person said no to some of the addresses.
+    fn holds_declined(
+        &self,
+        initiators: GroupIx,
+        addresses: &AddressSet,
+        service: Service,
+    ) -> bool {
+        self.policy.is_some_and(|policy| {
+            let declined = policy.declined_addresses(initiators, service);
+            !addresses.difference(&declined).contains_set(addresses)
+        })
+    }
+
+    /// Whether a person said no to a pair of groups.
+    pub(super) fn is_declined(&self, pair: (GroupIx, GroupIx), service: Service) -> bool {
+        let policy = self.policy;
+        policy.is_some_and(|policy| policy.declines_pair(self.inventory, pair, service))
+    }
+
+    /// Whether accepted rules of the policy let the interfaces of one class reach those of another one, whatever is proposed.
+    pub(super) fn is_granted(&self, (from, to): (ClassIx, ClassIx), service: Service) -> bool {
+        let Some(policy) = self.policy else {
+            return false;
+        };
+        let (x, y) = (self.example_of(from), self.example_of(to));
+        let inventory = self.inventory;
+        policy.permits_between(inventory, x, Direction::Egress, y, service)
+            && (policy.permits_between(inventory, y, Direction::Ingress, x, service)
+                || self.lets_in(x, y, service))
+    }
+
+    /// Whether they let the interfaces of a class send to all of the addresses.
+    pub(super) fn is_granted_to(
+        &self,
+        class: ClassIx,
+        addresses: &AddressSet,
+        service: Service,
+    ) -> bool {
+        let policy = self.policy;
+        policy.is_some_and(|policy| policy.permits_to(self.example_of(class), addresses, service))
+    }
+
+    /// One of the interfaces of a class.
+    fn example_of(&self, class: ClassIx) -> &'a Interface {
+        self.inventory.interface(self.members_of(class)[0])
     }
 
     /// Whether every member of `initiators` may send to all of the addresses today.

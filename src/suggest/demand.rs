@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
+use super::decided::AcceptedPlace;
 use super::evidence::RuleEvidence;
 use crate::inventory::{Direction, GroupIx, InterfaceIx, Inventory};
 use crate::net::Service;
@@ -33,26 +34,68 @@ pub(super) struct Demanded {
     pub(super) by_reference: bool,
 }
 
+/// What accepted rules of a policy permit at every end that rules judge, so that nothing has to be made for it.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    /// By accepted rule, the connections that need it.
+    pub(super) by_rule: BTreeMap<AcceptedPlace, Vec<usize>>,
+    /// How many connections these are, each counted once.
+    pub(super) connections: u64,
+}
+
+impl Served {
+    /// Takes out what the policy permits.
+    fn take(evidence: &RuleEvidence<'_>, wanted: &mut [Option<Demanded>]) -> Self {
+        let mut served = Self::default();
+        let Some(policy) = evidence.policy else {
+            return served;
+        };
+        let serving = |wanted: &Option<Demanded>| {
+            let wanted = wanted.as_ref()?;
+            let (initiator, responder) = wanted.ends;
+            let judged = (
+                wanted.initiator.map(|_| initiator),
+                wanted.responder.map(|_| responder),
+            );
+            let service = evidence.connections[wanted.connection].service;
+            policy.serving(evidence.inventory, judged, wanted.ends, service)
+        };
+        let serving: Vec<Option<Vec<AcceptedPlace>>> = wanted.par_iter().map(serving).collect();
+        for (wanted, serving) in wanted.iter_mut().zip(serving) {
+            let Some(places) = serving else { continue };
+            let Some(wanted) = wanted.take() else {
+                continue;
+            };
+            served.connections += 1;
+            for place in places {
+                let connections = served.by_rule.entry(place).or_default();
+                connections.push(wanted.connection);
+            }
+        }
+        served
+    }
+}
+
 impl Demand {
-    /// Every accepted connection that some gate has to permit.
-    pub(super) fn by_service(evidence: &RuleEvidence<'_>) -> Vec<Self> {
+    /// Every accepted connection that some gate has to permit, without those that a policy permits already.
+    pub(super) fn by_service(evidence: &RuleEvidence<'_>) -> (Vec<Self>, Served) {
         let connections = evidence.connections.par_iter().enumerate();
-        let wanted: Vec<Option<Demanded>> = connections
+        let mut wanted: Vec<Option<Demanded>> = connections
             .map(|(position, connection)| {
                 let counts = evidence.counts(connection);
                 let wanted = || Demanded::of(evidence.inventory, position, connection);
                 counts.then(wanted).flatten()
             })
             .collect();
+        let served = Served::take(evidence, &mut wanted);
         let mut by_service: BTreeMap<Service, Vec<Demanded>> = BTreeMap::new();
         for wanted in wanted.into_iter().flatten() {
             let service = evidence.connections[wanted.connection].service;
             by_service.entry(service).or_default().push(wanted);
         }
-        by_service
-            .into_iter()
-            .map(|(service, wanted)| Self { service, wanted })
-            .collect()
+        let demands = by_service.into_iter();
+        let demands = demands.map(|(service, wanted)| Self { service, wanted });
+        (demands.collect(), served)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What rules are made from.
 
+use super::decided::PolicyRules;
 use super::level::Generalise;
 use super::quota::Quotas;
 use crate::flow::FlowTable;
@@ -23,6 +24,8 @@ pub struct RuleEvidence<'a> {
     pub generalise: &'a Generalise,
     /// How many rules AWS takes, as configured.
     pub quotas: Quotas,
+    /// What a policy has decided, if the run is against one.
+    pub policy: Option<&'a PolicyRules>,
 }
 
 impl RuleEvidence<'_> {

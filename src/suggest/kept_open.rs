@@ -22,4 +22,6 @@ pub enum KeptOpenBecause {
     Unproven,
     /// The rules that were to replace it are more than AWS takes, and were left out.
     OverQuota,
+    /// An accepted entry of the policy wants it.
+    Accepted,
 }

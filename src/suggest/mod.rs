@@ -1,17 +1,19 @@
 //! Stage 7: the rules that permit what was seen, and the open ones they replace.
 //!
 //! Accepted connections in; a [`RuleSet`] out. Nothing quarantined, rejected or
-//! unattributed reaches this stage's rules, and no rule it adds permits
-//! anything that today's rules deny.
+//! unattributed reaches this stage's rules, and no rule it proposes permits
+//! anything that today's rules deny. Rules that a policy wants are people's.
 
 mod candidates;
 mod cover;
+mod decided;
 mod demand;
 mod evidence;
 mod kept_open;
 mod ladder;
 mod level;
 mod limits;
+mod locked;
 mod notices;
 mod other_accounts;
 mod pairs;
@@ -23,6 +25,7 @@ mod singles;
 mod width;
 
 pub use crate::documents::Status;
+pub use decided::{AcceptedRule, GroupDecisions, PolicyRules};
 pub use evidence::RuleEvidence;
 pub use kept_open::{KeptOpen, KeptOpenBecause};
 pub use ladder::{QuotaOption, QuotaPressure, RuleCost, Rung};
@@ -30,7 +33,7 @@ pub use level::{Generalise, Level, Limits};
 pub use notices::notices;
 pub use other_accounts::{ForeignGroup, OtherHalf, other_halves};
 pub use quota::{Quotas, counted, quotas};
-pub use rule::{Reason, Revocation, RuleSet, SuggestedRule, rule_id};
+pub use rule::{Reason, Revocation, RevokedBecause, RuleSet, SuggestedRule, rule_id};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +44,7 @@ use rayon::prelude::*;
 use crate::inventory::{Direction, Gates, GroupIx, Rule, Target};
 use crate::net::{AddressSet, Service, is_public};
 use candidates::Candidates;
-use demand::Demand;
+use demand::{Demand, Served};
 use ladder::Rungs;
 use limits::GroupLimits;
 use ranges::Mutual;
@@ -55,6 +58,8 @@ pub struct RuleBasis<'a> {
     standing: Arc<Standing>,
     candidates: Candidates<'a>,
     demands: Vec<Demand>,
+    /// What the policy permits already.
+    served: Served,
     mutuals: Vec<Mutual>,
     /// By demand, what no pair covers.
     alone: Vec<Vec<usize>>,
@@ -78,7 +83,11 @@ impl Standing {
     /// The open egress of groups over quota stays.
     fn new(evidence: &RuleEvidence<'_>, over_quota: &BTreeSet<GroupIx>) -> Self {
         let inventory = evidence.inventory;
-        let (revocations, kept_open) = revoke::open_egress(evidence, over_quota);
+        let (mut revocations, mut kept_open) = revoke::open_egress(evidence, over_quota);
+        if let Some(policy) = evidence.policy {
+            let today = (revocations, kept_open);
+            (revocations, kept_open) = locked::beside_policy(inventory, policy, over_quota, today);
+        }
         let remaining = revoke::remaining(inventory, &revocations);
         Self {
             surviving: Gates::new(inventory, |group| &remaining[group.index()]),
@@ -115,7 +124,7 @@ impl<'a> RuleBasis<'a> {
         candidates: Candidates<'a>,
         quotas: Arc<Vec<Quotas>>,
     ) -> Self {
-        let demands = Demand::by_service(&evidence);
+        let (demands, served) = Demand::by_service(&evidence);
         let chosen: Vec<(Vec<Mutual>, Vec<usize>)> = demands
             .par_iter()
             .map(|demand| pairs::choose(demand, &candidates))
@@ -127,11 +136,18 @@ impl<'a> RuleBasis<'a> {
             standing,
             candidates,
             demands,
+            served,
             mutuals: mutuals.into_iter().flatten().collect(),
             alone,
             singles,
             quotas,
         }
+    }
+
+    /// How many accepted connections that rules judge a policy permits, and how many it does not.
+    pub fn beside_policy(&self) -> (u64, u64) {
+        let beyond = self.demands.iter().map(|demand| demand.wanted.len() as u64);
+        (self.served.connections, beyond.sum())
     }
 
     /// Makes the rules, at a level. A group that would have more rules than AWS takes goes up the ladder of [`Rung`]s, alone and
@@ -254,6 +270,7 @@ impl<'a> RuleBasis<'a> {
             inventory,
             connections,
             generalise,
+            policy,
             ..
         } = self.evidence;
         let limits = |group: GroupIx, direction: Direction| {
@@ -266,6 +283,10 @@ impl<'a> RuleBasis<'a> {
             egress.max(limits(responders, Direction::Ingress).level)
         };
         let mut draft = Draft::new(inventory, &standing.remaining, connections);
+        for (place, accepted) in policy.into_iter().flat_map(PolicyRules::accepted) {
+            let served = self.served.by_rule.get(&place).map(Vec::as_slice);
+            draft.accept(place.0, accepted, served.unwrap_or_default());
+        }
         let candidates = &self.candidates;
         ranges::write(&self.mutuals, generalise, of_pair, candidates, &mut draft);
         let groups = inventory.group_indexes();
@@ -275,7 +296,11 @@ impl<'a> RuleBasis<'a> {
         for single in singles {
             single.write(candidates, &egress, &mut draft);
         }
-        draft.finish(standing.revocations.clone(), standing.kept_open.clone())
+        let mut set = draft.finish(standing.revocations.clone(), standing.kept_open.clone());
+        if let Some(policy) = policy {
+            locked::beside_entries(policy, &mut set);
+        }
+        set
     }
 }
 
@@ -297,7 +322,9 @@ fn widest_services(
     mut over: [u64; 2],
 ) -> BTreeSet<Service> {
     let mut counts: BTreeMap<Service, [u64; 2]> = BTreeMap::new();
-    for suggested in added_of(rules, group, Direction::Egress) {
+    let added = added_of(rules, group, Direction::Egress);
+    // What the policy wants is written whatever is opened.
+    for suggested in added.filter(|rule| rule.reason != Reason::Policy) {
         if let Target::Cidr(net) = &suggested.rule.target
             && let Some(service) = suggested.rule.single_service()
             && is_public(net.addr())
@@ -350,11 +377,12 @@ fn singles(
 }
 
 /// Takes away the rules to add of groups for which nothing fits. An egress rule takes the other half of its pair with it; without an
-/// ingress half the egress half stays, for ingress of today is never revoked with it.
+/// ingress half the egress half stays, for ingress of today is never revoked with it. What a policy wants is never left out.
 fn leave_out(rules: &mut Vec<SuggestedRule>, rungs: &Rungs) {
+    let may_go = |rule: &SuggestedRule| rule.status == Status::Add && rule.reason != Reason::Policy;
     let is_left_out = |rule: &SuggestedRule| {
         let rung = rungs.of(rule.group, rule.rule.direction);
-        rule.status == Status::Add && rung == Rung::LeftOut
+        may_go(rule) && rung == Rung::LeftOut
     };
     let mut gone: BTreeSet<String> = BTreeSet::new();
     for rule in rules.iter().filter(|rule| is_left_out(rule)) {
@@ -366,7 +394,7 @@ fn leave_out(rules: &mut Vec<SuggestedRule>, rungs: &Rungs) {
     if gone.is_empty() {
         return;
     }
-    rules.retain(|rule| rule.status == Status::Keep || !gone.contains(&rule.id));
+    rules.retain(|rule| !may_go(rule) || !gone.contains(&rule.id));
     let left: BTreeSet<String> = rules.iter().map(|rule| rule.id.clone()).collect();
     for rule in rules {
         if rule.pair.as_ref().is_some_and(|pair| !left.contains(pair)) {

@@ -34,7 +34,7 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     let pressure = rules.pressure.iter().map(|pressure| {
         let found = Found {
             subject: pressure.direction.as_str().to_owned(),
-            detail: in_words(pressure, inventory),
+            detail: in_words(pressure, inventory, rules),
             group: Some(pressure.group),
             when: Some((
                 context.intake.window.unwrap_or_default().0,
@@ -49,7 +49,7 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
 }
 
 /// What was done about a group that would have more rules than AWS takes.
-fn in_words(pressure: &QuotaPressure, inventory: &Inventory) -> String {
+fn in_words(pressure: &QuotaPressure, inventory: &Inventory, rules: &RuleSet) -> String {
     let QuotaPressure {
         direction,
         at_level,
@@ -78,6 +78,8 @@ fn in_words(pressure: &QuotaPressure, inventory: &Inventory) -> String {
         Direction::Egress => "its interfaces keep their open egress",
         Direction::Ingress => "its ingress rules of today go on serving",
     };
+    let mut own = rules.rules.iter().filter(|r| r.group == pressure.group);
+    let of_policy = own.any(|r| r.reason == Reason::Policy && r.rule.direction == *direction);
     let options = pressure.options(inventory);
     let options: Vec<String> = options
         .iter()
@@ -91,8 +93,13 @@ fn in_words(pressure: &QuotaPressure, inventory: &Inventory) -> String {
         })
         .collect();
     format!(
-        "{before} At least {} are needed, so none is written, and {stays}. Decide: {}.",
+        "{before} At least {} are needed, so none{} is written, and {stays}. Decide: {}.",
         thousands(fewest.rules),
+        if of_policy {
+            " beside the policy's"
+        } else {
+            ""
+        },
         options.join("; or ")
     )
 }

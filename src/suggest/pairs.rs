@@ -55,7 +55,8 @@ pub(super) fn choices(
     valid: impl Fn(Pair) -> bool,
 ) -> (Vec<u64>, Vec<Choice<Pair>>) {
     let ends = |wanted: &Demanded| wanted.initiator.zip(wanted.responder);
-    let mut lots = Lots::new(candidates, eligible.iter().filter_map(|(_, w)| ends(w)));
+    let observed = eligible.iter().filter_map(|(_, w)| ends(w));
+    let mut lots = Lots::new(candidates, service, observed);
     let mut covers: Vec<(Pair, usize)> = Vec::with_capacity(eligible.len());
     for (item, (_, wanted)) in eligible.iter().enumerate() {
         let Some((x, y)) = ends(wanted) else {
@@ -70,7 +71,7 @@ pub(super) fn choices(
     let choices = covers
         .chunk_by(|(a, _), (b, _)| a == b)
         .map(|covers| (covers[0].0, covers.iter().map(|&(_, item)| item).collect()))
-        .filter(|&(pair, _)| valid(pair))
+        .filter(|&(pair, _)| valid(pair) && !candidates.is_declined(pair, service))
         .map(|(pair, covers): (Pair, Vec<usize>)| {
             let classes = candidates
                 .classes_with(pair.0)
@@ -98,6 +99,7 @@ pub(super) fn covered_by(choices: &[Choice<Pair>], key: Pair) -> &[usize] {
 
 /// Pairs of classes that choices grant, each with its weight.
 struct Lots {
+    service: Service,
     /// How many pairs of two interfaces were observed.
     observed: HashMap<(ClassIx, ClassIx), usize>,
     positions: HashMap<(ClassIx, ClassIx), usize>,
@@ -107,6 +109,7 @@ struct Lots {
 impl Lots {
     fn new(
         candidates: &Candidates<'_>,
+        service: Service,
         observed: impl Iterator<Item = (InterfaceIx, InterfaceIx)>,
     ) -> Self {
         let mut pairs: Vec<(InterfaceIx, InterfaceIx)> = observed.filter(|(x, y)| x != y).collect();
@@ -118,6 +121,7 @@ impl Lots {
             *observed.entry(classes).or_default() += 1;
         }
         Self {
+            service,
             observed,
             positions: HashMap::default(),
             weights: Vec::new(),
@@ -129,8 +133,13 @@ impl Lots {
             let (from, to) = (candidates.members_of(pair.0), candidates.members_of(pair.1));
             let itself = if pair.0 == pair.1 { from.len() } else { 0 };
             let seen = self.observed.get(&pair).copied().unwrap_or_default();
+            // What the policy grants is granted whatever is chosen.
             self.weights
-                .push((from.len() * to.len() - itself - seen) as u64);
+                .push(if candidates.is_granted(pair, self.service) {
+                    0
+                } else {
+                    (from.len() * to.len() - itself - seen) as u64
+                });
             self.weights.len() - 1
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::evidence::RuleEvidence;
 use super::kept_open::{KeptOpen, KeptOpenBecause};
-use super::rule::Revocation;
+use super::rule::{Revocation, RevokedBecause};
 use crate::inventory::{GroupIx, InterfaceIx, Inventory, Rule};
 
 /// Open egress goes where the logs show the group's traffic, or that there was
@@ -49,6 +49,7 @@ pub(super) fn open_egress(
             revocations.extend(open.into_iter().map(|rule| Revocation {
                 group,
                 rule: rule.clone(),
+                because: RevokedBecause::OpenEgress,
             }));
         }
     }

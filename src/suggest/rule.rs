@@ -10,6 +10,7 @@ use crate::net::{Protocol, Service, aws_description, service_name, stable_id};
 use crate::replay::Change;
 use crate::resolve::{Confidence, Connection};
 
+use super::decided::AcceptedRule;
 use super::kept_open::KeptOpen;
 use super::ladder::QuotaPressure;
 
@@ -34,6 +35,8 @@ pub struct SuggestedRule {
     pub confidence: Confidence,
     /// Positions of the connections that need it.
     pub evidence: Vec<usize>,
+    /// The key of the policy's entry that it belongs to, if the run is against a policy that has one.
+    pub key: Option<String>,
 }
 
 /// Why a rule is what it is: which evidence chose its group and its width.
@@ -65,6 +68,8 @@ pub enum Reason {
     Unpinned,
     /// It stands today and lets the connections through.
     Standing,
+    /// The policy wants it: people decided, whatever the connections need.
+    Policy,
 }
 
 impl Reason {
@@ -109,6 +114,7 @@ impl Reason {
                 "one port to the whole internet: the addresses are too many to name, and too scattered for prefixes"
             }
             Self::Standing => "it stands today and lets these connections through",
+            Self::Policy => "an accepted entry of the policy wants it",
         }
     }
 }
@@ -142,6 +148,30 @@ pub struct Revocation {
     pub group: GroupIx,
     /// The rule as it stands.
     pub rule: Rule,
+    /// Why.
+    pub because: RevokedBecause,
+}
+
+/// Why a rule of today goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokedBecause {
+    /// It is open egress.
+    OpenEgress,
+    /// Its group is locked, and no accepted entry of the policy permits it.
+    OutsidePolicy,
+    /// It is ingress that the mutual pairs cover.
+    CoveredByPairs,
+}
+
+impl RevokedBecause {
+    /// The word in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenEgress => "open-egress",
+            Self::OutsidePolicy => "outside-the-policy",
+            Self::CoveredByPairs => "covered-by-mutual-pairs",
+        }
+    }
 }
 
 /// The change: today's rules − revocations + rules to add.
@@ -158,6 +188,12 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
+    /// Whether a rule is one that the policy wants.
+    pub fn is_of_policy(&self, group: GroupIx, rule: &Rule) -> bool {
+        let mut wanted = self.rules.iter().filter(|r| r.reason == Reason::Policy);
+        wanted.any(|r| r.group == group && r.rule.same_permission(rule))
+    }
+
     /// The rules that come and go.
     pub fn change(&self) -> Change {
         let added = self.rules.iter().filter(|r| r.status == Status::Add);
@@ -214,6 +250,8 @@ pub(super) struct Entry {
     reason: Reason,
     mutual: Option<RulePermission>,
     evidence: Vec<usize>,
+    /// Of the policy's entry that wants the rule.
+    key: Option<String>,
 }
 
 impl<'a> Draft<'a> {
@@ -285,6 +323,44 @@ impl<'a> Draft<'a> {
         self.put(group, rule, Reason::Standing, None, evidence);
     }
 
+    /// A rule that the policy wants, whether or not a connection needs it.
+    pub(super) fn accept(&mut self, group: GroupIx, accepted: &AcceptedRule, evidence: &[usize]) {
+        let AcceptedRule {
+            rule,
+            stands,
+            key,
+            mutual,
+        } = accepted;
+        let inventory = self.inventory;
+        let entry = self.rules.entry(permission(group, rule));
+        let entry = entry.or_insert_with(|| {
+            let mut rule = rule.clone();
+            let wording = if rule.description.is_empty() {
+                let word = rule.direction.preposition();
+                let name = name_of(inventory, &rule.target);
+                aws_description(&format!("{word} {name}: {}", what(&rule)))
+            } else {
+                aws_description(&rule.description)
+            };
+            let status = if *stands { Status::Keep } else { Status::Add };
+            if status == Status::Add {
+                rule.description.clone_from(&wording);
+            }
+            Entry {
+                rule,
+                wording,
+                status,
+                reason: Reason::Policy,
+                mutual: mutual
+                    .as_ref()
+                    .map(|(group, half)| permission(*group, half)),
+                evidence: Vec::new(),
+                key: Some(key.clone()),
+            }
+        });
+        entry.evidence.extend_from_slice(evidence);
+    }
+
     /// Why addresses are written exactly.
     pub(super) fn exact_reason(&self, evidence: &[usize]) -> Reason {
         let way = |&c: &usize| {
@@ -333,6 +409,7 @@ impl<'a> Draft<'a> {
                     reason,
                     mutual: None,
                     evidence: Vec::new(),
+                    key: None,
                 }
             });
         entry.mutual = entry.mutual.take().or(mutual);
@@ -375,6 +452,7 @@ impl<'a> Draft<'a> {
                 reason,
                 mutual: _,
                 mut evidence,
+                key: policy_key,
             } = entry;
             evidence.sort_unstable();
             evidence.dedup();
@@ -387,6 +465,12 @@ impl<'a> Draft<'a> {
                     self.connections[c].confidence
                 }
             });
+            let most = match &rule.target {
+                Target::PrefixList(id) if reason == Reason::Policy => {
+                    best_of_list(self.inventory, id)
+                }
+                _ => reason.best(),
+            };
             SuggestedRule {
                 id,
                 group: key.0,
@@ -395,8 +479,9 @@ impl<'a> Draft<'a> {
                 status,
                 reason,
                 pair,
-                confidence: best.max().unwrap_or(Confidence::Guessed).min(reason.best()),
+                confidence: best.max().unwrap_or(Confidence::Guessed).min(most),
                 evidence,
+                key: policy_key,
             }
         });
         RuleSet {
@@ -405,6 +490,29 @@ impl<'a> Draft<'a> {
             kept_open,
             pressure: Vec::new(),
         }
+    }
+}
+
+/// The most that evidence for a prefix list can be worth.
+fn best_of_list(inventory: &Inventory, id: &str) -> Confidence {
+    let list = inventory.prefix_list(id);
+    if list.is_some_and(|list| list.published) {
+        Reason::PublishedList.best()
+    } else {
+        Reason::List.best()
+    }
+}
+
+/// What people call a target.
+fn name_of(inventory: &Inventory, target: &Target) -> String {
+    match target {
+        Target::Group(id) => inventory
+            .group_by_id(id)
+            .map_or_else(|| id.clone(), |group| inventory.group(group).name.clone()),
+        Target::PrefixList(id) => inventory
+            .prefix_list(id)
+            .map_or_else(|| id.clone(), |list| list.name.clone()),
+        Target::Cidr(net) => net.to_string(),
     }
 }
 

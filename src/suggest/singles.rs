@@ -110,7 +110,7 @@ fn by_address<'w>(
     addresses
 }
 
-/// Whether a rule that stays lets the connection through on one side, or no gate
+/// Whether a rule of the policy or one that stays lets the connection through on one side, or no gate
 /// judges it there.
 fn keep(
     wanted: &Demanded,
@@ -122,14 +122,23 @@ fn keep(
 ) -> bool {
     let inventory = candidates.inventory;
     let (initiator, responder) = wanted.ends;
-    let (at, end, peer) = match direction {
+    let (at, end, other) = match direction {
         Direction::Egress => (wanted.initiator, initiator, responder),
         Direction::Ingress => (wanted.responder, responder, initiator),
     };
     let Some(at) = at else { return true };
-    let peer = peer_of(inventory, end, direction, peer);
+    let peer = peer_of(inventory, end, direction, other);
     let own = &inventory.interface(at).groups;
     let packet = Packet::from(service);
+    if let Some(policy) = candidates.policy {
+        let serving = policy.serving_at(inventory, (end, other), direction, service);
+        for &place in &serving {
+            draft.accept(place.0, policy.rule(place), &[wanted.connection]);
+        }
+        if !serving.is_empty() {
+            return true;
+        }
+    }
     if let Some((group, position)) = surviving.admitting(own, direction, peer, packet).next() {
         draft.keep(group, position, &[wanted.connection]);
         return true;
@@ -195,7 +204,8 @@ fn by_list<'w>(
             limits[group.index()].allow(list, stands_for.len())
                 && candidates.may_have(group, &list.addresses, service)
         };
-        let (groups, uncovered) = assign(&wanted, candidates, valid);
+        let granted = |class| candidates.is_granted_to(class, &list.addresses, service);
+        let (groups, uncovered) = assign(&wanted, candidates, valid, granted);
         for (group, evidence) in groups {
             draft.egress(
                 group,
@@ -223,7 +233,11 @@ fn needed(
     let mut needed = Needed::new();
     for (address, wanted) in addresses {
         let valid = |group| candidates.address_is_open(group, address, service);
-        let (groups, _) = assign(&wanted, candidates, valid);
+        let granted = |class| {
+            let address = AddressSet::new([&prefix_of(address, u8::MAX)]);
+            candidates.is_granted_to(class, &address, service)
+        };
+        let (groups, _) = assign(&wanted, candidates, valid, granted);
         for (group, evidence) in groups {
             needed
                 .entry(group)
@@ -344,11 +358,12 @@ fn everywhere(addresses: &[IpAddr]) -> Vec<IpNet> {
     everywhere
 }
 
-/// Which groups get a rule for a destination that these connections share.
+/// Which groups get a rule for a destination that these connections share. What is `granted` to a class already costs nothing.
 fn assign(
     wanted: &[&Demanded],
     candidates: &Candidates<'_>,
     valid: impl Fn(GroupIx) -> bool,
+    granted: impl Fn(ClassIx) -> bool,
 ) -> Assigned {
     let initiators: Vec<InterfaceIx> = wanted.iter().filter_map(|w| w.initiator).collect();
     let mut covers: BTreeMap<GroupIx, Vec<usize>> = BTreeMap::new();
@@ -373,7 +388,7 @@ fn assign(
         *positions.entry(class).or_insert_with(|| {
             let unseen =
                 candidates.members_of(class).len() - seen.get(&class).map_or(0, BTreeSet::len);
-            lots.push(unseen as u64);
+            lots.push(if granted(class) { 0 } else { unseen as u64 });
             lots.len() - 1
         })
     };

@@ -51,6 +51,7 @@ fn with_a_wider_rule() -> Audit {
         before: None,
         generalise: &Generalise::default(),
         quotas: Quotas::default(),
+        policy: None,
     };
     let (rules, after, left_out) = proof::proven(&evidence, rules);
     audit.replay = replay::replay(&audit.inventory, &after, &audit.connections);

@@ -180,6 +180,11 @@ pub(in crate::cli) struct AuditArgs {
     #[arg(long, value_name = "RUN")]
     pub(in crate::cli) baseline: Option<PathBuf>,
 
+    /// Directory of a policy: what its accepted entries want stands, what declined ones cover is denied, and only what is
+    /// missing is proposed
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) policy: Option<PathBuf>,
+
     /// Lists of suspicious addresses: lines, CSV, STIX 2.1 or MISP; can be given several times
     #[arg(long, value_name = "NAME=FILE")]
     pub(in crate::cli) blocklist: Vec<String>,

@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 use crate::documents::Rating;
-use crate::policy::EntryState;
+use crate::policy::{EntryKind, EntryState};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct PolicyArgs {
@@ -48,7 +48,7 @@ pub(in crate::cli) struct DecideArgs {
     pub(in crate::cli) keys: Vec<String>,
 
     /// A CSV file with the columns key and state, and any of reason, owner, ticket and expires
-    #[arg(long, value_name = "FILE", group = "how", conflicts_with_all = ["reason", "owner", "ticket", "expires", "group", "confidence", "state", "seen_days"])]
+    #[arg(long, value_name = "FILE", group = "how", conflicts_with_all = ["reason", "owner", "ticket", "expires", "group", "kind", "confidence", "state", "seen_days"])]
     pub(in crate::cli) decisions: Option<PathBuf>,
 
     /// Directory of the policy
@@ -58,6 +58,10 @@ pub(in crate::cli) struct DecideArgs {
     /// Only entries of this group, by id or name; can be given several times
     #[arg(long, value_name = "SG")]
     pub(in crate::cli) group: Vec<String>,
+
+    /// Only entries whose target is of this kind; can be given several times
+    #[arg(long, value_name = "KIND")]
+    pub(in crate::cli) kind: Vec<KindArg>,
 
     /// Only entries of at least this confidence
     #[arg(long, value_name = "CONFIDENCE")]
@@ -168,6 +172,32 @@ impl From<StateArg> for EntryState {
             StateArg::Accepted => Self::Accepted,
             StateArg::Declined => Self::Declined,
             StateArg::Deferred => Self::Deferred,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum KindArg {
+    /// A security group
+    Group,
+    /// Prefixes of private address space
+    Internal,
+    /// Other prefixes
+    Internet,
+    /// A prefix list
+    PrefixList,
+    /// An AWS service
+    Service,
+}
+
+impl From<KindArg> for EntryKind {
+    fn from(arg: KindArg) -> Self {
+        match arg {
+            KindArg::Group => Self::Group,
+            KindArg::Internal => Self::Internal,
+            KindArg::Internet => Self::Internet,
+            KindArg::PrefixList => Self::PrefixList,
+            KindArg::Service => Self::Service,
         }
     }
 }

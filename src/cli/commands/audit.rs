@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::anyhow;
+use jiff::tz::TimeZone;
+
 use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::{Made, OutDir};
+use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Evidence, Input};
-use crate::cli::{past_run, progress, summary};
+use crate::cli::{clock, past_run, progress, summary};
 use crate::config::Config;
 use crate::emit::day;
 use crate::findings::{self, Family, Finding, Severity};
@@ -16,6 +20,7 @@ use crate::flow::FlowTable;
 use crate::ingest::{Intake, Settings, Source};
 use crate::inventory::Inventory;
 use crate::net::{plural, thousands, visible};
+use crate::policy::PolicySet;
 use crate::store;
 
 pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
@@ -25,6 +30,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         config,
         blocklist,
         baseline,
+        policy,
         maxmind,
         tables,
         generalise,
@@ -37,13 +43,14 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     if let Some(level) = generalise {
         config.generalise.level = level.into();
     }
+    let policy = policy.as_deref().map(read_policy).transpose()?;
     let Input {
         evidence,
         inventory,
         reading,
     } = Input::resolve(input, ranges.as_deref())?;
     let run = OutDir::prepare(&out, Made::Run)?;
-    let audit = audit(&evidence, inventory, &reading, &config)?;
+    let audit = audit(&evidence, inventory, &reading, (&config, policy.as_ref()))?;
     finish(&audit, Some((run, &out)))?;
     let families: Vec<Family> = fail_on_family.into_iter().map(Family::from).collect();
     let kinds = fail_on.map(|limit| tripping(&audit, limit.into(), &families));
@@ -70,16 +77,41 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Reads and audits, with progress.
+/// A policy whose every file is right.
+fn read_policy(dir: &Path) -> Result<PolicySet, Failure> {
+    let policy = PolicyDir::read(dir)?;
+    if let Some(error) = policy.errors.first() {
+        return Err(Failure::usage(error.clone()));
+    }
+    let set = policy.set();
+    if let Some(((group, entry), (before, _))) = set.repeated().first() {
+        return Err(Failure::usage(anyhow!(
+            "policy `{}`, line {}: key {} is in {}.toml already; give the newer entry another",
+            policy.path(&group.group).display(),
+            entry.line,
+            entry.key,
+            before.group
+        )));
+    }
+    Ok(set)
+}
+
+/// Reads and audits, against a policy if there is one, with progress.
 pub(super) fn audit(
     evidence: &Evidence,
     inventory: Inventory,
     reading: &Settings,
-    config: &Config,
+    (config, policy): (&Config, Option<&PolicySet>),
 ) -> Result<Audit, Failure> {
     let (table, intake) = read(evidence, &inventory, reading)?;
     Ok(progress::stage(
-        || audit::audit(inventory, table, intake, config),
+        || match policy {
+            Some(policy) => {
+                let today = clock::now().to_zoned(TimeZone::UTC).date();
+                audit::audit_against(inventory, table, intake, config, (policy, today))
+            }
+            None => audit::audit(inventory, table, intake, config),
+        },
         |audit| {
             format!(
                 "audited: {}, {}, {}",

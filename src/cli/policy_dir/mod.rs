@@ -23,6 +23,9 @@ use crate::policy::{
 /// Names that a directory may hold and still become a policy: those of Git and of its hosts.
 const HARMLESS: &[&str] = &["CODEOWNERS", "README", "LICENSE", "CONTRIBUTING"];
 
+/// The most bytes that a file may have; some hundred times those of a group with as many entries as AWS takes rules.
+const FILE_AT_MOST: u64 = 64 << 20;
+
 /// A policy as its directory has it.
 #[derive(Debug)]
 pub(super) struct PolicyDir {
@@ -79,8 +82,8 @@ impl PolicyDir {
 
     /// The same for a policy that may have to be made. Refuses a directory that holds something else.
     pub(super) fn open_or_new(dir: &Path) -> Result<Self, Failure> {
-        let policy = Self::open(dir)?;
-        if !policy.is_marked
+        // Nothing is changed, not even what looks interrupted, in a directory of somebody else.
+        if fs::symlink_metadata(dir.join(POLICY_MARKER)).is_err()
             && let Some(name) = foreign(dir).map_err(|error| cannot_read(dir, error))?
         {
             return Err(Failure::usage(anyhow!(
@@ -89,7 +92,9 @@ impl PolicyDir {
                 visible(&name, 200)
             )));
         }
-        Ok(policy)
+        // There has to be something to lock.
+        fs::create_dir_all(dir).map_err(|error| cannot_write(dir, error.into()))?;
+        Self::open(dir)
     }
 
     /// What the files say.
@@ -146,12 +151,16 @@ fn cannot_write(dir: &Path, error: anyhow::Error) -> Failure {
     Failure::Output(error.context(format!("policy `{}` can't be written", dir.display())))
 }
 
-/// Keeps other runs from writing. Nothing is held where there is no policy yet.
+/// Keeps other runs from writing: by the policy's marker, and by the directory where that is still to come.
 fn lock(dir: &Path) -> Result<Option<File>, Failure> {
     let marker = dir.join(POLICY_MARKER);
-    let file = match OpenOptions::new().read(true).write(true).open(&marker) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let (file, is_new) = match OpenOptions::new().read(true).write(true).open(&marker) {
+        Ok(file) => (file, false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(dir) {
+            Ok(file) => (file, true),
+            // Not every system lets a directory be opened.
+            Err(_) => return Ok(None),
+        },
         Err(error) => return Err(cannot_write(dir, error.into())),
     };
     match file.try_lock() {
@@ -160,6 +169,8 @@ fn lock(dir: &Path) -> Result<Option<File>, Failure> {
             "another closegate is writing the policy `{}`; wait until it is done",
             dir.display()
         ))),
+        // Not every file system lets a directory be locked.
+        Err(fs::TryLockError::Error(_)) if is_new => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(cannot_write(dir, error.into())),
     }
 }
@@ -181,8 +192,11 @@ fn read(dir: &Path, lock: Option<File>) -> anyhow::Result<PolicyDir> {
     let whole = dir.join(steps::WHOLE);
     let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
     // New files that are whole are read instead of the old ones.
-    for place in [dir, &whole] {
-        let found = steps::names_in(place)?.unwrap_or_default();
+    for (place, found) in [
+        (dir, steps::names_in(dir)?),
+        (whole.as_path(), steps::left_in(&whole)?),
+    ] {
+        let found = found.unwrap_or_default();
         names.extend(found.into_iter().map(|name| {
             let path = place.join(&name);
             (name, path)
@@ -196,10 +210,18 @@ fn read(dir: &Path, lock: Option<File>) -> anyhow::Result<PolicyDir> {
         _lock: lock,
     };
     for (name, path) in names {
-        if !fs::symlink_metadata(&path)?.is_file() {
+        let metadata = fs::symlink_metadata(&path)?;
+        if !metadata.is_file() {
             return Err(anyhow!(
                 "`{}` is not a file of its own; a policy has no links",
                 path.display()
+            ));
+        }
+        if metadata.len() > FILE_AT_MOST {
+            return Err(anyhow!(
+                "`{}` has more than {} MiB, and no file of a policy has so much",
+                path.display(),
+                FILE_AT_MOST >> 20
             ));
         }
         let named = dir.join(&name);

@@ -98,15 +98,29 @@ fn put<'a>(dir: &Path, names: impl Iterator<Item = &'a String>) -> Vec<Step> {
 /// The steps that finish or undo what an interrupted run left; none if it left nothing.
 pub(super) fn recover(dir: &Path) -> io::Result<Vec<Step>> {
     let mut steps = Vec::new();
-    if let Some(names) = names_in(&dir.join(UNFINISHED))? {
+    if let Some(names) = left_in(&dir.join(UNFINISHED))? {
         let unfinished = dir.join(UNFINISHED);
         steps.extend(names.iter().map(|name| Step::Remove(unfinished.join(name))));
         steps.push(Step::RemoveDir(unfinished));
     }
-    if let Some(names) = names_in(&dir.join(WHOLE))? {
+    if let Some(names) = left_in(&dir.join(WHOLE))? {
         steps.extend(put(dir, names.iter()));
     }
     Ok(steps)
+}
+
+/// The policy files that an interrupted run left in a directory of its own, in order; nothing if it left none. Behind a link would lie
+/// files of somebody else.
+pub(super) fn left_in(dir: &Path) -> io::Result<Option<Vec<String>>> {
+    match fs::symlink_metadata(dir) {
+        Ok(found) if found.is_dir() => names_in(dir),
+        Ok(_) => Err(io::Error::other(format!(
+            "`{}` is not a directory that closegate made; remove it",
+            dir.display()
+        ))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The policy files in a directory, in order; nothing if there is no such directory. What is not a file of a policy is not named, so that
@@ -211,6 +225,20 @@ mod tests {
             }
         }
         assert!(outcomes.iter().all(|&count| count > 0), "{outcomes:?}");
+    }
+
+    /// A link in the place of closegate's own directories is never followed.
+    #[cfg(unix)]
+    #[test]
+    fn files_behind_a_link_stay() {
+        for name in [super::UNFINISHED, super::WHOLE] {
+            let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            fill(other.path(), &files(&[("sg-1.toml", "theirs")]));
+            std::os::unix::fs::symlink(other.path(), dir.path().join(name)).unwrap();
+            let error = recover(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+            assert_eq!(seen(other.path()), files(&[("sg-1.toml", "theirs")]));
+        }
     }
 
     /// What somebody else put there is neither moved nor removed, and the error says so.

@@ -3,6 +3,7 @@
 mod check;
 mod decide;
 mod files;
+mod review;
 mod update;
 
 use std::collections::BTreeMap;

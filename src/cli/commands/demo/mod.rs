@@ -43,7 +43,7 @@ pub(in crate::cli) fn run(args: DemoArgs, run_words: RunWords) -> Result<Exit, F
         &Evidence::Logs(sources),
         inventory,
         &reading,
-        &Config::default(),
+        (&Config::default(), None),
     )?;
     super::audit::finish(&audit, run)?;
     Ok(Exit::Done)

@@ -1,5 +1,6 @@
 //! `closegate policy decide`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -19,34 +20,49 @@ const COLUMNS: &[&str] = &["key", "state", "reason", "owner", "ticket", "expires
 pub(super) fn run(args: DecideArgs) -> Result<Exit, Failure> {
     let before = PolicyDir::open_existing(&args.policy)?;
     let mut policy = before.set();
-    let decisions = match (args.decisions.clone(), args.verb) {
-        (Some(file), _) => from_file(&file).map_err(Failure::usage)?,
+    let (decisions, left) = match (args.decisions.clone(), args.verb) {
+        (Some(file), _) => (from_file(&file).map_err(Failure::usage)?, Vec::new()),
         (None, Some(verb)) => from_arguments(&policy, args, verb)?,
-        (None, None) => Vec::new(),
+        (None, None) => (Vec::new(), Vec::new()),
     };
     let changed =
         policy::decide(&mut policy, &decisions).map_err(|what| Failure::usage(anyhow!(what)))?;
     before.write(&policy)?;
-    print(format!(
+    let mut text = format!(
         "{} decided, {} changed\n",
-        plural(decisions.len() as u64, "entry").replace("entrys", "entries"),
+        entries(decisions.len()),
         changed
-    ))?;
+    );
+    if !left.is_empty() {
+        writeln!(
+            text,
+            "{} left out, for connections that the run quarantined would be permitted; accept by key what is right all the same: {}",
+            entries(left.len()),
+            left.join(", ")
+        )
+        .expect("writing to a string does not fail");
+    }
+    print(text)?;
     Ok(Exit::Done)
 }
 
-/// The same decision for each of the entries that the command line means.
+fn entries(count: usize) -> String {
+    plural(count as u64, "entry").replace("entrys", "entries")
+}
+
+/// The same decision for each of the entries that the command line means, and the keys of those that it leaves out.
 fn from_arguments(
     policy: &PolicySet,
     args: DecideArgs,
     verb: VerbArg,
-) -> Result<Vec<PolicyDecision>, Failure> {
+) -> Result<(Vec<PolicyDecision>, Vec<String>), Failure> {
     let DecideArgs {
         keys,
         group,
         confidence,
         state,
         seen_days,
+        kind,
         reason,
         owner,
         ticket,
@@ -58,17 +74,19 @@ fn from_arguments(
         confidence: confidence.map(Into::into),
         state: state.map(Into::into),
         seen_days,
+        kinds: kind.into_iter().map(Into::into).collect(),
     };
     if keys.is_empty() && filter.is_empty() {
         return Err(Failure::usage(anyhow!(
-            "neither keys nor filters; name entries, or say which by --group, --confidence, --state or --seen-days"
+            "neither keys nor filters; name entries, or say which by --group, --kind, --confidence, --state or --seen-days"
         )));
     }
-    let keys = if keys.is_empty() {
-        filter.keys(policy)
+    let usage = |what: String| Failure::usage(anyhow!(what));
+    let filter = filter.with_ids(policy).map_err(usage)?;
+    let (keys, left) = if keys.is_empty() {
+        filter.keys(policy, verb.into())
     } else {
-        let among = filter.among(policy, &keys);
-        among.map_err(|what| Failure::usage(anyhow!(what)))?
+        (filter.among(policy, &keys).map_err(usage)?, Vec::new())
     };
     let decision = |key| PolicyDecision {
         key,
@@ -78,7 +96,7 @@ fn from_arguments(
         ticket: ticket.clone(),
         expires,
     };
-    Ok(keys.into_iter().map(decision).collect())
+    Ok((keys.into_iter().map(decision).collect(), left))
 }
 
 /// The decisions of a CSV file.

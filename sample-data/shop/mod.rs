@@ -1,11 +1,13 @@
-//! The shop of the article, and three days of its traffic.
+//! The shop of the article, and three days of its traffic in each of two weeks.
 //!
 //! `network.rs` is the account, `story.rs` is who does what and whether they may,
-//! `recorder.rs` is what AWS would log of it. The same traffic comes out in the
-//! default format and in a custom one, with the truth beside it.
+//! `second_week.rs` is what is different a week later, `recorder.rs` is what AWS
+//! would log of it. The first week's traffic comes out in the default format and
+//! in a custom one, the second week's in the custom one, with the truth beside it.
 
 mod network;
 mod recorder;
+mod second_week;
 mod story;
 
 use serde_json::{Value, json};
@@ -24,31 +26,50 @@ pub(crate) const DAY: u64 = 86_400;
 pub(crate) fn files() -> Vec<(String, String)> {
     let network = network::Network::shop();
     let story = story::Story::tell(&network);
-    let records = recorder::record(&network, &story);
-    let mut files: Vec<(String, String)> = network
-        .inventory()
-        .into_iter()
-        .map(|(name, value)| (format!("inventory/{name}.json"), format!("{value:#}\n")))
+    let mut files = of_week("", &network, &story, &["custom", "default"]);
+    let network = second_week::network();
+    let story = second_week::tell(&network);
+    files.extend(of_week("week-2/", &network, &story, &["custom"]));
+    files
+}
+
+/// The files of a week, below a folder.
+fn of_week(
+    folder: &str,
+    network: &network::Network,
+    story: &story::Story,
+    formats: &[&str],
+) -> Vec<(String, String)> {
+    let records = recorder::record(network, story);
+    let inventory = network.inventory().into_iter();
+    let mut files: Vec<(String, String)> = inventory
+        .map(|(name, value)| {
+            (
+                format!("{folder}inventory/{name}.json"),
+                format!("{value:#}\n"),
+            )
+        })
         .collect();
     for day in 0..DAYS {
+        let begins = story.start + day * DAY;
         let of_day = records
             .iter()
-            .filter(|r| (START + day * DAY..START + (day + 1) * DAY).contains(&r.start));
+            .filter(|r| (begins..begins + DAY).contains(&r.start));
         let rows: Vec<&recorder::Record> = of_day.collect();
-        let custom = std::iter::once(recorder::CUSTOM.to_owned())
-            .chain(rows.iter().map(|r| r.custom(&network)));
-        let default = std::iter::once(recorder::DEFAULT.to_owned())
-            .chain(rows.iter().map(|r| r.default_v2()));
-        files.push((
-            format!("flows/custom/day-{}.log.gz", day + 1),
-            lines(custom),
-        ));
-        files.push((
-            format!("flows/default/day-{}.log.gz", day + 1),
-            lines(default),
-        ));
+        for format in formats {
+            let name = format!("{folder}flows/{format}/day-{}.log.gz", day + 1);
+            let text = if *format == "custom" {
+                let rows = rows.iter().map(|r| r.custom(network));
+                lines(std::iter::once(recorder::CUSTOM.to_owned()).chain(rows))
+            } else {
+                let rows = rows.iter().map(|r| r.default_v2());
+                lines(std::iter::once(recorder::DEFAULT.to_owned()).chain(rows))
+            };
+            files.push((name, text));
+        }
     }
-    files.push(("truth.json".to_owned(), format!("{:#}\n", truth(&story))));
+    let truth = format!("{:#}\n", truth(story));
+    files.push((format!("{folder}truth.json"), truth));
     files
 }
 
@@ -56,7 +77,8 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// What really happened: every connection with its label.
+/// What really happened: every connection with its label. What was refused for some time only has its other label, which comes first
+/// by name.
 fn truth(story: &story::Story) -> Value {
     let mut rows: Vec<(String, Value)> = story
         .acts
@@ -73,6 +95,10 @@ fn truth(story: &story::Story) -> Value {
         })
         .collect();
     rows.sort_by(|a, b| a.0.cmp(&b.0));
-    rows.dedup_by(|a, b| a.0 == b.0);
+    let same = |a: &Value, b: &Value| {
+        let keys = ["initiator", "responder", "protocol", "port"];
+        keys.iter().all(|key| a[*key] == b[*key])
+    };
+    rows.dedup_by(|a, b| same(&a.1, &b.1));
     Value::Array(rows.into_iter().map(|(_, row)| row).collect())
 }

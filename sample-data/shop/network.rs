@@ -14,19 +14,22 @@ const S3_NAME: &str = "com.amazonaws.us-east-1.s3";
 /// Two of the prefixes AWS publishes for S3 in us-east-1.
 const S3_PREFIXES: [&str; 2] = ["52.216.0.0/15", "54.231.0.0/16"];
 
-/// A rule: protocol, ports, target.
-type Rule = (&'static str, i64, i64, &'static str);
+/// A rule: protocol, ports, target. A target is a prefix, the id of a prefix list or of a group, or a group's handle.
+pub(crate) type Rule = (&'static str, i64, i64, &'static str);
 
-/// One security group.
-pub(crate) struct Group {
-    pub name: &'static str,
+/// One security group of the first week, with its rules.
+struct Group {
+    name: &'static str,
     vpc: &'static str,
     description: &'static str,
     ingress: &'static [Rule],
     egress: &'static [Rule],
 }
 
-const OPEN: &[Rule] = &[("-1", -1, -1, "0.0.0.0/0")];
+/// Open egress.
+pub(crate) const EVERYTHING: Rule = ("-1", -1, -1, "0.0.0.0/0");
+
+const OPEN: &[Rule] = &[EVERYTHING];
 
 /// The groups as a team would have left them: careful ingress, egress as AWS made it.
 const GROUPS: &[Group] = &[
@@ -132,9 +135,10 @@ pub(crate) struct Interface {
     pub address: Ipv4Addr,
     pub public: Option<Ipv4Addr>,
     pub vpc: &'static str,
-    kind: &'static str,
-    description: &'static str,
-    groups: &'static [&'static str],
+    pub kind: &'static str,
+    pub description: &'static str,
+    /// Handles.
+    pub groups: &'static [&'static str],
     pub instance: Option<String>,
 }
 
@@ -272,8 +276,32 @@ const INTERFACES: &[Row] = &[
     ),
 ];
 
+/// One security group of the account.
+pub(crate) struct SecurityGroup {
+    /// What the tables here call it: groups of two VPCs may have the same name.
+    pub handle: &'static str,
+    pub name: &'static str,
+    pub id: String,
+    pub vpc: &'static str,
+    pub description: &'static str,
+}
+
+/// One rule of the account.
+pub(crate) struct SecurityGroupRule {
+    id: String,
+    /// Its group's handle.
+    pub group: &'static str,
+    pub is_egress: bool,
+    pub rule: Rule,
+    description: Option<&'static str>,
+}
+
 /// Everything the account has.
 pub(crate) struct Network {
+    pub groups: Vec<SecurityGroup>,
+    pub rules: Vec<SecurityGroupRule>,
+    /// How many rules were ever made, for their ids.
+    made: usize,
     pub interfaces: Vec<Interface>,
 }
 
@@ -300,8 +328,60 @@ impl Network {
                 }
             },
         );
-        Self {
+        let groups = (1..).zip(GROUPS).map(|(number, group)| SecurityGroup {
+            handle: group.name,
+            name: group.name,
+            id: format!("sg-0a1b2c3d4e5f9{number:04}"),
+            vpc: group.vpc,
+            description: group.description,
+        });
+        let mut network = Self {
+            groups: groups.collect(),
+            rules: Vec::new(),
+            made: 0,
             interfaces: interfaces.collect(),
+        };
+        for group in GROUPS {
+            for (is_egress, rules) in [(false, group.ingress), (true, group.egress)] {
+                for &rule in rules {
+                    network.add(group.name, is_egress, rule, None);
+                }
+            }
+        }
+        network
+    }
+
+    /// Adds a rule to the group of a handle.
+    pub(crate) fn add(
+        &mut self,
+        group: &'static str,
+        is_egress: bool,
+        rule: Rule,
+        description: Option<&'static str>,
+    ) {
+        self.made += 1;
+        self.rules.push(SecurityGroupRule {
+            id: format!("sgr-0a1b2c3d4e5fa{:04}", self.made),
+            group,
+            is_egress,
+            rule,
+            description,
+        });
+    }
+
+    fn group(&self, handle: &str) -> &SecurityGroup {
+        self.groups
+            .iter()
+            .find(|group| group.handle == handle)
+            .expect("the tables name groups of this list")
+    }
+
+    /// The id of a group that a rule names by its handle, or by the id itself.
+    fn group_id<'a>(&'a self, named: &'a str) -> &'a str {
+        if named.starts_with("sg-") {
+            named
+        } else {
+            &self.group(named).id
         }
     }
 
@@ -323,15 +403,15 @@ impl Network {
         vec![
             (
                 "security-groups",
-                json!({"SecurityGroups": GROUPS.iter().map(group).collect::<Vec<_>>()}),
+                json!({"SecurityGroups": self.groups.iter().map(|group| self.described(group)).collect::<Vec<_>>()}),
             ),
             (
                 "security-group-rules",
-                json!({"SecurityGroupRules": rules()}),
+                json!({"SecurityGroupRules": self.rules.iter().map(|rule| self.row(rule)).collect::<Vec<_>>()}),
             ),
             (
                 "network-interfaces",
-                json!({"NetworkInterfaces": self.interfaces.iter().map(interface).collect::<Vec<_>>()}),
+                json!({"NetworkInterfaces": self.interfaces.iter().map(|i| self.attached(i)).collect::<Vec<_>>()}),
             ),
             (
                 "vpcs",
@@ -342,7 +422,7 @@ impl Network {
                 "prefix-lists",
                 json!({"PrefixLists": [{"PrefixListId": S3_LIST, "PrefixListName": S3_NAME, "Cidrs": S3_PREFIXES}]}),
             ),
-            ("vpc-endpoints", endpoints()),
+            ("vpc-endpoints", endpoints(self.group_id("endpoints"))),
             ("vpc-peering-connections", peering()),
             (
                 "nat-gateways",
@@ -363,6 +443,91 @@ impl Network {
             ),
         ]
     }
+
+    fn described(&self, group: &SecurityGroup) -> Value {
+        let permissions = |is_egress: bool| -> Vec<Value> {
+            let of_group = |rule: &&SecurityGroupRule| {
+                rule.group == group.handle && rule.is_egress == is_egress
+            };
+            let rules = self.rules.iter().filter(of_group);
+            rules.map(|rule| self.permission(rule)).collect()
+        };
+        json!({
+            "GroupId": group.id, "GroupName": group.name, "Description": group.description, "OwnerId": ACCOUNT, "VpcId": group.vpc,
+            "IpPermissions": permissions(false), "IpPermissionsEgress": permissions(true), "Tags": [],
+        })
+    }
+
+    /// describe-security-groups leaves the ports of `-1` out.
+    fn permission(&self, rule: &SecurityGroupRule) -> Value {
+        let (protocol, from, to, target) = rule.rule;
+        let mut value = json!({"IpProtocol": protocol, "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []});
+        if protocol != "-1" {
+            value["FromPort"] = from.into();
+            value["ToPort"] = to.into();
+        }
+        let (list, mut row) = if target.contains('/') {
+            ("IpRanges", json!({"CidrIp": target}))
+        } else if target.starts_with("pl-") {
+            ("PrefixListIds", json!({"PrefixListId": target}))
+        } else {
+            (
+                "UserIdGroupPairs",
+                json!({"GroupId": self.group_id(target), "UserId": ACCOUNT}),
+            )
+        };
+        if let Some(description) = rule.description {
+            row["Description"] = description.into();
+        }
+        value[list] = json!([row]);
+        value
+    }
+
+    /// describe-security-group-rules has -1 for them.
+    fn row(&self, rule: &SecurityGroupRule) -> Value {
+        let (protocol, from, to, target) = rule.rule;
+        let mut row = json!({
+            "SecurityGroupRuleId": rule.id, "GroupId": self.group_id(rule.group), "GroupOwnerId": ACCOUNT,
+            "IsEgress": rule.is_egress, "IpProtocol": protocol, "FromPort": from, "ToPort": to, "Tags": [],
+        });
+        if target.contains('/') {
+            row["CidrIpv4"] = target.into();
+        } else if target.starts_with("pl-") {
+            row["PrefixListId"] = target.into();
+        } else {
+            row["ReferencedGroupInfo"] =
+                json!({"GroupId": self.group_id(target), "UserId": ACCOUNT});
+        }
+        if let Some(description) = rule.description {
+            row["Description"] = description.into();
+        }
+        row
+    }
+
+    fn attached(&self, interface: &Interface) -> Value {
+        let association = interface
+            .public
+            .map(|public| json!({"PublicIp": public.to_string(), "IpOwnerId": "amazon"}));
+        let mut address =
+            json!({"PrivateIpAddress": interface.address.to_string(), "Primary": true});
+        if let Some(association) = association {
+            address["Association"] = association;
+        }
+        let groups = interface.groups.iter().map(|handle| self.group(handle));
+        let groups: Vec<Value> = groups
+            .map(|group| json!({"GroupId": group.id, "GroupName": group.name}))
+            .collect();
+        let mut value = json!({
+            "NetworkInterfaceId": interface.id, "InterfaceType": interface.kind, "Description": interface.description, "Status": "in-use",
+            "OwnerId": ACCOUNT, "RequesterManaged": interface.instance.is_none(), "VpcId": interface.vpc, "SubnetId": interface.subnet(),
+            "AvailabilityZone": "us-east-1a", "PrivateIpAddress": interface.address.to_string(), "PrivateIpAddresses": [address], "Groups": groups, "TagSet": [],
+        });
+        if let Some(instance) = &interface.instance {
+            value["Attachment"] =
+                json!({"InstanceId": instance, "DeviceIndex": 0, "Status": "attached"});
+        }
+        value
+    }
 }
 
 fn braced(format: &str) -> String {
@@ -371,86 +536,6 @@ fn braced(format: &str) -> String {
         .map(|field| format!("${{{field}}}"))
         .collect();
     fields.join(" ")
-}
-
-pub(crate) fn group_id(name: &str) -> String {
-    let number = GROUPS
-        .iter()
-        .position(|g| g.name == name)
-        .expect("rules name groups of this list");
-    format!("sg-0a1b2c3d4e5f9{:04}", number + 1)
-}
-
-fn group(group: &Group) -> Value {
-    json!({
-        "GroupId": group_id(group.name), "GroupName": group.name, "Description": group.description, "OwnerId": ACCOUNT, "VpcId": group.vpc,
-        "IpPermissions": group.ingress.iter().map(permission).collect::<Vec<_>>(),
-        "IpPermissionsEgress": group.egress.iter().map(permission).collect::<Vec<_>>(),
-        "Tags": [],
-    })
-}
-
-/// describe-security-groups leaves the ports of `-1` out.
-fn permission(&(protocol, from, to, target): &Rule) -> Value {
-    let mut value = json!({"IpProtocol": protocol, "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []});
-    if protocol != "-1" {
-        value["FromPort"] = from.into();
-        value["ToPort"] = to.into();
-    }
-    if target.contains('/') {
-        value["IpRanges"] = json!([{"CidrIp": target}]);
-    } else {
-        value["UserIdGroupPairs"] = json!([{"GroupId": group_id(target), "UserId": ACCOUNT}]);
-    }
-    value
-}
-
-/// describe-security-group-rules has -1 for them.
-fn rules() -> Vec<Value> {
-    let mut rows = Vec::new();
-    for group in GROUPS {
-        for (is_egress, rules) in [(false, group.ingress), (true, group.egress)] {
-            for &(protocol, from, to, target) in rules {
-                let mut row = json!({
-                    "SecurityGroupRuleId": format!("sgr-0a1b2c3d4e5fa{:04}", rows.len() + 1), "GroupId": group_id(group.name), "GroupOwnerId": ACCOUNT,
-                    "IsEgress": is_egress, "IpProtocol": protocol, "FromPort": from, "ToPort": to, "Tags": [],
-                });
-                if target.contains('/') {
-                    row["CidrIpv4"] = target.into();
-                } else {
-                    row["ReferencedGroupInfo"] =
-                        json!({"GroupId": group_id(target), "UserId": ACCOUNT});
-                }
-                rows.push(row);
-            }
-        }
-    }
-    rows
-}
-
-fn interface(interface: &Interface) -> Value {
-    let association = interface
-        .public
-        .map(|public| json!({"PublicIp": public.to_string(), "IpOwnerId": "amazon"}));
-    let mut address = json!({"PrivateIpAddress": interface.address.to_string(), "Primary": true});
-    if let Some(association) = association {
-        address["Association"] = association;
-    }
-    let groups: Vec<Value> = interface
-        .groups
-        .iter()
-        .map(|name| json!({"GroupId": group_id(name), "GroupName": name}))
-        .collect();
-    let mut value = json!({
-        "NetworkInterfaceId": interface.id, "InterfaceType": interface.kind, "Description": interface.description, "Status": "in-use",
-        "OwnerId": ACCOUNT, "RequesterManaged": interface.instance.is_none(), "VpcId": interface.vpc, "SubnetId": interface.subnet(),
-        "AvailabilityZone": "us-east-1a", "PrivateIpAddress": interface.address.to_string(), "PrivateIpAddresses": [address], "Groups": groups, "TagSet": [],
-    });
-    if let Some(instance) = &interface.instance {
-        value["Attachment"] =
-            json!({"InstanceId": instance, "DeviceIndex": 0, "Status": "attached"});
-    }
-    value
 }
 
 impl Interface {
@@ -494,10 +579,10 @@ fn routes() -> Value {
         {"DestinationPrefixListId": S3_LIST, "GatewayId": "vpce-0a1b2c3d4e5f60011", "State": "active"}]}]})
 }
 
-fn endpoints() -> Value {
+fn endpoints(group: &str) -> Value {
     json!({"VpcEndpoints": [
         {"VpcEndpointId": "vpce-0a1b2c3d4e5f60010", "VpcEndpointType": "Interface", "VpcId": SHOP, "ServiceName": "com.amazonaws.us-east-1.ssm", "State": "available",
-         "Groups": [{"GroupId": group_id("endpoints"), "GroupName": "endpoints"}]},
+         "Groups": [{"GroupId": group, "GroupName": "endpoints"}]},
         {"VpcEndpointId": "vpce-0a1b2c3d4e5f60011", "VpcEndpointType": "Gateway", "VpcId": SHOP, "ServiceName": S3_NAME, "State": "Available", "RouteTableIds": ["rtb-0a1b2c3d4e5f60040"]},
     ]})
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::network::{ACCOUNT, Interface, Network};
 use super::story::{Act, Story, Truth};
-use super::{DAY, DAYS, START};
+use super::{DAY, DAYS};
 
 /// The default format (flow-log-records.html).
 pub(crate) const DEFAULT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
@@ -47,11 +47,11 @@ pub(crate) fn record(network: &Network, story: &Story) -> Vec<Record> {
     // The standby database has nothing to do; one interface was too busy once.
     let standby = network.interface("db-2");
     for hour in (0..DAYS * 24).step_by(6) {
-        records.push(idle(standby, START + hour * 3600, "NODATA"));
+        records.push(idle(standby, story.start + hour * 3600, "NODATA"));
     }
     records.push(idle(
         network.interface("web-3"),
-        START + DAY + 7200,
+        story.start + DAY + 7200,
         "SKIPDATA",
     ));
     records.sort_by(|a, b| {
@@ -110,16 +110,20 @@ fn interval(
         bytes: act.packets * 900,
     };
     let refused = act.truth == Truth::Refused;
+    let stopped = act.truth == Truth::Stopped;
     let mut put = |at: &Interface, leg: &Leg, shown: (IpAddr, IpAddr), accepted: bool| {
         // An answer begins a moment after the question; both fit into seconds.
         records.push(leg.at(at, act, shown, when, accepted));
     };
     let own = |leg: &Leg| (leg.from.0, leg.to.0);
     if let Some(at) = network.at(act.initiator) {
-        put(at, &ask, own(&ask), true);
+        put(at, &ask, own(&ask), !stopped);
         if act.answered {
             put(at, &answer, own(&answer), true);
         }
+    }
+    if stopped {
+        return;
     }
     if let Some(at) = network.at(act.responder) {
         put(at, &ask, own(&ask), !refused);

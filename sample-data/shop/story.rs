@@ -14,6 +14,8 @@ pub(crate) enum Truth {
     Hostile,
     /// Turned away at the responder's interface.
     Refused,
+    /// Turned away at the initiator's own interface.
+    Stopped,
 }
 
 impl Truth {
@@ -21,7 +23,7 @@ impl Truth {
         match self {
             Self::Legitimate => "legitimate",
             Self::Hostile => "hostile",
-            Self::Refused => "refused",
+            Self::Refused | Self::Stopped => "refused",
         }
     }
 }
@@ -78,32 +80,36 @@ impl Dice {
 /// Everything that happens.
 pub(crate) struct Story {
     pub acts: Vec<Act>,
+    /// When it begins, in Unix seconds.
+    pub start: u64,
+    /// The seconds of it in which the next acts lie.
+    pub(super) within: (u64, u64),
     dice: Dice,
 }
 
 /// Client ports: Linux, and what load balancers, Lambda and NAT gateways use.
-const LINUX: (u16, u16) = (32768, 60999);
+pub(super) const LINUX: (u16, u16) = (32768, 60999);
 const MANAGED: (u16, u16) = (1024, 65535);
 
 const MYSQL: (u8, u16) = (6, 3306);
-const HTTPS: (u8, u16) = (6, 443);
-const SSH: (u8, u16) = (6, 22);
+pub(super) const HTTPS: (u8, u16) = (6, 443);
+pub(super) const SSH: (u8, u16) = (6, 22);
 
 /// How a regular connection behaves.
-struct Habit {
-    from: &'static [&'static str],
-    to: &'static [&'static str],
-    service: (u8, u16),
-    client_ports: (u16, u16),
-    per_day: u64,
-    longest: u64,
+pub(super) struct Habit {
+    pub(super) from: &'static [&'static str],
+    pub(super) to: &'static [&'static str],
+    pub(super) service: (u8, u16),
+    pub(super) client_ports: (u16, u16),
+    pub(super) per_day: u64,
+    pub(super) longest: u64,
 }
 
-const WEBS: &[&str] = &["web-1", "web-2", "web-3"];
+pub(super) const WEBS: &[&str] = &["web-1", "web-2", "web-3"];
 const WATCHED: &[&str] = &["web-1", "web-2", "web-3", "bastion", "reports"];
 
 /// Connections inside the account.
-const HABITS: &[Habit] = &[
+pub(super) const HABITS: &[Habit] = &[
     Habit {
         from: &["lb-a", "lb-b"],
         to: WEBS,
@@ -211,10 +217,10 @@ const HABITS: &[Habit] = &[
 ];
 
 /// From, to, service, times a day.
-type Abroad = (&'static str, [u8; 4], (u8, u16), u64);
+pub(super) type Abroad = (&'static str, [u8; 4], (u8, u16), u64);
 
 /// Connections to the world.
-const ABROAD: &[Abroad] = &[
+pub(super) const ABROAD: &[Abroad] = &[
     // S3, through the gateway endpoint.
     ("web-1", [52, 216, 9, 11], HTTPS, 4),
     ("web-2", [52, 216, 20, 75], HTTPS, 4),
@@ -234,23 +240,40 @@ const RESOLVER: ([u8; 4], (u8, u16)) = ([198, 51, 100, 53], (17, 53));
 
 impl Story {
     pub(crate) fn tell(network: &Network) -> Self {
-        let mut story = Self {
-            acts: Vec::new(),
-            dice: Dice(20_261_102),
-        };
-        story.ordinary(network);
+        let mut story = Self::begin(20_261_102, START);
+        story.ordinary(network, HABITS, ABROAD);
         story.visitors(network);
         story.refusals(network);
+        story.scanner(network);
         story.incident(network);
-        story
-            .acts
-            .sort_by_key(|act| (act.start, act.initiator, act.responder, act.client_port));
-        story
+        story.end()
     }
 
-    fn ordinary(&mut self, network: &Network) {
+    /// A story in which nothing has happened yet.
+    pub(super) fn begin(seed: u64, start: u64) -> Self {
+        Self {
+            acts: Vec::new(),
+            start,
+            within: (0, DAYS * DAY),
+            dice: Dice(seed),
+        }
+    }
+
+    /// The story, told in order.
+    pub(super) fn end(mut self) -> Self {
+        self.acts
+            .sort_by_key(|act| (act.start, act.initiator, act.responder, act.client_port));
+        self
+    }
+
+    pub(super) fn ordinary(
+        &mut self,
+        network: &Network,
+        habits: impl IntoIterator<Item = &'static Habit>,
+        abroad: impl IntoIterator<Item = &'static Abroad>,
+    ) {
         let address = |name: &str| IpAddr::V4(network.interface(name).address);
-        for habit in HABITS {
+        for habit in habits {
             for from in habit.from {
                 for to in habit.to {
                     for _ in 0..habit.per_day * DAYS {
@@ -266,7 +289,7 @@ impl Story {
                 }
             }
         }
-        for &(from, to, service, per_day) in ABROAD {
+        for &(from, to, service, per_day) in abroad {
             let ports = if from == "mailer" { MANAGED } else { LINUX };
             for _ in 0..per_day * DAYS {
                 self.act(
@@ -286,7 +309,7 @@ impl Story {
             client_port: 40_404,
             protocol: 6,
             port: 3306,
-            start: START,
+            start: self.start,
             seconds: DAYS * DAY - 1,
             began_before: true,
             answered: true,
@@ -297,7 +320,7 @@ impl Story {
 
     /// Customers from everywhere, the office, and one customer whose browser
     /// happened to pick IRC's port.
-    fn visitors(&mut self, network: &Network) {
+    pub(super) fn visitors(&mut self, network: &Network) {
         let address = |name: &str| IpAddr::V4(network.interface(name).address);
         for _ in 0..40 * DAYS {
             let customer = Ipv4Addr::new(
@@ -340,8 +363,7 @@ impl Story {
         }
     }
 
-    /// A function that tries the cache, which does not know it, and the world
-    /// knocking at every door.
+    /// A function that tries the cache, which does not know it.
     fn refusals(&mut self, network: &Network) {
         let address = |name: &str| IpAddr::V4(network.interface(name).address);
         for _ in 0..2 * DAYS {
@@ -354,6 +376,11 @@ impl Story {
                 Truth::Refused,
             );
         }
+    }
+
+    /// The world knocking at every door.
+    pub(super) fn scanner(&mut self, network: &Network) {
+        let address = |name: &str| IpAddr::V4(network.interface(name).address);
         for knock in 0..20 * DAYS {
             let scanner = Ipv4Addr::new(192, 0, 2, 200);
             let door = if knock % 2 == 0 { "lb-b" } else { "bastion" };
@@ -393,7 +420,7 @@ impl Story {
         }
     }
 
-    fn act(
+    pub(super) fn act(
         &mut self,
         initiator: IpAddr,
         responder: IpAddr,
@@ -404,7 +431,8 @@ impl Story {
     ) {
         let (protocol, port) = service;
         let seconds = self.dice.between(1, longest);
-        let start = START + self.dice.between(60, DAYS * DAY - longest - 60);
+        let (from, to) = self.within;
+        let start = self.start + self.dice.between(from + 60, to - longest - 60);
         let client_port = self.dice.port(ports.0, ports.1);
         let packets = self.dice.between(4, 90);
         self.acts.push(Act {
@@ -416,7 +444,7 @@ impl Story {
             start,
             seconds,
             began_before: false,
-            answered: truth != Truth::Refused && service != (17, 8125),
+            answered: !matches!(truth, Truth::Refused | Truth::Stopped) && service != (17, 8125),
             truth,
             packets,
         });

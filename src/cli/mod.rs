@@ -40,9 +40,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => {}
         Err(failure) => return exit::report(&failure),
     }
-    let done = match args.command {
+    match dispatch(args.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => exit::report(&failure),
+    }
+}
+
+/// Runs a command line of closegate's own: its words behind the program's name.
+fn run_words(words: &[&str]) -> Result<exit::Exit, exit::Failure> {
+    let words = std::iter::once("closegate").chain(words.iter().copied());
+    let matches = args::command().try_get_matches_from(words);
+    let args = matches.and_then(|matches| Args::from_arg_matches(&matches));
+    dispatch(args.map_err(exit::Failure::usage)?.command)
+}
+
+/// Runs one command.
+fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
+    match command {
         Command::Audit(args) => commands::audit::run(args),
-        Command::Demo(args) => commands::demo::run(args),
+        Command::Demo(args) => commands::demo::run(args, run_words),
         Command::Ingest(args) => commands::ingest::run(args),
         Command::Store(args) => commands::store::run(&args),
         #[cfg(feature = "aws")]
@@ -66,9 +82,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(args) => commands::print::schema(&args),
         Command::Completions(args) => commands::print::completions(&args),
         Command::Man(args) => commands::print::man(&args),
-    };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => exit::report(&failure),
     }
 }

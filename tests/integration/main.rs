@@ -22,6 +22,9 @@ mod cli;
 mod help;
 mod terminal;
 
+// The walk through a policy's loop.
+mod demo;
+
 // What becomes of findings, and what every output says of it.
 mod documents;
 mod outcome;

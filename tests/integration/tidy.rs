@@ -271,6 +271,7 @@ fn documents_name_paths_that_exist() {
         "docs/findings.md",
         "docs/aws.md",
         "docs/drift.md",
+        "docs/policy-workflow.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

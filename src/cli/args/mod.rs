@@ -310,6 +310,10 @@ pub(in crate::cli) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) out: Option<PathBuf>,
 
+    /// Walk through a policy's loop instead, over two weeks: audit, policy, rules, drift, second audit; --out keeps all of it
+    #[arg(long, conflicts_with = "format")]
+    pub(in crate::cli) policy: bool,
+
     /// Which of the two sample logs to read
     #[arg(long, value_name = "FORMAT", default_value = "custom")]
     pub(in crate::cli) format: SampleArg,

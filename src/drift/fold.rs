@@ -200,7 +200,7 @@ impl Common<'_> {
             target,
             rule_id: None,
             description: String::new(),
-            tag_keys: Vec::new(),
+            tags: Vec::new(),
         })
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::hcl::{self, Lines, ObjectEntry, line};
 use super::held::prefix;
 use super::names::ResourceNames;
-use super::terraform::{Argument, Refs, kind, values};
+use super::terraform::{Refs, kind, values};
 use super::terraform_json::literal;
 use crate::documents::{RuleRow, WantedByRow};
 use crate::net::visible;

@@ -188,6 +188,7 @@ attempt() {
     for pause in 1 2 4 8 16 0; do
         code=
         if said=$(AWS_MAX_ATTEMPTS=1 aws "$@" 2>&1); then return 0; fi
+        said=${said#$'\n'}
         code=${said#*An error occurred (}
         if [ "$code" = "$said" ]; then code=unknown; else code=${code%%)*}; fi
         case $code in

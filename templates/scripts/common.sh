@@ -48,7 +48,7 @@ common_word() {
         --dry-run) dry_run=--dry-run ;;
         --all) all=yes ;;
         --journal)
-            [ $# -gt 1 ] && [ -n "$2" ] || misused '--journal needs a file.'
+            [ -n "${2-}" ] || misused '--journal needs a file.'
             journal=$2
             took=2
             ;;
@@ -180,12 +180,26 @@ record() {
         stop "$journal can't be written. Stopped; the last call that it has may have been made."
 }
 
-# Calls AWS. $said is what the AWS CLI printed, $code AWS's word for the error, empty if there was none.
+# Calls AWS. $said is what the AWS CLI printed, $code AWS's word for the error: empty if there was none, "unknown" if AWS may
+# or may not have done it. The AWS CLI does not repeat a call by itself: a call whose answer was lost would then look as if
+# its rule had been there before.
 attempt() {
-    code=
-    if said=$(aws "$@" 2>&1); then return 0; fi
-    code=${said#*An error occurred (}
-    if [ "$code" = "$said" ]; then code=none; else code=${code%%)*}; fi
+    local pause
+    for pause in 1 2 4 8 16 0; do
+        code=
+        if said=$(AWS_MAX_ATTEMPTS=1 aws "$@" 2>&1); then return 0; fi
+        said=${said#$'\n'}
+        code=${said#*An error occurred (}
+        if [ "$code" = "$said" ]; then code=unknown; else code=${code%%)*}; fi
+        case $code in
+            RequestLimitExceeded | Throttling | ThrottlingException) sleep "$pause" ;;
+            InternalError | InternalFailure | ServerInternal | Unavailable | ServiceUnavailable | RequestTimeout)
+                code=unknown
+                return 0
+                ;;
+            *) return 0 ;;
+        esac
+    done
 }
 
 asked=
@@ -232,9 +246,11 @@ call() {
     else
         attempt ec2 "${@:1:$#-2}" --security-group-rule-ids "$id" --query "$query" --output text ${dry_run:+"$dry_run"}
         # Revoked and made again, the rule has another id.
-        if [ "$code" = InvalidSecurityGroupRuleId.NotFound ] && [ -n "$by_permission_too" ]; then
-            attempt ec2 "$@" --query "$query" --output text ${dry_run:+"$dry_run"}
-        fi
+        case $by_permission_too,$code in
+            yes,InvalidSecurityGroupRuleId.NotFound | yes,InvalidPermission.NotFound)
+                attempt ec2 "$@" --query "$query" --output text ${dry_run:+"$dry_run"}
+                ;;
+        esac
     fi
     case $code,$said in ,*NothingToRevoke*) code=NothingToRevoke ;; esac
     case $code in
@@ -262,10 +278,15 @@ call() {
                 *) say "  gone already: $said" ;;
             esac
             ;;
+        unknown)
+            record unknown -
+            say "$said" >&2
+            stop "Stopped: AWS did not answer this call, so it may have been made. $changed done before it, $already needed nothing. Run the same command again to go on."
+            ;;
         *)
             record refused -
             say "$said" >&2
-            stop "Stopped: AWS refused this call. $changed done before it, $already as they should be already. Run the same command again to go on."
+            stop "Stopped: AWS refused this call. $changed done before it, $already needed nothing. Run the same command again to go on."
             ;;
     esac
 }
@@ -275,6 +296,6 @@ sum_up() {
     if [ -n "$dry_run" ]; then
         say "Dry run of $stage: AWS would take $changed of the calls; nothing was changed or recorded."
     else
-        say "$stage: $changed done, $already as they should be already. Recorded in $journal."
+        say "$stage: $changed done, $already needed nothing. Recorded in $journal."
     fi
 }

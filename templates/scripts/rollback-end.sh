@@ -77,6 +77,7 @@ open_journal
 [ -n "$without_journal" ] || read_journal
 "$stage"
 sum_up
+if [ $((changed + already + left)) -eq 0 ]; then say 'The journal has nothing to undo here.'; fi
 if [ "$left" -gt 0 ]; then
     stop "$left left: apply.sh was interrupted. Look whether these rules are yours, then run this again with --unfinished."
 fi

@@ -101,6 +101,9 @@ mod findings;
 // One file per format we write.
 mod emit;
 
+// The scripts that apply the change and undo it, stopped at any call.
+mod applying;
+
 // What there is too much of: how it is folded, and how large files get.
 mod folding;
 mod report_sizes;

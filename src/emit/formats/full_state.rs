@@ -87,10 +87,10 @@ fn stem(change: &ChangeDocument, split: Option<RuleFileSplit>, group: &str) -> S
 }
 
 /// Rules by what their file is called; those that nothing is written for are in none.
-fn parts<'a>(
-    change: &'a ChangeDocument,
+fn parts(
+    change: &ChangeDocument,
     split: Option<RuleFileSplit>,
-) -> BTreeMap<String, BTreeSet<&'a str>> {
+) -> BTreeMap<String, BTreeSet<&str>> {
     let mut parts: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let of_rules = change.rules.iter().map(|rule| &rule.group_id);
     let gone = change.revocations.iter().map(|gone| &gone.group_id);

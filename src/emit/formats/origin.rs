@@ -51,12 +51,12 @@ const NAMES: &[&str] = &[
 /// Whether a file has a name that closegate gives, and is in the form of another file: it may be what an earlier run wrote.
 pub fn is_same_form(name: &str, new: &str) -> bool {
     // Terraform reads its two syntaxes side by side.
-    let ending = |name: &str| {
-        let plain = name.strip_suffix(".json");
-        let name = plain.filter(|name| name.ends_with(".tf")).unwrap_or(name);
-        let at = name.find('.').unwrap_or(name.len());
-        name[at..].to_owned()
-    };
+    fn ending(name: &str) -> &str {
+        match &name[name.find('.').unwrap_or(name.len())..] {
+            ".tf.json" => ".tf",
+            ending => ending,
+        }
+    }
     let is_both = |word: &str| name.starts_with(word) == new.starts_with(word);
     NAMES.iter().any(|known| name.starts_with(known))
         && ending(name) == ending(new)

@@ -1,5 +1,7 @@
 //! `rules/plan.md`: in which order, what each step does, what it may break, and how it is undone.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use super::names::{ResourceNames, fits_module};
@@ -32,6 +34,8 @@ struct Step<'a> {
     rules: usize,
     groups: Vec<&'a GroupRow>,
     gone: Vec<&'a RevocationRow>,
+    /// Groups that lose rules here without enough evidence, with what to wait for.
+    not_ready: Vec<(&'a GroupRow, String)>,
     /// Rules that lose their tags if Terraform does it, with the tags.
     losing_tags: Vec<String>,
 }
@@ -45,19 +49,19 @@ const STAGES: &[(&str, &str, &str, &str)] = &[
         "add",
         "Add the narrow rules",
         "`mutual.tf` and `other.tf` with Terraform, or `bash apply.sh add`, or another format (`closegate rules RUN --emit FORMAT`); `import` blocks adopt rules that stand already, and nothing else is touched",
-        "`bash rollback.sh remove`; after Terraform, first take the files away and let it forget what they held (`terraform state rm module.mutual_security_group_rules` and the resources of `other.tf`): `terraform destroy` would delete the rules that were adopted as well",
+        "`bash rollback.sh remove --all` removes what the journal says `apply.sh` made; after Terraform, add `--without-journal`, and first take the files away and let it forget what they held (`terraform state rm module.mutual_security_group_rules` and the resources of `other.tf`): `terraform destroy` would delete the rules that were adopted as well",
     ),
     (
         "revoke",
         "Revoke the open egress, group by group",
-        "`bash apply.sh revoke sg-…`, in this order, the least connected first; with Terraform, delete the rule where it is written (`closegate rules RUN --emit terraform --terraform-state FILE` says where)",
-        "`bash rollback.sh open sg-…`",
+        "`bash apply.sh revoke sg-…` (or `--all`), in this order, the least connected first; with Terraform, delete the rule where it is written (`closegate rules RUN --emit terraform --terraform-state FILE` says where)",
+        "`bash rollback.sh open`, or `open sg-…` for some groups, makes the rules again that the journal says `apply.sh` revoked",
     ),
     (
         "tighten",
         "Tighten ingress that the mutual pairs cover (on request)",
-        "`bash apply.sh tighten sg-…`",
-        "`bash rollback.sh loosen sg-…`",
+        "`bash apply.sh tighten sg-…` (or `--all`)",
+        "`bash rollback.sh loosen`, or `loosen sg-…` for some groups, makes the rules again that the journal says `apply.sh` revoked",
     ),
 ];
 
@@ -89,6 +93,7 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
                 gone.len()
             },
             groups: ours.filter_map(|id| change.group(id)).collect(),
+            not_ready: not_ready(change, &gone),
             gone,
             losing_tags: if row.name == "add" {
                 let losing = ResourceNames::new(change, fits_module).losing_tags();
@@ -125,7 +130,23 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
     plan.render().expect("a string takes everything")
 }
 
+/// The groups of these rules whose evidence is not enough, in order.
+fn not_ready<'a>(
+    change: &'a ChangeDocument,
+    gone: &[&'a RevocationRow],
+) -> Vec<(&'a GroupRow, String)> {
+    let losing: BTreeSet<&str> = gone.iter().map(|row| row.group_id.as_str()).collect();
+    let groups = losing.into_iter().filter_map(|id| change.group(id));
+    groups
+        .filter_map(|group| Some((group, group.not_ready()?)))
+        .collect()
+}
+
 impl Step<'_> {
+    fn not_ready_in_words(&self) -> String {
+        plural(self.not_ready.len() as u64, "group")
+    }
+
     fn rules_in_words(&self) -> String {
         plural(self.rules as u64, "rule")
     }

@@ -183,19 +183,24 @@ fn what_is_proposed_is_applied_by_the_aws_cli_and_undone() {
         additions,
         "{again}"
     );
-    estate.bash("apply.sh", &["revoke"]);
+    estate.bash("apply.sh", &["revoke", "--all", "--force"]);
     let after = estate.collect("after");
     assert_eq!(rules(&after).len(), there + additions - revocations);
 
     // Nothing is lost under the new rules, and no group is open that the logs know.
     estate.is_closed_and_loses_nothing(&after, &log, &["web", "app & co"]);
 
-    estate.bash("apply.sh", &["tighten"]);
+    estate.bash("apply.sh", &["tighten", "--all", "--force"]);
     estate.is_closed_and_loses_nothing(&estate.collect("tight"), &log, &["web", "app & co"]);
 
     estate.bash("rollback.sh", &["loosen"]);
     estate.bash("rollback.sh", &["open"]);
-    estate.bash("rollback.sh", &["remove"]);
+    // The open rules are others now, by their ids, and go and come back all the same.
+    estate.bash("apply.sh", &["revoke", "--all", "--force"]);
+    let closed = estate.collect("closed");
+    estate.is_closed_and_loses_nothing(&closed, &log, &["web", "app & co"]);
+    estate.bash("rollback.sh", &["open"]);
+    estate.bash("rollback.sh", &["remove", "--all"]);
     assert_eq!(rules(&estate.collect("back")), rules(&before));
 }
 

@@ -76,7 +76,7 @@ fn the_module_is_applied_and_undone() {
     plans_no_change(&dir);
     assert_eq!(rules(&estate.collect("added")).len(), there + added);
 
-    estate.bash("apply.sh", &["revoke"]);
+    estate.bash("apply.sh", &["revoke", "--all", "--force"]);
     let after = estate.collect("after");
     assert_eq!(rules(&after).len(), there + added - count("revocations"));
     estate.is_closed_and_loses_nothing(&after, &log, &["web", "app & co"]);
@@ -89,7 +89,8 @@ fn the_module_is_applied_and_undone() {
     forget.extend(held.lines());
     terraform(&dir, &forget);
     estate.bash("rollback.sh", &["open"]);
-    estate.bash("rollback.sh", &["remove"]);
+    let whole = ["remove", "--all", "--without-journal"];
+    estate.bash("rollback.sh", &whole);
     let back = without_descriptions(rules(&estate.collect("back")));
     assert_eq!(back, without_descriptions(rules(&before)));
 }

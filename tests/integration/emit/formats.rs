@@ -284,8 +284,8 @@ fn of_call(call: &[String]) -> String {
     )
 }
 
-fn of_script(text: &str, stage: &str) -> Said {
-    super::shell::calls(text, &[stage])
+fn of_script(text: &str, stage: &[&str]) -> Said {
+    super::shell::calls(text, stage)
         .iter()
         .map(|call| of_call(call))
         .collect()
@@ -298,10 +298,10 @@ fn said(format: &RuleFormat, text: &str) -> Said {
         "terraform-json" => of_terraform_json(text),
         "cloudformation" => of_template(&serde_saphyr::from_str(text).unwrap()),
         "cloudformation-json" => of_template(&serde_json::from_str(text).unwrap()),
-        "aws-cli" => of_script(text, "add"),
+        "aws-cli" => of_script(text, &["add"]),
         "csv" => of_csv(text),
         "json" => meant(&serde_json::from_str(text).unwrap()),
-        "aws-cli-rollback" => of_script(text, "remove"),
+        "aws-cli-rollback" => of_script(text, &["remove", "--all", "--without-journal"]),
         other => panic!("{other} has no reader here"),
     }
 }

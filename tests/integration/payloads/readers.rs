@@ -418,15 +418,25 @@ fn scripts_call_with_every_id_and_print_text() {
             .collect()
     };
     for (format, stages) in [
-        ("aws-cli", [("add", "rules"), ("revoke", "revocations")]),
+        (
+            "aws-cli",
+            [
+                ("add --all", "rules"),
+                ("revoke --all --force", "revocations"),
+            ],
+        ),
         (
             "aws-cli-rollback",
-            [("open", "revocations"), ("remove", "rules")],
+            [
+                ("open --all --without-journal", "revocations"),
+                ("remove --all --without-journal", "rules"),
+            ],
         ),
     ] {
         let script = estate.text(&format!("rules {format} literal"));
         for (stage, list) in stages {
-            let (calls, said) = run(&script, &[stage]);
+            let words: Vec<&str> = stage.split(' ').collect();
+            let (calls, said) = run(&script, &words);
             clean(stage, said.as_bytes());
             let called = calls.iter().filter_map(|call| option(call, "--group-id"));
             let called: BTreeSet<String> = called.map(str::to_owned).collect();

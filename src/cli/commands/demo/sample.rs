@@ -6,7 +6,7 @@ macro_rules! sample {
     };
 }
 
-/// SampleFiles by path below `sample-data`.
+/// Files by path below `sample-data`.
 pub(super) type SampleFiles = &'static [(&'static str, &'static [u8])];
 
 /// The account in the first week.

@@ -149,14 +149,13 @@ impl Place {
         let before = env::current_dir()
             .context("the current directory can't be read; change to one that exists")
             .map_err(Failure::usage)?;
-        let (dir, temporary) = match out {
-            Some(out) => (before.join(out), None),
-            None => {
-                let made = tempfile::tempdir()
-                    .context("a temporary directory can't be made; name a directory with --out")
-                    .map_err(Failure::usage)?;
-                (before.join(made.path()), Some(made))
-            }
+        let (dir, temporary) = if let Some(out) = out {
+            (before.join(out), None)
+        } else {
+            let made = tempfile::tempdir()
+                .context("a temporary directory can't be made; name a directory with --out")
+                .map_err(Failure::usage)?;
+            (before.join(made.path()), Some(made))
         };
         if let Some(out) = out {
             make_empty(out, &dir).map_err(Failure::usage)?;

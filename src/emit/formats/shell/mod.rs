@@ -192,9 +192,10 @@ impl<'a> Script<'a> {
 
     fn group(&mut self, id: &str, stages: &[&str], kept: &str) {
         let group = self.change.group(id);
-        // An account has a number. What has none can't be compared with the caller's.
-        let account = group.map(|group| group.owner.as_str());
-        let account = account.filter(|owner| owner.bytes().all(|byte| byte.is_ascii_digit()));
+        // An account is a number of twelve digits. What is none can't be the caller's.
+        let is_account =
+            |owner: &&str| owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit());
+        let account = group.map(|group| group.owner.as_str()).filter(is_account);
         let loses = stages
             .iter()
             .any(|stage| matches!(*stage, "revoke" | "tighten"));

@@ -38,7 +38,9 @@ touch standing
 case $operation in
     authorize-*)
         grep -qF "$rule" standing && answer InvalidPermission.Duplicate
-        id=$(printf 'sgr-%017d' "$number")
+        # No id is given twice.
+        echo made >> ids
+        id=$(printf 'sgr-%017d' "$(wc -l < ids)")
         echo "$rule$id" >> standing
         ;;
     *)

@@ -108,7 +108,7 @@ impl TerraformState {
                 (Style::Inside, None) => {
                     format!("take the block out of {}", self.address(&gone.group_id))
                 }
-                (_, None) => "the state does not hold it: bash apply.sh revoke".to_owned(),
+                (_, None) => "the state does not hold it: bash apply.sh revoke sg-…".to_owned(),
             };
             let name = visible(change.group_name(&gone.group_id), 80);
             let line = format!(

@@ -319,6 +319,8 @@ fn groups(
             connections: desired.map_or(0, connections),
             today: today.collect(),
             locked: desired.is_some_and(DesiredGroup::is_locked),
+            // Whoever locks a group has decided that it is.
+            ready: desired.is_some_and(DesiredGroup::is_locked).then_some(true),
             ..GroupRow::default()
         })
     };

@@ -88,7 +88,7 @@ impl Account {
         let open = json!([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
         let rules = account.change();
         let rows = rules["revocations"].as_array().unwrap().iter();
-        let standing: String = rows
+        let standing: Vec<String> = rows
             .map(|row| {
                 let word = |key: &str| row[key].as_str().unwrap();
                 format!(
@@ -98,7 +98,7 @@ impl Account {
                 )
             })
             .collect();
-        fs::write(account.path("standing"), standing).unwrap();
+        fs::write(account.path("standing"), standing.concat()).unwrap();
         account
     }
 

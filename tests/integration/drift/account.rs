@@ -247,9 +247,10 @@ fn what_is_not_written() {
         ("to_a_list", "to_prefix_list = \"pl-0\""),
         ("to_a_service", "to_service = \"S3\""),
     ] {
-        text += &format!(
+        let entry = format!(
             "\n[[allow]]\nkey = \"{key}\"\n{target}\nprotocol = \"tcp\"\nports = [8443]\nstate = \"accepted\"\n"
         );
+        text += &entry;
     }
     fs::write(&file, text).unwrap();
     let found = kept.applied(&[]);

@@ -528,7 +528,8 @@ fn any_decisions_are_kept() {
         place.update(&place.path("run"), &name);
         let mut csv = "key,state,reason\n".to_owned();
         for key in place.entries(&name).keys() {
-            csv += &format!("{key},{},so\n", dice.pick(&states));
+            let line = format!("{key},{},so\n", dice.pick(&states));
+            csv += &line;
         }
         let decisions = place.path(&format!("decisions-{seed}.csv"));
         fs::write(&decisions, csv).unwrap();

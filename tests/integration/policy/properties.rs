@@ -272,12 +272,12 @@ impl Files {
     }
 
     /// The key of one of the entries, if there are some.
-    fn key(&self, at: &Index) -> Option<String> {
+    fn key(&self, at: Index) -> Option<String> {
         let keys: Vec<String> = self.set().keys().into_iter().collect();
         (!keys.is_empty()).then(|| at.get(&keys).clone())
     }
 
-    fn decide(&mut self, at: &Index, state: EntryState) {
+    fn decide(&mut self, at: Index, state: EntryState) {
         let Some(key) = self.key(at) else {
             return;
         };
@@ -295,7 +295,7 @@ impl Files {
     }
 
     /// What a person does with an editor. Gives a comment that has to stay.
-    fn edit(&mut self, at: &Index, edit: &Edit, number: usize) -> Option<String> {
+    fn edit(&mut self, at: Index, edit: &Edit, number: usize) -> Option<String> {
         let key = self.key(at)?;
         let line = format!("key = \"{key}\"\n");
         let (_, text) = self.0.iter_mut().find(|(_, text)| text.contains(&line))?;
@@ -315,7 +315,7 @@ impl Files {
                 "{}\n{comment}\n[[allow]]\nkey = \"mine_{number}\"\nto_prefixes = [\"{}\"]\nprotocol = \"tcp\"\nports = [443, \"5000-6000\"]\nstate = \"{}\"\nreason = \"mine\"\n",
                 entry.trim_end().to_owned() + "\n",
                 PREFIXES[*prefix],
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     "accepted"
                 } else {
                     "declined"
@@ -413,13 +413,13 @@ proptest! {
         let mut comments: Vec<String> = Vec::new();
         for (number, event) in events.iter().enumerate() {
             match event {
-                Event::Decide(at, state) => files.decide(at, *state),
+                Event::Decide(at, state) => files.decide(*at, *state),
                 Event::Edit(at, edit) => {
                     if matches!(edit, Edit::Delete) {
                         // What a person takes out is not for closegate to keep.
                         comments.clear();
                     }
-                    comments.extend(files.edit(at, edit, number));
+                    comments.extend(files.edit(*at, edit, number));
                 }
                 Event::Run(needs) => {
                     let before = files.set();
@@ -458,7 +458,7 @@ proptest! {
                 files.merge(&first[at], at as u64);
             }
             for (at, state) in &decisions {
-                files.decide(at, *state);
+                files.decide(*at, *state);
             }
             for at in order(second.len()) {
                 files.merge(&second[at], 10 + at as u64);

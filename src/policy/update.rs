@@ -500,7 +500,11 @@ fn record(entry: &mut PolicyEntry, seen: &Seen<'_>, run: &str, until: Option<Tim
         connections: first(&seen.connections),
         quarantined: first(&seen.quarantined),
     });
-    entry.evidence = entry.evidence.take().max(shown);
+    // What a person decided on stays, so that files don't change with every run; only what speaks against it is news.
+    let is_settled = entry.state.is_decided() && entry.evidence.is_some();
+    if !is_settled || !seen.quarantined.is_empty() {
+        entry.evidence = entry.evidence.take().max(shown);
+    }
 }
 
 /// A time of a document; none where it is 0 or beyond the calendar.

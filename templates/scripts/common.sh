@@ -134,7 +134,7 @@ group() {
 # Finds the groups to work on, in the account of the credentials. Refuses the whole stage if one of those named can't be.
 choose_groups() {
     local line code said
-    attempt sts get-caller-identity --query Account --output text
+    attempt sts get-caller-identity ${region:+--region "$region"} --query Account --output text
     [ -z "$code" ] || stop "aws sts get-caller-identity failed, so the account can't be checked: $said"
     # Before it, the AWS CLI may have printed a warning.
     caller=${said##*$'\n'}

@@ -60,7 +60,7 @@ pub(in crate::cli) enum CloseArg {
 pub(in crate::cli) enum DriftFormatArg {
     /// For people
     Text,
-    /// For scripts; `closegate schema drift` describes it
+    /// For scripts; closegate schema drift describes it
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,

@@ -150,7 +150,7 @@ fn growing_an_entry_renames_nothing() {
 #[test]
 fn who_wants_a_rule_stands_above_it() {
     let place = accepted();
-    let key = place.key("policy", "web_to_db_3306_");
+    let key = place.key("policy", "web_to_cache_6379_");
     let arguments = [
         "accept",
         &key,
@@ -168,10 +168,10 @@ fn who_wants_a_rule_stands_above_it() {
         .assert()
         .success();
     let web = file_of(&place.path("policy"), "web");
-    let db = file_of(&place.path("policy"), "db");
-    let db = db.file_stem().unwrap().to_str().unwrap();
+    let cache = file_of(&place.path("policy"), "cache");
+    let cache = cache.file_stem().unwrap().to_str().unwrap();
     let second = format!(
-        "\n[[allow]]\nkey = \"zz_reports\"\nto_group = \"{db}\"\nprotocol = \"tcp\"\nports = [3306]\nstate = \"accepted\"\nreason = \"reports\"\n"
+        "\n[[allow]]\nkey = \"zz_reports\"\nto_group = \"{cache}\"\nprotocol = \"tcp\"\nports = [6379]\nstate = \"accepted\"\nreason = \"reports\"\n"
     );
     let text = fs::read_to_string(&web).unwrap();
     fs::write(&web, text + &second).unwrap();
@@ -208,7 +208,7 @@ fn who_wants_a_rule_stands_above_it() {
         assert_eq!(lines[3], "# zz_reports: no run has seen it");
         assert_eq!(lines[4], "#   reason: reports");
         assert!(
-            text.contains(&format!("to db: orders; reports [{key}, zz_reports]")),
+            text.contains(&format!("to cache: orders; reports [{key}, zz_reports]")),
             "{text}"
         );
     }

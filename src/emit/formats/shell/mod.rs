@@ -188,6 +188,11 @@ impl<'a> Script<'a> {
             }
         }
         self.text += "}\n";
+        // Where the account is asked for: the CLI may have no region of its own.
+        let mut regions = self.change.groups.iter().map(|group| group.region.as_str());
+        let region = regions.find(|region| !region.is_empty());
+        let region = quoted(region.unwrap_or_default());
+        writeln!(self.text, "\nregion={region}").expect("a string takes everything");
     }
 
     fn group(&mut self, id: &str, stages: &[&str], kept: &str) {

@@ -92,7 +92,7 @@ pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSumma
     let mut taken = policy.keys();
     for need in &needs {
         if let Some(group) = policy.groups.get_mut(&need.row.group_id) {
-            place(group, need, run.change, &mut taken, &mut summary);
+            place(group, need, (&groups, run.change), &mut taken, &mut summary);
         }
     }
     warn(policy, &needs);
@@ -274,7 +274,7 @@ fn cover<'a>(
             }
         }
         for entry in &mut group.entries {
-            let name = name_of(&entry.target, run.change);
+            let name = name_of(&entry.target, groups, run.change);
             if name.is_some() {
                 entry.target_name = name;
             }
@@ -284,12 +284,13 @@ fn cover<'a>(
 }
 
 /// A target's name in the run.
-fn name_of(target: &PolicyTarget, change: &ChangeDocument) -> Option<String> {
+fn name_of(
+    target: &PolicyTarget,
+    groups: &BTreeMap<&str, &GroupRow>,
+    change: &ChangeDocument,
+) -> Option<String> {
     match target {
-        PolicyTarget::Group(id) => {
-            let row = change.groups.iter().find(|row| row.id == *id)?;
-            Some(row.name.clone())
-        }
+        PolicyTarget::Group(id) => Some(groups.get(id.as_str())?.name.clone()),
         PolicyTarget::PrefixList(id) => {
             let row = change.prefix_lists.iter().find(|row| row.id == *id)?;
             Some(row.name.clone())
@@ -302,7 +303,7 @@ fn name_of(target: &PolicyTarget, change: &ChangeDocument) -> Option<String> {
 fn place(
     group: &mut GroupPolicy,
     need: &Need<'_>,
-    change: &ChangeDocument,
+    (groups, change): (&BTreeMap<&str, &GroupRow>, &ChangeDocument),
     taken: &mut BTreeSet<String>,
     summary: &mut UpdateSummary,
 ) {
@@ -333,7 +334,7 @@ fn place(
     let mut entry = PolicyEntry {
         key: String::new(),
         direction: need.rule.direction,
-        target_name: name_of(&target, change),
+        target_name: name_of(&target, groups, change),
         target,
         mutual: need.mutual,
         protocol: need.rule.protocol,

@@ -136,7 +136,9 @@ fn a_wider_rule_for_accepted_connections_is_not_proposed() {
     let text = fs::read_to_string(file_of(&place.path("policy"), "web")).unwrap();
     let entry = text.split(&key).nth(1).unwrap();
     let entry = entry.split("\n\n").next().unwrap();
-    assert!(entry.contains("run = \"wider\""), "{text}");
+    assert!(entry.contains("last_seen = 2026-11-11"), "{text}");
+    // What a person decided on stays in the file.
+    assert!(entry.contains("run = \"run\""), "{text}");
     let once = texts(&place.path("policy"));
     place.update(&run, "policy");
     assert_eq!(texts(&place.path("policy")), once);

@@ -16,6 +16,9 @@ use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::proof::{Stage, StageName};
 use crate::suggest::{QuotaPressure, Revocation, SuggestedRule};
 
+/// Why a rule goes that permits some ports to everybody.
+pub(in crate::emit) const OPEN_PORT: &str = "open-egress-port";
+
 /// The change of an audit.
 pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
     let tightenings = audit.proof.tightenings.iter();
@@ -222,7 +225,11 @@ pub(in crate::emit) fn rules(audit: &Audit) -> Vec<RuleRow> {
 pub(in crate::emit) fn revocations(audit: &Audit) -> Vec<RevocationRow> {
     let revocations = audit.rules.revocations.iter();
     revocations
-        .map(|gone| revocation_row(audit, gone, "open-egress"))
+        .map(|gone| {
+            let is_port = gone.rule.is_open_port();
+            let reason = if is_port { OPEN_PORT } else { "open-egress" };
+            revocation_row(audit, gone, reason)
+        })
         .collect()
 }
 

@@ -10,7 +10,7 @@ use crate::suggest::{
 };
 
 /// Leaves out every rule that would permit what today's rules deny, with the other half of its pair. No such rule should have been
-/// made, so this is a second lock. Where a connection would be lost for it, the open egress that permits it stays. Returns what
+/// made, so this is a second lock. Where a connection would be lost for it, the open rule that permits it stays. Returns what
 /// holds up, applied, and one case of each rule that was left out.
 pub fn proven(
     evidence: &RuleEvidence<'_>,
@@ -67,19 +67,17 @@ fn leave_out(rules: &mut Vec<SuggestedRule>, found: &[Widening]) {
     rules.retain(|rule| !gone.contains(&rule.id));
 }
 
-/// Lets groups keep their open egress; says whether some of it was to go.
+/// Lets groups keep their open rules; says whether some were to go.
 fn stay_open(rules: &mut RuleSet, groups: &BTreeSet<GroupIx>, because: KeptOpenBecause) -> bool {
     let stays = |revocation: &mut Revocation| groups.contains(&revocation.group);
-    let staying: BTreeSet<GroupIx> = rules
-        .revocations
-        .extract_if(.., stays)
-        .map(|revocation| revocation.group)
-        .collect();
-    let some = !staying.is_empty();
-    let kept = staying.into_iter();
-    rules
-        .kept_open
-        .extend(kept.map(|group| KeptOpen { group, because }));
-    rules.kept_open.sort_by_key(|kept| kept.group);
-    some
+    let staying: Vec<Revocation> = rules.revocations.extract_if(.., stays).collect();
+    // In the order of their groups, as the revocations are.
+    for own in staying.chunk_by(|a, b| a.group == b.group) {
+        let open = own.iter().map(|gone| &gone.rule);
+        let kept = KeptOpen::of(own[0].group, open, because);
+        rules.kept_open.extend(kept);
+    }
+    let in_order = |a: &KeptOpen, b: &KeptOpen| (a.group, &a.rule).cmp(&(b.group, &b.rule));
+    rules.kept_open.sort_by(in_order);
+    !staying.is_empty()
 }

@@ -151,13 +151,20 @@ pub struct RuleSet {
     pub rules: Vec<SuggestedRule>,
     /// Rules that go.
     pub revocations: Vec<Revocation>,
-    /// Open egress that stays, and why.
+    /// Open rules that stay, and why.
     pub kept_open: Vec<KeptOpen>,
     /// Groups that would have more rules than AWS takes, and what was done about it.
     pub pressure: Vec<QuotaPressure>,
 }
 
 impl RuleSet {
+    /// Whether rules for some ports to everybody are among those that go, or that were to go.
+    pub fn narrows(&self) -> bool {
+        let mut gone = self.revocations.iter();
+        gone.any(|gone| gone.rule.is_open_port())
+            || self.kept_open.iter().any(|kept| kept.rule.is_some())
+    }
+
     /// The rules that come and go.
     pub fn change(&self) -> Change {
         let added = self.rules.iter().filter(|r| r.status == Status::Add);

@@ -28,6 +28,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         maxmind,
         tables,
         generalise,
+        narrow,
         fail_on,
         fail_on_family,
     } = args;
@@ -37,6 +38,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     if let Some(level) = generalise {
         config.generalise.level = level.into();
     }
+    config.generalise.narrow |= narrow;
     let Input {
         evidence,
         inventory,

@@ -60,7 +60,11 @@ pub fn mark_narrowed(findings: &mut [Finding], rules: &RuleSet) {
     let of_port = |finding: &&mut Finding| finding.kind.id == open_egress_port::KIND.id;
     for finding in findings.iter_mut().filter(of_port) {
         let subject = finding.found.subject.clone();
-        if finding.found.group.is_some_and(|group| gone.contains(&(group, subject))) {
+        if finding
+            .found
+            .group
+            .is_some_and(|group| gone.contains(&(group, subject)))
+        {
             finding.found.remediation = Some(REVOKE_NARROWED);
         }
     }

@@ -483,6 +483,7 @@ fn with_outcomes(
 ) -> Vec<Finding> {
     let mut findings = judged.findings.clone();
     findings.extend(suggest::notices(&judged.context(), rules));
+    suggest::mark_narrowed(&mut findings, rules);
     findings::sort(&mut findings);
     if let Some(baseline) = &judged.policy.baseline {
         let known = findings.iter_mut().filter(|f| baseline.reported(&f.id));

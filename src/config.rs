@@ -263,7 +263,7 @@ fn expires(section: &mut Section<'_>) -> Result<Option<u64>, Flaw> {
 
 /// `[generalise]`
 fn generalise(mut section: Section<'_>) -> Result<Generalise, Flaw> {
-    section.only(&["level", "balanced", "compact"])?;
+    section.only(&["level", "narrow", "balanced", "compact"])?;
     let defaults = Generalise::default();
     let level = |value: &DeValue<'_>| match value.as_str()? {
         "exact" => Some(Level::Exact),
@@ -274,6 +274,9 @@ fn generalise(mut section: Section<'_>) -> Result<Generalise, Flaw> {
     Ok(Generalise {
         level: section
             .plain("level", "exact, balanced or compact", level)?
+            .unwrap_or_default(),
+        narrow: section
+            .plain("narrow", "true or false", toml_file::flag)?
             .unwrap_or_default(),
         balanced: limits(section.section("balanced")?, defaults.balanced)?,
         compact: limits(section.section("compact")?, defaults.compact)?,
@@ -387,6 +390,8 @@ const TEMPLATE: &str = "\
 # How far rules go beyond what was seen; --generalise wins.
 # [generalise]
 # level = \"exact\"
+# Rules for some ports to 0.0.0.0/0 or ::/0 are replaced too; as --narrow.
+# narrow = false
 
 # [generalise.balanced]
 # exact-up-to = 12

@@ -84,6 +84,7 @@ pub(super) fn groups(audit: &Audit, to: &mut dyn Write) -> io::Result<()> {
     let evidence = audit.proof.readiness.iter().map(|r| (r.group, r));
     let evidence: HashMap<GroupIx, &Readiness> = evidence.collect();
     let kept = audit.rules.kept_open.iter();
+    let kept = kept.filter(|kept| kept.rule.is_none());
     let kept: HashMap<GroupIx, &str> = kept.map(|k| (k.group, because(k.because))).collect();
     for ix in audit.inventory.group_indexes() {
         let group = audit.inventory.group(ix);

@@ -217,7 +217,7 @@ fn known(finding: &Finding) -> String {
     md(finding.known_since.as_deref().unwrap_or_default())
 }
 
-/// Why a group keeps its open egress.
+/// Why a group keeps its open egress, or a rule for some ports to everybody.
 pub(super) fn because(kept: KeptOpenBecause) -> &'static str {
     match kept {
         KeptOpenBecause::Unused => "no interface carries it, so it permits no traffic",
@@ -228,6 +228,12 @@ pub(super) fn because(kept: KeptOpenBecause) -> &'static str {
             "the rules that were to replace it are more than AWS takes, so they were left out; see quota-pressure"
         }
         KeptOpenBecause::Accepted => "an accepted entry of the policy wants it",
+        KeptOpenBecause::TooManyAddresses => {
+            "its destinations are too many to name, so the same rule would be needed again"
+        }
+        KeptOpenBecause::TooManyRules => {
+            "with the rules that would replace it, the group would have more than AWS takes"
+        }
         KeptOpenBecause::Unproven => {
             "a rule that was to replace it would permit what today's rules deny, so that rule was left out"
         }
@@ -307,8 +313,19 @@ fn left_out(audit: &Audit) -> Rows {
 
 fn kept_open(audit: &Audit) -> Rows {
     let kept = &audit.rules.kept_open;
-    let line =
-        |kept: &KeptOpen| format!("{}: {}.", group(audit, kept.group), because(kept.because));
+    let narrows = audit.rules.narrows();
+    let line = |kept: &KeptOpen| {
+        let what = match &kept.rule {
+            Some(rule) => {
+                let to = target(audit, &rule.target);
+                format!(", {} to {to}", rule.services())
+            }
+            None if narrows => ", open egress".to_owned(),
+            None => String::new(),
+        };
+        let group = group(audit, kept.group);
+        format!("{group}{what}: {}.", because(kept.because))
+    };
     Rows::list(kept, |_| 0, line).all_in(GROUPS, "the first")
 }
 

@@ -40,7 +40,7 @@ mod mail_submission;
 mod new_destination;
 mod one_sided;
 mod open_egress;
-mod open_egress_port;
+pub(crate) mod open_egress_port;
 mod open_through_another_group;
 mod port_scan;
 mod proxy_out;

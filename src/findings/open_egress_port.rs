@@ -3,10 +3,10 @@
 use super::context::Context;
 use super::finding::Found;
 use super::{Family, Kind, Rating, Severity, Signal};
-use crate::inventory::{Direction, Rule, RulePorts};
+use crate::inventory::{Rule, RulePorts};
 use crate::net::visible;
 
-pub(super) const KIND: Kind = Kind {
+pub(crate) const KIND: Kind = Kind {
     id: "open-egress-port",
     family: Family::Posture,
     severity: Severity::Medium,
@@ -22,23 +22,14 @@ pub(super) const SIGNAL: Signal = Signal::Function(find);
 
 /// One finding per rule. ICMP carries no ports and is left out.
 fn find(context: &Context<'_>) -> Vec<Found> {
-    let open = |rule: &Rule| {
-        rule.direction == Direction::Egress
-            && rule.to_everyone()
-            && !rule.every_port()
-            && !matches!(rule.ports, RulePorts::Icmp { .. })
-    };
     let mut found = Vec::new();
     for group in context.inventory.group_indexes() {
         let rules = &context.inventory.group(group).rules;
-        for rule in rules.iter().filter(|rule| open(rule)) {
-            let ports = match rule.ports {
-                RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
-                RulePorts::Any | RulePorts::Icmp { .. } => format!("protocol {}", rule.protocol),
-            };
+        for rule in rules.iter().filter(|rule| rule.is_open_port()) {
+            let ports = ports_of(rule);
             let family = rule.target.to_string();
             found.push(Found {
-                subject: format!("{ports} {family}"),
+                subject: subject(rule),
                 detail: format!(
                     "Group {} ({}) permits egress on {ports} to {family}.",
                     visible(&context.inventory.group(group).name, 80),
@@ -52,4 +43,16 @@ fn find(context: &Context<'_>) -> Vec<Found> {
         }
     }
     found
+}
+
+/// What tells the findings of one group apart.
+pub(crate) fn subject(rule: &Rule) -> String {
+    format!("{} {}", ports_of(rule), rule.target)
+}
+
+fn ports_of(rule: &Rule) -> String {
+    match rule.ports {
+        RulePorts::Ports(range) => format!("{}/{range}", rule.protocol),
+        RulePorts::Any | RulePorts::Icmp { .. } => format!("protocol {}", rule.protocol),
+    }
 }

@@ -130,6 +130,15 @@ impl Rule {
         self.is_open(Direction::Egress)
     }
 
+    /// Whether it permits some ports to everybody: egress to all of `0.0.0.0/0` or `::/0`, and not on every port. A rule for
+    /// a protocol without ports counts; one for ICMP does not.
+    pub fn is_open_port(&self) -> bool {
+        self.direction == Direction::Egress
+            && self.to_everyone()
+            && !self.every_port()
+            && !matches!(self.ports, RulePorts::Icmp { .. })
+    }
+
     /// The one service of a rule for one port, or for a protocol without ports.
     pub fn single_service(&self) -> Option<Service> {
         match (self.protocol, self.ports) {

@@ -6,13 +6,13 @@ use super::widening::{Widening, wider};
 use crate::inventory::GroupIx;
 use crate::replay::{RulesAfter, replay};
 use crate::suggest::{
-    KeptOpen, KeptOpenBecause, QuotaPressure, Reason, Revocation, RuleEvidence, RuleSet,
-    SuggestedRule,
+    KeptOpen, KeptOpenBecause, QuotaPressure, Reason, Revocation, RevokedBecause, RuleEvidence,
+    RuleSet, SuggestedRule,
 };
 
 /// Leaves out every proposal that would permit what today's rules deny, with the other half of its pair. No such rule should have been
 /// made, so this is a second lock. Rules that a policy wants are no proposals: people decided about them, and may have decided to permit
-/// more than today. Where a connection would be lost for it, the open egress that permits it stays. Returns what
+/// more than today. Where a connection would be lost for it, the open rule that permits it stays. Returns what
 /// holds up, applied, and one case of each rule that was left out.
 pub fn proven(
     evidence: &RuleEvidence<'_>,
@@ -70,19 +70,18 @@ fn leave_out(rules: &mut Vec<SuggestedRule>, found: &[Widening]) {
     rules.retain(|rule| rule.reason == Reason::Policy || !gone.contains(&rule.id));
 }
 
-/// Lets groups keep their open egress; says whether some of it was to go.
+/// Lets groups keep their open rules; says whether some were to go.
 fn stay_open(rules: &mut RuleSet, groups: &BTreeSet<GroupIx>, because: KeptOpenBecause) -> bool {
     let stays = |revocation: &mut Revocation| groups.contains(&revocation.group);
-    let staying: BTreeSet<GroupIx> = rules
-        .revocations
-        .extract_if(.., stays)
-        .map(|revocation| revocation.group)
-        .collect();
-    let some = !staying.is_empty();
-    let kept = staying.into_iter();
-    rules
-        .kept_open
-        .extend(kept.map(|group| KeptOpen { group, because }));
-    rules.kept_open.sort_by_key(|kept| kept.group);
-    some
+    let staying: Vec<Revocation> = rules.revocations.extract_if(.., stays).collect();
+    // In the order of their groups, as the revocations are.
+    for own in staying.chunk_by(|a, b| a.group == b.group) {
+        let is_port = |gone: &Revocation| gone.because == RevokedBecause::OpenPort;
+        let open = own.iter().map(|gone| is_port(gone).then_some(&gone.rule));
+        let kept = KeptOpen::of(own[0].group, open, because);
+        rules.kept_open.extend(kept);
+    }
+    let in_order = |a: &KeptOpen, b: &KeptOpen| (a.group, &a.rule).cmp(&(b.group, &b.rule));
+    rules.kept_open.sort_by(in_order);
+    !staying.is_empty()
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::findings::{Policy, SHORT_WINDOW_DAYS};
 use crate::flow::{DAY, Days, FlowTable};
-use crate::inventory::{GroupIx, Inventory};
+use crate::inventory::{GroupIx, Inventory, Rule};
 use crate::net::{plural, thousands};
 use crate::replay::RulesAfter;
 use crate::resolve::{Confidence, Connection, Quarantine, Verdict, is_unlisted, unknown_members};
@@ -104,7 +104,7 @@ pub fn readiness(
                 .group_indexes()
                 .filter(|&g| !inventory.group(g).members.is_empty());
             used.map(|g| Readiness {
-                unknown_members: if inventory.group(g).has_open_egress() {
+                unknown_members: if may_lose_open_rules(evidence, g) {
                     unknown[g.index()]
                 } else {
                     0
@@ -130,6 +130,13 @@ pub fn readiness(
         }
     }
     (judged, hold_out)
+}
+
+/// Whether a group has open rules of the kinds that the change revokes.
+fn may_lose_open_rules(evidence: &RuleEvidence<'_>, group: GroupIx) -> bool {
+    let group = evidence.inventory.group(group);
+    let narrow = evidence.generalise.narrow;
+    group.has_open_egress() || narrow && group.rules.iter().any(Rule::is_open_port)
 }
 
 /// The groups of the interface that opened a connection.

@@ -31,7 +31,7 @@ pub struct Stage {
 pub enum StageName {
     /// The narrow rules come; nothing goes.
     Add,
-    /// The open egress goes.
+    /// The open rules go.
     Revoke,
     /// Ingress goes that the mutual pairs cover.
     Tighten,

@@ -17,6 +17,8 @@ pub enum Level {
 pub struct Generalise {
     /// Where it stands.
     pub level: Level,
+    /// Whether egress rules for some ports to `0.0.0.0/0` or `::/0` are replaced as open egress is.
+    pub narrow: bool,
     /// What [`Level::Balanced`] allows.
     pub balanced: Limits,
     /// What [`Level::Compact`] allows.
@@ -43,6 +45,7 @@ impl Default for Generalise {
     fn default() -> Self {
         Self {
             level: Level::Exact,
+            narrow: false,
             balanced: Limits {
                 exact_up_to: 12,
                 coverage: 4,

@@ -22,14 +22,16 @@ pub(super) fn beside_policy(
         let from = revocations.partition_point(|gone| gone.group < group);
         let to = revocations.partition_point(|gone| gone.group <= group);
         let decisions = policy.of(group);
-        let (mut goes_open, mut is_accepted) = (false, false);
+        let first = gone.len();
+        let (mut goes_open, mut accepted) = (false, Vec::new());
         for rule in &inventory.group(group).rules {
             let is_rule = |other: &Rule| other.same_permission(rule);
             let mut open = revocations[from..to].iter();
             let open = open.find(|gone| is_rule(&gone.rule));
             let outside = decisions.outside.iter().any(is_rule) && !over_quota.contains(&group);
             if decisions.accepted.iter().any(|own| is_rule(&own.rule)) {
-                is_accepted |= open.is_some();
+                let is_port = |open: &Revocation| open.because == RevokedBecause::OpenPort;
+                accepted.extend(open.map(|open| is_port(open).then_some(rule)));
                 continue;
             }
             let because = match open {
@@ -44,22 +46,22 @@ pub(super) fn beside_policy(
                 because,
             });
         }
-        if goes_open {
-            kept_open.retain(|kept| kept.group != group);
-        }
-        if is_accepted {
-            kept_open.push(KeptOpen {
-                group,
-                because: KeptOpenBecause::Accepted,
-            });
-        }
+        let goes = |kept: &KeptOpen| match &kept.rule {
+            Some(rule) => {
+                let mut own = gone[first..].iter();
+                own.any(|gone| gone.rule.same_permission(rule))
+            }
+            None => goes_open,
+        };
+        kept_open.retain(|kept| kept.group != group || !goes(kept));
+        kept_open.extend(KeptOpen::of(group, accepted, KeptOpenBecause::Accepted));
     }
-    kept_open.sort_by_key(|kept| kept.group);
+    kept_open.sort_by(|a, b| (a.group, &a.rule).cmp(&(b.group, &b.rule)));
     (gone, kept_open)
 }
 
 /// Names the entries that proposals belong to. A rule that stands, and that connections need although the policy has it not, is not
-/// revoked to be made again: it stays, as a proposal.
+/// revoked to be made again: it stays, as a proposal. Rules for some ports that would be made again stay by themselves.
 pub(super) fn beside_entries(policy: &DecidedRules, set: &mut RuleSet) {
     for suggested in &mut set.rules {
         if suggested.key.is_none() {
@@ -70,7 +72,9 @@ pub(super) fn beside_entries(policy: &DecidedRules, set: &mut RuleSet) {
             continue;
         }
         let is_it = |gone: &mut Revocation| {
-            gone.group == suggested.group && gone.rule.same_permission(&suggested.rule)
+            gone.group == suggested.group
+                && gone.because != RevokedBecause::OpenPort
+                && gone.rule.same_permission(&suggested.rule)
         };
         let standing = set.revocations.extract_if(.., is_it).next();
         if let Some(standing) = standing {

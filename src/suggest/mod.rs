@@ -30,7 +30,7 @@ pub use evidence::RuleEvidence;
 pub use kept_open::{KeptOpen, KeptOpenBecause};
 pub use ladder::{QuotaOption, QuotaPressure, RuleCost, Rung};
 pub use level::{Generalise, Level, Limits};
-pub use notices::notices;
+pub use notices::{mark_narrowed, notices};
 pub use other_accounts::{ForeignGroup, OtherHalf, other_halves};
 pub use quota::{Quotas, counted, quotas};
 pub use rule::{Reason, Revocation, RevokedBecause, RuleSet, SuggestedRule, rule_id};
@@ -48,6 +48,7 @@ use demand::{Demand, Served};
 use ladder::Rungs;
 use limits::GroupLimits;
 use ranges::Mutual;
+use revoke::Staying;
 use rule::Draft;
 use singles::Singles;
 
@@ -80,12 +81,12 @@ struct Standing {
 }
 
 impl Standing {
-    /// The open egress of groups over quota stays.
-    fn new(evidence: &RuleEvidence<'_>, over_quota: &BTreeSet<GroupIx>) -> Self {
+    /// What is named as staying does not go.
+    fn new(evidence: &RuleEvidence<'_>, staying: &Staying) -> Self {
         let inventory = evidence.inventory;
-        let (mut revocations, mut kept_open) = revoke::open_egress(evidence, over_quota);
+        let (mut revocations, mut kept_open) = revoke::open_rules(evidence, staying);
         if let Some(policy) = evidence.policy {
-            let today = (revocations, kept_open);
+            let (over_quota, today) = (&staying.over_quota, (revocations, kept_open));
             (revocations, kept_open) = locked::beside_policy(inventory, policy, over_quota, today);
         }
         let remaining = revoke::remaining(inventory, &revocations);
@@ -101,7 +102,7 @@ impl Standing {
 impl<'a> RuleBasis<'a> {
     /// Finds out what goes, what has to be permitted, and which pairs of groups permit it.
     pub fn new(evidence: &RuleEvidence<'a>) -> Self {
-        let standing = Arc::new(Standing::new(evidence, &BTreeSet::new()));
+        let standing = Arc::new(Standing::new(evidence, &Staying::default()));
         let quotas = Arc::new(quotas(evidence.inventory, evidence.quotas));
         Self::of(*evidence, standing, Candidates::new(evidence), quotas)
     }
@@ -152,22 +153,36 @@ impl<'a> RuleBasis<'a> {
 
     /// Makes the rules, at a level. A group that would have more rules than AWS takes goes up the ladder of [`Rung`]s, alone and
     /// by direction, as far as it has to. Where nothing fits, its rules to add are left out: open egress stays, and ingress of today
-    /// goes on serving.
+    /// goes on serving. A rule for some ports stays earlier than that: where it would be made again, or where what replaces it is too
+    /// much.
     pub fn rules(&self, level: Level) -> RuleSet {
         let mut rungs = Rungs::default();
         let mut pressure: BTreeMap<(GroupIx, Direction), QuotaPressure> = BTreeMap::new();
         let mut standing = Arc::clone(&self.standing);
-        let mut staying = BTreeSet::new();
+        let mut staying = Staying::default();
         let mut made: Option<Vec<Singles>> = None;
         loop {
             let beside = made.as_ref().unwrap_or(&self.singles);
             let mut set = self.draft(level, &rungs, &standing, beside);
-            leave_out(&mut set.rules, &rungs);
-            if !self.climb(&set.rules, &mut rungs, &mut pressure) {
-                set.pressure = pressure.into_values().collect();
-                return set;
+            let mut stay = staying.clone();
+            stay.ports.extend(revoke::made_again(&self.evidence, &set));
+            if stay == staying {
+                leave_out(&mut set.rules, &rungs);
+                if !self.climb(&set.rules, &mut rungs, &mut pressure) {
+                    set.pressure = pressure.into_values().collect();
+                    return set;
+                }
+                stay.over_quota = self.over_quota(&rungs);
+                let left_out = rungs.left_out(Direction::Egress);
+                let gone = &standing.revocations;
+                let crowding = revoke::crowding(self.evidence.inventory, gone, left_out);
+                stay.ports.extend(crowding);
             }
-            let stay = self.staying(&rungs);
+            if stay.ports != staying.ports {
+                // Connections that a rule of today goes on permitting need no rule, so every group may fit at the foot of the ladder.
+                (rungs, pressure) = (Rungs::default(), BTreeMap::new());
+                stay.over_quota.clear();
+            }
             if stay != staying {
                 staying = stay;
                 standing = Arc::new(Standing::new(&self.evidence, &staying));
@@ -239,11 +254,13 @@ impl<'a> RuleBasis<'a> {
 
     /// The groups whose open egress has to stay: those whose rules are left out, or, where such a group has none that goes, those
     /// beside it.
-    fn staying(&self, rungs: &Rungs) -> BTreeSet<GroupIx> {
+    fn over_quota(&self, rungs: &Rungs) -> BTreeSet<GroupIx> {
         let inventory = self.evidence.inventory;
         let goes = |group: GroupIx| {
             let gone = &self.standing.revocations;
-            gone.binary_search_by_key(&group, |gone| gone.group).is_ok()
+            let from = gone.partition_point(|gone| gone.group < group);
+            let mut own = gone[from..].iter().take_while(|gone| gone.group == group);
+            own.any(|gone| gone.rule.is_open_egress())
         };
         let mut staying = BTreeSet::new();
         for group in rungs.left_out(Direction::Egress) {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::ladder::QuotaPressure;
-use super::rule::{Reason, RuleSet};
-use crate::findings::{Context, Finding, Found, quota_pressure, unpinned_internet};
+use super::rule::{Reason, RevokedBecause, RuleSet};
+use crate::findings::{
+    Context, Finding, Found, open_egress_port, quota_pressure, unpinned_internet,
+};
 use crate::inventory::{Direction, GroupIx, Inventory};
 use crate::net::{plural, thousands, visible};
 
@@ -47,6 +49,29 @@ pub fn notices(context: &Context<'_>, rules: &RuleSet) -> Vec<Finding> {
     });
     unpinned.chain(pressure).collect()
 }
+
+/// Says of ports that are open to everybody and that the change closes what to do: their rules go as open egress does.
+pub fn mark_narrowed(findings: &mut [Finding], rules: &RuleSet) {
+    let gone = rules.revocations.iter();
+    let gone: BTreeSet<(GroupIx, String)> = gone
+        .filter(|gone| gone.because == RevokedBecause::OpenPort)
+        .map(|gone| (gone.group, open_egress_port::subject(&gone.rule)))
+        .collect();
+    let of_port = |finding: &&mut Finding| finding.kind.id == open_egress_port::KIND.id;
+    for finding in findings.iter_mut().filter(of_port) {
+        let subject = finding.found.subject.clone();
+        if finding
+            .found
+            .group
+            .is_some_and(|group| gone.contains(&(group, subject)))
+        {
+            finding.found.remediation = Some(REVOKE_NARROWED);
+        }
+    }
+}
+
+/// What to do about a rule for some ports to everybody that the change revokes.
+const REVOKE_NARROWED: &str = "Add the suggested rules, then revoke this one.";
 
 /// What was done about a group that would have more rules than AWS takes.
 fn in_words(pressure: &QuotaPressure, inventory: &Inventory, rules: &RuleSet) -> String {

@@ -157,6 +157,8 @@ pub struct Revocation {
 pub enum RevokedBecause {
     /// It is open egress.
     OpenEgress,
+    /// It permits some ports to everybody.
+    OpenPort,
     /// Its group is locked, and no accepted entry of the policy permits it.
     OutsidePolicy,
     /// It is ingress that the mutual pairs cover.
@@ -168,6 +170,7 @@ impl RevokedBecause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenEgress => "open-egress",
+            Self::OpenPort => "open-egress-port",
             Self::OutsidePolicy => "outside-the-policy",
             Self::CoveredByPairs => "covered-by-mutual-pairs",
         }
@@ -181,7 +184,7 @@ pub struct RuleSet {
     pub rules: Vec<SuggestedRule>,
     /// Rules that go.
     pub revocations: Vec<Revocation>,
-    /// Open egress that stays, and why.
+    /// Open rules that stay, and why.
     pub kept_open: Vec<KeptOpen>,
     /// Groups that would have more rules than AWS takes, and what was done about it.
     pub pressure: Vec<QuotaPressure>,
@@ -192,6 +195,13 @@ impl RuleSet {
     pub fn is_of_policy(&self, group: GroupIx, rule: &Rule) -> bool {
         let mut wanted = self.rules.iter().filter(|r| r.reason == Reason::Policy);
         wanted.any(|r| r.group == group && r.rule.same_permission(rule))
+    }
+
+    /// Whether rules for some ports to everybody are among those that go, or that were to go.
+    pub fn narrows(&self) -> bool {
+        let mut gone = self.revocations.iter();
+        gone.any(|gone| gone.because == RevokedBecause::OpenPort)
+            || self.kept_open.iter().any(|kept| kept.rule.is_some())
     }
 
     /// The rules that come and go.

@@ -12,7 +12,7 @@ const WRONG: &[(&str, &[&str])] = &[
     (
         "[generalise]\nlevl = \"exact\"\n",
         &[
-            "line 2, column 1: generalise.levl is not a key; did you mean level? there are level, balanced, compact",
+            "line 2, column 1: generalise.levl is not a key; did you mean level? there are level, narrow, balanced, compact",
         ],
     ),
     (

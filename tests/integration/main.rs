@@ -65,6 +65,7 @@ mod policy;
 
 // How far rules go beyond what was seen, and what AWS takes of them.
 mod level;
+mod narrow;
 mod quota;
 
 // Whether the evidence is enough to lock a group.

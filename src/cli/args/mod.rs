@@ -161,6 +161,11 @@ pub(in crate::cli) struct AuditArgs {
     #[arg(long, value_name = "LEVEL")]
     pub(in crate::cli) generalise: Option<LevelArg>,
 
+    /// Replace rules for some ports to 0.0.0.0/0 or ::/0 as well, not only open egress [default: the configuration's,
+    /// else no]
+    #[arg(long)]
+    pub(in crate::cli) narrow: bool,
+
     /// Exit with 1 if a finding of this severity or worse stands
     #[arg(long, value_name = "SEVERITY")]
     pub(in crate::cli) fail_on: Option<SeverityArg>,

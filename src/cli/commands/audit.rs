@@ -34,6 +34,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         maxmind,
         tables,
         generalise,
+        narrow,
         fail_on,
         fail_on_family,
     } = args;
@@ -43,6 +44,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     if let Some(level) = generalise {
         config.generalise.level = level.into();
     }
+    config.generalise.narrow |= narrow;
     let policy = policy.as_deref().map(read_policy).transpose()?;
     let Input {
         evidence,

@@ -20,6 +20,8 @@ use closegate::ingest::{self, Intake, Settings};
 use closegate::inventory::{Gates, Inventory, Party, RulePorts};
 use closegate::replay::{Change, RulesAfter};
 use closegate::resolve::Verdict;
+use closegate::suggest::Level;
+use serde_json::{Value, json};
 
 use network::Network;
 use traffic::{Label, Traffic};
@@ -89,13 +91,46 @@ fn run(seed: u64, format: Format) -> Run {
 
 /// `never_met` of a hundred pairs of a service do not use it.
 fn run_where(seed: u64, format: Format, never_met: u64) -> Run {
+    run_of(seed, format, never_met, &Config::default(), |_| {})
+}
+
+/// The same where open egress is a rule for nearly every port, and such rules are narrowed at a level.
+fn run_narrowed(seed: u64, format: Format, level: Level) -> Run {
+    let mut config = Config::default();
+    (config.generalise.level, config.generalise.narrow) = (level, true);
+    run_of(seed, format, 3, &config, |inventory| {
+        for group in inventory["SecurityGroups"].as_array_mut().unwrap() {
+            if group["IpPermissionsEgress"] != json!([]) {
+                group["IpPermissionsEgress"] = nearly_every_port();
+            }
+        }
+    })
+}
+
+/// TCP and UDP to everybody on every port of the story, but not on every port there is; and ICMP.
+fn nearly_every_port() -> Value {
+    let everybody = json!([{"CidrIp": "0.0.0.0/0"}]);
+    json!([
+        {"IpProtocol": "tcp", "FromPort": 2, "ToPort": 65535, "IpRanges": everybody},
+        {"IpProtocol": "udp", "FromPort": 2, "ToPort": 65535, "IpRanges": everybody},
+        {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": everybody},
+    ])
+}
+
+fn run_of(
+    seed: u64,
+    format: Format,
+    never_met: u64,
+    config: &Config,
+    edit: impl Fn(&mut Value),
+) -> Run {
     let Seen {
         inventory,
         table,
         intake,
         config,
         truth,
-    } = seen(seed, format, never_met);
+    } = seen_of(seed, format, never_met, config, edit);
     Run {
         audit: audit::audit(inventory, table, intake, &config),
         truth,
@@ -112,13 +147,25 @@ struct Seen {
 }
 
 fn seen(seed: u64, format: Format, never_met: u64) -> Seen {
+    seen_of(seed, format, never_met, &Config::default(), |_| {})
+}
+
+fn seen_of(
+    seed: u64,
+    format: Format,
+    never_met: u64,
+    config: &Config,
+    edit: impl Fn(&mut Value),
+) -> Seen {
     let mut dice = Dice::new(seed);
     let network = Network::new(&mut dice);
     let traffic = Traffic::new(&network, never_met, &mut dice);
     let dir = tempfile::tempdir().unwrap();
     let inventory = dir.path().join("inventory");
     std::fs::create_dir(&inventory).unwrap();
-    std::fs::write(inventory.join("all.json"), network.inventory().to_string()).unwrap();
+    let mut all = network.inventory();
+    edit(&mut all);
+    std::fs::write(inventory.join("all.json"), all.to_string()).unwrap();
     let mut sources = Vec::new();
     for (number, log) in traffic
         .logs(&network, format, &mut dice)
@@ -136,7 +183,7 @@ fn seen(seed: u64, format: Format, never_met: u64) -> Seen {
         |_| {},
     );
     assert_eq!(intake.malformed, 0, "{:?}", intake.samples);
-    let mut config = Config::default();
+    let mut config = config.clone();
     config.policy.blocklists = vec![Blocklist::parse("somebody's", "203.0.115.0/24")];
     Seen {
         inventory,
@@ -274,6 +321,29 @@ fn no_world_goes_wrong() {
             );
         }
     }
+}
+
+/// The same where the change narrows ports that are open to everybody, at every level; and the ports are closed.
+#[test]
+fn no_world_goes_wrong_where_ports_are_narrowed() {
+    let mut narrowed = 0;
+    for seed in 0..seeds() {
+        let level = Level::ALL[usize::try_from(seed % 3).unwrap()];
+        let format = if seed % 2 == 0 {
+            Format::Custom
+        } else {
+            Format::Default
+        };
+        let run = run_narrowed(seed, format, level);
+        assert_eq!(
+            faults(&run),
+            Faults::default(),
+            "seed {seed}, {format:?}, {level:?}: {:#?}",
+            explain(&run)
+        );
+        narrowed += run.audit.rules.revocations.len();
+    }
+    assert!(narrowed as u64 > seeds());
 }
 
 /// What differs between the story and the audit, for whoever has to find out why.

@@ -161,7 +161,7 @@ pub(in crate::cli) struct AuditArgs {
     #[arg(long, value_name = "LEVEL")]
     pub(in crate::cli) generalise: Option<LevelArg>,
 
-    /// Replace rules for some ports to 0.0.0.0/0 or ::/0 as well, not only open egress [default: the configuration's,
+    /// Replace rules that open some ports to every address as well, not only open egress [default: the configuration's,
     /// else no]
     #[arg(long)]
     pub(in crate::cli) narrow: bool,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::RuleEvidence;
 use super::kept_open::{KeptOpen, KeptOpenBecause};
-use super::rule::{Revocation, RevokedBecause, RuleSet, SuggestedRule};
+use super::rule::{Reason, Revocation, RevokedBecause, RuleSet, SuggestedRule};
 use crate::documents::Status;
 use crate::inventory::{GroupIx, InterfaceIx, Inventory, Rule};
 
@@ -77,13 +77,14 @@ fn of_port(rule: &Rule) -> Option<&Rule> {
 }
 
 /// Rules for some ports that go and would be made again, by the same group or by one that an interface carries beside it. They
-/// are to stay.
+/// are to stay. What a policy wants of a group beside it is made in any case.
 pub(super) fn made_again(evidence: &RuleEvidence<'_>, set: &RuleSet) -> OpenPorts {
     let (inventory, connections) = (evidence.inventory, evidence.connections);
     let made: Vec<&SuggestedRule> = set
         .rules
         .iter()
-        .filter(|r| r.status == Status::Add && r.rule.is_open_port())
+        .filter(|r| r.status == Status::Add && r.reason != Reason::Policy)
+        .filter(|r| r.rule.is_open_port())
         .collect();
     let is_made_again = |gone: &&Revocation| {
         let beside = |&connection: &usize| {

@@ -407,3 +407,61 @@ fn an_earlier_unpinned_rule_is_narrowed_once() {
         assert!(!run.has_finding("open-egress-port"));
     }
 }
+
+/// The account with a policy of a run without the option: an entry for each of two ports to everybody.
+fn with_policy() -> Account {
+    let mut account = Account::new(&json!([
+        everybody("tcp", 443, 443),
+        everybody("tcp", 8443, 8443)
+    ]));
+    account.connect("eni-a", &scattered(3), 443);
+    account.connect("eni-a", &scattered(2), 8443);
+    account.run(&[]);
+    policy(&account, &["update", "run"]);
+    account
+}
+
+fn policy(account: &Account, arguments: &[&str]) {
+    let mut command = closegate();
+    command.current_dir(account.dir.path()).arg("policy");
+    command.args(arguments).args(["--policy", "policy"]);
+    command.assert().success();
+}
+
+/// What nobody accepted is narrowed; what an accepted entry wants is not, and the report says so.
+#[test]
+fn a_rule_that_the_policy_wants_is_never_revoked() {
+    let account = with_policy();
+    let options = ["--narrow", "--policy", "policy"];
+    let proposed = account.run(&options);
+    let mut pins = pinned(&scattered(3), 443);
+    pins.extend(pinned(&scattered(2), 8443));
+    assert_eq!(proposed.added(), pins);
+    assert_eq!(proposed.revoked().len(), 2);
+    assert!(proposed.revoked().contains(HTTPS_GOES));
+    policy(&account, &["decide", "accept", "--state", "proposed"]);
+    let accepted = account.run(&options);
+    assert!(accepted.changes_nothing());
+    let report = accepted.file("report.md");
+    for port in [443, 8443] {
+        let says = format!("tcp/{port} to 0.0.0.0/0: an accepted entry of the policy wants it");
+        assert!(report.contains(&says), "{says}: {report}");
+    }
+}
+
+/// A locked group loses what no accepted entry permits, for that reason, whether ports are narrowed or not.
+#[test]
+fn what_a_policy_closes_is_not_narrowed() {
+    let account = with_policy();
+    let file = account.dir.path().join("policy/sg-0a.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let locked = text.replacen("mode = \"learn\"", "mode = \"locked\"", 1);
+    assert_ne!(text, locked);
+    fs::write(file, locked).unwrap();
+    let run = account.run(&["--policy", "policy"]);
+    let gone = run.revoked();
+    assert_eq!(gone.len(), 2);
+    assert!(gone.iter().all(|gone| gone.ends_with("outside-the-policy")));
+    let narrowed = account.run(&["--narrow", "--policy", "policy"]);
+    assert_eq!(narrowed.change, run.change);
+}

@@ -241,7 +241,7 @@ impl Audit {
 /// So many rules were left out.
 pub(crate) fn left_out_in_words(rules: u64) -> String {
     format!(
-        "{} left out, because {} would permit what today's rules deny: the open egress that {} to replace stays. This is a fault of closegate; please report it.",
+        "{} left out, because {} would permit what today's rules deny: what {} to replace stays. This is a fault of closegate; please report it.",
         match rules {
             1 => "1 rule was".to_owned(),
             many => format!("{} rules were", thousands(many)),

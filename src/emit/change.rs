@@ -14,10 +14,7 @@ use crate::documents::{
 };
 use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
 use crate::proof::{Readiness, Stage, StageName};
-use crate::suggest::{QuotaPressure, Revocation, RevokedBecause, SuggestedRule};
-
-/// Why a rule goes that permits some ports to everybody.
-pub(in crate::emit) const OPEN_PORT: &str = RevokedBecause::OpenPort.as_str();
+use crate::suggest::{QuotaPressure, Revocation, SuggestedRule};
 
 /// The change of an audit.
 pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {

@@ -1,5 +1,7 @@
 //! What people decided, put into a policy.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 
 use super::entry::{EntryState, PolicyEntry, PolicyTarget};
@@ -171,21 +173,21 @@ pub fn decide(policy: &mut PolicySet, decisions: &[PolicyDecision]) -> Result<us
     if !unknown.is_empty() {
         return Err(no_such(&unknown));
     }
-    for (position, decision) in decisions.iter().enumerate() {
-        let key = &decision.key;
-        let mut before = decisions[..position].iter();
-        if before.any(|other| other.key == *key && other.state != decision.state) {
+    let mut by_key: BTreeMap<&str, Vec<&PolicyDecision>> = BTreeMap::new();
+    for decision in decisions {
+        let same = by_key.entry(&decision.key).or_default();
+        if same.iter().any(|other| other.state != decision.state) {
+            let key = &decision.key;
             return Err(format!("{key} is decided twice, and differently; keep one"));
         }
+        same.push(decision);
     }
     let mut changed = 0;
     for group in policy.groups.values_mut() {
         for entry in &mut group.entries {
             let before = said(entry);
-            for decision in decisions {
-                if decision.key == entry.key {
-                    apply(entry, decision)?;
-                }
+            for decision in by_key.get(entry.key.as_str()).into_iter().flatten() {
+                apply(entry, decision)?;
             }
             changed += usize::from(before != said(entry));
         }

@@ -141,7 +141,13 @@ fn the_demo_prints_each_command_and_what_it_says() {
     let second = walk.answer("policy update runs/week-2");
     assert!(second.starts_with("proposed    6 new connections\n"));
     assert!(second.contains("\nreturned    1 connection that was deferred"));
-    assert!(walk.answer("policy status").contains(", 7 locked\n"));
+    let status = walk.answer("policy status");
+    assert!(status.contains(", 7 locked\n"), "{status}");
+    // The group was deleted: `--run` is given, and says nothing of it.
+    assert!(
+        status.contains("all decided; the run says nothing of the group's evidence"),
+        "{status}"
+    );
     let there: BTreeSet<String> = fs::read_dir(walk.place())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

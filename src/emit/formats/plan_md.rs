@@ -8,10 +8,10 @@ use super::names::{ResourceNames, fits_module};
 use super::terraform::tags_of;
 use crate::audit::left_out_in_words;
 use crate::documents::{ChangeDocument, GroupRow, RevocationRow, StageRow, Status};
-use crate::emit::change::OPEN_PORT;
 use crate::emit::report_md::md;
 use crate::emit::text::joined;
 use crate::net::plural;
+use crate::suggest::RevokedBecause;
 
 #[derive(Template)]
 #[template(path = "plan.md", escape = "none")]
@@ -71,11 +71,16 @@ pub(in crate::emit) fn render(change: &ChangeDocument) -> String {
     let step = |(number, row): (usize, &StageRow)| {
         let known = STAGES.iter().find(|(name, ..)| *name == row.name);
         let &(_, title, how, undo) = known?;
-        let narrows = |gone: &RevocationRow| gone.reason == OPEN_PORT;
-        let title = if row.name == "revoke" && change.revocations.iter().any(narrows) {
-            "Revoke the open rules, group by group"
-        } else {
-            title
+        let has = |reason: RevokedBecause| {
+            let mut gone = change.revocations.iter();
+            gone.any(|gone| gone.reason == reason.as_str())
+        };
+        let title = match &*row.name {
+            "revoke" if has(RevokedBecause::OutsidePolicy) => {
+                "Revoke the open rules, and those outside the policy, group by group"
+            }
+            "revoke" if has(RevokedBecause::OpenPort) => "Revoke the open rules, group by group",
+            _ => title,
         };
         let gone = match &*row.name {
             "revoke" => change.going(&change.revocations),

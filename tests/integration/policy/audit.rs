@@ -386,6 +386,9 @@ fn a_locked_group_opens_what_was_accepted_and_nothing_else() {
     let others = rows(&run, "revocations", "reason", "sg-b");
     assert_eq!(others, set(&["open-egress egress null 0.0.0.0/0"]));
     assert_eq!(read(&run.join("audit.json"))["replay"]["lost"], 0);
+    let plan = fs::read_to_string(run.join("rules/plan.md")).unwrap();
+    let title = "Revoke the open rules, and those outside the policy, group by group";
+    assert!(plan.contains(title), "{plan}");
 }
 
 /// The policy alone, without proposals: what a locked group lacks is lost, and what one that learns has stays.

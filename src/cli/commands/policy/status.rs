@@ -70,7 +70,7 @@ pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
             groups_without_policy: missing,
         })
     } else {
-        in_words(&groups, missing.as_deref())
+        in_words(&groups, missing.as_deref(), audit.is_some())
     })?;
     Ok(Exit::Done)
 }
@@ -118,7 +118,7 @@ fn row<'a>(status: &'a GroupStatus<'a>) -> StatusRow<'a> {
     }
 }
 
-fn in_words(groups: &[GroupStatus<'_>], missing: Option<&[String]>) -> String {
+fn in_words(groups: &[GroupStatus<'_>], missing: Option<&[String]>, has_run: bool) -> String {
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| {
         writeln!(text, "{line}").expect("writing to a string does not fail");
@@ -142,7 +142,7 @@ fn in_words(groups: &[GroupStatus<'_>], missing: Option<&[String]>) -> String {
             visible(&status.group.name, 60),
             status.group.group,
             stable.unwrap_or_default(),
-            standing(status)
+            standing(status, has_run)
         ));
     }
     let locked = groups
@@ -165,7 +165,7 @@ fn in_words(groups: &[GroupStatus<'_>], missing: Option<&[String]>) -> String {
 }
 
 /// How far a group is.
-fn standing(status: &GroupStatus<'_>) -> String {
+fn standing(status: &GroupStatus<'_>, has_run: bool) -> String {
     if status.group.mode == PolicyMode::Locked {
         "locked".to_owned()
     } else if status.is_ready() {
@@ -174,6 +174,8 @@ fn standing(status: &GroupStatus<'_>) -> String {
         "decisions are missing".to_owned()
     } else if status.enough_evidence == Some(false) {
         format!("wait for {}", visible(&status.wait_for.join(", "), 200))
+    } else if has_run {
+        "all decided; the run says nothing of the group's evidence".to_owned()
     } else {
         "all decided; --run says whether the evidence is enough".to_owned()
     }

@@ -161,7 +161,7 @@ fn key_length(key: &str) -> usize {
     }
 }
 
-/// A text in which nothing is a template, where [`file`] does not come by.
+/// A text in which nothing is a template, where [`file()`] does not come by.
 fn escaped(text: &str) -> Expression {
     let mut text = Expression::from(text);
     Escaped.visit_expr_mut(&mut text);

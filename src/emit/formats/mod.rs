@@ -119,7 +119,7 @@ impl RuleFormat {
         (self.write)(change, options)
     }
 
-    /// Writes what a policy wants ([`crate::emit::policy_change`]): files by name.
+    /// Writes what a policy wants ([`crate::emit::policy_change()`]): files by name.
     pub fn policy_files(
         &self,
         change: &ChangeDocument,

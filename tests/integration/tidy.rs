@@ -269,6 +269,8 @@ fn documents_name_paths_that_exist() {
         "CHANGELOG.md",
         "docs/findings.md",
         "docs/aws.md",
+        "docs/ci.md",
+        "docs/release.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

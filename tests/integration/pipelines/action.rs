@@ -440,7 +440,9 @@ fn pip_installs_a_wheel() {
     let make = r##"
 import zipfile
 with zipfile.ZipFile("closegate-9.9.9-py3-none-any.whl", "w") as wheel:
-    wheel.writestr("closegate-9.9.9.data/scripts/closegate", "#!/bin/sh\necho from a wheel\n")
+    program = zipfile.ZipInfo("closegate-9.9.9.data/scripts/closegate")
+    program.external_attr = 0o100755 << 16
+    wheel.writestr(program, "#!/bin/sh\necho from a wheel\n")
     wheel.writestr("closegate-9.9.9.dist-info/METADATA", "Metadata-Version: 2.1\nName: closegate\nVersion: 9.9.9\n")
     wheel.writestr("closegate-9.9.9.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
     wheel.writestr("closegate-9.9.9.dist-info/RECORD", "")

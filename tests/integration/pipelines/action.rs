@@ -176,10 +176,11 @@ fn the_log_takes_no_command_from_a_name() {
 #[test]
 fn verify_runs_the_program() {
     let program = env!("CARGO_BIN_EXE_closegate");
-    let place = Place::new(&[(
+    let place = Place::new(&[]);
+    place.program(
         "closegate",
         &format!("#!/bin/sh\nexec '{program}' \"$@\"\n"),
-    )]);
+    );
     let demo = place.path("run");
     closegate()
         .args(["demo", "--out"])
@@ -339,8 +340,8 @@ fn hostile_text_stays_in_its_code_block() {
         "```\n# heading\n[a](https://example.com) @team <img src=x>\n````\n~~~",
         "<!-- closegate drift default -->\n\n</details>",
         "a\r\n```\r# b \u{202e}c\u{1b}[31m\u{0}",
-        &long,
-        &ticks,
+        long.as_str(),
+        ticks.as_str(),
     ] {
         let place = pull_request(&json!([]));
         fs::write(place.path("text"), text).unwrap();

@@ -60,8 +60,9 @@ impl Place {
 
 /// What a program printed on both streams.
 fn said(done: &Output) -> String {
-    let streams = [&done.stdout, &done.stderr];
-    streams.map(|bytes| String::from_utf8_lossy(bytes)).concat()
+    let out = String::from_utf8_lossy(&done.stdout);
+    let error = String::from_utf8_lossy(&done.stderr);
+    format!("{out}{error}")
 }
 
 fn succeeds(command: &mut Command) -> String {

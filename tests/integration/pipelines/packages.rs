@@ -115,7 +115,7 @@ fn the_launcher_starts_the_program_of_its_platform() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = [0; 6];
+    let mut line = [0_u8; 6];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
     let kill = format!("kill -TERM {}", child.id());
     succeeds(place.command("sh").args(["-c", &kill]));

@@ -259,7 +259,7 @@ fn the_gitlab_template_runs_closegate() {
     assert_eq!((code, calls.len()), (Some(2), 0));
 }
 
-/// Scripts in shell that stand in YAML are read by ShellCheck, as jactionlint does with the workflows.
+/// Scripts in shell that stand in YAML are read by `ShellCheck`, as jactionlint does with the workflows.
 fn shellcheck(text: &str, shell: &str) {
     if has("shellcheck") {
         let dir = tempfile::tempdir().unwrap();

@@ -124,7 +124,7 @@ fn every_action_is_pinned_and_listed() {
         );
         assert!(
             !text.contains("pull_request_target"),
-            "{}: code of strangers beside secrets",
+            "{}: untrusted code would run with secrets",
             file.display()
         );
         for line in text.lines() {

@@ -135,6 +135,9 @@ mod engines;
 #[cfg(feature = "aws")]
 mod aws;
 
+// The project's own pipelines, and those that people run.
+mod pipelines;
+
 // The project's own rules about itself.
 mod imports;
 mod tidy;

@@ -1,0 +1,171 @@
+//! What a release is packed with.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{Place, said, succeeds};
+use crate::common::root;
+use crate::peers::has;
+use crate::queries::peer;
+
+/// The version of Cargo.toml.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn python(place: &Place, script: &str) -> Command {
+    let mut command = place.command(peer("python"));
+    command.arg("-B").arg(root().join("packaging").join(script));
+    command
+}
+
+/// An archive of a stand-in program; its name.
+fn archive(place: &Place, target: &str, out: &str) -> String {
+    let mut command = python(place, "archive.py");
+    succeeds(command.arg(place.path("bin/closegate")).args([target, out]));
+    format!("closegate-{VERSION}-{target}.tar.gz")
+}
+
+#[test]
+fn an_archive_is_the_same_every_time() {
+    let place = Place::new(&[("closegate", "#!/bin/sh\necho hello\n")]);
+    let target = "x86_64-unknown-linux-gnu";
+    let name = archive(&place, target, "first");
+    // Another time, owner's rights and place change nothing.
+    fs::remove_file(place.path("bin/closegate")).unwrap();
+    place.program("closegate", "#!/bin/sh\necho hello\n");
+    archive(&place, target, "second");
+    let read = |out: &str| fs::read(place.path(out).join(&name)).unwrap();
+    assert_eq!(read("first"), read("second"));
+    let check = format!("{name}.sha256");
+    let mut sum = place.command("sha256sum");
+    succeeds(
+        sum.args(["--check", &check])
+            .current_dir(place.path("first")),
+    );
+    let mut tar = place.command("tar");
+    succeeds(tar.args(["-xzf", &name]).current_dir(place.path("first")));
+    let unpacked = place.path("first").join(name.trim_end_matches(".tar.gz"));
+    assert_eq!(
+        succeeds(&mut Command::new(unpacked.join("closegate"))),
+        "hello\n"
+    );
+    assert!(unpacked.join("LICENSE").is_file());
+}
+
+/// npm's packages, as npm would lay them out: the launcher passes on arguments and the exit code, and signals.
+#[test]
+fn the_launcher_starts_the_program_of_its_platform() {
+    if !has("node") {
+        return;
+    }
+    let node = |place: &Place| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut command = place.command("node");
+        command
+            .env("PATH", path)
+            .arg("node_modules/closegate/closegate.js");
+        command
+    };
+    let program = "#!/bin/sh\n[ \"$1\" != wait ] || { echo waits; exec sleep 60; }\nprintf '[%s]' \"$@\"\nexit 3\n";
+    let place = Place::new(&[("closegate", program)]);
+    for target in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
+        archive(&place, target, "archives");
+    }
+    let mut npm = python(&place, "npm.py");
+    let made = succeeds(npm.args([
+        "archives",
+        "node_modules",
+        "--repository",
+        "https://example.com/a/b",
+    ]));
+    assert_eq!(
+        made,
+        "closegate-linux-x64\nclosegate-linux-arm64\nclosegate\n"
+    );
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&place.text(&format!("node_modules/{name}/package.json"))).unwrap()
+    };
+    let launcher = read("closegate");
+    assert_eq!(
+        launcher["optionalDependencies"],
+        json!({"closegate-linux-x64": VERSION, "closegate-linux-arm64": VERSION})
+    );
+    assert_eq!(
+        launcher["repository"]["url"],
+        "git+https://example.com/a/b.git"
+    );
+    assert_eq!(
+        launcher.get("scripts"),
+        None,
+        "npm runs nothing when it installs"
+    );
+    let arm = read("closegate-linux-arm64");
+    assert_eq!(
+        (&arm["os"], &arm["cpu"]),
+        (&json!(["linux"]), &json!(["arm64"]))
+    );
+
+    let done = node(&place).args(["a b", "--c"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(3), "{}", said(&done));
+    assert_eq!(done.stdout, b"[a b][--c]");
+    let mut waits = node(&place);
+    let mut child = waits
+        .arg("wait")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = [0_u8; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+    let kill = format!("kill -TERM {}", child.id());
+    succeeds(place.command("sh").args(["-c", &kill]));
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    for platform in ["x64", "arm64"] {
+        fs::remove_dir_all(place.path(&format!("node_modules/closegate-linux-{platform}")))
+            .unwrap();
+    }
+    let done = node(&place).output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    assert!(said(&done).contains("is not installed"), "{}", said(&done));
+}
+
+/// A release needs a tag, a version and a section of the changelog that agree.
+#[test]
+fn a_release_has_notes() {
+    let place = Place::new(&[]);
+    fs::create_dir(place.path("packaging")).unwrap();
+    fs::copy(
+        root().join("packaging/notes.py"),
+        place.path("packaging/notes.py"),
+    )
+    .unwrap();
+    fs::copy(root().join("Cargo.toml"), place.path("Cargo.toml")).unwrap();
+    let notes = |tag: &str, changelog: &str| {
+        fs::write(place.path("CHANGELOG.md"), changelog).unwrap();
+        let mut command = place.command(peer("python"));
+        command.args(["-B", "packaging/notes.py", tag, "notes.md"]);
+        let done = command.output().unwrap();
+        done.status.success().then(|| place.text("notes.md"))
+    };
+    let tag = format!("v{VERSION}");
+    let heading = format!("## {VERSION} (2026-11-30)");
+    let changelog = format!(
+        "# Changelog\n\n## Unreleased\n\n- c\n\n{heading}\n\n- a\n- b\n\n## 0.0.1 (2026-01-01)\n\n- z\n"
+    );
+    assert_eq!(notes(&tag, &changelog).as_deref(), Some("- a\n- b\n"));
+    assert_eq!(
+        notes("v0.0.1", &changelog),
+        None,
+        "not the version of Cargo.toml"
+    );
+    assert_eq!(
+        notes(&tag, &changelog.replace(" (2026-11-30)", "")),
+        None,
+        "no date"
+    );
+    assert_eq!(
+        notes(&tag, &changelog.replace("- a\n- b\n", "")),
+        None,
+        "no text"
+    );
+}

@@ -270,13 +270,10 @@ fn documents_name_paths_that_exist() {
         "CHANGELOG.md",
         "docs/findings.md",
         "docs/aws.md",
-<<<<<<< HEAD
         "docs/drift.md",
         "docs/policy-workflow.md",
-=======
         "docs/ci.md",
         "docs/release.md",
->>>>>>> q-pipelines
         "docs/usage.md",
         "sample-data/README.md",
     ];

@@ -309,7 +309,7 @@ fn hostile_reasons_stay_texts() {
 
 /// Terraform formats the files as they are, and takes them.
 #[test]
-fn terraform_takes_a_policys_files() {
+fn terraform_takes_the_files_of_a_policy() {
     if !has("terraform") {
         return;
     }

@@ -12,9 +12,9 @@ use crate::documents::{
     ChangeDocument, ChangeScope, DecisionRow, GroupRow, ListRow, OptionRow, PermissionRow,
     RevocationRow, RuleRow, SCHEMA_VERSION, StageRow, Status, TargetRow, TodayRow,
 };
-use crate::inventory::{Group, GroupIx, Rule, RulePorts, Target, Upkeep};
+use crate::inventory::{Group, GroupIx, Inventory, Rule, RulePorts, Target, Upkeep};
 use crate::proof::{Readiness, Stage, StageName};
-use crate::suggest::{QuotaPressure, Revocation, SuggestedRule};
+use crate::suggest::{QuotaPressure, Revocation, RevokedBecause, SuggestedRule};
 
 /// The change of an audit.
 pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
@@ -25,9 +25,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         scope: ChangeScope::Additions,
         rules: rules(audit),
         revocations: revocations(audit),
-        tightenings: tightenings
-            .map(|gone| revocation_row(audit, gone))
-            .collect(),
+        tightenings: tightenings.map(|gone| gone_row(audit, gone)).collect(),
         groups: Vec::new(),
         prefix_lists: Vec::new(),
         stages: stages.map(|stage| stage_row(audit, stage)).collect(),
@@ -36,7 +34,7 @@ pub(in crate::emit) fn change(audit: &Audit) -> ChangeDocument {
         not_written: Vec::new(),
     };
     change.groups = groups(audit, &change);
-    change.prefix_lists = lists(audit, &change);
+    change.prefix_lists = lists(&audit.inventory, &change.rules);
     change
 }
 
@@ -128,6 +126,16 @@ impl GroupRow {
                 "an audit that says whether the evidence is enough: this change does not"
                     .to_owned(),
             ),
+        }
+    }
+}
+
+impl TodayRow {
+    pub(super) fn new(rule: &Rule) -> Self {
+        Self {
+            permission: PermissionRow::new(rule),
+            security_group_rule_id: rule.rule_id.clone(),
+            description: rule.description.clone(),
         }
     }
 }
@@ -251,9 +259,7 @@ pub(in crate::emit) fn rules(audit: &Audit) -> Vec<RuleRow> {
 /// The rules that go, for every file that carries them.
 pub(in crate::emit) fn revocations(audit: &Audit) -> Vec<RevocationRow> {
     let revocations = audit.rules.revocations.iter();
-    revocations
-        .map(|gone| revocation_row(audit, gone))
-        .collect()
+    revocations.map(|gone| gone_row(audit, gone)).collect()
 }
 
 fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
@@ -281,15 +287,19 @@ fn rule_row(audit: &Audit, suggested: &SuggestedRule) -> RuleRow {
     }
 }
 
-fn revocation_row(audit: &Audit, gone: &Revocation) -> RevocationRow {
+fn gone_row(audit: &Audit, gone: &Revocation) -> RevocationRow {
     let group = audit.inventory.group(gone.group);
+    revocation_row(group, &gone.rule, gone.because)
+}
+
+pub(super) fn revocation_row(group: &Group, rule: &Rule, because: RevokedBecause) -> RevocationRow {
     RevocationRow {
         group_id: group.id.clone(),
         group_name: group.name.clone(),
-        security_group_rule_id: gone.rule.rule_id.clone(),
-        permission: PermissionRow::new(&gone.rule),
-        description: gone.rule.description.clone(),
-        reason: gone.because.as_str().into(),
+        security_group_rule_id: rule.rule_id.clone(),
+        permission: PermissionRow::new(rule),
+        description: rule.description.clone(),
+        reason: because.as_str().into(),
     }
 }
 
@@ -331,16 +341,8 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
     let mut named: Vec<&str> = named.filter_map(|row| row.target.group()).collect();
     for (id, _) in touched.iter().filter(|(_, touched)| **touched) {
         let known = audit.inventory.group_by_id(id);
-        let rules = known.map(|ix| &audit.inventory.group(ix).rules);
-        named.extend(
-            rules
-                .into_iter()
-                .flatten()
-                .filter_map(|rule| match &rule.target {
-                    Target::Group(id) => Some(id.as_str()),
-                    Target::Cidr(_) | Target::PrefixList(_) => None,
-                }),
-        );
+        let known = known.map(|ix| audit.inventory.group(ix));
+        named.extend(known.into_iter().flat_map(Group::named_groups));
     }
     for id in named {
         touched.entry(id).or_default();
@@ -374,11 +376,7 @@ fn groups(audit: &Audit, change: &ChangeDocument) -> Vec<GroupRow> {
         let readiness = &audit.proof.readiness;
         let judged = readiness.binary_search_by_key(&ix, |judged| judged.group);
         let judged = judged.ok().map(|place| &readiness[place]);
-        let today = group.rules.iter().filter(|_| touched).map(|rule| TodayRow {
-            permission: PermissionRow::new(rule),
-            security_group_rule_id: rule.rule_id.clone(),
-            description: rule.description.clone(),
-        });
+        let today = group.rules.iter().filter(|_| touched).map(TodayRow::new);
         Some(GroupRow {
             id: group.id.clone(),
             name: group.name.clone(),
@@ -426,8 +424,8 @@ pub(in crate::emit) fn what_to_do(upkeep: &Upkeep) -> Option<String> {
 }
 
 /// Every prefix list that a rule names, in order.
-fn lists(audit: &Audit, change: &ChangeDocument) -> Vec<ListRow> {
-    let targets = change.rules.iter().map(|rule| &rule.permission.target);
+pub(super) fn lists(inventory: &Inventory, rules: &[RuleRow]) -> Vec<ListRow> {
+    let targets = rules.iter().map(|rule| &rule.permission.target);
     let mut ids: Vec<&String> = targets
         .filter_map(|target| match target {
             TargetRow::PrefixList(id) => Some(id),
@@ -438,8 +436,7 @@ fn lists(audit: &Audit, change: &ChangeDocument) -> Vec<ListRow> {
     ids.dedup();
     let row = |id: &String| ListRow {
         id: id.clone(),
-        name: audit
-            .inventory
+        name: inventory
             .prefix_list(id)
             .map_or_else(|| id.clone(), |list| list.name.clone()),
     };

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::change::{keys, what_to_do};
+use super::change::{keys, lists, revocation_row, what_to_do};
 use crate::documents::{
-    ChangeDocument, ChangeScope, Direction, GroupRow, ListRow, NotWrittenRow, PermissionRow,
-    Rating, RevocationRow, RuleRow, SCHEMA_VERSION, Status, TargetRow, TodayRow, WantedByRow,
+    ChangeDocument, ChangeScope, GroupRow, NotWrittenRow, PermissionRow, Rating, RevocationRow,
+    RuleRow, SCHEMA_VERSION, Status, TodayRow, WantedByRow,
 };
 use crate::inventory::{Group, Inventory, Rule, RulePorts, Target, Upkeep};
 use crate::net::{aws_description, plural, service_name};
 use crate::policy::{
-    DesiredGroup, DesiredState, PolicyEntry, PolicySet, PolicyTarget, WantedBy, WantedRule, desired,
+    DesiredGroup, DesiredState, PolicyEntry, PolicySet, WantedBy, WantedRule, desired,
 };
-use crate::suggest::rule_id;
+use crate::suggest::{RevokedBecause, rule_id};
 
 /// The longest description that AWS takes.
 const DESCRIPTION_AT_MOST: usize = 255;
@@ -35,14 +35,9 @@ pub fn policy_change(policy: &PolicySet, inventory: &Inventory, today: Date) -> 
         for wanted in &group.wanted {
             rules.push(rule_row(inventory, group, wanted, &mut names));
         }
-        revocations.extend(group.reopened().map(|rule| RevocationRow {
-            group_id: group.id.to_owned(),
-            group_name: group.group.name.clone(),
-            security_group_rule_id: rule.rule_id.clone(),
-            permission: PermissionRow::new(rule),
-            description: rule.description.clone(),
-            reason: "outside-the-policy".into(),
-        }));
+        let because = RevokedBecause::OutsidePolicy;
+        let reopened = group.reopened();
+        revocations.extend(reopened.map(|rule| revocation_row(group.group, rule, because)));
     }
     let not_written = state.not_written.iter();
     let not_written = not_written.map(|((group, entry), why)| NotWrittenRow {
@@ -81,7 +76,12 @@ fn rule_row(
         .group_by_id(group.id)
         .expect("the policy's groups are taken from the inventory");
     let first = because.first().expect("every rule has a reason");
-    let ours = wording(inventory, wanted);
+    let pair = wanted.other_half(group.id);
+    let words = if *stands {
+        rule.description.clone()
+    } else {
+        wording(inventory, wanted)
+    };
     let ratings = because.iter().filter_map(|by| by.entry.confidence);
     RuleRow {
         id: rule_id(inventory, ix, rule),
@@ -90,17 +90,11 @@ fn rule_row(
         permission: PermissionRow::new(rule),
         status: if *stands { Status::Keep } else { Status::Add },
         security_group_rule_id: rule.rule_id.clone(),
-        pair: pair(inventory, group.id, wanted),
-        description: if *stands {
-            rule.description.clone()
-        } else {
-            ours.clone()
-        },
-        wording: if *stands {
-            rule.description.clone()
-        } else {
-            ours
-        },
+        pair: pair.and_then(|(other, half)| {
+            Some(rule_id(inventory, inventory.group_by_id(other)?, &half))
+        }),
+        description: words.clone(),
+        wording: words,
         tag_keys: keys(&rule.tags),
         why: "wanted by the policy".into(),
         confidence: ratings.max().unwrap_or(Rating::Low),
@@ -157,24 +151,6 @@ fn evidence(entry: &PolicyEntry) -> String {
     parts.extend(entry.first_seen.map(|day| format!("first seen {day}")));
     parts.extend(entry.last_seen().map(|day| format!("last seen {day}")));
     parts.join(", ")
-}
-
-/// The id of the other half of a rule, where an entry wants both.
-fn pair(inventory: &Inventory, own: &str, wanted: &WantedRule<'_>) -> Option<String> {
-    let other = |by: &WantedBy<'_>| match &by.entry.target {
-        _ if by.is_other_half => Some(by.group.group.clone()),
-        PolicyTarget::Group(id) if by.entry.mutual && by.entry.direction == Direction::Egress => {
-            Some(id.clone())
-        }
-        _ => None,
-    };
-    let other = wanted.because.iter().find_map(other)?;
-    let half = Rule {
-        direction: wanted.rule.direction.opposite(),
-        target: Target::Group(own.to_owned()),
-        ..wanted.rule.clone()
-    };
-    Some(rule_id(inventory, inventory.group_by_id(&other)?, &half))
 }
 
 /// What a rule's description says: where it leads, why, and the keys of its entries.
@@ -281,16 +257,7 @@ fn groups(
     let permissions = permissions.chain(revocations.iter().map(|gone| &gone.permission));
     ids.extend(permissions.filter_map(|row| row.target.group()));
     for group in state.groups.values() {
-        ids.extend(
-            group
-                .group
-                .rules
-                .iter()
-                .filter_map(|rule| match &rule.target {
-                    Target::Group(id) => Some(id.as_str()),
-                    Target::Cidr(_) | Target::PrefixList(_) => None,
-                }),
-        );
+        ids.extend(group.group.named_groups());
     }
     let kept = state.groups.values().filter(|group| {
         let gains = group.wanted.iter().any(|wanted| !wanted.stands);
@@ -303,11 +270,7 @@ fn groups(
         let region = group.members.first();
         let region = region.map(|&ix| inventory.interface(ix).region.clone());
         let today = group.rules.iter().filter(|_| desired.is_some());
-        let today = today.map(|rule| TodayRow {
-            permission: PermissionRow::new(rule),
-            security_group_rule_id: rule.rule_id.clone(),
-            description: rule.description.clone(),
-        });
+        let today = today.map(TodayRow::new);
         Some(GroupRow {
             id: group.id.clone(),
             name: group.name.clone(),
@@ -346,22 +309,4 @@ fn waits_for(inventory: &Inventory, group: &Group, kept: &BTreeSet<&str>) -> Vec
         .filter(|id| *id != group.id && kept.contains(id))
         .collect();
     beside.into_iter().map(ToOwned::to_owned).collect()
-}
-
-/// Every prefix list that a rule names, in order.
-fn lists(inventory: &Inventory, rules: &[RuleRow]) -> Vec<ListRow> {
-    let ids = rules
-        .iter()
-        .filter_map(|rule| match &rule.permission.target {
-            TargetRow::PrefixList(id) => Some(id),
-            _ => None,
-        });
-    let ids: BTreeSet<&String> = ids.collect();
-    let row = |id: &String| ListRow {
-        id: id.clone(),
-        name: inventory
-            .prefix_list(id)
-            .map_or_else(|| id.clone(), |list| list.name.clone()),
-    };
-    ids.into_iter().map(row).collect()
 }

@@ -47,6 +47,14 @@ impl Group {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The groups that its rules name, in the order of its rules.
+    pub fn named_groups(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().filter_map(|rule| match &rule.target {
+            Target::Group(id) => Some(id.as_str()),
+            Target::Cidr(_) | Target::PrefixList(_) => None,
+        })
+    }
+
     /// Whether one of its rules is open egress.
     pub fn has_open_egress(&self) -> bool {
         self.rules.iter().any(Rule::is_open_egress)

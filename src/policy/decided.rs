@@ -2,11 +2,10 @@
 
 use jiff::civil::Date;
 
-use super::desired::{WantedRule, desired};
+use super::desired::desired;
 use super::entry::{EntryState, PolicyTarget};
 use super::group::PolicySet;
-use crate::documents::Direction;
-use crate::inventory::{GroupIx, Inventory, Rule, Target};
+use crate::inventory::{GroupIx, Inventory, Rule};
 use crate::suggest::{AcceptedRule, DecidedRules, GroupDecisions};
 
 /// What a policy says on a day about the groups of an account. Entries of groups that the inventory lacks say nothing.
@@ -21,7 +20,9 @@ pub fn decided(policy: &PolicySet, inventory: &Inventory, today: Date) -> Decide
         let wanted = group.wanted.iter().filter_map(|wanted| {
             Some(AcceptedRule {
                 key: wanted.because.first()?.entry.key.clone(),
-                mutual: other_half(inventory, id, wanted),
+                mutual: wanted
+                    .other_half(id)
+                    .and_then(|(other, half)| Some((inventory.group_by_id(other)?, half))),
                 stands: wanted.stands,
                 rule: wanted.rule.clone(),
             })
@@ -51,34 +52,4 @@ pub fn decided(policy: &PolicySet, inventory: &Inventory, today: Date) -> Decide
         }
     }
     DecidedRules::new(inventory, groups)
-}
-
-/// The other half of a rule of the group `own`, where an entry wants both.
-fn other_half(
-    inventory: &Inventory,
-    own: &str,
-    wanted: &WantedRule<'_>,
-) -> Option<(GroupIx, Rule)> {
-    let other = wanted
-        .because
-        .iter()
-        .find_map(|by| match &by.entry.target {
-            _ if by.is_other_half => Some(by.group.group.as_str()),
-            PolicyTarget::Group(id)
-                if by.entry.mutual && by.entry.direction == Direction::Egress =>
-            {
-                Some(id.as_str())
-            }
-            _ => None,
-        })?;
-    let half = Rule {
-        direction: wanted.rule.direction.opposite(),
-        protocol: wanted.rule.protocol,
-        ports: wanted.rule.ports,
-        target: Target::Group(own.to_owned()),
-        rule_id: None,
-        description: String::new(),
-        tags: Vec::new(),
-    };
-    Some((inventory.group_by_id(other)?, half))
 }

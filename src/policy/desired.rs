@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::entry::{EntryState, PolicyEntry, PolicyTarget};
 use super::group::{GroupPolicy, PlacedEntry, PolicyMode, PolicySet};
 use crate::documents::Direction;
-use crate::inventory::{Group, Inventory, Rule};
+use crate::inventory::{Group, Inventory, Rule, Target};
 use crate::replay::Change;
 
 /// A reason for a rule.
@@ -34,6 +34,31 @@ pub struct WantedRule<'a> {
     pub stands: bool,
     /// Why it is wanted, by key; never empty. The first names it.
     pub because: Vec<WantedBy<'a>>,
+}
+
+impl WantedRule<'_> {
+    /// The other half of a rule of the group `own`, and the group that it belongs to, where an entry wants both.
+    pub fn other_half(&self, own: &str) -> Option<(&str, Rule)> {
+        let other = self.because.iter().find_map(|by| match &by.entry.target {
+            _ if by.is_other_half => Some(by.group.group.as_str()),
+            PolicyTarget::Group(id)
+                if by.entry.mutual && by.entry.direction == Direction::Egress =>
+            {
+                Some(id.as_str())
+            }
+            _ => None,
+        })?;
+        let half = Rule {
+            direction: self.rule.direction.opposite(),
+            protocol: self.rule.protocol,
+            ports: self.rule.ports,
+            target: Target::Group(own.to_owned()),
+            rule_id: None,
+            description: String::new(),
+            tags: Vec::new(),
+        };
+        Some((other, half))
+    }
 }
 
 /// A rule of today that no entry wants as it is.

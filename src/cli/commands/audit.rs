@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::anyhow;
 use jiff::tz::TimeZone;
 
 use crate::audit::{self, Audit};
@@ -45,7 +44,9 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         config.generalise.level = level.into();
     }
     config.generalise.narrow |= narrow;
-    let policy = policy.as_deref().map(read_policy).transpose()?;
+    let policy = policy
+        .map(|dir| PolicyDir::read(&dir)?.sound())
+        .transpose()?;
     let Input {
         evidence,
         inventory,
@@ -77,25 +78,6 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     // The program ends here, and the system takes its memory back faster than piece by piece.
     std::mem::forget(audit);
     Ok(exit)
-}
-
-/// A policy whose every file is right.
-pub(super) fn read_policy(dir: &Path) -> Result<PolicySet, Failure> {
-    let policy = PolicyDir::read(dir)?;
-    if let Some(error) = policy.errors.first() {
-        return Err(Failure::usage(error.clone()));
-    }
-    let set = policy.set();
-    if let Some(((group, entry), (before, _))) = set.repeated().first() {
-        return Err(Failure::usage(anyhow!(
-            "policy `{}`, line {}: key {} is in {}.toml already; give the newer entry another",
-            policy.path(&group.group).display(),
-            entry.line,
-            entry.key,
-            before.group
-        )));
-    }
-    Ok(set)
 }
 
 /// Reads and audits, against a policy if there is one, with progress.

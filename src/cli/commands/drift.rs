@@ -39,10 +39,7 @@ pub(in crate::cli) fn run(args: DriftArgs) -> Result<Exit, Failure> {
         out,
     } = args;
     let read = PolicyDir::read(&dir)?;
-    if let Some(error) = read.errors.first() {
-        return Err(Failure::usage(error.clone()));
-    }
-    let policy = read.set();
+    let policy = read.readable()?;
     let out = OutFile::prepare(out.as_deref())?;
     let Decided { config, ranges } = settings::decide(config, None, &[])?;
     let compared = if input.flows.is_empty() && input.store.is_none() {

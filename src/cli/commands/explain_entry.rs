@@ -25,10 +25,7 @@ pub(super) fn entry(
     key: &str,
 ) -> Result<Option<String>, Failure> {
     let read = PolicyDir::read(dir)?;
-    if let Some(error) = read.errors.first() {
-        return Err(Failure::usage(error.clone()));
-    }
-    let policy = read.set();
+    let policy = read.readable()?;
     let found = policy.entries().find(|(_, entry)| entry.key == key);
     Ok(found.map(|(group, entry)| {
         let mut out = String::new();

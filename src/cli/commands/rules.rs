@@ -67,7 +67,7 @@ fn of_policy(
     args: &RulesArgs,
 ) -> Result<Exit, Failure> {
     refuse_unsuitable(format, args)?;
-    let policy = policy(dir)?;
+    let policy = PolicyDir::read(dir)?.sound()?;
     let state = states(&args.terraform_state, |_| Ok(()))?;
     let inventory = Inventory::load(inventory).map_err(Failure::usage)?;
     refuse_unknown(&policy, &inventory)?;
@@ -121,25 +121,6 @@ fn refuse_unsuitable(format: &RuleFormat, args: &RulesArgs) -> Result<(), Failur
     Err(Failure::usage(anyhow!(
         "{wrong}; the format here is {name}"
     )))
-}
-
-/// A policy all of whose files are right.
-fn policy(dir: &Path) -> Result<PolicySet, Failure> {
-    let read = PolicyDir::read(dir)?;
-    if let Some(error) = read.errors.first() {
-        return Err(Failure::usage(error.clone()));
-    }
-    let set = read.set();
-    if let Some(((group, entry), (before, _))) = set.repeated().first() {
-        return Err(Failure::usage(anyhow!(
-            "policy `{}`, line {}: key {} is in {}.toml already; give the newer entry another",
-            read.path(&group.group).display(),
-            entry.line,
-            entry.key,
-            before.group
-        )));
-    }
-    Ok(set)
 }
 
 /// Fails if the inventory has a group of the policy without its rules: what stands would be taken for new.

@@ -10,11 +10,11 @@ use anyhow::Context;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::audit::read_policy;
 use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Input};
 use crate::documents::{Confidence, SCHEMA_VERSION};
 use crate::inventory::Inventory;
@@ -40,7 +40,9 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         "clap takes exactly one"
     );
     let Decided { config, ranges } = settings::decide(config, None, &[])?;
-    let policy = policy.as_deref().map(read_policy).transpose()?;
+    let policy = policy
+        .map(|dir| PolicyDir::read(&dir)?.sound())
+        .transpose()?;
     let Input {
         evidence,
         inventory,

@@ -59,19 +59,31 @@ impl PolicyDir {
         let lock = lock(dir)?;
         recover(dir).map_err(|error| cannot_write(dir, error))?;
         let policy = read(dir, lock).map_err(|error| cannot_read(dir, error))?;
-        if let Some(error) = policy.errors.first() {
-            return Err(Failure::usage(error.clone()));
+        policy.sound()?;
+        Ok(policy)
+    }
+
+    /// The policy, if every file can be read.
+    pub(super) fn readable(&self) -> Result<PolicySet, Failure> {
+        match self.errors.first() {
+            Some(error) => Err(Failure::usage(error.clone())),
+            None => Ok(self.set()),
         }
-        if let Some(((group, entry), (before, _))) = policy.set().repeated().first() {
+    }
+
+    /// The policy, if every file can be read and no key is there twice.
+    pub(super) fn sound(&self) -> Result<PolicySet, Failure> {
+        let set = self.readable()?;
+        if let Some(((group, entry), (before, _))) = set.repeated().first() {
             return Err(Failure::usage(anyhow!(
                 "policy `{}`, line {}: key {} is in {}.toml already; give the newer entry another",
-                policy.path(&group.group).display(),
+                self.path(&group.group).display(),
                 entry.line,
                 entry.key,
                 before.group
             )));
         }
-        Ok(policy)
+        Ok(set)
     }
 
     /// The same for a policy that is there.

@@ -53,14 +53,10 @@ struct EntryRow<'a> {
 }
 
 pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
-    let read = PolicyDir::read(&args.policy)?;
-    if let Some(error) = read.errors.first() {
-        return Err(Failure::usage(error.clone()));
-    }
+    let policy = PolicyDir::read(&args.policy)?.readable()?;
     let inventory = args.inventory.as_deref().map(Inventory::load);
     let inventory = inventory.transpose().map_err(Failure::usage)?;
     let audit = args.run.as_deref().map(past_run::load).transpose()?;
-    let policy = read.set();
     let groups = policy::status(&policy, audit.as_ref());
     let missing = inventory.map(|inventory| without_policy(&inventory, &policy));
     print(if args.json {

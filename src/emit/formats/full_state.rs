@@ -86,20 +86,30 @@ fn stem(change: &ChangeDocument, split: Option<RuleFileSplit>, group: &str) -> S
     }
 }
 
-/// Rules by what their file is called; those that nothing is written for are in none.
-fn parts(
-    change: &ChangeDocument,
-    split: Option<RuleFileSplit>,
-) -> BTreeMap<String, BTreeSet<&str>> {
-    let mut parts: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+/// What the files are called, without their endings; groups that nothing is written for have none.
+fn parts(change: &ChangeDocument, split: Option<RuleFileSplit>) -> BTreeSet<String> {
     let of_rules = change.rules.iter().map(|rule| &rule.group_id);
     let gone = change.revocations.iter().map(|gone| &gone.group_id);
-    for group in of_rules.chain(gone) {
-        let part = parts.entry(stem(change, split, group)).or_default();
-        part.insert(group);
-    }
+    let groups: BTreeSet<&String> = of_rules.chain(gone).collect();
+    let stems = groups.into_iter().map(|group| stem(change, split, group));
+    let mut parts: BTreeSet<String> = stems.collect();
     if split.is_none() {
-        parts.entry(stem(change, split, "")).or_default();
+        parts.insert(stem(change, split, ""));
+    }
+    parts
+}
+
+/// What is written of groups, by what the file is called, in order.
+fn by_part<T>(
+    change: &ChangeDocument,
+    split: Option<RuleFileSplit>,
+    all: impl IntoIterator<Item = T>,
+    group: impl Fn(&T) -> &str,
+) -> BTreeMap<String, Vec<T>> {
+    let mut parts: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for one in all {
+        let part = stem(change, split, group(&one));
+        parts.entry(part).or_default().push(one);
     }
     parts
 }
@@ -116,11 +126,15 @@ fn of_parts(
         ..RuleFormatOptions::default()
     };
     let mut files = Files::new();
-    for (stem, groups) in parts(change, options.split) {
-        let mut part = change.clone();
-        part.rules.retain(|rule| groups.contains(&*rule.group_id));
-        part.revocations
-            .retain(|gone| groups.contains(&*gone.group_id));
+    // One document, with the rules of one part after the other.
+    let mut part = change.clone();
+    let rules = std::mem::take(&mut part.rules);
+    let mut rules = by_part(change, options.split, rules, |rule| &rule.group_id);
+    let gone = std::mem::take(&mut part.revocations);
+    let mut gone = by_part(change, options.split, gone, |gone| &gone.group_id);
+    for stem in parts(change, options.split) {
+        part.rules = rules.remove(&stem).unwrap_or_default();
+        part.revocations = gone.remove(&stem).unwrap_or_default();
         let text = write(&part, &written)?;
         let (name, text) = match (format, options.split) {
             ("aws-cli", None) => ("apply.sh".to_owned(), script(&text)),
@@ -275,7 +289,8 @@ impl<'a> PolicyWriter<'a> {
             let comment = policy_heading("one resource per entry and port") + &notes(self.change);
             put(format!("{name}.tf"), &comment, blocks.collect());
             if self.has_module {
-                let entries = self.entries(|_| true);
+                let entries = self.names.pairs.iter();
+                let entries: Vec<ObjectEntry> = entries.map(|pair| self.entry(pair)).collect();
                 let module =
                     (!entries.is_empty()).then(|| module_block(hcl::entries_of(2, entries)));
                 put(
@@ -308,21 +323,25 @@ impl<'a> PolicyWriter<'a> {
         natives: &[NativeResource<'a>],
         put: &mut impl FnMut(String, &str, Vec<Block>),
     ) {
-        let stem = |group: &str| stem(self.change, self.options.split, group);
+        let (change, split) = (self.change, self.options.split);
+        let mut pairs = by_part(change, split, &self.names.pairs, |(_, (egress, _))| {
+            &egress.group_id
+        });
+        let mut natives = by_part(change, split, natives, |native| native.group());
         let mut locals = Vec::new();
-        for (part, groups) in parts(self.change, self.options.split) {
+        for part in parts(change, split) {
             let mut blocks = Vec::new();
-            let entries = self.entries(|group| stem(group) == part);
+            let pairs = pairs.remove(&part).unwrap_or_default();
+            let entries: Vec<ObjectEntry> =
+                pairs.into_iter().map(|pair| self.entry(pair)).collect();
             if self.has_module && !entries.is_empty() {
                 let local = format!("mutual_rules_{}", identifier(&part).replace('-', "_"));
                 let rules = line(&local, hcl::entries_of(2, entries));
                 blocks.push(hcl::block("locals", &[], vec![vec![rules]]));
                 locals.push(format!("    local.{local},\n"));
             }
-            let own = natives
-                .iter()
-                .filter(|native| groups.contains(native.group()));
-            blocks.extend(own.map(|native| native.block(&self.refs)));
+            let own = natives.remove(&part).unwrap_or_default();
+            blocks.extend(own.into_iter().map(|native| native.block(&self.refs)));
             let comment = policy_heading(&format!("the rules of {part}"));
             put(format!("{part}.tf"), &comment, blocks);
         }
@@ -339,32 +358,30 @@ impl<'a> PolicyWriter<'a> {
         }
     }
 
-    /// The module's entries for pairs whose egress half is on some of the groups.
-    fn entries(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<ObjectEntry> {
-        let pairs = self.names.pairs.iter();
-        let pairs = pairs.filter(|(_, (egress, _))| is_wanted(&egress.group_id));
-        pairs
-            .map(|(key, (egress, ingress))| ObjectEntry {
-                comment: above(&[*egress, *ingress]),
-                key: key.clone(),
-                value: pair_entry(egress, ingress, &self.refs),
-            })
-            .collect()
+    /// The module's entry for a pair.
+    fn entry(
+        &self,
+        (key, (egress, ingress)): (&String, &(&'a RuleRow, &'a RuleRow)),
+    ) -> ObjectEntry {
+        ObjectEntry {
+            comment: above(&[*egress, *ingress]),
+            key: key.clone(),
+            value: pair_entry(egress, ingress, &self.refs),
+        }
     }
 
     fn json(&self) -> Files {
         let mut files = Files::new();
         let natives = native_resources(&self.names);
-        for (part, groups) in parts(self.change, self.options.split) {
+        let (change, split) = (self.change, self.options.split);
+        let mut natives = by_part(change, split, &natives, |native| native.group());
+        for part in parts(change, split) {
             let mut comment = policy_heading(&format!("the rules of {part}"));
             if self.options.split.is_none() {
                 comment = policy_heading("one resource per entry and port") + &notes(self.change);
             }
             let mut document = json!({"//": comment.lines().collect::<Vec<_>>()});
-            let own = natives
-                .iter()
-                .filter(|native| groups.contains(native.group()));
-            for native in own {
+            for native in natives.remove(&part).unwrap_or_default() {
                 document["resource"][&native.kind][native.name] = native.json(&self.refs);
             }
             files.insert(format!("{part}.tf.json"), json::pretty(&document));

@@ -21,7 +21,7 @@ html_title = f"closegate {release}"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/*.md", "benches/README.md", "sample-data/README.md"]
-exclude_patterns = [".*", "target", "**/node_modules"]
+exclude_patterns = [".*", "fuzz", "target", "**/node_modules"]
 # Headings have the anchors that Git hosts make.
 myst_heading_anchors = 4
 nitpicky = True

@@ -26,6 +26,8 @@ exclude_patterns = [".*", "fuzz", "target", "**/node_modules"]
 # Headings have the anchors that Git hosts make.
 myst_heading_anchors = 4
 nitpicky = True
+# Text stays as it is written: no other quotes, and no dash for the two of an option.
+smartquotes = False
 
 html_theme = "furo"
 html_copy_source = False

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::{closegate, root};
+use crate::common::{closegate, root, sample};
 
 /// The pages with commands: the README and the guides, with their text.
 fn pages() -> Vec<(PathBuf, String)> {
@@ -157,6 +157,21 @@ fn the_guides_show_what_closegate_prints() {
         }
     }
     assert!(shown > 3, "{shown} blocks");
+}
+
+/// The quick start switches on the format that `doctor` recommends.
+#[test]
+fn the_quick_start_has_the_recommended_format() {
+    let flows = sample().join("flows/default");
+    let done = closegate()
+        .args(["doctor", "--json", "--flows"])
+        .arg(flows)
+        .output()
+        .unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let format = found["recommended_log_format"].as_str().unwrap();
+    let guide = fs::read_to_string(root().join("docs/quick-start.md")).unwrap();
+    assert!(guide.contains(&format!("'{format}'")), "{format}");
 }
 
 /// `make docs` fails for a page without a place; this says so before it is built.

@@ -28,7 +28,7 @@ docs: $(BOOK)/.ready ## the guides as a book, in target/docs; a broken link or a
 # The book's programs are their own environment: building it needs none of the peers.
 $(BOOK)/.ready: docs/requirements.txt
 	@python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "the documentation is built with Python 3.11 or later and its modules venv and ensurepip: python3 has them not, or is not there" >&2; exit 1; }
+		{ echo "the documentation is built with Python 3.11 or later and its modules venv and ensurepip: python3 is missing or lacks them" >&2; exit 1; }
 	rm -rf $(BOOK)
 	python3 -m venv $(BOOK)
 	$(BOOK)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<

@@ -23,7 +23,8 @@ impl Sighting {
         self.accepted + self.rejected
     }
 
-    const fn add(&mut self, other: Self) {
+    /// Adds what another worker, or another source, saw of the same interface.
+    pub const fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.rejected += other.rejected;
         self.without_traffic += other.without_traffic;

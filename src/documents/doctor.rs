@@ -174,6 +174,8 @@ pub(crate) struct HeldCallRow {
     pub(crate) policy: String,
     /// The action that permits it, as IAM names it: `ec2:DescribeVpcs`.
     pub(crate) action: String,
+    /// The operation, as the API names it; two of them may need one action.
+    pub(crate) operation: String,
     /// What was asked about, where that is not everything: a bucket, a log group.
     pub(crate) resource: Option<String>,
     pub(crate) held: HeldTerm,

@@ -99,10 +99,17 @@ impl Asked<'_> {
     /// The calls of EC2, side by side.
     async fn compute(&mut self) {
         let client = aws_sdk_ec2::Client::new(&self.account.config);
+        // AWS has a prefix list of its own in every region, and an id that there is not has another answer.
+        let lists = client.describe_managed_prefix_lists().max_results(1);
+        let lists = lists.send().await.ok();
+        let list = lists
+            .as_ref()
+            .and_then(|said| said.prefix_lists().first()?.prefix_list_id());
+        let list = list.unwrap_or("pl-00000000");
         let calls = CALLS.iter().filter(|call| call.service == "ec2");
         let operations: Vec<&'static str> = calls.map(|call| call.operation).collect();
         let asked = operations.iter().copied();
-        let asked = asked.map(|operation| dry_run(&client, operation));
+        let asked = asked.map(|operation| dry_run(&client, list, operation));
         let said = join_all(asked).await;
         for (operation, said) in operations.into_iter().zip(said) {
             self.add(Caller::CollectInventory, operation, None, said);
@@ -238,8 +245,12 @@ fn not_asked(operation: &str, lack: &str) -> Said {
     ))
 }
 
-/// Whether EC2 permits a call, by a dry run of it.
-fn dry_run<'c>(client: &'c aws_sdk_ec2::Client, operation: &'static str) -> BoxFuture<'c, Said> {
+/// Whether EC2 permits a call, by a dry run of it; `list` is a prefix list to ask about.
+fn dry_run<'c>(
+    client: &'c aws_sdk_ec2::Client,
+    list: &'c str,
+    operation: &'static str,
+) -> BoxFuture<'c, Said> {
     macro_rules! ask {
         ($($name:literal => $call:ident $(.$set:ident($value:expr))*;)*) => {
             match operation {
@@ -258,7 +269,7 @@ fn dry_run<'c>(client: &'c aws_sdk_ec2::Client, operation: &'static str) -> BoxF
         "DescribeVpcs" => describe_vpcs;
         "DescribeSubnets" => describe_subnets;
         "DescribeManagedPrefixLists" => describe_managed_prefix_lists;
-        "GetManagedPrefixListEntries" => get_managed_prefix_list_entries.prefix_list_id("pl-00000000");
+        "GetManagedPrefixListEntries" => get_managed_prefix_list_entries.prefix_list_id(list);
         "DescribeVpcEndpoints" => describe_vpc_endpoints;
         "DescribeVpcPeeringConnections" => describe_vpc_peering_connections;
         "DescribeNatGateways" => describe_nat_gateways;

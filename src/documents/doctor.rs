@@ -41,12 +41,16 @@ pub(crate) struct DoctorSourceRow {
     pub(crate) files_cut: Vec<String>,
     /// What the files are: container, format and fields; the most frequent first.
     pub(crate) formats: Vec<DoctorFormatRow>,
-    /// Records of traffic, of intervals without any, and of intervals in which AWS skipped records. Duplicates are counted
-    /// where they lie in one file.
+    /// Records of traffic, of intervals without any, and of intervals in which AWS skipped records.
     pub(crate) records: u64,
     pub(crate) records_no_data: u64,
     pub(crate) records_skip_data: u64,
+    /// Of the records of traffic, those that were rejected.
     pub(crate) records_rejected: u64,
+    /// Copies of these in the same file.
+    pub(crate) records_duplicate: u64,
+    /// Records outside the observation window.
+    pub(crate) records_outside: u64,
     pub(crate) malformed: u64,
     /// The first few lines that could not be read.
     pub(crate) malformed_samples: Vec<MalformedRow>,

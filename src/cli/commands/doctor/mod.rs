@@ -115,8 +115,7 @@ fn held(flows: &[String], remote: &RemoteArgs) -> Result<HeldRow, Failure> {
     use crate::documents::HeldCallRow;
 
     let account = sign_in(remote)?;
-    let (identity, calls) =
-        crate::aws::held(&account, flows).map_err(|error| failure(&error))?;
+    let (identity, calls) = crate::aws::held(&account, flows).map_err(|error| failure(&error))?;
     let calls = calls.into_iter().map(|held| {
         let call = held.call;
         let action = call.action.unwrap_or(call.operation);

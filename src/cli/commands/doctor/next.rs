@@ -64,18 +64,18 @@ pub(super) fn commands(
     if !unrecorded.is_empty() {
         next.push(row(
             flow_logs(&unrecorded),
-            "these VPCs have interfaces that no active flow log records; put your bucket in. closegate changes nothing in AWS itself",
+            "no active flow log records some interfaces of these VPCs; replace BUCKET, and run it yourself: closegate changes nothing in AWS",
         ));
     } else if typed.flows.is_empty() {
         next.push(row(
             words(["closegate", "doctor", "--flows", "s3://BUCKET/PREFIX", "--inventory", dir]),
-            "put in where the flow logs are delivered: LogDestination of describe-flow-logs; for a log group, cloudwatch:LOG_GROUP",
+            "replace BUCKET/PREFIX with the place where flow logs are delivered (LogDestination of describe-flow-logs); for a log group, use cloudwatch:LOG_GROUP",
         ));
     }
     if looked.lacks_fields {
         next.push(row(
             flow_logs(&vpcs(snapshot)),
-            "the format of a flow log can't be changed: this makes one beside it, with the fields that are missing; put your bucket in",
+            "the format of a flow log can't be changed: this makes another one, with the fields that are missing; replace BUCKET, and run it yourself",
         ));
     }
     next
@@ -98,7 +98,7 @@ fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 fn collect(remote: &RemoteArgs) -> Vec<NextRow> {
     let mut command = vec!["closegate", "collect", "inventory"];
     if let Some(profile) = &remote.profile {
-        command.extend(["--profile", profile]);
+        command.extend(["--profile", profile.as_str()]);
     }
     command.extend(["--out", INVENTORY]);
     vec![row(
@@ -181,7 +181,7 @@ fn flow_logs(vpcs: &[String]) -> String {
     command.extend(["--traffic-type", "ALL", "--max-aggregation-interval", "60"]);
     command.extend(["--log-destination-type", "s3"]);
     command.extend(["--log-destination", "arn:aws:s3:::BUCKET"]);
-    command.extend(["--log-format", &format]);
+    command.extend(["--log-format", format.as_str()]);
     words(command)
 }
 

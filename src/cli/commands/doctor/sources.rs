@@ -118,9 +118,9 @@ impl Looked {
         let bar = progress::reading(0);
         let sightings = Sightings::default();
         let mut formats = Formats::default();
-        let mut window = None;
+        let (mut window, mut read) = (None, 0);
         for position in spread(found.len()) {
-            if row.records + row.records_no_data + row.records_skip_data >= ENOUGH {
+            if read >= ENOUGH {
                 break;
             }
             let source = &found[position];
@@ -140,7 +140,12 @@ impl Looked {
                 row.files_cut.push(source.name.clone());
             }
             let files = slice::from_ref(&sample.source);
-            let intake = ingest::read(files, reading, || sightings.sink(), |read| bar.inc(read));
+            let intake = ingest::read(files, reading, || sightings.sink(), |bytes| bar.inc(bytes));
+            read += intake
+                .sources
+                .iter()
+                .map(|file| file.records + file.malformed)
+                .sum::<u64>();
             formats.add(&sample, &intake);
             window = union(window, intake.window);
             row.count(&intake);
@@ -203,6 +208,8 @@ impl DoctorSourceRow {
         self.records += intake.rows;
         self.records_no_data += intake.no_data;
         self.records_skip_data += intake.skip_data;
+        self.records_duplicate += intake.duplicates;
+        self.records_outside += intake.outside_window;
         self.malformed += intake.malformed;
         let room = SAMPLES.saturating_sub(self.malformed_samples.len());
         let samples = intake.samples.iter().take(room).map(|sample| MalformedRow {

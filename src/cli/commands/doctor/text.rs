@@ -13,7 +13,7 @@ use crate::net::{day, plural, thousands, visible};
 const NAMED: usize = 5;
 
 /// Columns of a label.
-const LABEL: usize = 14;
+const LABEL: usize = 16;
 
 /// Lines of a label and a text.
 #[derive(Default)]
@@ -73,15 +73,22 @@ fn source(lines: &mut Lines, row: &DoctorSourceRow) {
             (all, read) if all == read => plural(all, "file"),
             (all, read) => format!("{} of {}", thousands(read), plural(all, "file")),
         };
+        let parts = [
+            (row.records_rejected, "rejected"),
+            (row.records_no_data, "NODATA"),
+            (row.records_skip_data, "SKIPDATA"),
+            (row.records_duplicate, "duplicate"),
+            (row.records_outside, "outside the window"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts = parts.map(|&(count, what)| format!(", {} {what}", thousands(count)));
         let records = plural(row.records, "record");
-        let rejected = thousands(row.records_rejected);
+        let malformed = plural(row.malformed, "malformed line");
         lines.add(
             "  read",
             &format!(
-                "{files}: {records} ({rejected} rejected), {} NODATA, {} SKIPDATA, {}",
-                thousands(row.records_no_data),
-                thousands(row.records_skip_data),
-                plural(row.malformed, "malformed line")
+                "{files}: {records}{}, {malformed}",
+                parts.collect::<String>()
             ),
         );
     }
@@ -101,7 +108,7 @@ fn source(lines: &mut Lines, row: &DoctorSourceRow) {
         lines.add("  time", &span(window));
     }
     for format in &row.formats {
-        self::format(lines, format);
+        format_of_files(lines, format);
     }
     for sample in &row.malformed_samples {
         let place = match sample.line {
@@ -113,7 +120,7 @@ fn source(lines: &mut Lines, row: &DoctorSourceRow) {
     }
 }
 
-fn format(lines: &mut Lines, row: &DoctorFormatRow) {
+fn format_of_files(lines: &mut Lines, row: &DoctorFormatRow) {
     let files = plural(row.files, "file");
     let version = row.version;
     let version = version.map_or(String::new(), |version| format!(", version {version}"));
@@ -256,15 +263,15 @@ fn held(lines: &mut Lines, row: &HeldRow) {
         ),
     );
     for call in of(HeldTerm::Denied) {
-        lines.add("  denied", &self::call(call));
+        lines.add("  denied", &call_in_words(call));
     }
     for call in of(HeldTerm::Unknown) {
-        lines.add("  unknown", &self::call(call));
+        lines.add("  unknown", &call_in_words(call));
     }
 }
 
 /// A call that was not permitted, or of which nobody knows.
-fn call(row: &HeldCallRow) -> String {
+fn call_in_words(row: &HeldCallRow) -> String {
     let mut text = row.operation.clone();
     let mut add = |before: &str, part: Option<&str>, after: &str| {
         if let Some(part) = part.filter(|part| !part.is_empty()) {
@@ -316,7 +323,7 @@ fn more(lines: &mut Lines, all: usize, one: &str, several: &str) {
 
 /// A share in whole percent.
 fn share(part: u64, all: u64) -> String {
-    match (part.saturating_mul(100)).checked_div(all) {
+    match part.saturating_mul(100).checked_div(all) {
         None => "0%".to_owned(),
         Some(0) if part > 0 => "less than 1%".to_owned(),
         Some(percent) => format!("{percent}%"),

@@ -345,7 +345,7 @@ fn of_a_large_source_a_part_is_read_and_the_part_is_told() {
         (&json!(2), &json!(1))
     );
     let said = source["not_read"].as_str().unwrap();
-    assert!(said.contains("1,000,000 records"), "{said}");
+    assert!(said.contains("1,000,000 lines"), "{said}");
     assert_eq!(source["malformed"], 0);
     // Rows that are the same count once.
     assert_eq!(

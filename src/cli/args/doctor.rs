@@ -13,8 +13,8 @@ const DOCTOR_EXIT_CODES: &str = "Exit codes: 0 done, also where something is mis
 #[command(group = clap::ArgGroup::new("subject").required(true).multiple(true))]
 pub(in crate::cli) struct DoctorArgs {
     /// Flow logs to look at, as audit takes them: files, directories, quoted globs, - for standard input,
-    /// `s3://BUCKET/PREFIX`, `cloudwatch:LOG_GROUP`. Of a source with more than 1,000,000 records, files from all of its
-    /// time are read until there are so many. Engines are not queried
+    /// `s3://BUCKET/PREFIX`, `cloudwatch:LOG_GROUP`. Of a source with more than 1,000,000 lines, files from all of its
+    /// time are read until there were so many. Engines are not queried
     #[arg(long, num_args = 1.., value_name = "SRC", group = "subject")]
     pub(in crate::cli) flows: Vec<String>,
 

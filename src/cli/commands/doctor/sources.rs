@@ -14,7 +14,7 @@ use crate::ingest::{
 };
 use crate::net::thousands;
 
-/// Records of a source after which no further file of it is read.
+/// Lines of a source after which no further file of it is read.
 const ENOUGH: u64 = 1_000_000;
 
 /// Of one large file.
@@ -128,14 +128,17 @@ impl Looked {
             let sample = match ingest::sample(source, LIMITS) {
                 Ok(sample) => sample,
                 Err(error) => {
+                    // What AWS refuses once it refuses for every object.
+                    if let Some(reason) = source.failure() {
+                        let said = format!("AWS: {reason}");
+                        row.not_read = Some(said.clone());
+                        self.refused.get_or_insert(said);
+                        break;
+                    }
                     self.unread(row, source, &error.to_string());
                     continue;
                 }
             };
-            if let Some(reason) = source.failure() {
-                self.unread(row, source, &reason);
-                continue;
-            }
             if sample.is_cut {
                 row.files_cut.push(source.name.clone());
             }
@@ -153,9 +156,9 @@ impl Looked {
         }
         bar.finish_and_clear();
         row.files_cut.sort();
-        if row.files_read < row.files {
+        if row.files_read < row.files && row.not_read.is_none() {
             row.not_read = Some(format!(
-                "closegate read files from all of its time, until there were {} records",
+                "closegate read files from all of its time, until it had read {} lines",
                 thousands(ENOUGH)
             ));
         }
@@ -172,9 +175,6 @@ impl Looked {
 
     /// Accounts for a file that could not be read.
     fn unread(&mut self, row: &mut DoctorSourceRow, source: &Source, reason: &str) {
-        if source.failure().is_some() {
-            self.refused.get_or_insert_with(|| format!("AWS: {reason}"));
-        }
         let sample = MalformedSample {
             source: source.name.clone(),
             line: 0,

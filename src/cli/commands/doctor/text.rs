@@ -88,7 +88,7 @@ fn source(lines: &mut Lines, row: &DoctorSourceRow) {
             "  read",
             &format!(
                 "{files}: {records}{}, {malformed}",
-                parts.collect::<String>()
+                parts.collect::<Vec<_>>().concat()
             ),
         );
     }

@@ -46,7 +46,7 @@ pub(in crate::cli) fn run(args: DoctorArgs) -> Result<Exit, Failure> {
     let (aws, refused) = match asks_aws.then(|| held(&flows, &remote)).transpose() {
         Ok(held) => (held, None),
         // What lies here is looked at all the same.
-        Err(refused @ Failure::Aws(_)) => (None, Some(refused)),
+        Err(failure) if failure.is_of_aws() => (None, Some(failure)),
         Err(failure) => return Err(failure),
     };
     let looked = Looked::at(&flows, &remote, &reading)?;

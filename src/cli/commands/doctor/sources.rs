@@ -75,7 +75,8 @@ impl Looked {
                     found.retain(|source| known.insert(source.name.clone()));
                     looked.source(&mut row, found, reading);
                 }
-                Err(Failure::Aws(said)) => {
+                Err(failure) if failure.is_of_aws() => {
+                    let said = failure.to_string();
                     row.not_read = Some(said.clone());
                     looked.refused.get_or_insert(said);
                 }
@@ -92,7 +93,7 @@ impl Looked {
             return None;
         }
         Some(match &self.refused {
-            Some(said) => Failure::Aws(said.clone()),
+            Some(said) => Failure::aws(said.clone()),
             None => nothing_read(&self.intake),
         })
     }

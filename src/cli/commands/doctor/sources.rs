@@ -222,9 +222,17 @@ impl DoctorSourceRow {
     }
 }
 
-/// How many files have a format, and its fields, by container and format.
+/// By container and format.
 #[derive(Default)]
-struct Formats(BTreeMap<(String, String), (u64, Option<Vec<&'static str>>)>);
+struct Formats(BTreeMap<(String, String), FilesAlike>);
+
+/// Files of one container and format.
+#[derive(Default)]
+struct FilesAlike {
+    files: u64,
+    /// The fields that all have of which any are known.
+    fields: Option<Vec<&'static str>>,
+}
 
 impl Formats {
     fn add(&mut self, sample: &SourceSample, intake: &Intake) {
@@ -233,9 +241,9 @@ impl Formats {
         let fields = described_fields(&format).or_else(|| sample.fields.clone());
         let key = (sample.layers.join(", "), format);
         let known = self.0.entry(key).or_default();
-        known.0 += 1;
+        known.files += 1;
         // Of tables that differ, what all have.
-        known.1 = match (known.1.take(), fields) {
+        known.fields = match (known.fields.take(), fields) {
             (Some(mut all), Some(fields)) => {
                 all.retain(|field| fields.contains(field));
                 Some(all)
@@ -248,7 +256,7 @@ impl Formats {
     fn rows(self) -> (Vec<DoctorFormatRow>, bool) {
         let mut lacks_fields = false;
         let mut rows: Vec<DoctorFormatRow> = Vec::new();
-        for ((container, format), (files, fields)) in self.0 {
+        for ((container, format), FilesAlike { files, fields }) in self.0 {
             let missing = fields.as_deref().map(missing_fields).unwrap_or_default();
             lacks_fields |= missing.iter().any(|missing| missing.is_recommended);
             rows.push(DoctorFormatRow {

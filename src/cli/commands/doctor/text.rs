@@ -163,7 +163,7 @@ fn inventory(lines: &mut Lines, row: &DoctorInventoryRow) {
         (None, None) => {}
     }
     for note in &row.notes {
-        lines.add("  missing", &visible(note, 600));
+        lines.add("  note", &visible(note, 600));
     }
 }
 

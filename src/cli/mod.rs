@@ -16,6 +16,7 @@ mod remote;
 mod settings;
 mod summary;
 mod trail;
+mod trouble;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -66,7 +67,8 @@ fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
         #[cfg(not(feature = "aws"))]
         Command::Collect(_) => Err(exit::Failure::usage(anyhow::anyhow!(
             "this closegate was built without the feature aws, so it has no `collect`; build it with the feature, or save what `aws ec2 describe-…` prints into a directory"
-        ))),
+        ))
+        .about(trouble::Trouble::NotInThisBuild)),
         Command::Verify(args) => commands::verify::run(args),
         Command::Rules(args) => commands::rules::run(&args),
         Command::Report(args) => commands::report::run(args),

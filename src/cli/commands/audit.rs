@@ -11,6 +11,7 @@ use crate::cli::exit::{self, Exit, Failure};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Evidence, Input};
+use crate::cli::trouble::Trouble;
 use crate::cli::{clock, past_run, progress, summary};
 use crate::config::Config;
 use crate::emit::day;
@@ -144,7 +145,7 @@ fn gather(
             bar.finish_and_clear();
             // Logs that are there and could not be fetched are no evidence of nothing.
             if let Some(reason) = sources.iter().find_map(Source::failure) {
-                return Err(Failure::Aws(format!("AWS: {reason}; run it again")));
+                return Err(settings::broke_off(&reason));
             }
             read
         }
@@ -183,7 +184,7 @@ fn tripping(audit: &Audit, limit: Severity, families: &[Family]) -> BTreeMap<&'s
 /// What was wrong with the sources, in one sentence.
 pub(super) fn nothing_read(intake: &Intake) -> Failure {
     if let Some((first, last)) = intake.outside {
-        return Failure::NothingRead(format!(
+        return Failure::nothing_read(format!(
             "nothing in the window: --since and --until leave out {}; the logs cover {}{}",
             plural(intake.outside_window, "record"),
             span(first, last),
@@ -191,9 +192,10 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
                 0 => String::new(),
                 lines => format!(" (and {} can't be read)", plural(lines, "line")),
             },
-        ));
+        ))
+        .about(Trouble::NothingInWindow);
     }
-    Failure::NothingRead(match intake.samples.first() {
+    Failure::nothing_read(match intake.samples.first() {
         Some(sample) => format!(
             "nothing usable could be read from the flow sources: {}{}: {}{}",
             visible(&sample.source, 200),

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use crate::cli::args::{ConfigArgs, ConfigCommand};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::settings::{self, Decided};
+use crate::cli::trouble::Trouble;
 use crate::config;
 use crate::net::visible;
 
@@ -38,7 +39,7 @@ fn init(file: &Path) -> Result<Exit, Failure> {
                 file.display()
             )
         })
-        .map_err(Failure::usage)?;
+        .map_err(|error| Failure::usage(error).about(Trouble::Configuration))?;
     print(format!(
         "{} written; nothing in it changes anything yet\n",
         visible(&file.display().to_string(), 300)

@@ -14,6 +14,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::OutFile;
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Input};
+use crate::cli::trouble::Trouble;
 use crate::drift::{self, DriftBasis, DriftTraffic, PlannedChange};
 use crate::emit::{self, DriftFacts};
 use crate::inventory::Inventory;
@@ -106,7 +107,7 @@ fn planned(file: &Path, inventory: &Inventory) -> Result<PlannedChange, Failure>
     };
     read()
         .with_context(|| format!("plan `{}`", file.display()))
-        .map_err(Failure::usage)
+        .map_err(|error| Failure::usage(error).about(Trouble::Change))
 }
 
 /// A path as code scanning wants it: below the directory in which closegate runs, if it lies there.

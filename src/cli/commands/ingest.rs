@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::args::IngestArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::trouble::Trouble;
 use crate::cli::{progress, settings};
 use crate::ingest::Settings;
 use crate::inventory::Inventory;
@@ -105,7 +106,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
 /// to do about it either.
 fn failure(error: StoreError) -> Failure {
     match error {
-        StoreError::Unfetched { .. } => Failure::Aws(error.to_string()),
+        StoreError::Unfetched { .. } => Failure::aws(error.to_string()).about(Trouble::AwsBrokeOff),
         error => Failure::usage(error),
     }
 }

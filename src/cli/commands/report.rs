@@ -38,7 +38,7 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
             .unwrap_or_default();
         rendered(&past_run::file(&run, "report.json")?, format, &places)
             .context("the report can't be written")
-            .map_err(Failure::Output)?
+            .map_err(Failure::output)?
     };
     out.write(text)
 }

@@ -14,6 +14,7 @@ use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::{OutFile, write_rule_files};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
+use crate::cli::trouble::Trouble;
 use crate::documents::{ChangeDocument, Direction, Status};
 use crate::emit::{self, PolicyFileOptions, RuleFormat, RuleFormatOptions, TerraformState};
 use crate::inventory::Inventory;
@@ -53,9 +54,7 @@ fn of_run(run: &Path, format: &RuleFormat, args: &RulesArgs) -> Result<Exit, Fai
     };
     let change: ChangeDocument = past_run::file(run, "rules/rules.json")?;
     past_run::holds_up(run, &change)?;
-    let text = format
-        .write(&change, &options)
-        .map_err(|error| Failure::Output(error.into()))?;
+    let text = format.write(&change, &options).map_err(Failure::output)?;
     out.write(text)
 }
 
@@ -81,7 +80,7 @@ fn of_policy(
     };
     let written = |format: &RuleFormat| {
         let files = format.policy_files(&change, &options);
-        files.map_err(|error| Failure::Output(error.into()))
+        files.map_err(Failure::output)
     };
     let mut files = written(format)?;
     let Some(out) = &args.out else {
@@ -134,7 +133,8 @@ fn refuse_unknown(policy: &PolicySet, inventory: &Inventory) -> Result<(), Failu
         if lacks(Direction::Egress) || lacks(Direction::Ingress) {
             return Err(Failure::usage(anyhow!(
                 "the inventory has group {id} without all of its rules; take it again without --query"
-            )));
+            ))
+            .about(Trouble::Inventory));
         }
     }
     Ok(())
@@ -154,7 +154,7 @@ fn states(
         };
         let state = read()
             .with_context(|| format!("--terraform-state `{}`", file.display()))
-            .map_err(Failure::usage)?;
+            .map_err(|error| Failure::usage(error).about(Trouble::Change))?;
         match &mut all {
             Some(all) => all.absorb(state),
             None => all = Some(state),

@@ -16,6 +16,7 @@ use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Input};
+use crate::cli::trouble::Trouble;
 use crate::documents::{Confidence, SCHEMA_VERSION};
 use crate::inventory::Inventory;
 use crate::net::{ConnectionId, json, plural, thousands, visible};
@@ -87,7 +88,7 @@ fn proposed(named: &Path, inventory: &Inventory) -> Result<(Change, Vec<String>)
         })
         .and_then(|bytes| Ok(replay::proposal(inventory, &bytes)?))
         .with_context(|| format!("rules file `{}`", file.display()))
-        .map_err(Failure::usage)
+        .map_err(|error| Failure::usage(error).about(Trouble::Change))
 }
 
 /// The side that would deny.

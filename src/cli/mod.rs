@@ -4,9 +4,12 @@
 mod answers;
 mod args;
 mod clock;
+mod command_line;
 mod commands;
 mod exit;
 mod interrupt;
+mod log_plan;
+mod next;
 mod output;
 mod past_run;
 mod policy_dir;
@@ -60,6 +63,7 @@ fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
     match command {
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args, run_words),
+        Command::Init(args) => commands::init::run(args),
         Command::Ingest(args) => commands::ingest::run(args),
         Command::Store(args) => commands::store::run(&args),
         #[cfg(feature = "aws")]

@@ -44,8 +44,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => {}
         Err(failure) => return exit::report(&failure),
     }
+    let is_for_programs = args.command.is_for_programs();
     match dispatch(args.command) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => {
+            if !is_for_programs {
+                next::show();
+            }
+            exit.into()
+        }
         Err(failure) => exit::report(&failure),
     }
 }

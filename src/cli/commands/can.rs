@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::CanArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::trouble::Trouble;
 use crate::inventory::{Answer, Gates, Inventory, Packet, SideAnswer};
 use crate::net::{Protocol, Service, json, visible};
@@ -40,6 +41,9 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&inventory, &question, &answer)
     })?;
+    if answer.allowed.is_none() {
+        next::propose(Next::CanNotTell);
+    }
     Ok(match answer.allowed {
         Some(true) => Exit::Done,
         Some(false) => Exit::Stands,

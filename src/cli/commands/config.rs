@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::args::{ConfigArgs, ConfigCommand};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::settings::{self, Decided};
 use crate::cli::trouble::Trouble;
 use crate::config;
@@ -44,5 +45,8 @@ fn init(file: &Path) -> Result<Exit, Failure> {
         "{} written; nothing in it changes anything yet\n",
         visible(&file.display().to_string(), 300)
     ))?;
+    next::propose(Next::Configured {
+        file: file.to_path_buf(),
+    });
     Ok(Exit::Done)
 }

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::cli::args::RulesArgs;
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::output::{OutFile, write_rule_files};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
@@ -55,20 +56,24 @@ fn of_run(run: &Path, format: &RuleFormat, args: &RulesArgs) -> Result<Exit, Fai
     let change: ChangeDocument = past_run::file(run, "rules/rules.json")?;
     past_run::holds_up(run, &change)?;
     let text = format.write(&change, &options).map_err(Failure::output)?;
-    out.write(text)
+    let exit = out.write(text)?;
+    next::propose(Next::WroteRules {
+        run: run.to_path_buf(),
+    });
+    Ok(exit)
 }
 
 /// Every rule that a policy wants, as files of a directory, or as the one file that a format has.
 fn of_policy(
     dir: &Path,
-    inventory: &Path,
+    snapshot: &Path,
     format: &RuleFormat,
     args: &RulesArgs,
 ) -> Result<Exit, Failure> {
     refuse_unsuitable(format, args)?;
     let policy = PolicyDir::read(dir)?.sound()?;
     let state = states(&args.terraform_state, |_| Ok(()))?;
-    let inventory = Inventory::load(inventory).map_err(Failure::usage)?;
+    let inventory = Inventory::load(snapshot).map_err(Failure::usage)?;
     refuse_unknown(&policy, &inventory)?;
     let today = clock::now().to_zoned(TimeZone::UTC).date();
     let change = emit::policy_change(&policy, &inventory, today);
@@ -101,6 +106,12 @@ fn of_policy(
     }
     write_rule_files(out, &files)?;
     print(in_words(&change, &files, out))?;
+    next::propose(Next::Policy(NextOfPolicy::WrotePolicy {
+        policy: dir.to_path_buf(),
+        inventory: snapshot.to_path_buf(),
+        format: format.name.to_owned(),
+        out: out.clone(),
+    }));
     Ok(Exit::Done)
 }
 

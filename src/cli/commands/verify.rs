@@ -14,6 +14,7 @@ use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Against, Next};
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Input};
 use crate::cli::trouble::Trouble;
@@ -41,6 +42,12 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         "clap takes exactly one"
     );
     let Decided { config, ranges } = settings::decide(config, None, &[])?;
+    let against = match (&policy, current) {
+        (Some(dir), _) => Against::Policy(dir.clone()),
+        (None, true) => Against::Today,
+        (None, false) => Against::Rules,
+    };
+    let (audit, snapshot) = (next::audit_of(&input), input.inventory.clone());
     let policy = policy
         .map(|dir| PolicyDir::read(&dir)?.sound())
         .transpose()?;
@@ -68,6 +75,12 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&judged, &result, &unknown)
     })?;
+    next::propose(Next::Verified {
+        against,
+        lost: result.lost.len(),
+        audit,
+        inventory: snapshot,
+    });
     Ok(if result.lost.is_empty() {
         Exit::Done
     } else {

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use crate::cli::args::{DecideArgs, VerbArg};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::trouble::Trouble;
 use crate::net::{plural, visible};
@@ -19,7 +20,8 @@ use crate::policy::{self, DecisionFilter, EntryState, PolicyDecision, PolicySet}
 const COLUMNS: &[&str] = &["key", "state", "reason", "owner", "ticket", "expires"];
 
 pub(super) fn run(args: DecideArgs) -> Result<Exit, Failure> {
-    let before = PolicyDir::open_existing(&args.policy)?;
+    let dir = args.policy.clone();
+    let before = PolicyDir::open_existing(&dir)?;
     let mut policy = before.set();
     let (decisions, left) = match (args.decisions.clone(), args.verb) {
         (Some(file), _) => (from_file(&file).map_err(invalid)?, Vec::new()),
@@ -43,6 +45,7 @@ pub(super) fn run(args: DecideArgs) -> Result<Exit, Failure> {
         .expect("writing to a string does not fail");
     }
     print(text)?;
+    next::propose(Next::Policy(NextOfPolicy::Decided { policy: dir }));
     Ok(Exit::Done)
 }
 

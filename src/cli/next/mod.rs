@@ -4,6 +4,7 @@
 //! step that is true says nothing.
 
 mod did;
+mod step;
 mod steps;
 
 use std::io::IsTerminal as _;
@@ -13,7 +14,8 @@ use super::args::InputArgs;
 use super::command_line::CommandLine;
 use super::progress;
 use crate::net::visible;
-use steps::{NextStep, steps};
+use step::NextStep;
+use steps::steps;
 
 pub(super) use did::{Against, GroupCounts, Next, NextOfPolicy};
 

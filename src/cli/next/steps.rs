@@ -3,19 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::did::{Against, GroupCounts, Next, NextOfPolicy};
-use crate::cli::command_line::{CommandLine, quoted};
+use super::step::{
+    NextStep, accept, advice, audit_store, check, drift, explain, or_default, rules, shown, status,
+    step, update,
+};
+use crate::cli::command_line::CommandLine;
 use crate::cli::log_plan;
 use crate::inventory::LogSetups;
 use crate::net::plural;
-
-/// The format in which a policy's rules are proposed.
-const RULES: &str = "terraform-module";
-
-/// What to do, and the command that does it if closegate has one.
-pub(super) struct NextStep {
-    pub(super) what: String,
-    pub(super) command: Option<CommandLine>,
-}
 
 /// What to do after a command, the first thing first.
 pub(super) fn steps(next: &Next) -> Vec<NextStep> {
@@ -144,85 +139,6 @@ fn steps_of_policy(next: &NextOfPolicy) -> Vec<NextStep> {
             audit.as_ref(),
         )],
     }
-}
-
-fn step(what: impl Into<String>, command: CommandLine) -> NextStep {
-    NextStep {
-        what: what.into(),
-        command: Some(command),
-    }
-}
-
-fn advice(what: impl Into<String>) -> NextStep {
-    NextStep {
-        what: what.into(),
-        command: None,
-    }
-}
-
-/// A path within a sentence.
-fn shown(path: &Path) -> String {
-    quoted(&path.display().to_string())
-}
-
-fn update(run: &Path, policy: &Path) -> CommandLine {
-    CommandLine::new(&["policy", "update"])
-        .path(run)
-        .option("--policy", policy)
-}
-
-fn status(policy: &Path, run: &Path) -> CommandLine {
-    CommandLine::new(&["policy", "status"])
-        .option("--policy", policy)
-        .option("--run", run)
-}
-
-fn accept(key: &str, policy: &Path) -> CommandLine {
-    CommandLine::new(&["policy", "decide", "accept"])
-        .word(key)
-        .option("--policy", policy)
-}
-
-fn explain(run: &Path, id: &str) -> CommandLine {
-    CommandLine::new(&["explain"]).path(run).word(id)
-}
-
-fn rules(policy: &Path, inventory: &Path) -> CommandLine {
-    CommandLine::new(&["rules"])
-        .option("--policy", policy)
-        .option("--inventory", inventory)
-        .word("--format")
-        .word(RULES)
-        .option("--out", Path::new("rules"))
-}
-
-fn check(policy: &Path, inventory: Option<&Path>, run: Option<&Path>) -> CommandLine {
-    let mut line = CommandLine::new(&["policy", "check"]).option("--policy", policy);
-    for (name, path) in [("--inventory", inventory), ("--run", run)] {
-        if let Some(path) = path {
-            line = line.option(name, path);
-        }
-    }
-    line
-}
-
-fn drift(policy: &Path, inventory: &Path) -> CommandLine {
-    CommandLine::new(&["drift"])
-        .option("--policy", policy)
-        .option("--inventory", inventory)
-}
-
-/// An audit of a store.
-fn audit_store(store: &Path, inventory: &Path) -> CommandLine {
-    CommandLine::new(&["audit"])
-        .option("--store", store)
-        .option("--inventory", inventory)
-        .option("--out", Path::new("run"))
-}
-
-/// Where a snapshot lies if the user said nothing of one.
-fn or_default(inventory: Option<&PathBuf>) -> &Path {
-    inventory.map_or(Path::new("inventory"), PathBuf::as_path)
 }
 
 fn after_audit(
@@ -431,16 +347,20 @@ mod tests {
     use super::*;
     use crate::cli::args;
 
+    fn path(name: &str) -> PathBuf {
+        PathBuf::from(name)
+    }
+
+    /// What was read, as a command line.
+    fn audit() -> CommandLine {
+        CommandLine::new(&["audit", "--flows"])
+            .word("logs/*.gz")
+            .option("--inventory", Path::new("inventory"))
+    }
+
     /// Every kind of next step, over paths that a shell and a parser might take for something else.
     fn all() -> Vec<Next> {
-        let path = |name: &str| PathBuf::from(name);
-        let policy = path("my policy/it's");
-        let (run, inventory) = (path("-run"), path("inventory"));
-        let audit = || {
-            CommandLine::new(&["audit", "--flows"])
-                .word("logs/*.gz")
-                .option("--inventory", Path::new("inventory"))
-        };
+        let (run, policy) = (path("-run"), path("my policy/it's"));
         let mut all = vec![
             Next::Collected {
                 snapshot: path("no/such"),
@@ -451,57 +371,40 @@ mod tests {
             Next::Listed,
             Next::Asked,
             Next::Configured { file: path("-x") },
-            Next::Policy(NextOfPolicy::Decided {
-                policy: policy.clone(),
-            }),
         ];
-        for some in [None, Some("f-0a1b")] {
-            let id = some.map(str::to_owned);
-            all.extend([
-                Next::Differs {
+        for id in [None, Some("f-0a1b".to_owned())] {
+            all.push(Next::Differs {
+                run: run.clone(),
+                finding: id.clone(),
+            });
+            all.push(Next::Explained {
+                run: run.clone(),
+                evidence: id.clone(),
+            });
+            for (ready, policy) in [
+                ((0, 3), None),
+                ((0, 3), Some(policy.clone())),
+                ((2, 3), None),
+                ((2, 3), Some(policy.clone())),
+            ] {
+                all.push(Next::Audited {
                     run: run.clone(),
-                    finding: id.clone(),
-                },
-                Next::Explained {
-                    run: run.clone(),
-                    evidence: id.clone(),
-                },
-                Next::Policy(NextOfPolicy::Updated {
-                    policy: policy.clone(),
-                    run: run.clone(),
-                    proposed: id.clone(),
-                }),
-            ]);
-            for ready in [(0, 3), (2, 3)] {
-                for policy in [None, Some(policy.clone())] {
-                    all.push(Next::Audited {
-                        run: run.clone(),
-                        policy,
-                        ready,
-                        threat: id.clone(),
-                    });
-                }
+                    policy,
+                    ready,
+                    threat: id.clone(),
+                });
             }
         }
         for yes in [false, true] {
-            let snapshot = yes.then(|| inventory.clone());
-            all.extend([
-                Next::Shown { with_policy: yes },
-                Next::Ingested {
-                    store: path("store"),
-                    inventory: snapshot.clone(),
-                },
-                Next::StoreVerified {
-                    store: path("store"),
-                    is_whole: yes,
-                },
-                Next::Policy(NextOfPolicy::Checked {
-                    policy: policy.clone(),
-                    inventory: snapshot.clone(),
-                    run: yes.then(|| run.clone()),
-                    is_valid: yes,
-                }),
-            ]);
+            all.push(Next::Shown { with_policy: yes });
+            all.push(Next::Ingested {
+                store: path("store"),
+                inventory: yes.then(|| path("inventory")),
+            });
+            all.push(Next::StoreVerified {
+                store: path("store"),
+                is_whole: yes,
+            });
             for against in [
                 Against::Rules,
                 Against::Today,
@@ -511,45 +414,68 @@ mod tests {
                     against,
                     lost: usize::from(yes),
                     audit: audit(),
-                    inventory: inventory.clone(),
+                    inventory: path("inventory"),
                 });
             }
-            for with_plan in [false, true] {
-                for audit in [None, Some(audit())] {
-                    all.push(Next::Policy(NextOfPolicy::Compared {
-                        policy: policy.clone(),
-                        inventory: inventory.clone(),
-                        differs: yes,
-                        with_plan,
-                        audit,
-                    }));
-                }
+        }
+        all.extend(all_of_policy().into_iter().map(Next::Policy));
+        all
+    }
+
+    fn all_of_policy() -> Vec<NextOfPolicy> {
+        let (run, policy) = (path("-run"), path("my policy/it's"));
+        let mut all = vec![NextOfPolicy::Decided {
+            policy: policy.clone(),
+        }];
+        for yes in [false, true] {
+            all.push(NextOfPolicy::Updated {
+                policy: policy.clone(),
+                run: run.clone(),
+                proposed: yes.then(|| "web_to_db_tcp_5432".to_owned()),
+            });
+            all.push(NextOfPolicy::Checked {
+                policy: policy.clone(),
+                inventory: yes.then(|| path("inventory")),
+                run: yes.then(|| run.clone()),
+                is_valid: yes,
+            });
+            for (with_plan, audit) in [
+                (false, None),
+                (false, Some(audit())),
+                (true, None),
+                (true, Some(audit())),
+            ] {
+                all.push(NextOfPolicy::Compared {
+                    policy: policy.clone(),
+                    inventory: path("inventory"),
+                    differs: yes,
+                    with_plan,
+                    audit,
+                });
+            }
+            for groups in stands() {
+                all.push(NextOfPolicy::Stands {
+                    policy: policy.clone(),
+                    inventory: None,
+                    run: yes.then(|| run.clone()),
+                    groups,
+                });
             }
         }
         for format in crate::emit::FORMATS {
-            all.push(Next::Policy(NextOfPolicy::WrotePolicy {
+            all.push(NextOfPolicy::WrotePolicy {
                 policy: policy.clone(),
-                inventory: inventory.clone(),
+                inventory: path("inventory"),
                 format: format.name.to_owned(),
                 out: path("rules"),
-            }));
-        }
-        for groups in stands() {
-            for run in [None, Some(run.clone())] {
-                all.push(Next::Policy(NextOfPolicy::Stands {
-                    policy: policy.clone(),
-                    inventory: None,
-                    run,
-                    groups: groups.clone(),
-                }));
-            }
+            });
         }
         all
     }
 
     fn stands() -> [GroupCounts; 5] {
         let none = GroupCounts::default;
-        let ready = |count| Some((PathBuf::from("policy/sg-0a1b.toml"), count));
+        let ready = |count| Some((path("policy/sg-0a1b.toml"), count));
         [
             GroupCounts {
                 locked: (0, 2),

@@ -21,6 +21,7 @@ mod tables;
 mod cli;
 mod help;
 mod terminal;
+mod troubleshooting;
 
 // The walk through a policy's loop.
 mod demo;

@@ -20,6 +20,7 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 mod help;
+mod init;
 mod terminal;
 mod troubleshooting;
 

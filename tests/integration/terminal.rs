@@ -386,7 +386,7 @@ fn each_command_ends_with_the_next_one() {
     // What is proposed does what it says, as a shell reads it.
     let program = Path::new(env!("CARGO_BIN_EXE_closegate"));
     let shell = |line: &str| {
-        let output = Command::new("sh")
+        let output = Command::new("/bin/sh")
             .args(["-c", line])
             .env_clear()
             .env("PATH", program.parent().unwrap())

@@ -151,35 +151,47 @@ fn about_sources(place: &Place) -> Vec<(i32, &'static str, Command)> {
     let good = log("irc/positive.log");
     let audit = |flows: &str| place.audit(Path::new(flows), &inventory, &[]);
     vec![
-        (2, "option-refused", {
-            place.audit(&good, &inventory, &["--since", "yesterday"])
-        }),
+        (
+            2,
+            "option-refused",
+            place.audit(&good, &inventory, &["--since", "yesterday"]),
+        ),
         (2, "flow-source-not-found", audit("no/such.log")),
         (3, "no-records-read", audit("nothing.log")),
-        (3, "no-records-in-the-window", {
-            place.audit(&good, &inventory, &["--until", "2001-01-01"])
-        }),
+        (
+            3,
+            "no-records-in-the-window",
+            place.audit(&good, &inventory, &["--until", "2001-01-01"]),
+        ),
         (2, "unknown-format", {
             place.audit(&good, &inventory, &["--log-format", "${version}"])
         }),
         (2, "answer-of-an-engine-refused", audit("answers:answers")),
-        (2, "inventory-not-readable", {
-            place.audit(&good, &place.path("broken"), &[])
-        }),
-        (2, "inventory-without-groups-or-interfaces", {
-            place.audit(&good, &place.path("bare"), &[])
-        }),
+        (
+            2,
+            "inventory-not-readable",
+            place.audit(&good, &place.path("broken"), &[]),
+        ),
+        (
+            2,
+            "inventory-without-groups-or-interfaces",
+            place.audit(&good, &place.path("bare"), &[]),
+        ),
         (2, "not-in-the-inventory", {
             let mut can = place.run(&["can", "--inventory"]);
             can.arg(&inventory).args(["sg-none", "10.0.0.1", "tcp/443"]);
             can
         }),
-        (2, "configuration-refused", {
-            place.audit(&good, &inventory, &["--config", "wrong.toml"])
-        }),
-        (2, "table-or-list-refused", {
-            place.audit(&good, &inventory, &["--blocklist", "bad=block.txt"])
-        }),
+        (
+            2,
+            "configuration-refused",
+            place.audit(&good, &inventory, &["--config", "wrong.toml"]),
+        ),
+        (
+            2,
+            "table-or-list-refused",
+            place.audit(&good, &inventory, &["--blocklist", "bad=block.txt"]),
+        ),
     ]
 }
 
@@ -197,23 +209,31 @@ fn about_results(place: &Place) -> Vec<(i32, &'static str, Command)> {
             audit
         }),
         (2, "not-a-store", place.run(&["store", "verify", "empty"])),
-        (2, "store-damaged", {
-            place.run(&["store", "verify", "damaged-store"])
-        }),
+        (
+            2,
+            "store-damaged",
+            place.run(&["store", "verify", "damaged-store"]),
+        ),
         (2, "store-refuses-a-file", {
             let mut ingest = place.run(&["ingest", "--store", "store", "--flows", "-"]);
             ingest.arg("--inventory").arg(&inventory).write_stdin("");
             ingest
         }),
-        (2, "policy-invalid", {
-            place.run(&["policy", "status", "--policy", "bad-policy"])
-        }),
-        (2, "policy-invalid", {
-            place.run(&["policy", "status", "--policy", "not-a-policy"])
-        }),
-        (2, "run-not-readable", {
-            place.run(&["report", "empty", "--format", "json"])
-        }),
+        (
+            2,
+            "policy-invalid",
+            place.run(&["policy", "status", "--policy", "bad-policy"]),
+        ),
+        (
+            2,
+            "policy-invalid",
+            place.run(&["policy", "status", "--policy", "not-a-policy"]),
+        ),
+        (
+            2,
+            "run-not-readable",
+            place.run(&["report", "empty", "--format", "json"]),
+        ),
         (2, "rules-plan-or-state-not-readable", {
             let mut verify = place.run(&["verify", "--rules", "plan.json", "--flows"]);
             verify.arg(&good).arg("--inventory").arg(&inventory);

@@ -9,6 +9,7 @@ const COMMANDS: &[&[&str]] = &[
     &[],
     &["audit"],
     &["demo"],
+    &["init"],
     &["doctor"],
     &["ingest"],
     &["store"],

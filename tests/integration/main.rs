@@ -20,7 +20,9 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 mod help;
+mod init;
 mod terminal;
+mod troubleshooting;
 
 // What can be read, what is missing, and the next command.
 mod doctor;

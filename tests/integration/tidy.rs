@@ -275,6 +275,7 @@ fn documents_name_paths_that_exist() {
         "docs/policy-workflow.md",
         "docs/ci.md",
         "docs/release.md",
+        "docs/troubleshooting.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

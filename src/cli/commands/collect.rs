@@ -6,6 +6,7 @@ use crate::aws::{self, Account, Collected, SignIn};
 use crate::cli::args::{CollectArgs, CollectCommand, CollectInventoryArgs};
 use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::{progress, remote};
 use crate::net::{json, plural, visible};
@@ -55,6 +56,7 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         )
     })?;
     print(summary(&collected, &out.display().to_string()))?;
+    next::propose(Next::Collected { snapshot: out });
     Ok(Exit::Done)
 }
 

@@ -11,9 +11,11 @@ use jiff::tz::TimeZone;
 use crate::cli::args::RulesArgs;
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::output::{OutFile, write_rule_files};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
+use crate::cli::trouble::Trouble;
 use crate::documents::{ChangeDocument, Direction, Status};
 use crate::emit::{self, PolicyFileOptions, RuleFormat, RuleFormatOptions, TerraformState};
 use crate::inventory::Inventory;
@@ -53,23 +55,25 @@ fn of_run(run: &Path, format: &RuleFormat, args: &RulesArgs) -> Result<Exit, Fai
     };
     let change: ChangeDocument = past_run::file(run, "rules/rules.json")?;
     past_run::holds_up(run, &change)?;
-    let text = format
-        .write(&change, &options)
-        .map_err(|error| Failure::Output(error.into()))?;
-    out.write(text)
+    let text = format.write(&change, &options).map_err(Failure::output)?;
+    let exit = out.write(text)?;
+    next::propose(Next::WroteRules {
+        run: run.to_path_buf(),
+    });
+    Ok(exit)
 }
 
 /// Every rule that a policy wants, as files of a directory, or as the one file that a format has.
 fn of_policy(
     dir: &Path,
-    inventory: &Path,
+    snapshot: &Path,
     format: &RuleFormat,
     args: &RulesArgs,
 ) -> Result<Exit, Failure> {
     refuse_unsuitable(format, args)?;
     let policy = PolicyDir::read(dir)?.sound()?;
     let state = states(&args.terraform_state, |_| Ok(()))?;
-    let inventory = Inventory::load(inventory).map_err(Failure::usage)?;
+    let inventory = Inventory::load(snapshot).map_err(Failure::usage)?;
     refuse_unknown(&policy, &inventory)?;
     let today = clock::now().to_zoned(TimeZone::UTC).date();
     let change = emit::policy_change(&policy, &inventory, today);
@@ -81,7 +85,7 @@ fn of_policy(
     };
     let written = |format: &RuleFormat| {
         let files = format.policy_files(&change, &options);
-        files.map_err(|error| Failure::Output(error.into()))
+        files.map_err(Failure::output)
     };
     let mut files = written(format)?;
     let Some(out) = &args.out else {
@@ -102,6 +106,12 @@ fn of_policy(
     }
     write_rule_files(out, &files)?;
     print(in_words(&change, &files, out))?;
+    next::propose(Next::Policy(NextOfPolicy::WrotePolicy {
+        policy: dir.to_path_buf(),
+        inventory: snapshot.to_path_buf(),
+        format: format.name.to_owned(),
+        out: out.clone(),
+    }));
     Ok(Exit::Done)
 }
 
@@ -134,7 +144,8 @@ fn refuse_unknown(policy: &PolicySet, inventory: &Inventory) -> Result<(), Failu
         if lacks(Direction::Egress) || lacks(Direction::Ingress) {
             return Err(Failure::usage(anyhow!(
                 "the inventory has group {id} without all of its rules; take it again without --query"
-            )));
+            ))
+            .about(Trouble::Inventory));
         }
     }
     Ok(())
@@ -154,7 +165,7 @@ fn states(
         };
         let state = read()
             .with_context(|| format!("--terraform-state `{}`", file.display()))
-            .map_err(Failure::usage)?;
+            .map_err(|error| Failure::usage(error).about(Trouble::Change))?;
         match &mut all {
             Some(all) => all.absorb(state),
             None => all = Some(state),

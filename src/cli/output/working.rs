@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow};
 use super::place::{ASIDE, followed};
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
+use crate::cli::trouble::Trouble;
 use crate::emit::{self, RuleFileOrigin};
 
 /// How much of a file tells who wrote it.
@@ -23,26 +24,30 @@ pub(in crate::cli) fn write_rule_files(
 ) -> Result<(), Failure> {
     let place = followed(named)
         .with_context(|| cannot_write(named))
-        .map_err(Failure::usage)?;
+        .map_err(refused)?;
     if place.exists() && !place.is_dir() {
-        return Err(Failure::usage(anyhow!(
+        return Err(refused(anyhow!(
             "`{}` is not a directory; name one for the files of the policy's rules",
             named.display()
         )));
     }
     let stale = stale(&place, files)
         .with_context(|| cannot_write(named))
-        .map_err(Failure::usage)?;
-    if let Some(name) = foreign(&place, files)
-        .map_err(|error| Failure::usage(error.context(cannot_write(named))))?
+        .map_err(refused)?;
+    if let Some(name) =
+        foreign(&place, files).map_err(|error| refused(error.context(cannot_write(named))))?
     {
-        return Err(Failure::usage(anyhow!(
+        return Err(refused(anyhow!(
             "`{}` holds `{name}`, which closegate did not write; move it away, or name another directory",
             named.display()
         )));
     }
     put(&place, files, &stale)
-        .map_err(|error| Failure::Output(anyhow::Error::new(error).context(cannot_write(named))))
+        .map_err(|error| Failure::output(anyhow::Error::new(error).context(cannot_write(named))))
+}
+
+fn refused(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::OutputRefused)
 }
 
 fn cannot_write(named: &Path) -> String {

@@ -14,6 +14,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::exit::Failure;
 use super::interrupt;
+use super::trouble::Trouble;
 use crate::net::visible;
 use crate::policy::{
     GroupPolicy, POLICY_MARKER, PolicyError, PolicySet, is_group_id, new_marker, parse_group,
@@ -51,7 +52,8 @@ impl PolicyDir {
         Err(Failure::usage(anyhow!(
             "`{}` is not a policy, for it has no {POLICY_MARKER}; name the directory that `closegate policy update` made",
             dir.display()
-        )))
+        ))
+        .about(Trouble::Policy))
     }
 
     /// Reads a policy to change it. Every file has to be right, and no key may be there twice.
@@ -81,7 +83,8 @@ impl PolicyDir {
                 entry.line,
                 entry.key,
                 before.group
-            )));
+            ))
+            .about(Trouble::Policy));
         }
         Ok(set)
     }
@@ -102,7 +105,8 @@ impl PolicyDir {
                 "`{}` holds `{}` and is not a policy; name a new directory, or write `schema = 1` into {POLICY_MARKER} there to make it one",
                 dir.display(),
                 visible(&name, 200)
-            )));
+            ))
+            .about(Trouble::OutputRefused));
         }
         // There has to be something to lock.
         fs::create_dir_all(dir).map_err(|error| cannot_write(dir, error.into()))?;
@@ -135,9 +139,10 @@ impl PolicyDir {
             let before = before.map(|(text, group)| (text.as_str(), group));
             let text = write_group(before, group).map_err(|what| {
                 Failure::usage(anyhow!("policy `{}`: {what}", self.path(id).display()))
+                    .about(Trouble::Policy)
             })?;
             // What closegate can't read again must not be written.
-            parse_group(&text, &self.path(id)).map_err(|error| Failure::Output(error.into()))?;
+            parse_group(&text, &self.path(id)).map_err(Failure::output)?;
             if before.is_none_or(|(old, _)| old != text) {
                 changes.insert(format!("{id}.toml"), text);
             }
@@ -157,10 +162,11 @@ impl PolicyDir {
 
 fn cannot_read(dir: &Path, error: anyhow::Error) -> Failure {
     Failure::usage(error.context(format!("policy `{}` can't be read", dir.display())))
+        .about(Trouble::Policy)
 }
 
 fn cannot_write(dir: &Path, error: anyhow::Error) -> Failure {
-    Failure::Output(error.context(format!("policy `{}` can't be written", dir.display())))
+    Failure::output(error.context(format!("policy `{}` can't be written", dir.display())))
 }
 
 /// Keeps other runs from writing: by the policy's marker, and by the directory where that is still to come.
@@ -180,7 +186,8 @@ fn lock(dir: &Path) -> Result<Option<File>, Failure> {
         Err(fs::TryLockError::WouldBlock) => Err(Failure::usage(anyhow!(
             "another closegate is writing the policy `{}`; wait until it is done",
             dir.display()
-        ))),
+        ))
+        .about(Trouble::InUse)),
         // Not every file system lets a directory be locked.
         Err(fs::TryLockError::Error(_)) if is_new => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(cannot_write(dir, error.into())),

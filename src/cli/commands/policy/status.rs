@@ -1,12 +1,14 @@
 //! `closegate policy status`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::cli::args::PolicyStatusArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, GroupCounts, Next, NextOfPolicy};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
 use crate::documents::SCHEMA_VERSION;
@@ -68,7 +70,33 @@ pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
     } else {
         in_words(&groups, missing.as_deref(), audit.is_some())
     })?;
+    next::propose(Next::Policy(NextOfPolicy::Stands {
+        policy: args.policy.clone(),
+        inventory: args.inventory.clone(),
+        run: args.run.clone(),
+        groups: counts(&groups, &args.policy),
+    }));
     Ok(Exit::Done)
+}
+
+/// What the groups wait for.
+fn counts(groups: &[GroupStatus<'_>], dir: &Path) -> GroupCounts {
+    let ready: Vec<&GroupStatus<'_>> = groups.iter().filter(|status| status.is_ready()).collect();
+    let entries = groups.iter().flat_map(|status| &status.group.entries);
+    let mut proposed = entries.filter(|entry| entry.state == EntryState::Proposed);
+    let waits = |status: &&GroupStatus<'_>| {
+        status.group.mode == PolicyMode::Learn && status.enough_evidence == Some(false)
+    };
+    let is_locked = |status: &&GroupStatus<'_>| status.group.mode == PolicyMode::Locked;
+    GroupCounts {
+        ready: ready.first().map(|status| {
+            let file = format!("{}.toml", status.group.group);
+            (dir.join(file), ready.len())
+        }),
+        proposed: proposed.next().map(|entry| entry.key.clone()),
+        waiting: groups.iter().filter(waits).count(),
+        locked: (groups.iter().filter(is_locked).count(), groups.len()),
+    }
 }
 
 /// Groups that interfaces carry and that the policy does not cover.

@@ -7,8 +7,10 @@ use anyhow::anyhow;
 
 use crate::cli::args::UpdatePolicyArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
+use crate::cli::trouble::Trouble;
 use crate::documents::ChangeDocument;
 use crate::net::plural;
 use crate::policy::{self, PolicyRun, UpdateSummary};
@@ -27,9 +29,16 @@ pub(super) fn run(args: &UpdatePolicyArgs) -> Result<Exit, Failure> {
         audit: &audit,
     };
     let summary = policy::update(&mut policy, &merged)
-        .map_err(|what| Failure::usage(anyhow!("`{}`: {what}", run.display())))?;
+        .map_err(|what| Failure::usage(anyhow!("`{}`: {what}", run.display())))
+        .map_err(|failure| failure.about(Trouble::Run))?;
     let files = before.write(&policy)?;
     print(in_words(&summary, files))?;
+    let proposed = summary.proposed.iter().chain(&summary.returned).next();
+    next::propose(Next::Policy(NextOfPolicy::Updated {
+        policy: dir.clone(),
+        run: run.clone(),
+        proposed: proposed.cloned(),
+    }));
     Ok(Exit::Done)
 }
 

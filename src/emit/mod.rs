@@ -3,6 +3,7 @@
 //! One format, one file, a pure function of the [`Audit`]. The shapes on disk are
 //! types of their own, so that they can stay while the domain changes.
 
+mod account_change;
 mod audit_json;
 mod change;
 mod connection_table;
@@ -24,6 +25,7 @@ mod rows;
 mod schema;
 mod text;
 
+pub use account_change::account_changes;
 pub use connection_table::connection_table;
 pub use drift::{DriftFacts, drift_document, drift_sarif, drift_text};
 pub use error::EmitError;

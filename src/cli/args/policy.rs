@@ -35,7 +35,7 @@ pub(in crate::cli) struct UpdatePolicyArgs {
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) policy: PathBuf,
 
-    /// Give each account a directory of its own in the policy; a policy that has them keeps them without this
+    /// Give each account a directory of its own in the policy; once is enough
     #[arg(long)]
     pub(in crate::cli) by_account: bool,
 }

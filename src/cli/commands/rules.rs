@@ -100,30 +100,24 @@ fn of_policy(
             files.entry(account).or_default().extend(undo);
         }
     }
-    match &parts.changes {
-        Changes::Whole(_) => {
-            write_rule_files(out, files.values().next().unwrap_or(&BTreeMap::new()))?
-        }
-        Changes::ByAccount(_) => {
-            parts.untouched = other_accounts(out, &files);
-            write_account_rule_files(out, &files)?;
+    if parts.by_account {
+        parts.untouched = other_accounts(out, &files);
+        write_account_rule_files(out, &files)?;
+    } else {
+        for files in files.values() {
+            write_rule_files(out, files)?;
         }
     }
     print(parts.in_words(&files, out))?;
     Ok(Exit::Done)
 }
 
-/// What is written of a policy.
-enum Changes {
-    /// As one.
-    Whole(Box<ChangeDocument>),
-    /// By the name of the account's directory.
-    ByAccount(BTreeMap<String, ChangeDocument>),
-}
-
 /// What is written of a policy, and what is not.
 struct Parts {
-    changes: Changes,
+    /// Whether each account has a directory.
+    by_account: bool,
+    /// By the name of the account's directory; one under an empty name if they have none.
+    changes: BTreeMap<String, ChangeDocument>,
     /// Rules of other accounts than the one of which the policy is.
     elsewhere: usize,
     /// Directories of accounts of which the policy has nothing.
@@ -135,37 +129,31 @@ type AccountFiles = BTreeMap<String, BTreeMap<String, String>>;
 
 impl Parts {
     fn of(read: &PolicyDir, policy: &PolicySet, whole: ChangeDocument) -> Self {
-        let (changes, elsewhere) = if let Some(account) = read.part_of() {
-            let all = whole.rules.len();
-            let own = emit::account_changes(&whole, policy).remove(account);
-            let own = own.unwrap_or(ChangeDocument {
-                rules: Vec::new(),
-                revocations: Vec::new(),
-                ..whole
-            });
-            let elsewhere = all - own.rules.len();
-            (Changes::Whole(Box::new(own)), elsewhere)
-        } else if read.is_by_account() {
-            let parts = emit::account_changes(&whole, policy);
-            (Changes::ByAccount(parts), 0)
+        let by_account = read.is_by_account();
+        let mut elsewhere = 0;
+        let changes = if by_account {
+            emit::account_changes(&whole, policy)
         } else {
-            (Changes::Whole(Box::new(whole)), 0)
+            let one = match read.part_of() {
+                Some(account) => {
+                    let own = emit::account_changes(&whole, policy).remove(account);
+                    let own = own.unwrap_or(ChangeDocument {
+                        rules: Vec::new(),
+                        revocations: Vec::new(),
+                        ..whole.clone()
+                    });
+                    elsewhere = whole.rules.len() - own.rules.len();
+                    own
+                }
+                None => whole,
+            };
+            BTreeMap::from([(String::new(), one)])
         };
         Self {
+            by_account,
             changes,
             elsewhere,
             untouched: Vec::new(),
-        }
-    }
-
-    /// Each change, with the name of the account's directory.
-    fn changes(&self) -> Vec<(&str, &ChangeDocument)> {
-        match &self.changes {
-            Changes::Whole(change) => vec![("", change)],
-            Changes::ByAccount(parts) => parts
-                .iter()
-                .map(|(account, change)| (account.as_str(), change))
-                .collect(),
         }
     }
 
@@ -175,19 +163,24 @@ impl Parts {
         options: &PolicyFileOptions,
     ) -> Result<AccountFiles, Failure> {
         let mut all = AccountFiles::new();
-        for (account, change) in self.changes() {
+        for (account, change) in &self.changes {
             let files = format.policy_files(change, options);
             let files = files.map_err(|error| Failure::Output(error.into()))?;
-            all.insert(account.to_owned(), files);
+            all.insert(account.clone(), files);
         }
         Ok(all)
     }
 
     fn in_words(&self, files: &AccountFiles, out: &Path) -> String {
         let mut text = String::new();
-        for (account, change) in self.changes() {
+        for (account, change) in &self.changes {
             let count = files.get(account).map_or(0, BTreeMap::len);
-            text += &in_words(change, count, &out.join(account));
+            let place = if self.by_account {
+                out.join(account)
+            } else {
+                out.to_path_buf()
+            };
+            text += &in_words(change, count, &place);
         }
         let mut line = |word: &str, what: &str| {
             writeln!(text, "{word:<12} {what}").expect("writing to a string does not fail");

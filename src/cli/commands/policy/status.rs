@@ -53,12 +53,13 @@ struct EntryRow<'a> {
 }
 
 pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
-    let policy = PolicyDir::read(&args.policy)?.readable()?;
+    let read = PolicyDir::read(&args.policy)?;
+    let policy = read.readable()?;
     let inventory = args.inventory.as_deref().map(Inventory::load);
     let inventory = inventory.transpose().map_err(Failure::usage)?;
     let audit = args.run.as_deref().map(past_run::load).transpose()?;
     let groups = policy::status(&policy, audit.as_ref());
-    let missing = inventory.map(|inventory| without_policy(&inventory, &policy));
+    let missing = inventory.map(|inventory| without_policy(&inventory, &policy, read.part_of()));
     print(if args.json {
         json::pretty(&StatusDocument {
             schema_version: SCHEMA_VERSION,
@@ -71,10 +72,11 @@ pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Groups that interfaces carry and that the policy does not cover.
-fn without_policy(inventory: &Inventory, policy: &PolicySet) -> Vec<String> {
+/// Groups that interfaces carry and that the policy does not cover; of one account, if the policy is of one.
+fn without_policy(inventory: &Inventory, policy: &PolicySet, account: Option<&str>) -> Vec<String> {
     let groups = inventory.groups().iter();
     groups
+        .filter(|group| account.is_none_or(|account| group.owner == account))
         .filter(|group| !group.members.is_empty() && !policy.groups.contains_key(&group.id))
         .map(|group| group.id.clone())
         .collect()

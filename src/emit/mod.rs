@@ -4,6 +4,7 @@
 //! types of their own, so that they can stay while the domain changes.
 
 mod account_change;
+mod accounts;
 mod audit_json;
 mod change;
 mod connection_table;
@@ -41,6 +42,7 @@ pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
 
 pub(crate) use crate::net::{day, thousands};
+pub(crate) use accounts::{Accounts, between_accounts, threats_by_severity, unread_in_words};
 pub use text::duration;
 
 use std::collections::BTreeMap;

@@ -36,6 +36,11 @@ impl<'a> Accounts<'a> {
         }
     }
 
+    /// Whether the inventory holds groups of several accounts.
+    pub(crate) const fn are_several(&self) -> bool {
+        self.are_several
+    }
+
     /// A group's account; empty where none is known.
     fn of_group(&self, ix: GroupIx) -> &'a str {
         let owner = self.audit.inventory.group(ix).owner.as_str();

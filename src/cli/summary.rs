@@ -75,22 +75,25 @@ fn accounts(owners: &Accounts<'_>, width: u16) -> String {
     if rows.is_empty() {
         return String::new();
     }
+    let mut heads = vec![
+        "account", "regions", "VPCs", "open", "threats", "to add", "ready",
+    ];
+    let unread = rows.iter().any(|row| !unread_in_words(row).is_empty());
+    heads.extend(unread.then_some("not read"));
     let mut table = plain_table(width);
-    table.add_row([
-        "account", "regions", "VPCs", "groups", "open", "threats", "to add", "ready", "not read",
-    ]);
+    table.add_row(heads);
     for row in rows.iter().take(LISTED) {
-        table.add_row([
+        let mut cells = vec![
             row.name().to_owned(),
             row.regions.join(", "),
             thousands(row.vpcs),
-            thousands(row.groups),
-            thousands(row.open_groups),
+            format!("{} of {}", row.open_groups, row.groups),
             threats_by_severity(row),
             thousands(row.rules_to_add),
             format!("{} of {}", row.groups_ready, row.groups_in_use),
-            unread_in_words(row),
-        ]);
+        ];
+        cells.extend(unread.then(|| unread_in_words(row)));
+        table.add_row(cells);
     }
     let mut text = lines(&table);
     if rows.len() > LISTED {

@@ -343,9 +343,9 @@ fn read(dir: &Path, locks: Vec<File>) -> anyhow::Result<PolicyDir> {
     for (path, place) in steps::files_of(dir)? {
         let (account, name) = path.split_once('/').unwrap_or(("", &path));
         if !account.is_empty() {
-            below = Some(account.to_owned());
+            below.get_or_insert_with(|| account.to_owned());
         } else if name != POLICY_MARKER {
-            beside = Some(name.to_owned());
+            beside.get_or_insert_with(|| name.to_owned());
         }
         let named = dir.join(&path);
         let text = text_of(&place, &named)?;

@@ -38,12 +38,16 @@ struct Estate {
 
 impl Estate {
     fn new(accounts: usize) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let owners = match accounts {
-            1 => &[][..],
+        Self::of(match accounts {
+            1 => &[],
             2 => &OWNERS[..3],
             _ => OWNERS,
-        };
+        })
+    }
+
+    /// The sample with other owners.
+    fn of(owners: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("inventory")).unwrap();
         for entry in fs::read_dir(sample().join("inventory")).unwrap() {
             let entry = entry.unwrap();
@@ -68,14 +72,18 @@ impl Estate {
     /// The same with a policy in which everything is accepted, as one directory and by account.
     fn with_policies(accounts: usize) -> Self {
         let estate = Self::new(accounts);
-        estate.printed(&["policy", "update", "run", "--policy", "flat"]);
+        estate.make_policies();
+        estate
+    }
+
+    fn make_policies(&self) {
+        self.printed(&["policy", "update", "run", "--policy", "flat"]);
         let divided = ["policy", "update", "run", "--policy", "divided"];
-        estate.printed(&[&divided[..], &["--by-account"]].concat());
+        self.printed(&[&divided[..], &["--by-account"]].concat());
         for policy in ["flat", "divided"] {
             let words = ["policy", "decide", "accept", "--state", "proposed"];
-            estate.printed(&[&words[..], &["--policy", policy]].concat());
+            self.printed(&[&words[..], &["--policy", policy]].concat());
         }
-        estate
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{DATABASES, Estate, MONITORING, SHOP, WEB, list, text};
@@ -20,7 +21,7 @@ fn a_divided_policy_is_the_same_policy() {
             ["flat", "divided"].map(|policy| {
                 let words: Vec<&str> = words
                     .iter()
-                    .map(|word| if *word == "POLICY" { policy } else { word })
+                    .map(|word| if *word == "POLICY" { policy } else { *word })
                     .collect();
                 let output = estate.output(&words);
                 let text = String::from_utf8(output.stdout).unwrap();
@@ -96,6 +97,54 @@ fn a_divided_policy_is_the_same_policy() {
         let group = text(egress, "group_id");
         let there = format!("divided/{}/{group}.toml:", owners[&group]);
         assert!(explained.contains(&there), "{there}: {explained}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    /// However groups are divided among accounts, what the accounts' directories want together is what the one directory wants.
+    #[test]
+    fn however_it_is_divided(of_groups in prop::collection::vec(0_usize..4, 12)) {
+        let ids = (1..=12).map(|number| format!("sg-0a1b2c3d4e5f900{number:02}"));
+        let ids: Vec<String> = ids.collect();
+        let accounts = [SHOP, MONITORING, DATABASES, "000000000001"];
+        let owners = ids.iter().zip(&of_groups);
+        let owners: Vec<(&str, &str)> = owners
+            .map(|(id, &account)| (id.as_str(), accounts[account]))
+            .collect();
+        let estate = Estate::of(&owners);
+        estate.make_policies();
+        let count = |name: &str| {
+            let files = estate.texts(name);
+            let groups = files.keys().filter(|path| path.contains("sg-"));
+            groups.map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let (mut flat, mut divided) = (count("flat"), count("divided"));
+        flat.sort();
+        divided.sort();
+        prop_assert_eq!(flat, divided);
+        let mut wanted = Vec::new();
+        let mut found = Vec::new();
+        for (policy, rules) in [("flat", &mut wanted), ("divided", &mut found)] {
+            let words = ["rules", "--inventory", "inventory", "--emit", "json"];
+            let out = format!("rules-{policy}");
+            let rest = ["--policy", policy, "--out", &out];
+            estate.printed(&[&words[..], &rest[..]].concat());
+            for path in estate.texts(&out).keys() {
+                rules.extend(estate.rules(&format!("{out}/{path}")));
+            }
+            rules.sort_by_key(|rule| text(rule, "id"));
+        }
+        prop_assert_eq!(&wanted, &found);
+        let drift = |policy: &str| {
+            let words = ["drift", "--format", "json", "--inventory", "inventory"];
+            let output = estate.output(&[&words[..], &["--policy", policy]].concat());
+            let drift: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let ids = list(&drift, "differences").into_iter();
+            ids.map(|difference| text(&difference, "id")).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(drift("flat"), drift("divided"));
     }
 }
 

@@ -252,7 +252,7 @@ impl PolicyDir {
             let there = fs::symlink_metadata(&place);
             if there.is_ok_and(|there| !there.is_dir()) {
                 return Err(Failure::usage(anyhow!(
-                    "`{}` is not a directory, and the files of account {account} belong into one of that name; move it away",
+                    "`{}` is not a directory, and the files of {account} go into a directory of that name; move it away",
                     place.display()
                 )));
             }
@@ -341,7 +341,7 @@ fn read(dir: &Path, locks: Vec<File>) -> anyhow::Result<PolicyDir> {
     let mut beside = None;
     let mut below = None;
     for (path, place) in steps::files_of(dir)? {
-        let (account, name) = path.split_once('/').unwrap_or(("", &path));
+        let (account, name) = path.split_once('/').unwrap_or(("", path.as_str()));
         if !account.is_empty() {
             below.get_or_insert_with(|| account.to_owned());
         } else if name != POLICY_MARKER {

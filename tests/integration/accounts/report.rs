@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{DATABASES, Estate, MONITORING, SHOP, list, text};
+use crate::browser::look;
 use crate::common::sample;
 
 /// The figures of the accounts are those of the run, divided; the worst account comes first.
@@ -136,6 +137,14 @@ fn findings_name_their_account() {
             }
         }
     }
+}
+
+/// In the page, an account can be chosen.
+#[test]
+fn an_account_is_chosen_in_the_page() {
+    let estate = Estate::new(3);
+    let [page, audit] = ["report.html", "audit.json"].map(|file| estate.path("run").join(file));
+    look(&[json!({"kind": "accounts", "file": page, "audit": audit})]);
 }
 
 /// A run of one account says nothing of accounts.

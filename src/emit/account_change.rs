@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::documents::{ChangeDocument, GroupRow, TargetRow};
+use crate::documents::{ChangeDocument, TargetRow};
 use crate::policy::{NO_ACCOUNT, PolicySet, account_directory};
 
 /// What a policy wants of each account, by the name of the account's directory. Accounts in which nothing is wanted are there if the
@@ -15,8 +15,60 @@ pub fn account_changes(
     let mut accounts: BTreeSet<&str> = BTreeSet::new();
     accounts.extend(policy.groups.keys().map(|id| places.of(id)));
     accounts.extend(change.rules.iter().map(|rule| places.of(&rule.group_id)));
-    let part = |account: &str| (account.to_owned(), places.part(account));
-    accounts.into_iter().map(part).collect()
+    let parts = accounts.into_iter().map(|account| (account, empty(change)));
+    let mut parts: BTreeMap<&str, ChangeDocument> = parts.collect();
+    for row in &change.rules {
+        if let Some(part) = parts.get_mut(places.of(&row.group_id)) {
+            part.rules.push(row.clone());
+        }
+    }
+    for row in &change.revocations {
+        if let Some(part) = parts.get_mut(places.of(&row.group_id)) {
+            part.revocations.push(row.clone());
+        }
+    }
+    for row in &change.not_written {
+        if let Some(part) = parts.get_mut(places.of(&row.group_id)) {
+            part.not_written.push(row.clone());
+        }
+    }
+    for row in &change.groups {
+        if let Some(part) = parts.get_mut(places.of(&row.id)) {
+            part.groups.push(row.clone());
+        }
+    }
+    for (account, part) in &mut parts {
+        let named = named(part);
+        let others = named.iter().filter_map(|id| change.group(id));
+        let others = others.filter(|row| places.of(&row.id) != *account);
+        part.groups.extend(others.cloned());
+        // Groups are found by their order.
+        part.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        let lists = change.prefix_lists.iter();
+        let lists = lists.filter(|list| named.contains(&list.id));
+        part.prefix_lists.extend(lists.cloned());
+    }
+    let parts = parts.into_iter();
+    parts
+        .map(|(account, part)| (account.to_owned(), part))
+        .collect()
+}
+
+/// A change of the same kind in which nothing changes.
+fn empty(change: &ChangeDocument) -> ChangeDocument {
+    ChangeDocument {
+        schema_version: change.schema_version,
+        scope: change.scope,
+        rules: Vec::new(),
+        revocations: Vec::new(),
+        tightenings: Vec::new(),
+        groups: Vec::new(),
+        prefix_lists: Vec::new(),
+        stages: Vec::new(),
+        decisions: Vec::new(),
+        left_out: change.left_out,
+        not_written: Vec::new(),
+    }
 }
 
 /// Which account a group is of.
@@ -35,27 +87,6 @@ impl<'a> Places<'a> {
         }
         let file = self.policy.groups.get(group);
         file.map_or(NO_ACCOUNT, |file| account_directory(&file.account))
-    }
-
-    fn part(&self, account: &str) -> ChangeDocument {
-        let is_own = |group: &str| self.of(group) == account;
-        let mut part = self.change.clone();
-        part.rules.retain(|row| is_own(&row.group_id));
-        part.revocations.retain(|row| is_own(&row.group_id));
-        part.tightenings.retain(|row| is_own(&row.group_id));
-        part.decisions.retain(|row| is_own(&row.group_id));
-        part.not_written.retain(|row| is_own(&row.group_id));
-        let groups = std::mem::take(&mut part.groups).into_iter();
-        let (own, others): (Vec<GroupRow>, Vec<GroupRow>) = groups.partition(|row| is_own(&row.id));
-        part.groups = own;
-        let named = named(&part);
-        let others = others.into_iter();
-        part.groups
-            .extend(others.filter(|row| named.contains(&row.id)));
-        part.prefix_lists.retain(|list| named.contains(&list.id));
-        // Groups are found by their order.
-        part.groups.sort_by(|a, b| a.id.cmp(&b.id));
-        part
     }
 }
 

@@ -307,7 +307,7 @@ const foldedRow = (same) => {
   const names = [...new Map(same.map((one) => [one.group_id, one])).values()];
   const links = names.slice(0, NAMED).flatMap((one, position) => position ? [", ", groupLink(one)] : [groupLink(one)]);
   const more = make("details", { class: "more" }, make("summary", {}, `${f.title} (${number(counted(same))} findings)`), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
-    make("ul", {}, ...same.map((one) => make("li", {}, one.detail, make("span", { class: "dim" }, ` ${one.id}`)))));
+    make("ul", {}, ...same.map((one) => make("li", {}, one.account_id ? `${one.account_id}: ${one.detail}` : one.detail, make("span", { class: "dim" }, ` ${one.id}`)))));
   return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(`${f.kind} ×${number(counted(same))}`, "code"), make("td", { class: "wide" }, more),
     make("td", { class: "name" }, ...links, names.length > NAMED ? ` and ${number(names.length - NAMED)} more` : ""), cell("", "code"), cell(""), cell(""), cell("", "number"));
 };
@@ -323,7 +323,7 @@ const findings = () => {
       make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}.${f.last_seen ? ` Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.` : ""}`,
         f.pattern ? ` Stands for ${number(f.count)} findings with a destination in ${f.pattern}.` : "", f.known_since ? ` Known since ${f.known_since}.` : "", f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
     return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.count > 1 ? `${f.kind} ×${number(f.count)}` : f.kind, "code"), make("td", { class: "wide" }, more),
-      make("td", { class: "name" }, groupLink(f)),
+      make("td", { class: "name" }, groupLink(f), f.account_id ? make("span", { class: "dim" }, ` ${f.account_id}`) : null),
       cell(f.remote || f.pattern ? `${f.remote || f.pattern} ${f.protocol || ""}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell([f.outcome ? f.outcome.replace("-", " ") : "", f.known_since ? "known" : ""].filter(Boolean).join(", ")), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
   }));
   $("finding-count").replaceChildren(`${number(counted(rows.slice(0, shown).flat()))} of ${number(data.counts.findings || counted(data.findings))} findings shown${list.length < data.findings.length ? `, ${number(counted(list))} match` : ""}.${partly(data.findings.length, data.all.findings, "rows", "report/findings.csv")} `,
@@ -347,7 +347,7 @@ const groupRows = () => {
   list.sort(([a], [b]) => b.open - a.open || (a.name < b.name ? -1 : 1));
   $("group-rows").replaceChildren(...list.slice(0, 500).map(([group, index]) => {
     const { comes, goes } = rulesOf(index);
-    return row(make("td", { class: "wide" }, make("a", { href: "#group-detail", onclick: () => detail(index, $("group-detail")) }, group.name)), cell(group.vpc, "code"), cell(number(group.members), "number"), cell(group.open ? "open" : "closed", group.open ? "high" : ""),
+    return row(make("td", { class: "wide" }, make("a", { href: "#group-detail", onclick: () => detail(index, $("group-detail")) }, group.name)), cell(accounts.length ? `${ownerOf(group)} ${group.vpc}` : group.vpc, "code"), cell(number(group.members), "number"), cell(group.open ? "open" : "closed", group.open ? "high" : ""),
       cell(`${comes} to add, ${goes} to revoke`), cell(`${number(group.reach_before[1])} → ${number(group.reach_after[1])}`, "number"), cell(group.readiness ? group.readiness.ready ? "yes" : "not yet" : "not in use"));
   }));
   $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.all.groups} groups shown.${partly(data.groups.length, data.all.groups, "groups", "report/groups.csv")}`;

@@ -68,6 +68,9 @@ mod hits;
 mod drift;
 mod policy;
 
+// Several accounts, in a report and in a policy.
+mod accounts;
+
 // How far rules go beyond what was seen, and what AWS takes of them.
 mod level;
 mod narrow;

@@ -74,6 +74,7 @@ pub(in crate::cli) fn run(args: DriftArgs) -> Result<Exit, Failure> {
     let today = clock::now().to_zoned(TimeZone::UTC).date();
     let found = drift::drift(&DriftBasis {
         policy: &policy,
+        account: read.part_of(),
         inventory,
         today,
         closes_ingress: close == Some(CloseArg::Ingress),

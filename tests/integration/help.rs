@@ -7,9 +7,9 @@ use crate::common::{closegate, printed};
 /// Every command, as the program lists them.
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["init"],
     &["audit"],
     &["demo"],
-    &["init"],
     &["ingest"],
     &["store"],
     &["store", "verify"],

@@ -64,12 +64,12 @@ pub(in crate::cli) fn command() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
+    /// Find the account's flow logs, and print the commands that audit them
+    Init(InitArgs),
     /// Read flow logs and an inventory; write findings, rules and a report
     Audit(AuditArgs),
     /// Audit the sample data that is compiled in
     Demo(DemoArgs),
-    /// Find the account's flow logs, and print the commands that audit them
-    Init(InitArgs),
     /// Fold new logs into a connection store, which later audits read at once
     Ingest(IngestArgs),
     /// Look after a connection store

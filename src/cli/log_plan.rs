@@ -7,8 +7,8 @@ use super::command_line::CommandLine;
 use crate::ingest::LogFormat;
 use crate::inventory::{FlowLogSetup, LogDestination, LogSetups, LoggedVpc};
 
-/// A format with every field that closegate uses: those of version 2, and of later versions those that docs/usage.md lists.
-pub(super) const RECOMMENDED: &str = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status} ${tcp-flags} ${pkt-srcaddr} ${pkt-dstaddr} ${pkt-dst-aws-service} ${flow-direction}";
+/// A format with every field of versions 2 to 5 that closegate uses.
+pub(super) const RECOMMENDED: &str = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status} ${tcp-flags} ${pkt-srcaddr} ${pkt-dstaddr} ${pkt-src-aws-service} ${pkt-dst-aws-service} ${flow-direction}";
 
 /// Fields that make results better, and what is less sure without each.
 const WANTED: &[(&str, &str)] = &[

@@ -67,10 +67,10 @@ fn run_words(words: &[&str]) -> Result<exit::Exit, exit::Failure> {
 /// Runs one command.
 fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
     match command {
-        Command::Audit(args) => commands::audit::run(args),
-        Command::Demo(args) => commands::demo::run(args, run_words),
         Command::Init(args) => commands::init::run(args),
         Command::Doctor(args) => commands::doctor::run(args),
+        Command::Audit(args) => commands::audit::run(args),
+        Command::Demo(args) => commands::demo::run(args, run_words),
         Command::Ingest(args) => commands::ingest::run(args),
         Command::Store(args) => commands::store::run(&args),
         #[cfg(feature = "aws")]

@@ -7,10 +7,10 @@ use crate::common::{closegate, printed};
 /// Every command, as the program lists them.
 const COMMANDS: &[&[&str]] = &[
     &[],
-    &["audit"],
-    &["demo"],
     &["init"],
     &["doctor"],
+    &["audit"],
+    &["demo"],
     &["ingest"],
     &["store"],
     &["store", "verify"],

@@ -79,6 +79,7 @@ impl Place {
         }
         for (name, text) in [
             ("nothing.log", ""),
+            ("no-header.log", "5 vpc-1 subnet-1 ACCEPT\n"),
             ("notes/mine.txt", "mine"),
             (
                 "bare/a.json",
@@ -158,6 +159,7 @@ fn about_sources(place: &Place) -> Vec<(i32, &'static str, Command)> {
         ),
         (2, "flow-source-not-found", audit("no/such.log")),
         (3, "no-records-read", audit("nothing.log")),
+        (3, "unknown-format", audit("no-header.log")),
         (
             3,
             "no-records-in-the-window",

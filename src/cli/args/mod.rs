@@ -66,14 +66,14 @@ pub(in crate::cli) fn command() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Read flow logs and an inventory; write findings, rules and a report
-    Audit(AuditArgs),
-    /// Audit the sample data that is compiled in
-    Demo(DemoArgs),
     /// Find the account's flow logs, and print the commands that audit them
     Init(InitArgs),
     /// What can be read, what is missing and what that costs, and the next command
     Doctor(DoctorArgs),
+    /// Read flow logs and an inventory; write findings, rules and a report
+    Audit(AuditArgs),
+    /// Audit the sample data that is compiled in
+    Demo(DemoArgs),
     /// Fold new logs into a connection store, which later audits read at once
     Ingest(IngestArgs),
     /// Look after a connection store

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::emit::day;
 use crate::findings::{self, Family, Finding, Severity};
 use crate::flow::FlowTable;
-use crate::ingest::{Intake, Settings, Source};
+use crate::ingest::{Intake, NO_FORMAT, Settings, Source};
 use crate::inventory::Inventory;
 use crate::net::{plural, thousands, visible};
 use crate::policy::PolicySet;
@@ -214,7 +214,12 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
         ))
         .about(Trouble::NothingInWindow);
     }
-    Failure::nothing_read(match intake.samples.first() {
+    let first = intake.samples.first();
+    let trouble = match first {
+        Some(sample) if sample.reason == NO_FORMAT => Trouble::Format,
+        _ => Trouble::NothingRead,
+    };
+    Failure::nothing_read(match first {
         Some(sample) => format!(
             "nothing usable could be read from the flow sources: {}{}: {}{}",
             visible(&sample.source, 200),
@@ -227,6 +232,7 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
         ),
         None => "nothing usable could be read from the flow sources: they are empty; check that they are the files the flow log delivered".to_owned(),
     })
+    .about(trouble)
 }
 
 /// From one time to another in UTC: days, or times where both are of one day.

@@ -29,6 +29,10 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
     } = args;
     let dir = OutDir::prepare(&out, Made::Snapshot)?;
     let now = seconds_now();
+    // It is shown if all goes well.
+    next::propose(Next::Collected {
+        snapshot: out.clone(),
+    });
     let mut collected = Collected::default();
     for sign_in in sign_ins(&profile, &role_arn, external_id.as_ref(), region.first()) {
         let account = Account::new(&sign_in).map_err(|error| remote::failure(&error))?;
@@ -56,7 +60,6 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         )
     })?;
     print(summary(&collected, &out.display().to_string()))?;
-    next::propose(Next::Collected { snapshot: out });
     Ok(Exit::Done)
 }
 

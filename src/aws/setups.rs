@@ -19,7 +19,8 @@ pub fn log_setups(account: &Account, regions: &[String]) -> Result<(String, LogS
                 let said = said.map_err(|error| CallError::new("GetCallerIdentity", &error))?;
                 number = said.account.unwrap_or_default();
             }
-            add_region(&mut setups, &Client::new(&config), (&number, region)).await?;
+            let client = Client::new(&config);
+            add_region(&mut setups, &client, (number.as_str(), region.as_str())).await?;
         }
         Ok((number, setups))
     })

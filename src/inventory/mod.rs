@@ -11,6 +11,7 @@ mod connect;
 mod dates;
 mod document;
 mod error;
+mod gaps;
 mod gates;
 mod groups;
 mod history;

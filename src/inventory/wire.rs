@@ -169,7 +169,15 @@ wire! {
     /// One entry of ip-ranges.json (aws-ip-syntax.html).
     ServicePrefix { ip_prefix = "ip_prefix" | "ipv6_prefix": must IpNet, service = "service": must String, region = "region": may String }
     /// `manifest.json` of a snapshot that `closegate collect` made; its time is in Unix seconds.
-    Manifest { schema_version = "schema_version": may Option<u64>, collected_at = "collected_at": must u64, refused = "refused": may Vec<Refused> }
+    Manifest {
+        schema_version = "schema_version": may Option<u64>, collected_at = "collected_at": must u64, refused = "refused": may Vec<Refused>,
+        accounts = "accounts": may Vec<MemberAccount>,
+    }
+    /// An account of the organization that a snapshot is of.
+    MemberAccount {
+        account = "account": must String, name = "name": may String, state = "state": may String, operation = "operation": may String,
+        code = "code": may String,
+    }
     Refused {
         account = "account": must String, region = "region": must String, operation = "operation": must String,
         code = "code": may String, cost = "cost": may String,

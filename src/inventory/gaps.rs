@@ -1,0 +1,133 @@
+//! What `closegate collect` could not get, as the manifests of its snapshots say: calls that AWS refused, and accounts of an
+//! organization.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::note::Note;
+use super::wire;
+use crate::net::{plural, visible};
+
+/// How many places a note names before the rest is counted.
+const PLACES: usize = 5;
+
+/// How many accounts a note names before the rest is counted.
+const ACCOUNTS: usize = 20;
+
+/// The gaps of all snapshots of an inventory.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    /// By operation, code and cost: accounts and regions.
+    refused: BTreeMap<(String, String, String), BTreeSet<(String, String)>>,
+    /// Accounts that a snapshot lacks, with its time.
+    accounts: Vec<(u64, wire::MemberAccount)>,
+    /// By account: the time of the newest snapshot that has it.
+    newest: BTreeMap<String, u64>,
+}
+
+impl Gaps {
+    /// Adds what the manifest of a snapshot says.
+    pub(super) fn add(&mut self, manifest: wire::Manifest) {
+        let time = manifest.collected_at;
+        for refused in manifest.refused {
+            let kind = (refused.operation, refused.code, refused.cost);
+            let places = self.refused.entry(kind).or_default();
+            places.insert((refused.account, refused.region));
+        }
+        let lacking = manifest.accounts.into_iter();
+        let lacking = lacking.filter(|member| member.state != "collected");
+        self.accounts.extend(lacking.map(|member| (time, member)));
+    }
+
+    /// Adds a file of a snapshot, by its path below it.
+    pub(super) fn has(&mut self, time: u64, file: &Path) {
+        let mut folders = file.iter().filter_map(|folder| folder.to_str());
+        let is_account = |folder: &&str| {
+            folder.len() == ACCOUNT_DIGITS && folder.bytes().all(|b| b.is_ascii_digit())
+        };
+        if let Some(account) = folders.find(is_account) {
+            let newest = self.newest.entry(account.to_owned()).or_default();
+            *newest = time.max(*newest);
+        }
+    }
+
+    /// What the report says about them.
+    pub(super) fn notes(self) -> impl Iterator<Item = Note> {
+        let lacking = self.lacking_accounts();
+        self.refused
+            .into_iter()
+            .map(|((operation, code, cost), places)| {
+                let separator = if cost.is_empty() { "" } else { ": " };
+                let places: Vec<String> = places
+                    .into_iter()
+                    .map(|(account, region)| format!("{account} {region}"))
+                    .collect();
+                let places = listed(&places, PLACES, "region");
+                Note::new(format!(
+                    "{operation} was refused in {places} ({code}){separator}{cost}"
+                ))
+            })
+            .chain(lacking)
+    }
+
+    /// A note for each reason for which accounts are not there, or not as they were last.
+    fn lacking_accounts(&self) -> Vec<Note> {
+        let mut lacking: BTreeMap<(bool, String), BTreeSet<String>> = BTreeMap::new();
+        for (time, member) in &self.accounts {
+            let is_old = match self.newest.get(&member.account) {
+                Some(newest) if newest >= time => continue,
+                newest => newest.is_some(),
+            };
+            let name = match member.name.as_str() {
+                "" => visible(&member.account, 60),
+                name => format!("{} ({})", visible(&member.account, 60), visible(name, 60)),
+            };
+            let accounts = lacking.entry((is_old, reason(member))).or_default();
+            accounts.insert(name);
+        }
+        let notes = lacking.into_iter().map(|((is_old, reason), accounts)| {
+            let accounts: Vec<String> = accounts.into_iter().collect();
+            let what = match accounts.len() {
+                1 => "account",
+                _ => "accounts",
+            };
+            let accounts = listed(&accounts, ACCOUNTS, "account");
+            Note::new(if is_old {
+                format!(
+                    "the newest snapshot of the organization lacks {what} {accounts}: {reason}; closegate uses an older snapshot"
+                )
+            } else {
+                format!(
+                    "the inventory lacks {what} {accounts} of the organization: {reason}; groups and interfaces there are unknown"
+                )
+            })
+        });
+        notes.collect()
+    }
+}
+
+/// The digits of an account's number.
+const ACCOUNT_DIGITS: usize = 12;
+
+/// Why a snapshot lacks an account.
+fn reason(member: &wire::MemberAccount) -> String {
+    let code = visible(&member.code, 60);
+    match member.state.as_str() {
+        "refused" => format!("{} was refused ({code})", visible(&member.operation, 60)),
+        "inactive" => format!("AWS calls it {code}"),
+        _ => "it was left out".to_owned(),
+    }
+}
+
+/// The first few of many, and the number of the others.
+fn listed(all: &[String], named: usize, what: &str) -> String {
+    let rest = all.len().saturating_sub(named);
+    let named = all[..all.len() - rest].join(", ");
+    match rest {
+        0 => named,
+        rest => format!(
+            "{named} and {}",
+            plural(rest as u64, &format!("more {what}"))
+        ),
+    }
+}

@@ -50,6 +50,9 @@ impl OrganizationAccounts {
     }
 }
 
+/// The most accounts that a page of ListAccounts may hold (API reference).
+const PAGE: i32 = 20;
+
 /// The accounts of the organization that an identity belongs to. The identity has to be of its management account, or of a
 /// delegated administrator of any service.
 pub fn organization_accounts(account: &Account) -> Result<OrganizationAccounts, CallError> {
@@ -62,6 +65,7 @@ pub fn organization_accounts(account: &Account) -> Result<OrganizationAccounts, 
         loop {
             let said = client
                 .list_accounts()
+                .max_results(PAGE)
                 .set_next_token(token)
                 .send()
                 .await
@@ -189,25 +193,25 @@ impl Asked {
         self: Arc<Self>,
         mut member: MemberAccount,
     ) -> Result<CollectedMember, CallError> {
-        let collected = match member.state {
-            MemberState::Collected => {
-                match Box::pin(Arc::clone(&self).collect(&member.account)).await {
-                    Ok(collected) => Some(collected),
-                    Err(error) if error.is_refusal() => {
-                        member.state = MemberState::Refused;
-                        member.operation = Some(error.operation);
-                        member.code = error.code;
-                        None
-                    }
-                    Err(error) => {
-                        return Err(CallError {
-                            message: format!("{}: {}", member.account, error.message),
-                            ..error
-                        });
-                    }
-                }
+        if member.state != MemberState::Collected {
+            let collected = None;
+            return Ok(CollectedMember { member, collected });
+        }
+        let found = Box::pin(Arc::clone(&self).collect(&member.account)).await;
+        let collected = match found {
+            Ok(collected) => Some(collected),
+            Err(error) if error.is_refusal() => {
+                member.state = MemberState::Refused;
+                member.operation = Some(error.operation);
+                member.code = error.code;
+                None
             }
-            _ => None,
+            Err(error) => {
+                return Err(CallError {
+                    message: format!("{}: {}", member.account, error.message),
+                    ..error
+                });
+            }
         };
         Ok(CollectedMember { member, collected })
     }

@@ -3,6 +3,7 @@
 mod apply;
 mod collect;
 mod findings;
+mod organization;
 mod peers;
 mod policies;
 mod policy_loop;

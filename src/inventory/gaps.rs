@@ -114,8 +114,8 @@ fn reason(member: &wire::MemberAccount) -> String {
     let code = visible(&member.code, 60);
     match member.state.as_str() {
         "refused" => format!("{} was refused ({code})", visible(&member.operation, 60)),
-        "inactive" => format!("AWS calls it {code}"),
-        _ => "it was left out".to_owned(),
+        "inactive" => format!("state {code}"),
+        _ => "left out by the command line".to_owned(),
     }
 }
 

@@ -34,6 +34,7 @@ def furnish(ec2, second):
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.{second}.0.0/24")["Subnet"]["SubnetId"]
     group = ec2.create_security_group(GroupName="app", Description="app", VpcId=vpc)["GroupId"]
     ec2.create_network_interface(SubnetId=subnet, Groups=[group])
+    ec2.create_managed_prefix_list(PrefixListName="offices", MaxEntries=5, AddressFamily="IPv4", Entries=[])
 
 
 def main(url, active):

@@ -30,9 +30,12 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     entries
-        .flat_map(|path| match path.is_dir() {
-            true => files_below(&path),
-            false => vec![path],
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
         })
         .collect()
 }
@@ -96,7 +99,7 @@ fn every_active_account_is_collected_whatever_finishes_first() {
     }
     assert!(alone.keys().all(|path| !path.starts_with(closed.as_str())));
 
-    // The first account's answers come last.
+    // The accounts are in order of their numbers, also where the first answers come last.
     let first = accounts.values().min().unwrap();
     assert!(alone["manifest.json"]["accounts"][0]["account"] == first.as_str());
     proxy.break_with(
@@ -114,7 +117,7 @@ fn every_active_account_is_collected_whatever_finishes_first() {
 
     let said = notes(&out);
     let lacking = format!(
-        "the inventory lacks account {closed} (closed) of the organization: AWS calls it SUSPENDED"
+        "the inventory lacks account {closed} (closed) of the organization: state SUSPENDED"
     );
     assert!(
         said.iter().any(|note| note.starts_with(&lacking)),
@@ -170,7 +173,7 @@ fn accounts_are_chosen_by_number() {
     let left_out = |note: &&String| {
         note.starts_with("the inventory lacks accounts ")
             && note.ends_with(
-                "and 3 more accounts of the organization: it was left out; groups and interfaces there are unknown",
+                "and 3 more accounts of the organization: left out by the command line; groups and interfaces there are unknown",
             )
     };
     assert_eq!(said.iter().filter(left_out).count(), 1, "{said:?}");

@@ -120,7 +120,7 @@ fn reason(member: &wire::MemberAccount) -> String {
 }
 
 /// The first few of many, and the number of the others.
-fn listed(all: &[String], named: usize, what: &str) -> String {
+pub(super) fn listed(all: &[String], named: usize, what: &str) -> String {
     let rest = all.len().saturating_sub(named);
     let named = all[..all.len() - rest].join(", ");
     match rest {

@@ -30,6 +30,7 @@ mod reach;
 mod reserved;
 mod rules;
 mod services;
+mod shared;
 mod snapshot;
 mod subnets;
 mod trail;

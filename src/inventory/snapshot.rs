@@ -296,6 +296,7 @@ impl Snapshot {
             time,
             named: date_in(name),
             modified,
+            account: account_in(name),
             file: self.files.len(),
         };
         self.files.push(name.display().to_string());
@@ -503,6 +504,15 @@ impl Snapshot {
             .keep_newest(target_group("targets"), files, notes);
         notes.extend(self.unread.note());
     }
+}
+
+/// The account whose directory a file lies in, as `closegate collect` names it.
+fn account_in(name: &Path) -> Option<u64> {
+    const DIGITS: usize = 12;
+    let mut folders = name.parent()?.iter().filter_map(|folder| folder.to_str());
+    let is_account =
+        |folder: &&str| folder.len() == DIGITS && folder.bytes().all(|b| b.is_ascii_digit());
+    folders.rfind(is_account)?.parse().ok()
 }
 
 /// When a file was modified, Unix seconds.

@@ -99,7 +99,10 @@ wire! {
     Ipv6CidrBlock { ipv6_cidr_block = "Ipv6CidrBlock": may Option<IpNet> }
     CidrBlock { cidr_block = "CidrBlock": may Option<IpNet> }
     /// describe-subnets
-    Subnet { subnet_id = "SubnetId": must String, vpc_id = "VpcId": may String, cidr_block = "CidrBlock": may Option<IpNet> }
+    Subnet {
+        subnet_id = "SubnetId": must String, vpc_id = "VpcId": may String, owner_id = "OwnerId": may String,
+        cidr_block = "CidrBlock": may Option<IpNet>,
+    }
     /// describe-managed-prefix-lists, and describe-prefix-lists, which has the CIDRs inline
     PrefixList {
         prefix_list_id = "PrefixListId": must String, prefix_list_name = "PrefixListName": may String, owner_id = "OwnerId": may String,

@@ -7,6 +7,7 @@ mod organization;
 mod peers;
 mod policies;
 mod policy_loop;
+mod security_lake;
 mod sources;
 mod terraform;
 mod trail_sources;

@@ -14,11 +14,16 @@ const PLACES: usize = 5;
 /// How many accounts a note names before the rest is counted.
 const ACCOUNTS: usize = 20;
 
+/// Operation, code and cost.
+type RefusedCall = (String, String, String);
+
+/// Account and region.
+type Place = (String, String);
+
 /// The gaps of all snapshots of an inventory.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
-    /// By operation, code and cost: accounts and regions.
-    refused: BTreeMap<(String, String, String), BTreeSet<(String, String)>>,
+    refused: BTreeMap<RefusedCall, BTreeSet<Place>>,
     /// Accounts that a snapshot lacks, with its time.
     accounts: Vec<(u64, wire::MemberAccount)>,
     /// By account: the time of the newest snapshot that has it.
@@ -129,5 +134,45 @@ pub(super) fn listed(all: &[String], named: usize, what: &str) -> String {
             "{named} and {}",
             plural(rest as u64, &format!("more {what}"))
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(place: &str) -> wire::Refused {
+        wire::Refused {
+            account: "111122223333".to_owned(),
+            region: place.to_owned(),
+            operation: "DescribeVpcs".to_owned(),
+            code: "No".to_owned(),
+            cost: String::new(),
+        }
+    }
+
+    fn notes(regions: &[&str]) -> Vec<String> {
+        let mut gaps = Gaps::default();
+        gaps.add(wire::Manifest {
+            schema_version: Some(2),
+            collected_at: 1,
+            refused: regions.iter().map(|region| refused(region)).collect(),
+            accounts: Vec::new(),
+        });
+        gaps.notes().map(|note| note.0).collect()
+    }
+
+    #[test]
+    fn a_call_that_is_refused_in_many_regions_is_one_note() {
+        assert_eq!(
+            notes(&["b", "a", "b"]),
+            ["DescribeVpcs was refused in 111122223333 a, 111122223333 b (No)"]
+        );
+        let many = notes(&["g", "f", "e", "d", "c", "b", "a"]);
+        assert_eq!(many.len(), 1, "{many:?}");
+        assert!(
+            many[0].ends_with("111122223333 e and 2 more regions (No)"),
+            "{many:?}"
+        );
     }
 }

@@ -20,12 +20,24 @@ type RefusedCall = (String, String, String);
 /// Account and region.
 type Place = (String, String);
 
+/// The calls whose answers join networks.
+const JOINING: [&str; 2] = [
+    "DescribeTransitGatewayVpcAttachments",
+    "DescribeVpcPeeringConnections",
+];
+
+/// A call without which there is nothing of a region. Where it was refused too, as in regions that are switched off, there are no
+/// networks to join.
+const NEEDED: &str = "DescribeNetworkInterfaces";
+
 /// The gaps of all snapshots of an inventory.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     refused: BTreeMap<RefusedCall, BTreeSet<Place>>,
     /// Accounts that a snapshot lacks, with its time.
     accounts: Vec<(u64, wire::MemberAccount)>,
+    /// Accounts of which a snapshot lacks what joins their networks, with its time.
+    joins: Vec<(u64, String)>,
     /// By account: the time of the newest snapshot that has it.
     newest: BTreeMap<String, u64>,
 }
@@ -34,6 +46,18 @@ impl Gaps {
     /// Adds what the manifest of a snapshot says.
     pub(super) fn add(&mut self, manifest: wire::Manifest) {
         let time = manifest.collected_at;
+        let refused = |call: &str, place: (&String, &String)| {
+            let mut all = manifest.refused.iter();
+            all.any(|refused| {
+                refused.operation == call && (&refused.account, &refused.region) == place
+            })
+        };
+        for one in &manifest.refused {
+            let is_joining = JOINING.contains(&one.operation.as_str());
+            if is_joining && !refused(NEEDED, (&one.account, &one.region)) {
+                self.joins.push((time, one.account.clone()));
+            }
+        }
         for refused in manifest.refused {
             let kind = (refused.operation, refused.code, refused.cost);
             let places = self.refused.entry(kind).or_default();
@@ -54,6 +78,16 @@ impl Gaps {
             let newest = self.newest.entry(account.to_owned()).or_default();
             *newest = time.max(*newest);
         }
+    }
+
+    /// The accounts whose networks may be joined to others without the inventory saying so, for AWS refused to tell.
+    pub(super) fn unknown_joins(&self) -> BTreeSet<String> {
+        let is_newest = |(time, account): &&(u64, String)| {
+            let newest = self.newest.get(account);
+            newest.is_none_or(|newest| newest <= time)
+        };
+        let joins = self.joins.iter().filter(is_newest);
+        joins.map(|(_, account)| account.clone()).collect()
     }
 
     /// What the report says about them.

@@ -1,7 +1,7 @@
 //! Snapshots of one account and region that lie side by side: each in a directory with a manifest that has its time,
 //! and with the same files below it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ pub(super) struct History {
     times: BTreeMap<PathBuf, u64>,
     /// By path below such a directory: the times of the snapshots that have the file, in order.
     files: BTreeMap<PathBuf, Vec<u64>>,
+    /// Accounts of which the inventory does not tell what joins their networks.
+    pub(super) unknown_joins: BTreeSet<String>,
 }
 
 /// What a file is to the others of its name.
@@ -77,6 +79,7 @@ impl History {
                 gaps.has(time, file);
             }
         }
+        history.unknown_joins = gaps.unknown_joins();
         notes.extend(gaps.notes());
         for times in history.files.values_mut() {
             times.sort_unstable();

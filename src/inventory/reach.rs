@@ -80,8 +80,8 @@ pub(super) struct NetworkPaths {
     peerings: Vec<Peering>,
     /// Whether the inventory has everything that joins VPCs.
     complete: bool,
-    /// VPCs of which it has not, for their owner's account is not in it.
-    without_owner: Vec<String>,
+    /// VPCs of which it has not.
+    unknown: Vec<String>,
     /// Transit gateways by VPC, and whether the attachment supports references.
     attachments: HashMap<String, Vec<(String, bool)>>,
     /// Transit gateways that are known not to support references.
@@ -102,8 +102,8 @@ impl NetworkPaths {
             complete: ["VpcPeeringConnections", "TransitGatewayVpcAttachments"]
                 .iter()
                 .all(|key| snapshot.present.contains(key)),
-            without_owner: shared::without_owner(snapshot)
-                .into_keys()
+            unknown: shared::unknown_joins(snapshot)
+                .into_iter()
                 .map(str::to_owned)
                 .collect(),
             ..Self::default()
@@ -204,7 +204,7 @@ impl NetworkPaths {
 
     /// Whether the inventory does not tell what a VPC is joined to.
     fn is_unknown(&self, vpc: &str) -> bool {
-        !self.complete || vpc.is_empty() || self.without_owner.iter().any(|other| other == vpc)
+        !self.complete || vpc.is_empty() || self.unknown.iter().any(|other| other == vpc)
     }
 
     /// The way between two interfaces; the same both paths.

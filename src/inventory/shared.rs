@@ -8,16 +8,18 @@ use super::note::Note;
 use super::snapshot::Snapshot;
 use crate::net::visible;
 
+/// The name of the group that every VPC has, and that nobody but its owner sees.
+const DEFAULT: &str = "default";
+
 /// How many VPCs a note names before the rest is counted.
 const NAMED: usize = 5;
 
 /// The VPCs with interfaces of participants whose owner's snapshot the inventory lacks, each with its owner.
-pub(super) fn without_owner(snapshot: &Snapshot) -> BTreeMap<&str, &str> {
-    // A VPC always has its default group, and nobody but the owner sees it.
+fn without_owner(snapshot: &Snapshot) -> BTreeMap<&str, &str> {
     let owned: BTreeSet<&str> = snapshot
         .groups
         .iter()
-        .filter(|group| group.group_name == "default")
+        .filter(|group| group.group_name == DEFAULT)
         .map(|group| group.vpc_id.as_str())
         .collect();
     let foreign: BTreeMap<&str, (&str, &str)> = snapshot
@@ -49,6 +51,24 @@ pub(super) fn without_owner(snapshot: &Snapshot) -> BTreeMap<&str, &str> {
         }
     }
     found
+}
+
+/// The VPCs of which the inventory does not tell what they are joined to.
+pub(super) fn unknown_joins(snapshot: &Snapshot) -> BTreeSet<&str> {
+    let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+    for group in &snapshot.groups {
+        let (vpc, owner) = (group.vpc_id.as_str(), group.owner_id.as_str());
+        if group.group_name == DEFAULT {
+            owners.insert(vpc, owner);
+        } else {
+            // For inventories that lack default groups.
+            owners.entry(vpc).or_insert(owner);
+        }
+    }
+    let refused = owners.into_iter();
+    let refused = refused.filter(|(_, owner)| snapshot.unknown_joins.contains(*owner));
+    let refused = refused.map(|(vpc, _)| vpc);
+    without_owner(snapshot).into_keys().chain(refused).collect()
 }
 
 /// What the inventory lacks of them.

@@ -1,5 +1,6 @@
 //! Reading the files: every top-level key of every page, whatever the file's name.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -48,6 +49,8 @@ pub(super) struct Snapshot {
     pub(super) listed_targets: Vec<String>,
     pub(super) ranges: Vec<wire::ServicePrefix>,
     pub(super) trail: Trail,
+    /// Accounts of which the inventory does not tell what joins their networks.
+    pub(super) unknown_joins: BTreeSet<String>,
     /// Top-level keys that were there at all, even with an empty list.
     pub(super) present: Vec<&'static str>,
     /// Those of them whose list was empty, with the file.
@@ -179,6 +182,7 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let paths = snapshot.find(dir)?;
         let history = History::of(&paths, &mut snapshot.notes)?;
+        snapshot.unknown_joins.clone_from(&history.unknown_joins);
         for path in &paths {
             let name = path.strip_prefix(dir).unwrap_or(path);
             let time = history.time(path);

@@ -280,3 +280,38 @@ fn without_the_participant_its_groups_are_missing_and_the_vpc_is_known() {
         "{said:?}"
     );
 }
+
+/// What one account may not describe, the other's answer doesn't stand in for.
+#[test]
+fn where_peering_connections_were_refused_they_are_unknown() {
+    let owner = OWNERS[0];
+    let dir = tempfile::tempdir().unwrap();
+    let mut participant = of_participant(owner);
+    let lists = participant.as_object_mut().unwrap();
+    lists.remove("VpcPeeringConnections");
+    let both = [(owner, of_owner(owner)), (PARTICIPANT, participant)];
+    write(dir.path(), &both, true);
+    let other = "10.9.0.5".parse().unwrap();
+    let joined = |refused: &[&str]| {
+        let refused: Vec<Value> = refused
+            .iter()
+            .map(|operation| {
+                json!({"account": PARTICIPANT, "region": "us-east-1", "operation": operation, "code": "No", "cost": ""})
+            })
+            .collect();
+        let manifest =
+            json!({"schema_version": 2, "collected_at": 1_700_000_000, "refused": refused});
+        fs::write(dir.path().join("manifest.json"), manifest.to_string()).unwrap();
+        let inventory = Inventory::load(dir.path()).unwrap();
+        inventory
+            .distant_interface_at(other, "vpc-1", (0, 1))
+            .is_some()
+    };
+    let peering = "DescribeVpcPeeringConnections";
+    assert!(!joined(&[]));
+    assert!(joined(&[peering]));
+    assert!(joined(&["DescribeTransitGatewayVpcAttachments"]));
+    assert!(!joined(&["DescribeRouteTables"]));
+    // A region that is switched off has no networks.
+    assert!(!joined(&[peering, "DescribeNetworkInterfaces"]));
+}

@@ -149,7 +149,8 @@ pub fn collect(
     now: u64,
     progress: impl Fn(&str, &str, usize) + Send + Sync + 'static,
 ) -> Result<Collected, CallError> {
-    account.wait(snapshot(account, regions, history, now, Arc::new(progress)))
+    let progress: Arc<Progress> = Arc::new(progress);
+    account.wait(snapshot(account, regions, history, now, &progress))
 }
 
 /// The same, for whoever collects several accounts at once.
@@ -158,7 +159,7 @@ pub(super) async fn snapshot(
     regions: &[String],
     history: bool,
     now: u64,
-    progress: Arc<Progress>,
+    progress: &Arc<Progress>,
 ) -> Result<Collected, CallError> {
     let identity = identity(account).await?;
     let mut manifest = SnapshotManifest {
@@ -183,13 +184,13 @@ pub(super) async fn snapshot(
             tasks.spawn(async move { trail_of(&events.0, &events.2, &events.1).await });
         }
         let parts = (account.clone(), identity.account.clone(), region.clone());
-        let told = Arc::clone(&progress);
+        let told = Arc::clone(progress);
         tasks.spawn(async move { balancers_of(&parts.0, &parts.1, &parts.2, &told).await });
         let region = Region {
             client: Client::new(&account.in_region(&region)),
             account: identity.account.clone(),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            progress: Arc::clone(&progress),
+            progress: Arc::clone(progress),
             name: region,
         };
         tasks.spawn(async move { region.collect().await });

@@ -235,7 +235,7 @@ impl Asked {
             now,
         } = &self.scope;
         Box::pin(collect::snapshot(
-            &account, regions, *history, *now, progress,
+            &account, regions, *history, *now, &progress,
         ))
         .await
     }

@@ -431,5 +431,11 @@ impl Listed for wire::Interface {
 
     fn complete(&mut self, other: &Self) {
         fill(&mut self.tag_set, &other.tag_set);
+        if self.groups.is_none() {
+            self.groups.clone_from(&other.groups);
+        }
+        if self.attachment.is_none() {
+            self.attachment.clone_from(&other.attachment);
+        }
     }
 }

@@ -96,6 +96,7 @@ mod inventory;
 mod inventory_damage;
 mod inventory_files;
 mod inventory_mutations;
+mod shared_vpc;
 
 // Who opened what, what that is worth, and what is counted together.
 mod probes;

@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+mod account;
 mod audit;
 mod common;
+mod doctor;
 mod drift;
 mod finding;
 mod for_account;
@@ -23,24 +25,33 @@ mod store;
 mod terms;
 
 pub use audit::{AuditDocument, ConnectionRow, EndRow, RecordCounts};
+pub use doctor::DoctorDocument;
 pub use drift::DriftDocument;
 pub use for_account::ForAccountDocument;
 pub use graph::GraphDocument;
 pub use report::ReportDocument;
 pub use rules::ChangeDocument;
 #[cfg(feature = "aws")]
-pub use snapshot::{Answered, Identity, Refused, SnapshotManifest, ToolVersion};
+pub use snapshot::{
+    Answered, Identity, MemberAccount, MemberState, Refused, SnapshotManifest, ToolVersion,
+};
 pub use terms::{
-    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, Outcome,
-    Rating, Severity, Status, VerdictTerm,
+    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, HeldTerm,
+    Outcome, Rating, Severity, Status, VerdictTerm,
 };
 
+pub(crate) use account::AccountRow;
 pub(crate) use audit::{
     AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, PolicyRow,
     ProbeRow, ProbesRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow,
     UnjudgedReasonRow, UnjudgedRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
+pub(crate) use doctor::{
+    DoctorFormatRow, DoctorInventoryRow, DoctorSourceRow, FlowLogCoverageRow, FlowLogRow,
+    HeldCallRow, HeldRow, InterfaceCoverageRow, MissingFieldRow, NextRow, UnlistedRow,
+    UnrecordedRow,
+};
 pub(crate) use drift::{DifferenceRow, DriftCounts};
 pub(crate) use finding::FindingRow;
 pub(crate) use for_account::ForAccountRow;

@@ -26,6 +26,7 @@ mod parquet;
 mod read;
 mod reading;
 mod row;
+mod sample;
 mod simd;
 mod sink;
 mod source;
@@ -39,8 +40,10 @@ pub use error::IngestError;
 pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{LogFormat, LogFormatError};
 pub use intake::{Intake, MalformedSample, Settings, SourceIntake};
+pub use lines::NO_FORMAT;
 pub use read::{read, read_until};
 pub use row::{BadLine, Handshake, Interval, Line, PacketDirection, Row, parse_line};
+pub use sample::{SampleLimits, SourceSample, described_fields, sample};
 pub use sink::Sink;
 pub use source::{
     ObjectCopy, Remote, Source, find, flow_log_id, is_remote, object_name, slot, without_copies,

@@ -7,6 +7,8 @@ use crate::common::{closegate, printed};
 /// Every command, as the program lists them.
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["init"],
+    &["doctor"],
     &["audit"],
     &["demo"],
     &["ingest"],

@@ -20,7 +20,12 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 mod help;
+mod init;
 mod terminal;
+mod troubleshooting;
+
+// What can be read, what is missing, and the next command.
+mod doctor;
 
 // The walk through a policy's loop.
 mod demo;
@@ -63,6 +68,9 @@ mod hits;
 mod drift;
 mod policy;
 
+// Several accounts, in a report and in a policy.
+mod accounts;
+
 // How far rules go beyond what was seen, and what AWS takes of them.
 mod level;
 mod narrow;
@@ -88,6 +96,7 @@ mod inventory;
 mod inventory_damage;
 mod inventory_files;
 mod inventory_mutations;
+mod shared_vpc;
 
 // Who opened what, what that is worth, and what is counted together.
 mod probes;

@@ -2,10 +2,14 @@
 
 mod apply;
 mod collect;
+mod doctor;
 mod findings;
+mod init;
+mod organization;
 mod peers;
 mod policies;
 mod policy_loop;
+mod security_lake;
 mod sources;
 mod terraform;
 mod trail_sources;

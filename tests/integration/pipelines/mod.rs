@@ -2,6 +2,7 @@
 
 mod action;
 mod nightly;
+mod organization;
 mod packages;
 
 use std::fs;

@@ -4,7 +4,7 @@ use crate::net::is_invisible;
 
 /// A word that bash leaves as it is. What a terminal would obey or hide is in it by its bytes, as `$'\x1b'`; no
 /// program can be given a NUL, so that one is only shown, and AWS finds nothing of such a name.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | ',');
     if !word.is_empty() && word.chars().all(plain) {
@@ -27,4 +27,28 @@ pub(super) fn quoted(word: &str) -> String {
         }
     }
     out + "'"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_change_them() {
+        for (word, expected) in [
+            ("runs/week-1", "runs/week-1"),
+            ("s3://bucket/prefix/AWSLogs/", "s3://bucket/prefix/AWSLogs/"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("*.log", "'*.log'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~", "'~'"),
+            ("a\\b", "'a\\b'"),
+            ("a=b", "'a=b'"),
+            ("grün", "'grün'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 }

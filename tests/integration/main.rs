@@ -147,6 +147,9 @@ mod aws;
 // The project's own pipelines, and those that people run.
 mod pipelines;
 
+// The guides: their commands, the output they show, their place in the book.
+mod guides;
+
 // The project's own rules about itself.
 mod imports;
 mod tidy;

@@ -197,7 +197,7 @@ fn refusal(whole: &Collected, strict: bool) -> Option<Failure> {
         .filter(|member| member.state == MemberState::Refused)
         .map(collect_summary::left_out)
         .collect();
-    Some(Failure::Aws(format!(
+    Some(Failure::aws(format!(
         "AWS: {} of {} refused: {}; docs/aws.md says what the role in each account needs",
         refused,
         plural((refused + collected) as u64, "account"),

@@ -12,6 +12,7 @@ use crate::aws::{
 use crate::cli::args::{CollectInventoryArgs, OrganizationArgs};
 use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::{progress, remote};
 use crate::net::{json, plural};
@@ -50,6 +51,10 @@ pub(super) fn run(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         now: seconds_now(),
     };
     let dir = OutDir::prepare(&out, Made::Snapshot)?;
+    // It is shown if all goes well.
+    next::propose(Next::Collected {
+        snapshot: out.clone(),
+    });
     let signed_in = sign_in(&profile, &scope)?;
     let accounts = accounts(&signed_in, &account, &exclude_account)?;
 

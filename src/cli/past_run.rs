@@ -15,6 +15,7 @@ use crate::documents::{
 };
 use crate::findings::Baseline;
 use crate::net::plural;
+use crate::platform;
 
 /// A run's `audit.json`.
 pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
@@ -24,7 +25,7 @@ pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
 /// What a run knew, for the runs after it.
 pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
     match load(run) {
-        Ok(audit) => Ok(Baseline::new(&run.display().to_string(), audit)),
+        Ok(audit) => Ok(Baseline::new(&platform::portable(run), audit)),
         Err(Failure::Usage(error)) => Err(Failure::Usage(error.context("--baseline"))),
         Err(failure) => Err(failure),
     }

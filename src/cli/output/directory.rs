@@ -13,11 +13,10 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use super::place::{ASIDE, followed, parent};
-use super::system;
 use crate::audit::Audit;
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
-use crate::{documents, emit};
+use crate::{documents, emit, platform};
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +67,9 @@ impl Made {
 fn for_other_accounts(place: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(place.join("rules")).into_iter().flatten();
     entries.filter_map(|entry| {
-        let path = Path::new("rules").join(entry.ok()?.file_name());
-        emit::is_for_account(path.to_str()?).then_some(path)
+        let name = entry.ok()?.file_name();
+        let path = format!("rules/{}", name.to_str()?);
+        emit::is_for_account(&path).then(|| PathBuf::from(path))
     })
 }
 
@@ -262,8 +262,10 @@ fn scratch(place: &Path) -> io::Result<TempDir> {
     let Some(beside) = place.parent() else {
         return make(place);
     };
-    let holds_this = std::env::current_dir().is_ok_and(|here| here.starts_with(place));
-    let can_move = system::on_one_file_system(&fs::metadata(place)?, &fs::metadata(beside)?);
+    // Both in their canonical form, which on Windows begins otherwise than what people type.
+    let here = std::env::current_dir().and_then(fs::canonicalize);
+    let holds_this = here.is_ok_and(|here| here.starts_with(place));
+    let can_move = platform::on_one_file_system(&fs::metadata(place)?, &fs::metadata(beside)?);
     if holds_this || !can_move {
         return make(place);
     }

@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use super::place::{ASIDE, followed, parent};
-use super::system;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::interrupt;
+use crate::platform;
 
 /// A place for one result. It is opened before the work starts, so that a bad path fails at once.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ fn open(named: &Path) -> io::Result<To> {
             if there.permissions().readonly() {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
-            if !system::is_replaceable(&there, &aside.as_file().metadata()?) {
+            if !platform::is_replaceable(&there, &aside.as_file().metadata()?) {
                 return in_place(&place);
             }
             aside.as_file().set_permissions(there.permissions())?;
@@ -107,7 +107,7 @@ fn open(named: &Path) -> io::Result<To> {
 fn aside(place: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(ASIDE);
-    system::for_a_new_file(&mut builder);
+    platform::for_a_new_file(&mut builder);
     let aside = builder.tempfile_in(parent(place))?;
     interrupt::guard(aside.path(), &[]);
     Ok(aside)

@@ -11,6 +11,7 @@ use super::place::{ASIDE, followed};
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
 use crate::emit::{self, RuleFileOrigin};
+use crate::platform;
 
 /// How much of a file tells who wrote it.
 const BEGINNING: u64 = 4096;
@@ -28,6 +29,11 @@ pub(in crate::cli) fn write_rule_files(
         return Err(Failure::usage(anyhow!(
             "`{}` is not a directory; name one for the files of the policy's rules",
             named.display()
+        )));
+    }
+    if let Some((first, second)) = platform::alike(files.keys()) {
+        return Err(Failure::usage(anyhow!(
+            "`{first}` and `{second}` would be one file on macOS and Windows, where names don't differ by capital letters; write one file for all groups"
         )));
     }
     let stale = stale(&place, files)

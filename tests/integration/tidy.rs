@@ -35,7 +35,8 @@ const ORDER: &[&str] = &[
     "cli",
 ];
 
-fn sources(below: &str) -> Vec<(PathBuf, String)> {
+/// The files below a directory of the project, in order.
+fn files(below: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut left = vec![root().join(below)];
     while let Some(path) = left.pop() {
@@ -45,13 +46,22 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
                     .unwrap()
                     .map(|entry| entry.unwrap().path()),
             );
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            files.push((path, text));
+        } else {
+            files.push(path);
         }
     }
     files.sort();
     files
+}
+
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let rust = files(below).into_iter();
+    let rust = rust.filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    rust.map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path, text)
+    })
+    .collect()
 }
 
 fn stage(path: &Path) -> Option<usize> {
@@ -325,6 +335,68 @@ fn only_the_program_names_a_symbol() {
                 "{} has {times} lines on {lifted}",
                 path.display()
             );
+        }
+    }
+}
+
+/// What differs by system or processor is where `src/platform/mod.rs` says.
+#[test]
+fn code_for_one_target_is_in_few_places() {
+    let known = [
+        "src/cli/policy_dir/steps.rs",
+        "src/ingest/simd/delimiters.rs",
+        "src/main.rs",
+        "src/platform/mod.rs",
+        "src/platform/unix.rs",
+        "src/platform/windows.rs",
+        "tests/integration/cli.rs",
+        "tests/integration/inventory_files.rs",
+        "tests/integration/sources.rs",
+    ];
+    // The test binary as a whole needs Unix: there only conditions count.
+    let is_specific = |path: &Path, line: &str| {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: Vec<&str> = line.split(|c| !is_word(c)).collect();
+        let system =
+            |word: &&str| ["unix", "windows"].contains(word) || word.starts_with("target_");
+        let is_condition = words.iter().any(|word| word.starts_with("cfg"));
+        let paths = ["std::os::", "std::arch::", "env::consts"];
+        is_condition && words.iter().any(system)
+            || !path.starts_with(root().join("tests"))
+                && paths.iter().any(|path| line.contains(path))
+    };
+    let mut found = Vec::new();
+    let folders = [
+        "src",
+        "tests",
+        "benches",
+        "examples",
+        "sample-data",
+        "fuzz/fuzz_targets",
+    ];
+    for below in folders {
+        for (path, text) in sources(below) {
+            let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+            if code(&text).any(|line| is_specific(&path, line)) {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, known);
+}
+
+/// Files that are compiled in or compared end their lines alike, also where Git would change them.
+#[test]
+fn lines_end_alike() {
+    let rules = std::fs::read_to_string(root().join(".gitattributes")).unwrap();
+    assert!(rules.lines().any(|rule| rule == "* text=auto eol=lf"));
+    for below in ["queries", "sample-data", "src", "templates"] {
+        for path in files(below) {
+            // What is not UTF-8 is compressed.
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                assert!(!text.contains('\r'), "{}", path.display());
+            }
         }
     }
 }

@@ -400,3 +400,32 @@ fn lines_end_alike() {
         }
     }
 }
+
+/// What `make quick` leaves out is there: each line is a module, or a test in one.
+#[test]
+fn tests_with_peers_are_tests() {
+    let list = std::fs::read_to_string(root().join("tests/with-peers.txt")).unwrap();
+    let names = list.lines().filter(|line| !line.starts_with('#'));
+    let modules: BTreeMap<String, String> = sources("tests/integration")
+        .into_iter()
+        .map(|(path, text)| {
+            let below = path.strip_prefix(root().join("tests/integration")).unwrap();
+            let below = below.with_extension("");
+            let below = below.to_str().unwrap();
+            let module = below.strip_suffix("/mod").unwrap_or(below);
+            (module.replace('/', "::"), text)
+        })
+        .collect();
+    let mut count = 0;
+    for name in names {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let text = modules.get(module);
+        let text = text.unwrap_or_else(|| panic!("tests/with-peers.txt: no module {module}"));
+        assert!(
+            test.is_empty() || text.contains(&format!("fn {test}(")),
+            "tests/with-peers.txt: no test {name}"
+        );
+        count += 1;
+    }
+    assert!(count > 0);
+}

@@ -1,6 +1,7 @@
 //! Paths in what closegate writes: the same bytes on every system.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{MAIN_SEPARATOR, Path};
 
 /// A path as documents and reports have it, with `/` between its parts.
@@ -24,11 +25,29 @@ pub(crate) fn alike<'a>(
     })
 }
 
+/// Whether Windows gives a device this name, with any extension, and so doesn't give it to a file ("Naming Files, Paths, and Namespaces"
+/// in Microsoft's documentation).
+pub(crate) fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let stem = stem.trim_end().to_ascii_lowercase();
+    let is_port = |kind: &str| {
+        let number = stem.strip_prefix(kind).unwrap_or_default();
+        matches!(number.as_bytes(), [b'1'..=b'9'])
+    };
+    ["con", "prn", "aux", "nul"].contains(&stem.as_str()) || is_port("com") || is_port("lpt")
+}
+
+/// Whether a path that is no file here means a device, such as `NUL` on Windows.
+pub(crate) fn is_device(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    cfg!(windows) && name.is_some_and(|name| is_reserved(name) && !name.contains('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{alike, portable, with_slashes};
+    use super::{alike, is_reserved, portable, with_slashes};
 
     #[test]
     fn paths_read_the_same_from_both_systems() {
@@ -56,5 +75,17 @@ mod tests {
         let same = names(&["sg-0A", "sg-0b", "sg-0a"]);
         assert_eq!(alike(&same), Some((&same[0], &same[2])));
         assert_eq!(alike(&names(&["sg-0a", "sg-0b", "sg-0"])), None);
+    }
+
+    #[test]
+    fn devices_of_windows_have_no_files() {
+        for name in ["CON", "nul", "Aux.tf", "prn .json", "COM1", "lpt9.tf.json"] {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in [
+            "", "sg-con", "vpc-1", "console", "com", "COM0", "com10", "x.con", ".nul",
+        ] {
+            assert!(!is_reserved(name), "{name}");
+        }
     }
 }

@@ -347,6 +347,7 @@ fn code_for_one_target_is_in_few_places() {
         "src/ingest/simd/delimiters.rs",
         "src/main.rs",
         "src/platform/mod.rs",
+        "src/platform/paths.rs",
         "src/platform/unix.rs",
         "src/platform/windows.rs",
         "tests/integration/cli.rs",

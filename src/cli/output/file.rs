@@ -94,6 +94,7 @@ fn open(named: &Path) -> io::Result<To> {
             aside.as_file().set_permissions(there.permissions())?;
             Ok(To::Whole { aside, place })
         }
+        Err(_) if platform::is_device(named) => in_place(named),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let place = followed(named)?;
             let aside = aside(&place)?;

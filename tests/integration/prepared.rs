@@ -15,7 +15,7 @@ pub(crate) struct Prepared(BTreeMap<PathBuf, Vec<u8>>);
 impl Prepared {
     /// The files that a directory has now.
     pub(crate) fn of(dir: &Path) -> Self {
-        let entries = WalkDir::new(dir).into_iter().map(|entry| entry.unwrap());
+        let entries = WalkDir::new(dir).into_iter().map(Result::unwrap);
         let files = entries.filter(|entry| entry.file_type().is_file());
         let read = |path: &Path| {
             let below = path.strip_prefix(dir).unwrap().to_path_buf();

@@ -10,7 +10,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub(crate) use paths::{alike, is_device, is_reserved, portable};
+pub(crate) use paths::{alike, is_device, is_of_the_finder, is_reserved, portable};
 #[cfg(unix)]
 pub(crate) use unix::{
     claim, claim_directory, for_a_new_file, is_replaceable, on_one_file_system, sync_names,

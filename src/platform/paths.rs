@@ -43,6 +43,12 @@ pub(crate) fn is_device(path: &Path) -> bool {
     cfg!(windows) && name.is_some_and(|name| is_reserved(name) && !name.contains('.'))
 }
 
+/// Whether a file is what the Finder of macOS leaves in every directory that it shows, and makes again. It holds nothing but how that
+/// directory looked.
+pub(crate) fn is_of_the_finder(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == ".DS_Store")
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

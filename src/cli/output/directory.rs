@@ -318,7 +318,9 @@ fn foreign(place: &Path, made: Made, scratch: Option<&Path>) -> anyhow::Result<O
                 directory = Some(path.to_path_buf());
             }
         // A link is never ours, whatever its name: what it leads to lies elsewhere.
-        } else if !entry.file_type().is_file() || !own.contains(path) {
+        } else if !entry.file_type().is_file()
+            || !own.contains(path) && !platform::is_of_the_finder(path)
+        {
             return Ok(Some(path.to_path_buf()));
         }
     }
@@ -337,9 +339,10 @@ fn below(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Removes these files, and the directories that are empty then. What else is there stays.
+/// Removes these files, and the directories that are empty then. What else is there stays, but for what the Finder makes again.
 fn remove(dir: &Path, files: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
-    for path in below(dir)?.iter().filter(|path| files.contains(*path)) {
+    let goes = |path: &&PathBuf| files.contains(*path) || platform::is_of_the_finder(path);
+    for path in below(dir)?.iter().filter(goes) {
         fs::remove_file(dir.join(path))?;
     }
     for entry in WalkDir::new(dir).contents_first(true) {

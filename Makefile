@@ -4,7 +4,7 @@ CARGO ?= cargo
 PEERS := target/peers
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes
+.PHONY: help demo test check worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -49,6 +49,9 @@ snippets: peers ## put the demo's output into the README, and make the report's 
 
 ec2-shapes: peers ## make the table of EC2's answers again, from the service model
 	$(PEERS)/bin/python tests/peers/ec2_shapes.py > src/aws/ec2-shapes.json
+
+package: ## build every package for this machine's kind of Linux under target/package/out, and try each; docs/release.md
+	python3 -B packaging/package.py
 
 # The peers: real programs that read what closegate writes. Python's and Node's come from their registries; browser, Node, Java, jq and
 # shellcheck from Debian, where this is root on one. Terraform and its AWS provider have to be there. A test whose peer is

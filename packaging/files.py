@@ -35,8 +35,9 @@ License: Apache-2.0
 OVERRIDES = """\
 # The package is not made for an upload to Debian, where the first version closes a bug.
 closegate: initial-upload-closes-no-bugs
-# cargo-deb writes the field of a source package into the package.
+# cargo-deb writes the fields of a source package into the package.
 closegate: unknown-field Vcs-Browser
+closegate: unknown-field Vcs-Git
 """
 CHANGELOG = """\
 closegate ({version}-1) unstable; urgency=medium

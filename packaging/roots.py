@@ -1,0 +1,68 @@
+"""A root directory for a trial, which holds nothing but what is put there."""
+
+import os
+import pathlib
+import shutil
+
+import project
+
+
+def as_root(*words: object) -> list[str]:
+    """A command that root has to run."""
+    prefix = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    return [*prefix, *[str(word) for word in words]]
+
+
+class Root:
+    def __init__(self, top: pathlib.Path) -> None:
+        self.top = top
+        # Where a program of the package writes to: the working directory of an image, and made elsewhere.
+        self.work = top / "work"
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.work.chmod(0o1777)
+        (top / "tmp").mkdir(exist_ok=True)
+        (top / "tmp").chmod(0o1777)
+
+    def command(self, program: str, user: dict | None = None) -> tuple[list[object], object]:
+        """How to run a program of the directory, and how it sees `work`. A script needs an interpreter, so it gets the whole system."""
+        with open(self.top / program.lstrip("/"), "rb") as file:
+            if file.read(2) == b"#!":
+                return [self.top / program.lstrip("/")], self.work
+        who = [f"--userspec={user['uid']}:{user['gid']}"] if user else []
+        return as_root("chroot", *who, self.top, program), "/work"
+
+    def copied(self, path: str) -> None:
+        """Puts a file of this system at the same place, with what a link leads to."""
+        place = self.top / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, place)
+
+    def libraries(self, program: str) -> None:
+        """Copies the libraries that a program asks for, with the loader."""
+        with open(self.top / program.lstrip("/"), "rb") as file:
+            if file.read(4) != b"\x7fELF":
+                return
+        for line in project.run("ldd", self.top / program.lstrip("/")).splitlines():
+            for word in line.split():
+                if word.startswith("/"):
+                    self.copied(word)
+
+    def debian(self, names: list[str]) -> None:
+        """Makes dpkg believe in the packages of these names that this system has, and copies their libraries."""
+        state = self.top / "var/lib/dpkg"
+        for name in ["info", "updates"]:
+            (state / name).mkdir(parents=True)
+        status = []
+        for name in names:
+            status.append(project.run("dpkg-query", "--status", name))
+            for path in project.run("dpkg-query", "--listfiles", name).splitlines():
+                if ".so" in path and os.path.isfile(path):
+                    self.copied(path)
+        (state / "status").write_text("\n".join(status))
+
+    def dpkg(self, *words: object) -> None:
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
+        project.run(*as_root("dpkg", f"--root={self.top}", *words), env=environment)
+
+    def rpm(self, *words: object) -> None:
+        project.run(*as_root("rpm", f"--root={self.top}", "--dbpath=/var/lib/rpm", *words))

@@ -1,6 +1,6 @@
 """Tries packages as those who install them do, each in a place where nothing else is.
 
-    python3 packaging/trials.py OUT [--tools DIR] [KIND ...]
+    python3 packaging/trials.py OUT [KIND ...] [--tools DIR]
 
 OUT holds what packaging/package.py wrote; without a kind, everything in it is tried. The first failure ends the script.
 A static program runs in a root directory without another file. One that needs libraries runs beside those that its
@@ -222,7 +222,7 @@ def main() -> None:
     parser.add_argument("out", type=pathlib.Path, help="directory with packages")
     parser.add_argument("kinds", nargs="*", help=f"some of {', '.join(KINDS)}")
     parser.add_argument("--tools", default=str(project.ROOT / "target/package/tools/bin"), help="directory of the tools' environment")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if unknown := set(arguments.kinds) - set(KINDS):
         parser.error(f"no package is a {unknown.pop()}")
     every(arguments.out, arguments.tools, arguments.kinds)

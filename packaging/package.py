@@ -1,6 +1,6 @@
 """Builds closegate for Linux twice, makes every package of it, and tries each where nothing else is: `make package`.
 
-    python3 packaging/package.py [--out DIR] [--wheel FILE] [--static PROGRAM] [--untried]
+    python3 packaging/package.py [--out DIR] [--wheel FILE] [--static PROGRAM] [--tools DIR] [--untried]
 
 - The dynamic program needs glibc 2.28 or later: maturin builds the wheel with zig as linker. The packages for Debian and
   RPM get the program of the wheel.
@@ -62,6 +62,7 @@ def build(*words: object, place: str, bins: pathlib.Path, flags: str = "") -> No
 
 def wheel(bins: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
     options = ["--release", "--locked", "--target", TARGET, "--zig", "--compatibility", "manylinux_2_28"]
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         build(bins / "maturin", "build", *options, "--out", directory, place="dynamic", bins=bins)
         [made] = pathlib.Path(directory).glob("*.whl")
@@ -122,15 +123,20 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, default=WORK / "out", help="directory for the packages, emptied first; target/package/out without this")
     parser.add_argument("--wheel", type=pathlib.Path, help="a wheel that was built, instead of building one")
     parser.add_argument("--static", type=pathlib.Path, help="a static program that was built, instead of building one")
+    parser.add_argument("--tools", type=pathlib.Path, help="directory with the programs of packaging/requirements.txt, instead of installing them")
     parser.add_argument("--untried", action="store_true", help="make the packages without trying them")
     arguments = parser.parse_args()
     out = arguments.out
-    bins = tools()
-    built = pathlib.Path(shutil.copy(arguments.wheel, WORK)) if arguments.wheel else wheel(bins, WORK)
+    for given in [arguments.wheel, arguments.static]:
+        if given and out.resolve() in given.resolve().parents:
+            parser.error(f"{given} is in {out}, which is emptied")
+    bins = arguments.tools or tools()
+    built = arguments.wheel or wheel(bins, WORK)
     program = arguments.static or static(bins)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    packages(pathlib.Path(shutil.copy(built, out)), program, out, bins)
+    shutil.copy(built, out)
+    packages(built, program, out, bins)
     (out / "SHA256SUMS").write_text(checksums(out))
     print((out / "SHA256SUMS").read_text(), end="")
     if not arguments.untried:

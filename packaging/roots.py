@@ -13,6 +13,11 @@ def as_root(*words: object) -> list[str]:
     return [*prefix, *[str(word) for word in words]]
 
 
+def cleared(top: pathlib.Path) -> None:
+    """Removes a trial's directory, whoever wrote there."""
+    project.run(*as_root("rm", "-rf", "--one-file-system", top))
+
+
 class Root:
     def __init__(self, top: pathlib.Path) -> None:
         self.top = top
@@ -50,6 +55,11 @@ class Root:
 
     def debian(self, names: list[str]) -> None:
         """Makes dpkg believe in the packages of these names that this system has, and copies their libraries."""
+        # Where this system has /lib as a link to /usr/lib, packages name either.
+        for name in ["lib", "lib64"]:
+            if os.path.islink(f"/{name}"):
+                (self.top / "usr" / name).mkdir(parents=True)
+                (self.top / name).symlink_to(f"usr/{name}")
         state = self.top / "var/lib/dpkg"
         for name in ["info", "updates"]:
             (state / name).mkdir(parents=True)

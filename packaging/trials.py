@@ -212,8 +212,11 @@ KINDS = {kind.__name__: kind for kind in [checksums, wheel, npm, deb, rpm, archi
 
 def every(out: pathlib.Path, tools: object, kinds: list[str] | None = None) -> None:
     for kind in kinds or KINDS:
-        with tempfile.TemporaryDirectory() as top:
-            KINDS[kind](out, str(tools), pathlib.Path(top))
+        top = pathlib.Path(tempfile.mkdtemp())
+        try:
+            KINDS[kind](out, str(tools), top)
+        finally:
+            roots.cleared(top)
         print(f"tried: {kind}", flush=True)
 
 

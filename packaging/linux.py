@@ -18,11 +18,17 @@ import project
 
 
 def manifest() -> str:
-    """What the two programs read of Cargo.toml: the package without the keys of its build, and their own tables."""
+    """What the two programs read of Cargo.toml: the package without the keys of its build, and their own tables.
+
+    Lists of packages have lines of 80 characters, so the description is the shorter one.
+    """
+    crate = project.crate()
     text = (project.ROOT / "Cargo.toml").read_text()
     tables = [table for table in re.split(r"^(?=\[)", text, flags=re.MULTILINE) if table.startswith("[package")]
     build = r"^(edition|rust-version|auto\w+) = .*\n|^include = \[\n(?:.*\n)*?\]\n"
-    return "".join([re.sub(build, "", tables[0], flags=re.MULTILINE), *tables[1:]])
+    package = re.sub(build, "", tables[0], flags=re.MULTILINE)
+    package = package.replace(crate["description"], crate["metadata"]["generate-rpm"]["summary"])
+    return "".join([package, *tables[1:]])
 
 
 def view(top: pathlib.Path) -> None:

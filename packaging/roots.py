@@ -13,6 +13,11 @@ def as_root(*words: object) -> list[str]:
     return [*prefix, *[str(word) for word in words]]
 
 
+def dependencies(field: str) -> list[str]:
+    """The names in a field Depends. Of alternatives, the first."""
+    return [entry.split()[0].partition(":")[0] for entry in field.strip().split(", ") if entry]
+
+
 def cleared(top: pathlib.Path) -> None:
     """Removes a trial's directory, whoever wrote there."""
     project.run(*as_root("rm", "-rf", "--one-file-system", top))
@@ -54,7 +59,10 @@ class Root:
                     self.copied(word)
 
     def debian(self, names: list[str]) -> None:
-        """Makes dpkg believe in the packages of these names that this system has, and copies their libraries."""
+        """Makes dpkg believe in the packages of these names and those that they depend on, as this system has them.
+
+        Copies their libraries.
+        """
         # Where this system has /lib as a link to /usr/lib, packages name either.
         for name in ["lib", "lib64"]:
             if os.path.islink(f"/{name}"):
@@ -63,13 +71,17 @@ class Root:
         state = self.top / "var/lib/dpkg"
         for name in ["info", "updates"]:
             (state / name).mkdir(parents=True)
-        status = []
-        for name in names:
-            status.append(project.run("dpkg-query", "--status", name))
+        status: dict[str, str] = {}
+        while names:
+            name = names.pop()
+            if name in status:
+                continue
+            status[name] = project.run("dpkg-query", "--status", name)
+            names += dependencies(project.run("dpkg-query", "--show", "--showformat=${Depends}", name))
             for path in project.run("dpkg-query", "--listfiles", name).splitlines():
                 if ".so" in path and os.path.isfile(path):
                     self.copied(path)
-        (state / "status").write_text("\n".join(status))
+        (state / "status").write_text("\n".join(status.values()))
 
     def dpkg(self, *words: object) -> None:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}

@@ -54,8 +54,8 @@ package: ## build every package for this machine's kind of Linux under target/pa
 	python3 -B packaging/package.py
 
 # The peers: real programs that read what closegate writes. Python's and Node's come from their registries; browser, Node, Java, jq,
-# shellcheck, and what reads packages, from Debian, where this is root on one. Terraform and its AWS provider have to be there. A test whose peer is
-# missing says so, and fails where CI is set.
+# shellcheck, and what reads packages, from Debian, where this is root on one. Terraform and its AWS provider have to be there.
+# A test whose peer is missing says so, and fails where CI is set.
 peers: $(PEERS)/.ready
 
 $(PEERS)/.ready: tests/peers/requirements.txt tests/browser/package-lock.json

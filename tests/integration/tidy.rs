@@ -274,6 +274,7 @@ fn documents_name_paths_that_exist() {
         "docs/policy-workflow.md",
         "docs/ci.md",
         "docs/release.md",
+        "docs/install.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

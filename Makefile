@@ -10,7 +10,7 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: ## build without the AWS SDK and audit the sample data
-	CARGO_PROFILE_DEV_OPT_LEVEL=0 $(CARGO) run --quiet --no-default-features -- demo --out target/demo
+	$(CARGO) run --quiet --no-default-features -- demo --out target/demo
 
 test: peers ## set up the peers under target/, then run every test
 	$(CARGO) test

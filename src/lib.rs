@@ -17,6 +17,7 @@
 //!    [`outcome`]: what the change does with every finding.
 //!    [`policy`]: what a team decided about each connection.
 //!    [`drift`]: how account, traffic and plans differ from that.
+//!    [`doctor`]: what can be read, and what is missing.
 //! 10. [`graph`]: connections → the graph of groups.
 //! 11. [`audit`]: the stages above in one call.
 //! 12. [`emit`]: the files of a run, each a pure function.
@@ -57,6 +58,8 @@ pub mod outcome;
 pub mod policy;
 
 pub mod drift;
+
+pub mod doctor;
 
 pub mod graph;
 

@@ -258,7 +258,7 @@ impl Collected {
     }
 }
 
-async fn identity(account: &Account) -> Result<Identity, CallError> {
+pub(super) async fn identity(account: &Account) -> Result<Identity, CallError> {
     let sts = aws_sdk_sts::Client::new(&account.config);
     let said = sts
         .get_caller_identity()

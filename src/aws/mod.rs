@@ -11,6 +11,7 @@ mod history;
 mod insights;
 mod layout;
 mod logs;
+mod permissions;
 mod query_progress;
 mod read_ahead;
 mod redact;
@@ -24,6 +25,7 @@ pub use collect::{Answered, Collected, Identity, Refused, SnapshotManifest, coll
 pub use insights::{LogGroup, ask};
 pub use layout::{Delivery, Selection};
 pub use logs::{Span, events};
+pub use permissions::{HeldCall, held};
 pub use query_progress::QueryProgress;
 pub use redact::redact;
 pub use s3::objects;

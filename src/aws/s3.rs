@@ -270,3 +270,46 @@ impl Fetch for Objects {
         Ok(())
     }
 }
+
+/// Makes each call for as little as it can give: one key, the bucket, one byte of an object. What each says, by operation.
+pub(super) async fn ask_little(
+    account: &Account,
+    url: &str,
+) -> Vec<(&'static str, Result<(), CallError>)> {
+    const OPERATIONS: [&str; 3] = ["ListObjectsV2", "HeadBucket", "GetObject"];
+    let whole = async {
+        let (bucket, prefix) = parts(url)?;
+        Ok::<_, CallError>((client(account, bucket).await?, bucket, prefix))
+    };
+    let (client, bucket, prefix) = match whole.await {
+        Ok(parts) => parts,
+        Err(error) => return OPERATIONS.map(|name| (name, Err(error.clone()))).to_vec(),
+    };
+    let list = client.list_objects_v2().bucket(bucket).prefix(prefix);
+    let listed = list.max_keys(1).send().await;
+    let listed = listed.map_err(|error| CallError::new(OPERATIONS[0], &error));
+    let found = listed.as_ref().ok();
+    let object = match found.and_then(|said| said.contents().first()?.key()) {
+        Some(key) => {
+            let byte = client.get_object().bucket(bucket).key(key);
+            let said = byte.range("bytes=0-0").send().await.map(drop);
+            said.map_err(|error| CallError::new(OPERATIONS[2], &error))
+        }
+        None => Err(CallError::other(
+            OPERATIONS[2],
+            "not asked: there is no object to ask about",
+        )),
+    };
+    let head = client.head_bucket().bucket(bucket).send().await;
+    let head = head.map(drop).map_err(|error| {
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let mut said = CallError::new(OPERATIONS[1], &error);
+        // An answer to HEAD has no body, and so no code.
+        if status == Some(403) {
+            said.code = Some("Forbidden".to_owned());
+        }
+        said
+    });
+    let said = [listed.map(drop), head, object];
+    OPERATIONS.into_iter().zip(said).collect()
+}

@@ -44,6 +44,16 @@ impl Failure {
         Self::Usage(error.into())
     }
 
+    /// AWS refused.
+    pub(super) fn aws(text: String) -> Self {
+        Self::Aws(text)
+    }
+
+    /// Whether AWS refused or could not be reached.
+    pub(super) const fn is_of_aws(&self) -> bool {
+        matches!(self, Self::Aws(_))
+    }
+
     const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Output(_) => 2,

@@ -59,6 +59,7 @@ fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
     match command {
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args, run_words),
+        Command::Doctor(args) => commands::doctor::run(args),
         Command::Ingest(args) => commands::ingest::run(args),
         Command::Store(args) => commands::store::run(&args),
         #[cfg(feature = "aws")]

@@ -154,7 +154,8 @@ impl EngineQuery {
     }
 }
 
-fn sign_in(remote: &RemoteArgs) -> Result<Account, Failure> {
+/// The account of the profile that was named, else of the environment.
+pub(super) fn sign_in(remote: &RemoteArgs) -> Result<Account, Failure> {
     Account::new(&SignIn {
         profile: remote.profile.clone(),
         ..SignIn::default()

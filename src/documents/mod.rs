@@ -11,6 +11,7 @@ use serde_json::Value;
 
 mod audit;
 mod common;
+mod doctor;
 mod drift;
 mod finding;
 mod for_account;
@@ -23,6 +24,7 @@ mod store;
 mod terms;
 
 pub use audit::{AuditDocument, ConnectionRow, EndRow, RecordCounts};
+pub use doctor::DoctorDocument;
 pub use drift::DriftDocument;
 pub use for_account::ForAccountDocument;
 pub use graph::GraphDocument;
@@ -31,8 +33,8 @@ pub use rules::ChangeDocument;
 #[cfg(feature = "aws")]
 pub use snapshot::{Answered, Identity, Refused, SnapshotManifest, ToolVersion};
 pub use terms::{
-    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, Outcome,
-    Rating, Severity, Status, VerdictTerm,
+    AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, HeldTerm,
+    Outcome, Rating, Severity, Status, VerdictTerm,
 };
 
 pub(crate) use audit::{
@@ -41,6 +43,11 @@ pub(crate) use audit::{
     UnjudgedReasonRow, UnjudgedRow, WideningRow,
 };
 pub(crate) use common::{SourceRow, Tool, Window};
+pub(crate) use doctor::{
+    DoctorFormatRow, DoctorInventoryRow, DoctorSourceRow, FlowLogCoverageRow, FlowLogRow,
+    HeldCallRow, HeldRow, InterfaceCoverageRow, MissingFieldRow, NextRow, UnlistedRow,
+    UnrecordedRow,
+};
 pub(crate) use drift::{DifferenceRow, DriftCounts};
 pub(crate) use finding::FindingRow;
 pub(crate) use for_account::ForAccountRow;

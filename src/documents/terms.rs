@@ -49,6 +49,16 @@ terms! {
         Certain = "certain",
     }
 
+    /// Whether credentials may make a call to AWS.
+    HeldTerm {
+        /// AWS said yes.
+        Permitted = "permitted",
+        /// AWS said no.
+        Denied = "denied",
+        /// AWS said neither, or was not asked; never to be taken for no.
+        Unknown = "unknown",
+    }
+
     /// How sure a finding or a rule is; the least sure first.
     Rating {
         /// A hint.

@@ -29,6 +29,7 @@ pub use drift::{DriftFacts, drift_document, drift_sarif, drift_text};
 pub use error::EmitError;
 pub use findings::{Places, asff, csv, ocsf, sarif};
 pub use for_account::is_for_account;
+pub(crate) use formats::quoted;
 pub use formats::{
     FORMATS, Ids, PolicyFileOptions, RuleFileOrigin, RuleFileSplit, RuleFormat, RuleFormatError,
     RuleFormatOptions, StateError, TerraformState, group_lines, is_same_form, rule_file_origin,

@@ -3,12 +3,14 @@
 use schemars::{Schema, schema_for};
 
 use crate::documents::{
-    AuditDocument, ChangeDocument, DriftDocument, ForAccountDocument, GraphDocument, ReportDocument,
+    AuditDocument, ChangeDocument, DoctorDocument, DriftDocument, ForAccountDocument,
+    GraphDocument, ReportDocument,
 };
 
 /// What `closegate schema` can print: name, and the file it describes.
 pub const SCHEMAS: &[(&str, &str)] = &[
     ("audit", "audit.json"),
+    ("doctor", "what `closegate doctor --json` prints"),
     ("drift", "what `closegate drift --format json` prints"),
     ("for-account", "rules/for-account-….json"),
     ("graph", "graph.json"),
@@ -20,6 +22,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
 pub fn schema(name: &str) -> Option<Schema> {
     match name {
         "audit" => Some(schema_for!(AuditDocument<'_>)),
+        "doctor" => Some(schema_for!(DoctorDocument)),
         "drift" => Some(schema_for!(DriftDocument)),
         "for-account" => Some(schema_for!(ForAccountDocument)),
         "graph" => Some(schema_for!(GraphDocument)),

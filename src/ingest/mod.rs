@@ -26,6 +26,7 @@ mod parquet;
 mod read;
 mod reading;
 mod row;
+mod sample;
 mod simd;
 mod sink;
 mod source;
@@ -41,6 +42,7 @@ pub use format::{LogFormat, LogFormatError};
 pub use intake::{Intake, MalformedSample, Settings, SourceIntake};
 pub use read::{read, read_until};
 pub use row::{BadLine, Handshake, Interval, Line, PacketDirection, Row, parse_line};
+pub use sample::{SampleLimits, SourceSample, described_fields, sample};
 pub use sink::Sink;
 pub use source::{
     ObjectCopy, Remote, Source, find, flow_log_id, is_remote, object_name, slot, without_copies,

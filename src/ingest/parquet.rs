@@ -50,6 +50,25 @@ pub(super) fn records(file: Bytes, mut take: impl FnMut(u64, Item<'_>)) -> Resul
     Ok(shape.describe())
 }
 
+/// The fields that a file's columns hold, sorted; nothing where it is not one of flow logs.
+pub(super) fn field_names(file: Bytes) -> Option<Vec<&'static str>> {
+    let file = guarded(|| File::open(file)).ok()?;
+    let shape = Shape::of(file.schema()).ok()?;
+    let used = shape.leaves.iter().map(|(role, _)| match role {
+        Role::Field(column) => column.name(),
+        Role::Direction => Column::FlowDirection.name(),
+        Role::Verdict(..) => Column::Action.name(),
+        Role::Interface(_) => Column::InterfaceId.name(),
+    });
+    // OCSF has columns of other meanings under the same names.
+    let columns = file.schema().columns().iter().filter(|_| !shape.is_ocsf);
+    let skipped = columns.filter_map(|column| fields::field(column.name()));
+    let mut names: Vec<&'static str> = used.chain(skipped.map(|field| field.name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
 /// Reads the records of a row group, as far as its pages can be decoded, and hands them out with their numbers in it.
 fn group(
     file: &File,

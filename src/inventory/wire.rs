@@ -162,7 +162,11 @@ wire! {
     /// describe-security-group-vpc-associations
     GroupVpc { group_id = "GroupId": must String, vpc_id = "VpcId": must String, state = "State": may String }
     /// describe-flow-logs
-    FlowLog { flow_log_id = "FlowLogId": must String, log_format = "LogFormat": may String, resource_id = "ResourceId": may String }
+    FlowLog {
+        flow_log_id = "FlowLogId": must String, log_format = "LogFormat": may String, resource_id = "ResourceId": may String,
+        traffic_type = "TrafficType": may String, flow_log_status = "FlowLogStatus": may String, deliver_logs_status = "DeliverLogsStatus": may String,
+        max_aggregation_interval = "MaxAggregationInterval": may Option<u64>,
+    }
     /// describe-instances
     Reservation { instances = "Instances": may Vec<Instance> }
     Instance { instance_id = "InstanceId": must String, tags = "Tags": may Vec<Tag> }

@@ -9,6 +9,7 @@ const COMMANDS: &[&[&str]] = &[
     &[],
     &["audit"],
     &["demo"],
+    &["doctor"],
     &["ingest"],
     &["store"],
     &["store", "verify"],

@@ -22,6 +22,9 @@ mod cli;
 mod help;
 mod terminal;
 
+// What can be read, what is missing, and the next command.
+mod doctor;
+
 // The walk through a policy's loop.
 mod demo;
 

@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     "outcome",
     "policy",
     "drift",
+    "doctor",
     "graph",
     "config",
     "audit",

@@ -172,6 +172,7 @@ pub(in crate::cli) enum SampleArg {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum SchemaArg {
     Audit,
+    Doctor,
     Drift,
     ForAccount,
     Graph,
@@ -183,6 +184,7 @@ impl SchemaArg {
     pub(in crate::cli) const fn name(self) -> &'static str {
         match self {
             Self::Audit => "audit",
+            Self::Doctor => "doctor",
             Self::Drift => "drift",
             Self::ForAccount => "for-account",
             Self::Graph => "graph",

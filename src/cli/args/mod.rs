@@ -10,6 +10,7 @@ use crate::store;
 
 mod aws;
 mod choices;
+mod doctor;
 mod drift;
 mod help;
 mod input;
@@ -22,6 +23,7 @@ pub(in crate::cli) use aws::NotInThisBuild;
 pub(in crate::cli) use aws::RemoteArgs;
 #[cfg(feature = "aws")]
 pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs};
+pub(in crate::cli) use doctor::DoctorArgs;
 pub(in crate::cli) use drift::{CloseArg, DriftArgs, DriftFormatArg};
 use help::EXIT_CODES;
 pub(in crate::cli) use input::InputArgs;
@@ -66,6 +68,8 @@ pub(in crate::cli) enum Command {
     Audit(AuditArgs),
     /// Audit the sample data that is compiled in
     Demo(DemoArgs),
+    /// What can be read, what is missing and what that costs, and the next command
+    Doctor(DoctorArgs),
     /// Fold new logs into a connection store, which later audits read at once
     Ingest(IngestArgs),
     /// Look after a connection store

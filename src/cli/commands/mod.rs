@@ -7,6 +7,7 @@ pub(super) mod collect;
 pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod diff;
+pub(super) mod doctor;
 pub(super) mod drift;
 pub(super) mod explain;
 mod explain_entry;

@@ -30,6 +30,7 @@ pub use ids::Ids;
 pub use options::RuleFormatOptions;
 pub use origin::{RuleFileOrigin, is_same_form, rule_file_origin};
 pub(super) use plan_md::render as plan;
+pub(crate) use shell::quoted;
 pub(super) use shell::{apply, rollback};
 pub use state::{StateError, TerraformState};
 pub(super) use table::inert;

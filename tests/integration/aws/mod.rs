@@ -2,6 +2,7 @@
 
 mod apply;
 mod collect;
+mod doctor;
 mod findings;
 mod peers;
 mod policies;

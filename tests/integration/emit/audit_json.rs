@@ -11,7 +11,7 @@ fn every_json_file_meets_its_schema() {
         // no file of a run.
         let always = closegate::emit::SCHEMAS
             .iter()
-            .filter(|(name, _)| !["for-account", "drift"].contains(name));
+            .filter(|(name, _)| !["for-account", "drift", "doctor"].contains(name));
         for (name, path) in always {
             let schema = serde_json::to_value(closegate::emit::schema(name).unwrap()).unwrap();
             let document = json(&audit, path);

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use self::word::quoted;
+pub(crate) use self::word::quoted;
 use crate::documents::{ChangeDocument, PermissionRow, RevocationRow, Status, TargetRow};
 use crate::net::{aws_description, json, stable_id, visible};
 

@@ -4,7 +4,7 @@ use crate::net::is_invisible;
 
 /// A word that bash leaves as it is. What a terminal would obey or hide is in it by its bytes, as `$'\x1b'`; no
 /// program can be given a NUL, so that one is only shown, and AWS finds nothing of such a name.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | ',');
     if !word.is_empty() && word.chars().all(plain) {

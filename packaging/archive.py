@@ -1,6 +1,6 @@
 """Packs a program that was built: closegate-VERSION-TARGET.tar.gz, and its SHA-256 beside it.
 
-    python3 packaging/archive.py PROGRAM TARGET OUT [--sbom FILE]
+    python3 packaging/archive.py PROGRAM TARGET OUT [--beside FILE]...
 
 The same input gives the same bytes. The version is that of Cargo.toml.
 """
@@ -17,11 +17,10 @@ import project
 BESIDE = ["CHANGELOG.md", "LICENSE", "README.md"]
 
 
-def packed(program: pathlib.Path, top: str, sbom: pathlib.Path | None) -> bytes:
+def packed(program: pathlib.Path, top: str, beside: list[pathlib.Path]) -> bytes:
     """The archive: a directory with the program and the files that go with it."""
     entries = [(program.name, program, 0o755)] + [(name, project.ROOT / name, 0o644) for name in BESIDE]
-    if sbom:
-        entries.append(("closegate.cdx.json", sbom, 0o644))
+    entries += [(path.name, path, 0o644) for path in beside]
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, path, mode in entries:
@@ -32,10 +31,10 @@ def packed(program: pathlib.Path, top: str, sbom: pathlib.Path | None) -> bytes:
     return gzip.compress(tar.getvalue(), mtime=0)
 
 
-def write(program: pathlib.Path, target: str, out: pathlib.Path, sbom: pathlib.Path | None) -> str:
+def write(program: pathlib.Path, target: str, out: pathlib.Path, beside: list[pathlib.Path]) -> str:
     """Writes the archive and its checksum; the line that sha256sum writes, and `sha256sum --check` reads."""
     top = f"closegate-{project.version()}-{target}"
-    content = packed(program, top, sbom)
+    content = packed(program, top, beside)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{top}.tar.gz").write_bytes(content)
     digest = f"{hashlib.sha256(content).hexdigest()}  {top}.tar.gz\n"
@@ -48,9 +47,10 @@ def main() -> None:
     parser.add_argument("program", type=pathlib.Path, help="closegate, or closegate.exe")
     parser.add_argument("target", help="the target as rustc names it")
     parser.add_argument("out", type=pathlib.Path, help="directory to write to; made if it is not there")
-    parser.add_argument("--sbom", type=pathlib.Path, help="the list of crates, to put beside the program")
+    beside = "a file to put beside the program, such as the list of crates"
+    parser.add_argument("--beside", type=pathlib.Path, action="append", default=[], help=beside)
     arguments = parser.parse_args()
-    print(write(arguments.program, arguments.target, arguments.out, arguments.sbom), end="")
+    print(write(arguments.program, arguments.target, arguments.out, arguments.beside), end="")
 
 
 if __name__ == "__main__":

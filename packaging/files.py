@@ -1,6 +1,6 @@
 """Writes what a Linux package puts beside the program: man pages, completions, copyright and changelogs.
 
-    python3 packaging/files.py PROGRAM OUT SBOM
+    python3 packaging/files.py PROGRAM OUT SBOM NOTICES
 
 The program itself writes the man pages and the completions, so they are those of its version. OUT gets a copy of it too:
 Cargo.toml tells cargo-deb and cargo-generate-rpm where the files of OUT go, which they expect in target/package/files.
@@ -22,8 +22,8 @@ COPYRIGHT = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: closegate
 Source: {repository}
-Comment: The program contains libraries in Rust, each under its own licence.
- /usr/share/doc/closegate/closegate.cdx.json lists them with their versions and licences.
+Comment: The program contains libraries, each under its own licence.
+ /usr/share/doc/closegate/LICENSE-THIRD-PARTY has the texts.
 
 Files: *
 Copyright: 2026 The authors of closegate
@@ -72,7 +72,7 @@ def changelog() -> str:
     return CHANGELOG.format(version=crate["version"], maintainer=maintainer, date=email.utils.format_datetime(moment))
 
 
-def write(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path) -> None:
+def write(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, notices: pathlib.Path) -> None:
     if out.exists():
         shutil.rmtree(out)
     (out / "man").mkdir(parents=True)
@@ -87,6 +87,7 @@ def write(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path) -> None:
     (out / "changelog.Debian.gz").write_bytes(compressed(changelog().encode()))
     (out / "changelog.gz").write_bytes(compressed((project.ROOT / "CHANGELOG.md").read_bytes()))
     shutil.copyfile(sbom, out / "closegate.cdx.json")
+    shutil.copyfile(notices, out / "LICENSE-THIRD-PARTY")
 
 
 def main() -> None:
@@ -94,8 +95,9 @@ def main() -> None:
     parser.add_argument("program", type=pathlib.Path, help="closegate, which this machine can run")
     parser.add_argument("out", type=pathlib.Path, help="directory to write, and to replace if it is there")
     parser.add_argument("sbom", type=pathlib.Path, help="the list of crates")
+    parser.add_argument("notices", type=pathlib.Path, help="what packaging/notices.py wrote")
     arguments = parser.parse_args()
-    write(arguments.program, arguments.out, arguments.sbom)
+    write(arguments.program, arguments.out, arguments.sbom, arguments.notices)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Makes a container image from scratch, as an OCI layout: the static program, the certificates that it trusts, and nothing else.
 
-    python3 packaging/image.py OUT amd64=PROGRAM [arm64=PROGRAM] [--certificates FILE] [--sbom FILE]
+    python3 packaging/image.py OUT amd64=PROGRAM [arm64=PROGRAM] [--certificates FILE] [--beside FILE]...
 
 OUT/closegate-VERSION-image is the layout, and OUT/closegate-VERSION-image.tar the same in one file. Its tag is the
 version: an index with an image for each processor. umoci makes the images. The same input gives the same bytes.
@@ -25,19 +25,17 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 USER = "65532:65532"
 
 
-def filesystem(top: pathlib.Path, program: pathlib.Path, certificates: pathlib.Path, sbom: pathlib.Path | None) -> None:
+def filesystem(top: pathlib.Path, program: pathlib.Path, certificates: pathlib.Path, beside: list[pathlib.Path]) -> None:
     """Lays out what the image holds, with the same rights and times whoever builds it."""
     for path, source, mode in [
         ("closegate", program, 0o755),
         ("etc/ssl/certs/ca-certificates.crt", certificates, 0o644),
-        ("usr/share/doc/closegate/LICENSE", project.ROOT / "LICENSE", 0o644),
-        ("usr/share/doc/closegate/closegate.cdx.json", sbom, 0o644),
+        *[(f"usr/share/doc/closegate/{file.name}", file, 0o644) for file in [project.ROOT / "LICENSE", *beside]],
     ]:
-        if source:
-            file = top / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, file)
-            file.chmod(mode)
+        file = top / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, file)
+        file.chmod(mode)
     # closegate writes to the working directory, and temporary files to /tmp.
     for name in ["tmp", "work"]:
         (top / name).mkdir()
@@ -118,7 +116,8 @@ def main() -> None:
     parser.add_argument("out", type=pathlib.Path, help="directory to write to; made if it is not there")
     parser.add_argument("programs", nargs="+", help="PROCESSOR=PROGRAM, with the processor as OCI names it")
     parser.add_argument("--certificates", type=pathlib.Path, default=CERTIFICATES, help=f"a PEM file; {CERTIFICATES} without this")
-    parser.add_argument("--sbom", type=pathlib.Path, help="the list of crates, to put beside the program")
+    beside = "a file to put beside the licence, such as the list of crates"
+    parser.add_argument("--beside", type=pathlib.Path, action="append", default=[], help=beside)
     arguments = parser.parse_args()
     name = f"closegate-{project.version()}-image"
     layout = arguments.out / name
@@ -131,7 +130,7 @@ def main() -> None:
         if not equals:
             parser.error(f"`{pair}` is not PROCESSOR=PROGRAM")
         with tempfile.TemporaryDirectory() as top:
-            filesystem(pathlib.Path(top), pathlib.Path(program), arguments.certificates, arguments.sbom)
+            filesystem(pathlib.Path(top), pathlib.Path(program), arguments.certificates, arguments.beside)
             image(layout, processor, pathlib.Path(top))
     project.run("umoci", "gc", "--layout", layout)
     one_index(layout)

@@ -1,6 +1,6 @@
 """Makes the packages for Debian and for RPM of a program that was built.
 
-    python3 packaging/linux.py PROGRAM OUT SBOM [--tools DIR]
+    python3 packaging/linux.py PROGRAM OUT SBOM NOTICES [--tools DIR]
 
 cargo-deb and cargo-generate-rpm make them, as the tables [package.metadata.deb] and [package.metadata.generate-rpm] of
 Cargo.toml say. The same input gives the same bytes.
@@ -48,14 +48,14 @@ def made(directory: pathlib.Path, end: str) -> pathlib.Path:
     return found[0]
 
 
-def packages(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, tools: str) -> list[pathlib.Path]:
+def packages(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, notices: pathlib.Path, tools: str) -> list[pathlib.Path]:
     """Writes both packages; their paths."""
     out.mkdir(parents=True, exist_ok=True)
     time = str(project.source_date())
     with tempfile.TemporaryDirectory() as directory:
         top = pathlib.Path(directory)
         view(top)
-        files.write(program, top / "target/package/files", sbom)
+        files.write(program, top / "target/package/files", sbom, notices)
         environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
         environment |= {"SOURCE_DATE_EPOCH": time, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
         result = top / "target/made"
@@ -75,9 +75,10 @@ def main() -> None:
     parser.add_argument("program", type=pathlib.Path, help="closegate, which this machine can run")
     parser.add_argument("out", type=pathlib.Path, help="directory to write to; made if it is not there")
     parser.add_argument("sbom", type=pathlib.Path, help="the list of crates")
+    parser.add_argument("notices", type=pathlib.Path, help="what packaging/notices.py wrote")
     parser.add_argument("--tools", default="", help="directory with cargo-deb and cargo-generate-rpm, if they are not on the path")
     arguments = parser.parse_args()
-    for path in packages(arguments.program, arguments.out, arguments.sbom, arguments.tools):
+    for path in packages(arguments.program, arguments.out, arguments.sbom, arguments.notices, arguments.tools):
         print(path.name)
 
 

@@ -13,6 +13,8 @@ import tarfile
 
 from project import ROOT, crate
 
+# The licences of the crates in the program.
+NOTICES = "LICENSE-THIRD-PARTY"
 # rustc's name of a target, and how Node names its platform and processor.
 TARGETS = {
     "x86_64-unknown-linux-gnu": ("linux", "x64"),
@@ -38,14 +40,15 @@ def platform_package(archive: pathlib.Path, target: str, out: pathlib.Path, repo
     system, processor = TARGETS[target]
     name = f"closegate-{system}-{processor}"
     program = "closegate.exe" if system == "win32" else "closegate"
+    (out / name / "bin").mkdir(parents=True)
+    top = archive.name.removesuffix(".tar.gz")
     with tarfile.open(archive) as tar:
-        content = tar.extractfile(f"{archive.name.removesuffix('.tar.gz')}/{program}").read()
-    file = out / name / "bin" / program
-    file.parent.mkdir(parents=True)
-    file.write_bytes(content)
-    file.chmod(0o755)
+        for member, path in [(program, f"bin/{program}"), (NOTICES, NOTICES)]:
+            if f"{top}/{member}" in tar.getnames():
+                (out / name / path).write_bytes(tar.extractfile(f"{top}/{member}").read())
+    (out / name / "bin" / program).chmod(0o755)
     description = f"{crate()['description']}: the program for {system} on {processor}"
-    platform = {"os": [system], "cpu": [processor], "files": ["bin"]}
+    platform = {"os": [system], "cpu": [processor], "files": ["bin", NOTICES]}
     write(out / name, {"name": name, "description": description, **platform}, repository)
     return name
 

@@ -24,6 +24,7 @@ import zipfile
 
 import archive
 import linux
+import notices
 import project
 import trials
 
@@ -63,6 +64,7 @@ def build(*words: object, place: str, bins: pathlib.Path, flags: str = "") -> No
 def wheel(bins: pathlib.Path, out: pathlib.Path) -> pathlib.Path:
     options = ["--release", "--locked", "--target", TARGET, "--zig", "--compatibility", "manylinux_2_28"]
     out.mkdir(parents=True, exist_ok=True)
+    notices.write(TARGET, project.ROOT / "LICENSE-THIRD-PARTY")
     with tempfile.TemporaryDirectory() as directory:
         build(bins / "maturin", "build", *options, "--out", directory, place="dynamic", bins=bins)
         [made] = pathlib.Path(directory).glob("*.whl")
@@ -98,15 +100,18 @@ def packages(wheel: pathlib.Path, program: pathlib.Path, out: pathlib.Path, bins
     """Everything that is made of a wheel and of a static program."""
     with tempfile.TemporaryDirectory() as directory:
         top = pathlib.Path(directory)
-        sbom = member(wheel, ".dist-info/sboms/closegate.cyclonedx.json", out / f"closegate-{project.version()}.cdx.json")
+        sbom = member(wheel, ".dist-info/sboms/closegate.cyclonedx.json", top / "closegate.cdx.json")
+        shutil.copy(sbom, out / f"closegate-{project.version()}.cdx.json")
+        licences = top / "LICENSE-THIRD-PARTY"
+        notices.write(TARGET, licences)
         dynamic = member(wheel, ".data/scripts/closegate", top / "closegate")
         dynamic.chmod(0o755)
-        linux.packages(dynamic, out, sbom, str(bins))
-        archive.write(program, TARGET, out, sbom)
+        linux.packages(dynamic, out, sbom, licences, str(bins))
+        archive.write(program, TARGET, out, [sbom, licences])
         npm(out, out)
         script = project.ROOT / "packaging/image.py"
         pair = f"{PROCESSORS[platform.machine()]}={program}"
-        project.run(sys.executable, "-B", script, out, pair, "--sbom", sbom)
+        project.run(sys.executable, "-B", script, out, pair, "--beside", sbom, "--beside", licences)
 
 
 def checksums(out: pathlib.Path) -> str:

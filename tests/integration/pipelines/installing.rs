@@ -139,7 +139,7 @@ fn the_same_input_makes_the_same_packages() {
     fs::write(place.path("sbom"), "{}").unwrap();
     let made = |out: &str| {
         let mut linux = script(&place, "linux.py");
-        linux.arg(place.path("bin/closegate")).arg(out).arg("sbom");
+        linux.args(["bin/closegate", out, "sbom", "sbom"]);
         linux.arg("--tools").arg(root().join("target/peers/bin"));
         let mut image = script(&place, "image.py");
         image

@@ -15,6 +15,8 @@ import re
 import project
 
 NAMES = re.compile(r"(licen[cs]e|copying|copyright|notice|unlicense)", re.IGNORECASE)
+# Code whose file is named like a licence.
+CODE = {".c", ".h", ".html", ".js", ".json", ".pl", ".py", ".rs", ".sh", ".toml"}
 HEADING = """\
 closegate contains the libraries below. Each text is followed by those that carry it.
 
@@ -59,7 +61,7 @@ def texts(crate: dict) -> list[str]:
     """
     top = pathlib.Path(crate["manifest_path"]).parent
     files = sorted(path for depth in ["*", "*/*"] for path in top.glob(depth) if path.is_file() and NAMES.match(path.name))
-    content = [path.read_text(encoding="utf-8", errors="replace") for path in files if path.suffix in ["", ".md", ".txt"]]
+    content = [path.read_text(encoding="utf-8", errors="replace") for path in files if path.suffix not in CODE]
     plain = ["\n".join(line.rstrip() for line in text.strip().splitlines()) for text in content]
     return [text for text in plain if "GNU GENERAL PUBLIC LICENSE" not in text[:200]]
 

@@ -33,10 +33,8 @@ fn tools() -> bool {
 /// A place whose `closegate` starts the one of this build. As a script it is packed at once.
 fn place() -> Place {
     let program = env!("CARGO_BIN_EXE_closegate");
-    Place::new(&[(
-        "closegate",
-        &format!("#!/bin/sh\nexec '{program}' \"$@\"\n"),
-    )])
+    let text = format!("#!/bin/sh\nexec '{program}' \"$@\"\n");
+    Place::new(&[("closegate", text.as_str())])
 }
 
 /// A command that finds Cargo and what it needs.

@@ -35,6 +35,13 @@ const row = (...cells) => make("tr", {}, ...cells);
 // A name that begins with # is of a column of numbers.
 const heads = (names) => make("tr", {}, ...names.map((name) => make("th", { scope: "col", class: name === "copy" ? "copy" : name[0] === "#" ? "number" : false }, name.replace("#", ""))));
 const groupById = new Map(data.groups.map((group, index) => [group.id, index]));
+// Of several accounts one may be chosen; an empty text is all of them.
+const accounts = data.accounts || [];
+const UNKNOWN = "unknown";
+let account = "";
+const knownAccounts = new Set(accounts.map((row) => row.account_id || UNKNOWN));
+const ownerOf = (group) => knownAccounts.has(group.owner) ? group.owner : UNKNOWN;
+const isChosen = (owner) => !account || owner === account;
 const say = (text) => { $("graph-said").textContent = text; };
 // Of a large estate the page holds the most important rows; files beside it have the others.
 const partly = (has, all, what, file) => has < all ? ` This page has ${number(has)} of ${number(all)} ${what}; ${file} has all.` : "";
@@ -195,8 +202,12 @@ for (const { band, y } of area.bands) layer.append(draw("text", { class: "bandna
 picture.append(layer);
 // Groups are asked for by name; 5,000 lines are redrawn by class alone.
 const redraw = () => {
+  // Of one account: its groups, and what they are connected to.
+  const own = nodes.map((node) => !account || (inside(node) && isChosen(ownerOf(data.groups[node.group]))));
+  const shownNodes = new Set();
   for (const line of edges) {
-    const off = hidden.has(line.verdict);
+    const off = hidden.has(line.verdict) || !(own[line.from] || own[line.to]);
+    if (!off) shownNodes.add(line.from).add(line.to);
     line.shape.toggleAttribute("hidden", off);
     line.shape.setAttribute("display", off ? "none" : "inline");
     line.shape.classList.toggle("away", chosen !== null && line.from !== chosen.index && line.to !== chosen.index);
@@ -205,6 +216,7 @@ const redraw = () => {
   for (const node of nodes) {
     node.shape.classList.toggle("away", chosen !== null && !near.has(node.index));
     node.shape.classList.toggle("chosen", node === chosen);
+    node.shape.setAttribute("display", own[node.index] || shownNodes.has(node.index) ? "inline" : "none");
     node.shape.setAttribute("aria-pressed", node === chosen);
   }
 };
@@ -275,7 +287,7 @@ const counted = (list) => list.reduce((sum, f) => sum + f.count, 0);
 const rank = { severity: (f) => SEVERITIES.indexOf(f.severity) + (f.threat ? 0 : SEVERITIES.length), confidence: (f) => SURENESS.indexOf(f.confidence), kind: (f) => f.kind, group: (f) => nameOf(f.group_id), last: (f) => -f.last_seen, bytes: (f) => -f.bytes };
 const nameOf = (id) => id === null ? "" : groupById.has(id) ? data.groups[groupById.get(id)].name : id;
 const matches = (f) => (!wanted.severity || f.severity === wanted.severity) && (!wanted.confidence || f.confidence === wanted.confidence)
-  && (!wanted.suspicious || f.threat)
+  && (!wanted.suspicious || f.threat) && isChosen(f.account_id || UNKNOWN)
   && (!wanted.text || `${f.kind} ${f.title} ${f.detail} ${nameOf(f.group_id)} ${f.group_id} ${f.id}`.toLowerCase().includes(wanted.text));
 const groupLink = (f) => f.group_id && groupById.has(f.group_id) ? make("a", { href: "#group-detail", onclick: () => detail(groupById.get(f.group_id), $("group-detail")) }, nameOf(f.group_id)) : nameOf(f.group_id);
 // Posture findings of one kind and severity share a row; every other finding has its own.
@@ -295,7 +307,7 @@ const foldedRow = (same) => {
   const names = [...new Map(same.map((one) => [one.group_id, one])).values()];
   const links = names.slice(0, NAMED).flatMap((one, position) => position ? [", ", groupLink(one)] : [groupLink(one)]);
   const more = make("details", { class: "more" }, make("summary", {}, `${f.title} (${number(counted(same))} findings)`), make("p", {}, make("strong", {}, "What to do. "), f.remediation),
-    make("ul", {}, ...same.map((one) => make("li", {}, one.detail, make("span", { class: "dim" }, ` ${one.id}`)))));
+    make("ul", {}, ...same.map((one) => make("li", {}, one.account_id ? `${one.account_id}: ${one.detail}` : one.detail, make("span", { class: "dim" }, ` ${one.id}`)))));
   return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(`${f.kind} ×${number(counted(same))}`, "code"), make("td", { class: "wide" }, more),
     make("td", { class: "name" }, ...links, names.length > NAMED ? ` and ${number(names.length - NAMED)} more` : ""), cell("", "code"), cell(""), cell(""), cell("", "number"));
 };
@@ -311,7 +323,7 @@ const findings = () => {
       make("p", { class: "dim" }, `${f.id}. Evidence: ${f.evidence.join(", ") || "the rules"}${f.evidence.length >= 20 ? " and perhaps more" : ""}.${f.last_seen ? ` Seen ${time(f.first_seen)} to ${time(f.last_seen)}, ${number(f.records)} records.` : ""}`,
         f.pattern ? ` Stands for ${number(f.count)} findings with a destination in ${f.pattern}.` : "", f.known_since ? ` Known since ${f.known_since}.` : "", f.benchmarks.length ? ` Benchmarks: ${f.benchmarks.join("; ")}.` : ""));
     return row(make("td", {}, make("span", { class: `badge ${f.severity}` }, f.severity)), cell(f.confidence), cell(f.count > 1 ? `${f.kind} ×${number(f.count)}` : f.kind, "code"), make("td", { class: "wide" }, more),
-      make("td", { class: "name" }, groupLink(f)),
+      make("td", { class: "name" }, groupLink(f), f.account_id ? make("span", { class: "dim" }, ` ${f.account_id}`) : null),
       cell(f.remote || f.pattern ? `${f.remote || f.pattern} ${f.protocol || ""}${f.port === null ? "" : `/${f.port}`}` : "", "code"), cell([f.outcome ? f.outcome.replace("-", " ") : "", f.known_since ? "known" : ""].filter(Boolean).join(", ")), cell(f.last_seen ? day(f.last_seen) : ""), cell(bytes(f.bytes), "number"));
   }));
   $("finding-count").replaceChildren(`${number(counted(rows.slice(0, shown).flat()))} of ${number(data.counts.findings || counted(data.findings))} findings shown${list.length < data.findings.length ? `, ${number(counted(list))} match` : ""}.${partly(data.findings.length, data.all.findings, "rows", "report/findings.csv")} `,
@@ -331,11 +343,11 @@ findings();
 // Groups
 const onlyGroups = { open: false, text: "" };
 const groupRows = () => {
-  const list = data.groups.map((group, index) => [group, index]).filter(([group]) => (!onlyGroups.open || group.open) && (!onlyGroups.text || `${group.name} ${group.id} ${group.vpc}`.toLowerCase().includes(onlyGroups.text)));
+  const list = data.groups.map((group, index) => [group, index]).filter(([group]) => isChosen(ownerOf(group)) && (!onlyGroups.open || group.open) && (!onlyGroups.text || `${group.name} ${group.id} ${group.vpc}`.toLowerCase().includes(onlyGroups.text)));
   list.sort(([a], [b]) => b.open - a.open || (a.name < b.name ? -1 : 1));
   $("group-rows").replaceChildren(...list.slice(0, 500).map(([group, index]) => {
     const { comes, goes } = rulesOf(index);
-    return row(make("td", { class: "wide" }, make("a", { href: "#group-detail", onclick: () => detail(index, $("group-detail")) }, group.name)), cell(group.vpc, "code"), cell(number(group.members), "number"), cell(group.open ? "open" : "closed", group.open ? "high" : ""),
+    return row(make("td", { class: "wide" }, make("a", { href: "#group-detail", onclick: () => detail(index, $("group-detail")) }, group.name)), cell(accounts.length ? `${ownerOf(group)} ${group.vpc}` : group.vpc, "code"), cell(number(group.members), "number"), cell(group.open ? "open" : "closed", group.open ? "high" : ""),
       cell(`${comes} to add, ${goes} to revoke`), cell(`${number(group.reach_before[1])} → ${number(group.reach_after[1])}`, "number"), cell(group.readiness ? group.readiness.ready ? "yes" : "not yet" : "not in use"));
   }));
   $("group-count").textContent = `${Math.min(list.length, 500)} of ${data.all.groups} groups shown.${partly(data.groups.length, data.all.groups, "groups", "report/groups.csv")}`;
@@ -356,7 +368,7 @@ function detail(index, place) {
   const all = rulesOf(index);
   const table = (name, names, rows) => make("div", { class: "box scroll", tabindex: "0", role: "region", "aria-label": name }, make("table", {}, make("thead", {}, heads(names)), make("tbody", {}, ...rows)));
   place.append(make("h3", {}, `${group.name} (${group.id})`),
-    make("dl", {}, make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
+    make("dl", {}, ...(accounts.length ? [make("dt", {}, "account"), make("dd", {}, ownerOf(group))] : []), make("dt", {}, "network"), make("dd", {}, group.vpc || "unknown"), make("dt", {}, "interfaces"), make("dd", {}, number(group.members)),
       make("dt", {}, "an intruder reaches"), make("dd", {}, `in one hop ${number(hopB)} interfaces today, ${number(hopA)} after; in any number ${number(hopsB)}, then ${number(hopsA)}; on any port ${number(portB)}, then ${number(portA)}; addresses outside ${addresses(outB)}, then ${addresses(outA)}`),
       ...(group.kept_by ? [make("dt", {}, "kept by"), make("dd", {}, group.kept_by)] : [])),
     make("h3", {}, `Today's rules, with the connections that each permitted (${all.today})`), ...partNote(today.length, all.today, "rules", "audit.json"), table(`Rules of ${group.name} today`, ["way", "services", "target", "id", "#connections", "#by it alone", "last", "then", "description"], today),
@@ -369,6 +381,21 @@ const copyAll = (group, comes) => {
   return adds.length ? [make("p", { class: "only-screen" }, copyButton(`${which} rules to add of ${group.name}`, () => adds.map((rule) => terraform(group, rule)).join("\n")), ` ${which} rules to add, as Terraform`)] : [];
 };
 groupRows();
+
+// Accounts
+if (accounts.length) {
+  const nameOfAccount = (row) => row.account_id || UNKNOWN;
+  const choose = (value) => { account = value; $("account").value = value; shown = PAGE; isolate(null); findings(); groupRows(); };
+  $("account-tools").append(make("label", {}, "Show", make("select", { id: "account", onchange: (event) => choose(event.target.value) },
+    make("option", { value: "" }, "all accounts"), ...accounts.map((row) => make("option", { value: nameOfAccount(row) }, nameOfAccount(row))))));
+  $("account-head").append(heads(["account", "regions", "#VPCs", "#groups", "#open egress", "#critical", "#high", "#medium", "#rules to add", "#ready to lock", "#to other accounts", "not read"]));
+  $("account-rows").append(...accounts.map((of) => row(make("td", {}, make("a", { href: "#accounts", onclick: () => choose(nameOfAccount(of)) }, nameOfAccount(of))), cell(of.regions.join(", ")),
+    ...[of.vpcs, of.groups, of.open_groups, of.threats_critical, of.threats_high, of.threats_medium, of.rules_to_add].map((figure) => cell(number(figure), "number")),
+    cell(`${number(of.groups_ready)} of ${number(of.groups_in_use)}`, "number"), cell(number(of.connections_to_others), "number"),
+    cell([of.groups_unread ? `rules of ${number(of.groups_unread)} groups` : "", ...of.unread].filter(Boolean).join("; "), "wide"))));
+  const between = accounts.reduce((sum, of) => sum + of.connections_to_others, 0);
+  $("account-count").textContent = `${number(between)} connections between these accounts. An account that is chosen here is the only one in the graph, the findings and the groups; the other figures are of all.`;
+}
 
 // Replay, curves, coverage
 const c = data.counts;

@@ -16,6 +16,7 @@ mod query_progress;
 mod read_ahead;
 mod redact;
 mod s3;
+mod setups;
 mod shapes;
 mod trail;
 
@@ -29,3 +30,4 @@ pub use permissions::{HeldCall, held};
 pub use query_progress::QueryProgress;
 pub use redact::redact;
 pub use s3::objects;
+pub use setups::log_setups;

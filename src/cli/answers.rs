@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::anyhow;
 
 use super::exit::Failure;
+use super::trouble::Trouble;
 use crate::flow::FlowTable;
 use crate::ingest::{self, Intake, Source};
 use crate::net::visible;
@@ -55,13 +56,15 @@ impl Answers {
         if kept.is_empty() {
             return Err(Failure::usage(anyhow!(
                 "flow source `{shown}` holds no answer; name the Parquet or CSV file that the engine wrote, or their directory"
-            )));
+            ))
+            .about(Trouble::Answer));
         }
         if let Some(dir) = unfinished(&kept, &left_out) {
             return Err(Failure::usage(anyhow!(
                 "flow source `{shown}`: `{}` has no {DONE}, so its query has not ended; wait for it, or run it again",
                 visible(&dir.display().to_string(), 300)
-            )));
+            ))
+            .about(Trouble::Answer));
         }
         Ok(Some(Self {
             argument: argument.clone(),
@@ -76,6 +79,7 @@ impl Answers {
         for source in &self.files {
             let unusable = |reason: String| {
                 Failure::usage(anyhow!("answer `{}` {reason}", visible(&source.name, 300)))
+                    .about(Trouble::Answer)
             };
             let mut bytes = Vec::new();
             source

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::trouble::Trouble;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
@@ -27,55 +29,99 @@ impl From<Exit> for ExitCode {
 
 /// Why a run could not be done.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) struct Failure {
+    kind: FailureKind,
+    trouble: Trouble,
+    error: anyhow::Error,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureKind {
     /// The command line, configuration or inventory is unusable.
-    Usage(anyhow::Error),
+    Usage,
     /// Nothing usable could be read from the flow sources.
-    NothingRead(String),
+    NothingRead,
     /// AWS refused or could not be reached.
-    Aws(String),
+    Aws,
     /// Writing failed.
-    Output(anyhow::Error),
+    Output,
 }
 
 impl Failure {
-    /// From any error about what the user gave.
+    /// From any error about what the user gave. The type of its cause says what it is about.
     pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self::Usage(error.into())
+        let error = error.into();
+        Self {
+            kind: FailureKind::Usage,
+            trouble: Trouble::of(&error),
+            error,
+        }
+    }
+
+    /// Nothing usable could be read from the flow sources.
+    pub(super) fn nothing_read(text: String) -> Self {
+        Self {
+            kind: FailureKind::NothingRead,
+            trouble: Trouble::NothingRead,
+            error: anyhow::Error::msg(text),
+        }
     }
 
     /// AWS refused.
     pub(super) fn aws(text: String) -> Self {
-        Self::Aws(text)
+        Self {
+            kind: FailureKind::Aws,
+            trouble: Trouble::AwsRefused,
+            error: anyhow::Error::msg(text),
+        }
+    }
+
+    /// Writing failed.
+    pub(super) fn output(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            kind: FailureKind::Output,
+            trouble: Trouble::NotWritten,
+            error: error.into(),
+        }
+    }
+
+    /// The same failure, where the type of the error does not say what it is about.
+    pub(super) fn about(mut self, trouble: Trouble) -> Self {
+        self.trouble = trouble;
+        self
+    }
+
+    /// The same failure, of an option.
+    pub(super) fn of_option(mut self, option: &'static str) -> Self {
+        self.error = self.error.context(option);
+        self
     }
 
     /// Whether AWS refused or could not be reached.
     pub(super) const fn is_of_aws(&self) -> bool {
-        matches!(self, Self::Aws(_))
+        matches!(self.kind, FailureKind::Aws)
     }
 
     const fn code(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Output(_) => 2,
-            Self::NothingRead(_) => 3,
-            Self::Aws(_) => 4,
+        match self.kind {
+            FailureKind::Usage | FailureKind::Output => 2,
+            FailureKind::NothingRead => 3,
+            FailureKind::Aws => 4,
         }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(error) | Self::Output(error) => write!(f, "{error:#}"),
-            Self::NothingRead(text) | Self::Aws(text) => f.write_str(text),
-        }
+        write!(f, "{:#}", self.error)
     }
 }
 
-/// Prints what went wrong. A closed pipe is no error and ends quietly.
+/// Prints what went wrong, and where to read about it. A closed pipe is no error and ends quietly.
 pub(super) fn report(failure: &Failure) -> ExitCode {
-    if let Failure::Output(error) = failure
-        && error.chain().any(|cause| {
+    let mut causes = failure.error.chain();
+    if failure.kind == FailureKind::Output
+        && causes.any(|cause| {
             cause
                 .downcast_ref::<io::Error>()
                 .is_some_and(is_broken_pipe)
@@ -86,8 +132,9 @@ pub(super) fn report(failure: &Failure) -> ExitCode {
     // Nothing is left to do if standard error can't be written either.
     let _ = writeln!(
         anstream::stderr(),
-        "error: {}",
-        crate::net::visible(&failure.to_string(), 2000)
+        "error: {}\nsee {}",
+        crate::net::visible(&failure.to_string(), 2000),
+        failure.trouble.place()
     );
     ExitCode::from(failure.code())
 }
@@ -114,7 +161,7 @@ fn put(out: &mut impl Write, text: &[u8]) -> Result<(), Failure> {
     out.write_all(text)
         .and_then(|()| out.flush())
         .map_err(|error| {
-            Failure::Output(anyhow::Error::new(error).context("standard output can't be written"))
+            Failure::output(anyhow::Error::new(error).context("standard output can't be written"))
         })
 }
 

@@ -4,9 +4,12 @@
 mod answers;
 mod args;
 mod clock;
+mod command_line;
 mod commands;
 mod exit;
 mod interrupt;
+mod log_plan;
+mod next;
 mod output;
 mod past_run;
 mod policy_dir;
@@ -16,6 +19,7 @@ mod remote;
 mod settings;
 mod summary;
 mod trail;
+mod trouble;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,8 +44,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => {}
         Err(failure) => return exit::report(&failure),
     }
+    let is_for_programs = args.command.is_for_programs();
     match dispatch(args.command) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => {
+            if !is_for_programs {
+                next::show();
+            }
+            exit.into()
+        }
         Err(failure) => exit::report(&failure),
     }
 }
@@ -57,9 +67,10 @@ fn run_words(words: &[&str]) -> Result<exit::Exit, exit::Failure> {
 /// Runs one command.
 fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
     match command {
+        Command::Init(args) => commands::init::run(args),
+        Command::Doctor(args) => commands::doctor::run(args),
         Command::Audit(args) => commands::audit::run(args),
         Command::Demo(args) => commands::demo::run(args, run_words),
-        Command::Doctor(args) => commands::doctor::run(args),
         Command::Ingest(args) => commands::ingest::run(args),
         Command::Store(args) => commands::store::run(&args),
         #[cfg(feature = "aws")]
@@ -67,7 +78,8 @@ fn dispatch(command: Command) -> Result<exit::Exit, exit::Failure> {
         #[cfg(not(feature = "aws"))]
         Command::Collect(_) => Err(exit::Failure::usage(anyhow::anyhow!(
             "this closegate was built without the feature aws, so it has no `collect`; build it with the feature, or save what `aws ec2 describe-…` prints into a directory"
-        ))),
+        ))
+        .about(trouble::Trouble::NotInThisBuild)),
         Command::Verify(args) => commands::verify::run(args),
         Command::Rules(args) => commands::rules::run(&args),
         Command::Report(args) => commands::report::run(args),

@@ -9,6 +9,7 @@ use polars::prelude::{Column, ParquetReader, PolarsResult, SerReader};
 use serde::de::DeserializeOwned;
 
 use super::exit::Failure;
+use super::trouble::Trouble;
 use crate::documents::{
     self, AuditDocument, ChangeDocument, ConnectionRow, DocumentError, Outcome, RuleRow,
     VerdictTerm,
@@ -23,11 +24,8 @@ pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
 
 /// What a run knew, for the runs after it.
 pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
-    match load(run) {
-        Ok(audit) => Ok(Baseline::new(&run.display().to_string(), audit)),
-        Err(Failure::Usage(error)) => Err(Failure::Usage(error.context("--baseline"))),
-        Err(failure) => Err(failure),
-    }
+    let audit = load(run).map_err(|failure| failure.of_option("--baseline"))?;
+    Ok(Baseline::new(&run.display().to_string(), audit))
 }
 
 /// Whether no rule of a run's change is one that the run's own proof says would permit what was denied. A run of a version that
@@ -41,7 +39,8 @@ pub(super) fn holds_up(run: &Path, change: &ChangeDocument) -> Result<(), Failur
         "`{}` has {} that would permit what was denied when the run was made: see proof.wider in its audit.json. Run the audit again",
         run.display(),
         plural(proof.wider.len() as u64, "rule")
-    )))
+    ))
+    .about(Trouble::Run))
 }
 
 /// A JSON file of a run.
@@ -69,6 +68,7 @@ pub(super) fn with_file<T>(
             "`{}` can't be read as a file of a run: {error:#}{advice}",
             path.display()
         ))
+        .about(Trouble::Run)
     })
 }
 

@@ -4,6 +4,7 @@ use super::args::RemoteArgs;
 use super::clock::seconds_now;
 use super::exit::Failure;
 use super::progress;
+use super::trouble::Trouble;
 use crate::aws::{
     self, Account, CallError, Delivery, LogGroup, QueryProgress, Selection, SignIn, Span, Table,
 };
@@ -165,12 +166,16 @@ pub(super) fn sign_in(remote: &RemoteArgs) -> Result<Account, Failure> {
 
 /// Says what AWS said, and what to do.
 pub(super) fn failure(error: &CallError) -> Failure {
-    let advice = match error.code.as_deref() {
-        None => {
-            "check the network, the region and the endpoint; `aws sts get-caller-identity` uses the same settings"
-        }
-        Some(code) if code.contains("Expired") => "sign in again",
-        Some(_) => "the policies in docs/iam say what each command needs",
+    let (trouble, advice) = match error.code.as_deref() {
+        None => (
+            Trouble::AwsNotReached,
+            "check the network, the region and the endpoint; `aws sts get-caller-identity` uses the same settings",
+        ),
+        Some(code) if code.contains("Expired") => (Trouble::AwsRefused, "sign in again"),
+        Some(_) => (
+            Trouble::AwsRefused,
+            "the policies in docs/iam say what each command needs",
+        ),
     };
-    Failure::Aws(format!("AWS: {error}; {advice}"))
+    Failure::aws(format!("AWS: {error}; {advice}")).about(trouble)
 }

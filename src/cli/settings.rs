@@ -12,6 +12,7 @@ use super::answers::{Answers, is_answers};
 use super::args::{InputArgs, RemoteArgs};
 use super::clock::now;
 use super::exit::Failure;
+use super::trouble::Trouble;
 use super::{progress, trail};
 use crate::config::{self, Config, Tables};
 use crate::findings::{Blocklist, Owners, Resolvers};
@@ -126,15 +127,21 @@ fn load(
     let loaded = Inventory::load_with(dir, ranges, files);
     if let Some((source, error)) = failed {
         if let Some(reason) = source.failure() {
-            return Err(Failure::Aws(format!("AWS: {reason}; run it again")));
+            return Err(broke_off(&reason));
         }
         let error = anyhow::Error::new(error);
         return Err(Failure::usage(error.context(format!(
             "--cloudtrail `{}` can't be read",
             visible(&source.name, 300)
-        ))));
+        )))
+        .about(Trouble::SourceNotFound));
     }
     loaded.map_err(Failure::usage)
+}
+
+/// A source in AWS that could not be read to its end.
+pub(super) fn broke_off(reason: &str) -> Failure {
+    Failure::aws(format!("AWS: {reason}; run it again")).about(Trouble::AwsBrokeOff)
 }
 
 /// What is to be read: sources, what an engine answered, or one query to an engine in AWS.
@@ -300,7 +307,7 @@ fn config(path: &Path) -> Result<Config, Failure> {
             "can't be read; name one that exists"
         };
         let context = format!("configuration `{}` {advice}", path.display());
-        Failure::usage(anyhow::Error::new(error).context(context))
+        Failure::usage(anyhow::Error::new(error).context(context)).about(Trouble::Configuration)
     })?;
     Config::parse(&text, path).map_err(Failure::usage)
 }
@@ -326,7 +333,12 @@ pub(super) fn blocklists(arguments: &[String]) -> Result<Vec<Blocklist>, Failure
         .iter()
         .map(read)
         .collect::<Result<_, _>>()
-        .map_err(Failure::usage)
+        .map_err(table_refused)
+}
+
+/// A table, a list or a database that can't be used.
+pub(super) fn table_refused(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::Tables)
 }
 
 /// What tables of a directory are called.
@@ -345,7 +357,7 @@ impl TableFiles {
     /// Reads a directory that `closegate tables update` made: it has to be one, and to hold a table.
     pub(super) fn read(dir: &Path) -> Result<Self, Failure> {
         let unusable = |what: &str| {
-            Failure::usage(anyhow!(
+            table_refused(anyhow!(
                 "tables directory `{}` {what}; name one that `closegate tables update` made, or leave it out for the tables that are compiled in",
                 dir.display()
             ))
@@ -389,7 +401,7 @@ pub(super) fn table<T>(
         .and_then(|bytes| read(&bytes).map_err(|what| anyhow!(what)))
         .map(Some)
         .with_context(|| format!("table `{}` can't be used", file.display()))
-        .map_err(Failure::usage)
+        .map_err(table_refused)
 }
 
 /// Adds databases that an option or a key names.
@@ -404,7 +416,7 @@ fn add_owners(owners: &mut Owners, files: &[PathBuf], by: &str) -> Result<(), Fa
                     file.display()
                 )
             })
-            .map_err(Failure::usage)?;
+            .map_err(table_refused)?;
     }
     Ok(())
 }

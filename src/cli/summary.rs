@@ -8,7 +8,9 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table};
 
 use crate::audit::Audit;
-use crate::emit::{duration, thousands};
+use crate::emit::{
+    Accounts, between_accounts, duration, thousands, threats_by_severity, unread_in_words,
+};
 use crate::findings::{self, Finding, Outcome, Severity};
 use crate::net::{plural, visible};
 use crate::suggest::Status;
@@ -28,7 +30,8 @@ const LISTED: usize = 12;
 
 /// The summary. Colours are in it; the stream decides whether they show.
 pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
-    let mut text = String::new();
+    let owners = Accounts::new(audit);
+    let mut text = accounts(&owners, width());
     let mut line = |label: &str, content: String| {
         writeln!(text, "{BOLD}{label:<11}{BOLD:#} {content}")
             .expect("writing to a string does not fail");
@@ -49,7 +52,7 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
     if let Some(left_out) = audit.left_out_in_words() {
         line("", format!("{BAD}{left_out}{BAD:#}"));
     }
-    let table = threats(audit, width());
+    let table = threats(audit, &owners, width());
     if !table.is_empty() {
         text.push('\n');
         text.push_str(&table);
@@ -64,6 +67,60 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
         .expect("writing to a string does not fail");
     }
     text
+}
+
+/// The accounts, the worst first, where there are several; a blank line follows.
+fn accounts(owners: &Accounts<'_>, width: u16) -> String {
+    let rows = owners.rows();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut heads = vec![
+        "account", "regions", "VPCs", "open", "threats", "to add", "ready",
+    ];
+    let unread = rows.iter().any(|row| !unread_in_words(row).is_empty());
+    heads.extend(unread.then_some("not read"));
+    let mut table = plain_table(width);
+    table.add_row(heads);
+    for row in rows.iter().take(LISTED) {
+        let mut cells = vec![
+            row.name().to_owned(),
+            row.regions.join(", "),
+            thousands(row.vpcs),
+            format!("{} of {}", row.open_groups, row.groups),
+            threats_by_severity(row),
+            thousands(row.rules_to_add),
+            format!("{} of {}", row.groups_ready, row.groups_in_use),
+        ];
+        cells.extend(unread.then(|| unread_in_words(row)));
+        table.add_row(cells);
+    }
+    let mut text = lines(&table);
+    if rows.len() > LISTED {
+        let more = thousands((rows.len() - LISTED) as u64);
+        writeln!(text, " and {more} more").expect("writing to a string does not fail");
+    }
+    let between = plural(between_accounts(&rows), "connection");
+    writeln!(text, " {between} between accounts\n").expect("writing to a string does not fail");
+    text
+}
+
+/// A table without lines.
+fn plain_table(width: u16) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
+    table
+}
+
+/// A table as text.
+fn lines(table: &Table) -> String {
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
 }
 
 /// Columns of the terminal that shows standard output.
@@ -230,18 +287,22 @@ struct ThreatRow {
 }
 
 impl ThreatRow {
-    fn of(audit: &Audit, finding: &Finding) -> Self {
+    fn of(audit: &Audit, owners: &Accounts<'_>, finding: &Finding) -> Self {
         let found = &finding.found;
         let group = found
             .group
             .map(|ix| visible(&audit.inventory.group(ix).name, 20));
         let address = |address: Option<std::net::IpAddr>| address.map(|a| a.to_string());
+        let who = group.or_else(|| address(found.local)).unwrap_or_default();
         let folded = finding.folded.as_ref();
         let pattern = folded.map(|folded| folded.pattern.to_string());
         Self {
             severity: finding.severity,
             kind: finding.kind.id,
-            who: group.or_else(|| address(found.local)).unwrap_or_default(),
+            who: match owners.of_finding(finding) {
+                Some(account) => format!("{account} {who}"),
+                None => who,
+            },
             to: address(found.remote).or(pattern).unwrap_or_default(),
             service: found.service.map(|s| s.to_string()).unwrap_or_default(),
             outcome: finding.outcome.map_or("", Outcome::as_str),
@@ -250,19 +311,17 @@ impl ThreatRow {
 }
 
 /// The threat findings, the worst first.
-fn threats(audit: &Audit, width: u16) -> String {
+fn threats(audit: &Audit, owners: &Accounts<'_>, width: u16) -> String {
     let mut rows: BTreeMap<ThreatRow, u64> = BTreeMap::new();
     for finding in audit.findings.iter().filter(|f| f.is_threat()) {
-        *rows.entry(ThreatRow::of(audit, finding)).or_default() += finding.count();
+        *rows
+            .entry(ThreatRow::of(audit, owners, finding))
+            .or_default() += finding.count();
     }
     if rows.is_empty() {
         return String::new();
     }
-    let mut table = Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
+    let mut table = plain_table(width);
     for (row, &count) in rows.iter().take(LISTED) {
         let times = if count > 1 {
             format!(" ×{}", thousands(count))
@@ -278,10 +337,7 @@ fn threats(audit: &Audit, width: u16) -> String {
             row.outcome.replace('-', " "),
         ]);
     }
-    let mut text: String = table
-        .lines()
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect();
+    let mut text = lines(&table);
     if rows.len() > LISTED {
         writeln!(
             text,

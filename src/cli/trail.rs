@@ -4,6 +4,7 @@ use anyhow::anyhow;
 
 use super::args::RemoteArgs;
 use super::exit::Failure;
+use super::trouble::Trouble;
 use crate::ingest::{self, IngestError, Source, is_remote};
 use crate::net::visible;
 
@@ -31,6 +32,7 @@ const PLACES: &str = "name files, directories, quoted globs, or s3://BUCKET/PREF
 fn unusable(argument: &str, what: &str, advice: &str) -> Failure {
     let argument = visible(argument, 300);
     Failure::usage(anyhow!("--cloudtrail `{argument}` {what}; {advice}"))
+        .about(Trouble::SourceNotFound)
 }
 
 #[cfg(feature = "aws")]

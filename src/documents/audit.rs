@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AfterState, Confidence, FindingRow, PermissionRow, RevocationRow, RuleRow, SourceRow, Tool,
-    VerdictTerm, Window,
+    AccountRow, AfterState, Confidence, FindingRow, PermissionRow, RevocationRow, RuleRow,
+    SourceRow, Tool, VerdictTerm, Window,
 };
 use crate::net::ConnectionId;
 
@@ -22,6 +22,9 @@ pub struct AuditDocument<'a, C = Vec<ConnectionRow<'a>>> {
     pub(crate) input: InputRow,
     /// What the inventory lacks, and what that costs.
     pub(crate) notes: Vec<String>,
+    /// The accounts, the worst first, where the inventory holds several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accounts: Vec<AccountRow>,
     pub(crate) connections: C,
     /// Rejected connections from outside that are not among these, counted together: the figures of `replay` have both.
     /// `connections.parquet` has a row for each of them.

@@ -19,6 +19,9 @@ pub(crate) struct FindingRow {
     pub(crate) title: Cow<'static, str>,
     pub(crate) detail: String,
     pub(crate) remediation: Cow<'static, str>,
+    /// The account that it is about, where the inventory holds several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account_id: Option<String>,
     pub(crate) group_id: Option<String>,
     pub(crate) interface_id: Option<String>,
     pub(crate) local: Option<String>,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+mod account;
 mod audit;
 mod common;
 mod doctor;
@@ -37,6 +38,7 @@ pub use terms::{
     Outcome, Rating, Severity, Status, VerdictTerm,
 };
 
+pub(crate) use account::AccountRow;
 pub(crate) use audit::{
     AfterRow, BlastRow, CurrentRow, ExposureRow, HoldOutRow, InputRow, MalformedRow, PolicyRow,
     ProbeRow, ProbesRow, ProofRow, ReachRow, ReadinessRow, ReplayRow, StillOpenRow, TradeOffRow,

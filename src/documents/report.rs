@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{FindingRow, Rating, SourceRow, StageRow, Tool, VerdictTerm, Window};
+use super::{AccountRow, FindingRow, Rating, SourceRow, StageRow, Tool, VerdictTerm, Window};
 
 /// The document. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,9 @@ pub struct ReportDocument {
     /// What the policy says of the connections, if the run is against one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,
+    /// The accounts, the worst first, where the inventory holds several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accounts: Vec<AccountRow>,
     /// What the inventory lacks, and what that costs.
     pub(crate) notes: Vec<String>,
     pub(crate) sources: Vec<SourceRow>,

@@ -4,7 +4,7 @@ use super::basis::DriftBasis;
 use super::difference::{Difference, rule_in_words};
 use super::permitted::permitted;
 use crate::documents::{Direction, DriftKind, DriftLevel};
-use crate::inventory::{Inventory, Rule};
+use crate::inventory::{Inventory, Rule, Target};
 use crate::net::{day, plural, visible};
 use crate::policy::{
     DesiredGroup, DesiredState, EntryState, GroupPolicy, NotWritten, PlacedEntry, PolicyTarget,
@@ -39,7 +39,7 @@ pub(super) fn account(
     }
     for group in basis.inventory.groups() {
         let has_file = basis.policy.groups.contains_key(&group.id);
-        if has_file || !group.known || group.members.is_empty() {
+        if has_file || !group.known || group.members.is_empty() || basis.is_elsewhere(group) {
             continue;
         }
         let what = "The policy has no file for this group, so nothing of it is compared.";
@@ -67,8 +67,19 @@ fn standing(
     if group.is_locked() {
         let outside = group.outside.iter();
         let outside = outside.filter(|outside| outside.rule.direction == direction);
+        let outside = outside.filter(|outside| !is_for_others(basis, &outside.rule));
         found.extend(outside.map(|outside| rule_outside(basis, group, outside)));
     }
+}
+
+/// Whether an ingress rule names a group of another account than the policy's: the entry that may want it lies there.
+fn is_for_others(basis: &DriftBasis<'_>, rule: &Rule) -> bool {
+    let Target::Group(id) = &rule.target else {
+        return false;
+    };
+    let named = basis.inventory.group_by_id(id);
+    rule.direction == Direction::Ingress
+        && named.is_some_and(|ix| basis.is_elsewhere(basis.inventory.group(ix)))
 }
 
 fn rule_missing(

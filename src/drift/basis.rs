@@ -2,17 +2,19 @@
 
 use jiff::civil::Date;
 
-use crate::inventory::Inventory;
+use crate::inventory::{Group, Inventory};
 use crate::policy::PolicySet;
 use crate::replay::Change;
-use crate::resolve::Connection;
+use crate::resolve::{Connection, End};
 
 /// A policy, and what it is compared with.
 #[derive(Clone, Copy, Debug)]
 pub struct DriftBasis<'a> {
     /// The policy.
     pub policy: &'a PolicySet,
-    /// The account.
+    /// The one account that the policy is of; none for a policy of all that the inventory has.
+    pub account: Option<&'a str>,
+    /// The account, or several.
     pub inventory: &'a Inventory,
     /// The day with which expiries are compared.
     pub today: Date,
@@ -24,6 +26,22 @@ pub struct DriftBasis<'a> {
     pub traffic: Option<DriftTraffic<'a>>,
     /// What Terraform is about to do.
     pub plan: Option<&'a PlannedChange>,
+}
+
+impl DriftBasis<'_> {
+    /// Whether a group belongs to another account than the one that the policy is of, so that its entries are not seen.
+    pub(super) fn is_elsewhere(&self, group: &Group) -> bool {
+        self.account.is_some_and(|account| group.owner != account)
+    }
+
+    /// Whether an end carries such a group.
+    pub(super) fn is_end_elsewhere(&self, end: End) -> bool {
+        let groups = end
+            .interface()
+            .map(|ix| &self.inventory.interface(ix).groups);
+        let mut groups = groups.into_iter().flatten();
+        groups.any(|&ix| self.is_elsewhere(self.inventory.group(ix)))
+    }
 }
 
 /// What flow logs show.

@@ -114,6 +114,12 @@ fn lacking<'a>(
         match said {
             Admission::Allowed(..) | Admission::NoGate => {}
             Admission::Unknown(_) => unknown = true,
+            // The entry of a pair is the initiator's.
+            Admission::Denied
+                if direction == Direction::Ingress && basis.is_end_elsewhere(ends.1) =>
+            {
+                unknown = true;
+            }
             Admission::Denied => {
                 let entry = rules.unwanted(ends, direction, connection.service);
                 let (kind, level, says, to_do) = if is_quarantined {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::accounts::Accounts;
 use super::current_rules::current_rules;
 use super::report::finding_row;
 use crate::audit::Audit;
@@ -130,6 +131,7 @@ fn document<'a>(
 ) -> AuditDocument<'a, Connections<'a>> {
     let intake = &audit.intake;
     let (start, end) = intake.window.unwrap_or_default();
+    let accounts = Accounts::new(audit);
     let ids = |positions: &[usize]| positions.iter().map(|&p| audit.connections[p].id).collect();
     AuditDocument {
         schema_version: SCHEMA_VERSION,
@@ -142,12 +144,13 @@ fn document<'a>(
             .iter()
             .map(|note| note.0.clone())
             .collect(),
+        accounts: accounts.rows(),
         connections,
         probes: audit.probes.iter().map(|p| probes(audit, p)).collect(),
         findings: audit
             .findings
             .iter()
-            .map(|f| finding_row(audit, f, usize::MAX))
+            .map(|f| finding_row(&accounts, audit, f, usize::MAX))
             .collect(),
         rules: Cow::from(&change.rules),
         revocations: Cow::from(&change.revocations),

@@ -3,6 +3,8 @@
 //! One format, one file, a pure function of the [`Audit`]. The shapes on disk are
 //! types of their own, so that they can stay while the domain changes.
 
+mod account_change;
+mod accounts;
 mod audit_json;
 mod change;
 mod connection_table;
@@ -24,6 +26,7 @@ mod rows;
 mod schema;
 mod text;
 
+pub use account_change::account_changes;
 pub use connection_table::connection_table;
 pub use drift::{DriftFacts, drift_document, drift_sarif, drift_text};
 pub use error::EmitError;
@@ -40,6 +43,7 @@ pub use report_html::html;
 pub use schema::{SCHEMAS, schema};
 
 pub(crate) use crate::net::{day, thousands};
+pub(crate) use accounts::{Accounts, between_accounts, threats_by_severity, unread_in_words};
 pub use text::duration;
 
 use std::collections::BTreeMap;

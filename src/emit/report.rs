@@ -2,6 +2,7 @@
 
 use petgraph::visit::EdgeRef;
 
+use super::accounts::Accounts;
 use super::graph_files;
 use crate::audit::Audit;
 use crate::documents::{
@@ -31,6 +32,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
     let (nodes, edges) = graph(audit);
     let sources = audit.intake.sources.iter().take(SOURCES);
     let samples = audit.intake.samples.iter();
+    let accounts = Accounts::new(audit);
     ReportDocument {
         schema_version: SCHEMA_VERSION,
         tool: Tool::default(),
@@ -38,6 +40,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
         verdict: audit.verdict(),
         counts: counts(audit),
         policy: audit.policy_in_words(),
+        accounts: accounts.rows(),
         notes: audit
             .inventory
             .notes()
@@ -58,7 +61,7 @@ pub fn report(audit: &Audit, change: &ChangeDocument) -> ReportDocument {
         findings: audit
             .findings
             .iter()
-            .map(|f| finding_row(audit, f, EVIDENCE))
+            .map(|f| finding_row(&accounts, audit, f, EVIDENCE))
             .collect(),
         groups: groups(audit, change),
         nodes,
@@ -128,7 +131,12 @@ fn counts(audit: &Audit) -> Counts {
 }
 
 /// A finding with so many of its connections, and of the ids that it stands for.
-pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> FindingRow {
+pub(super) fn finding_row(
+    accounts: &Accounts<'_>,
+    audit: &Audit,
+    f: &Finding,
+    evidence: usize,
+) -> FindingRow {
     let found = &f.found;
     let text = |address: std::net::IpAddr| address.to_string();
     let folded = f.folded.as_ref();
@@ -142,6 +150,7 @@ pub(super) fn finding_row(audit: &Audit, f: &Finding, evidence: usize) -> Findin
         title: f.kind.title.into(),
         detail: found.detail.clone(),
         remediation: f.remediation().into(),
+        account_id: accounts.of_finding(f).map(ToOwned::to_owned),
         group_id: found.group.map(|g| audit.inventory.group(g).id.clone()),
         interface_id: found.interface.clone(),
         local: found.local.map(text),

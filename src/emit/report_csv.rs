@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use petgraph::visit::EdgeRef as _;
 
+use super::accounts::Accounts;
 use super::audit_json::interface_id;
 use super::findings::stamp;
 use super::formats::inert;
@@ -53,10 +54,11 @@ pub(super) fn group_connections(audit: &Audit, to: &mut dyn Write) -> io::Result
     table.flush()
 }
 
-/// Every group: what an attacker on one of its interfaces reaches, whether its evidence is enough, and why its egress stays open.
+/// Every group: what an attacker on one of its interfaces reaches, whether its evidence is enough, and why its egress stays open. Where the
+/// run has several accounts, the last column is the group's.
 pub(super) fn groups(audit: &Audit, to: &mut dyn Write) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(to);
-    table.write_record([
+    let columns = [
         "group_id",
         "group_name",
         "vpc",
@@ -78,7 +80,10 @@ pub(super) fn groups(audit: &Audit, to: &mut dyn Write) -> io::Result<()> {
         "risk_of_unseen_connections",
         "unseen_connections_at_least",
         "wait_for",
-    ])?;
+    ];
+    let has_accounts = Accounts::new(audit).are_several();
+    let last = has_accounts.then_some("account_id");
+    table.write_record(columns.into_iter().chain(last))?;
     let reached = audit.proof.blast_radius.iter().map(|b| (b.group, b));
     let reached: HashMap<GroupIx, &BlastRadius> = reached.collect();
     let evidence = audit.proof.readiness.iter().map(|r| (r.group, r));
@@ -103,7 +108,9 @@ pub(super) fn groups(audit: &Audit, to: &mut dyn Write) -> io::Result<()> {
         let tail = evidence
             .get(&ix)
             .map_or_else(Default::default, |r| ready(r));
-        table.write_record(head.iter().chain(&before).chain(&after).chain(&tail))?;
+        let account = has_accounts.then(|| inert(&group.owner));
+        let cells = head.iter().chain(&before).chain(&after).chain(&tail);
+        table.write_record(cells.chain(&account))?;
     }
     table.flush()
 }

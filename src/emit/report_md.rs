@@ -6,11 +6,12 @@ use askama::Template;
 use petgraph::graph::{EdgeReference, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 
+use super::accounts::{Accounts, between_accounts, threats_by_severity, unread_in_words};
 use super::graph_files;
 use super::rows::{Rows, Shown, shown};
 use super::text::{duration, ends_with_www};
 use crate::audit::Audit;
-use crate::documents::Rating;
+use crate::documents::{AccountRow, Rating};
 use crate::findings::{self, Family, Finding, Outcome};
 use crate::flow::DAY;
 use crate::graph::Edge;
@@ -27,6 +28,9 @@ use crate::suggest::{KeptOpen, KeptOpenBecause, Revocation, SuggestedRule};
 struct Report<'a> {
     audit: &'a Audit,
     window: String,
+    accounts: Shown,
+    /// Connections between accounts, in words.
+    between: String,
     threats: Shown,
     posture: Shown,
     others: Shown,
@@ -68,12 +72,15 @@ pub(super) fn render(audit: &Audit) -> String {
         .partition(|f| f.kind.family == Family::Posture);
     let of = |f: &&&Finding| f.outcome == Some(Outcome::NotJudged);
     let not_judged: Vec<&Finding> = threats.iter().filter(of).copied().collect();
+    let owners = Accounts::new(audit);
+    let rows = owners.rows();
     let lists = [
-        Rows::table(&threats, |_| 0, |f| threat(f))
+        Rows::table(&rows, |_| 0, account).weighing(2),
+        Rows::table(&threats, |_| 0, |f| threat(&owners, f))
             .all_in(FINDINGS, WORST)
             .weighing(6),
         posture_lines(audit, &posture),
-        Rows::table(&others, |_| 0, |f| other(f))
+        Rows::table(&others, |_| 0, |f| other(&owners, f))
             .all_in(FINDINGS, WORST)
             .weighing(2),
         rules(audit),
@@ -92,6 +99,7 @@ pub(super) fn render(audit: &Audit) -> String {
         Rows::list(audit.inventory.notes(), |_| 0, |note| md(&note.0)),
     ];
     let [
+        accounts,
         threats,
         posture,
         others,
@@ -113,6 +121,8 @@ pub(super) fn render(audit: &Audit) -> String {
     let report = Report {
         audit,
         window: window(audit),
+        accounts,
+        between: plural(between_accounts(&rows), "connection"),
         threats,
         posture,
         others,
@@ -137,12 +147,40 @@ pub(super) fn render(audit: &Audit) -> String {
     report.render().expect("the template only formats values")
 }
 
-fn threat(f: &Finding) -> String {
+/// What was found, with the account where there are several.
+fn detail(owners: &Accounts<'_>, f: &Finding) -> String {
+    let detail = md(&f.found.detail);
+    match owners.of_finding(f) {
+        Some(account) => format!("{account}: {detail}"),
+        None => detail,
+    }
+}
+
+fn account(row: &AccountRow) -> String {
+    let AccountRow {
+        vpcs,
+        groups,
+        open_groups,
+        rules_to_add,
+        groups_ready,
+        groups_in_use,
+        ..
+    } = row;
+    format!(
+        "| {} | {} | {vpcs} | {groups} | {open_groups} | {} | {rules_to_add} | {groups_ready} of {groups_in_use} | {} |",
+        row.name(),
+        md(&row.regions.join(", ")),
+        threats_by_severity(row),
+        unread_in_words(row)
+    )
+}
+
+fn threat(owners: &Accounts<'_>, f: &Finding) -> String {
     format!(
         "| {} | {} | {} | {} | {} | {} | {} |",
         f.severity.as_str(),
         f.kind.id,
-        md(&f.found.detail),
+        detail(owners, f),
         f.confidence.as_str(),
         outcome(f),
         known(f),
@@ -151,12 +189,12 @@ fn threat(f: &Finding) -> String {
 }
 
 /// A finding of which it does not matter whether it is known.
-fn other(f: &Finding) -> String {
+fn other(owners: &Accounts<'_>, f: &Finding) -> String {
     format!(
         "| {} | {} | {} | {} | {} | {} |",
         f.severity.as_str(),
         f.kind.id,
-        md(&f.found.detail),
+        detail(owners, f),
         f.confidence.as_str(),
         outcome(f),
         f.id

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::room::shares;
 use crate::documents::{
-    Counts, EdgeCells, FindingRow, ProposedCells, ReportDocument, ReportGroup, ReportNode,
-    SourceRow, TodayCells, VerdictTerm,
+    AccountRow, Counts, EdgeCells, FindingRow, ProposedCells, ReportDocument, ReportGroup,
+    ReportNode, SourceRow, TodayCells, VerdictTerm,
 };
 use crate::net::{HashMap, json};
 
@@ -23,6 +23,9 @@ const RULES_OF_A_GROUP: usize = 64;
 #[derive(Debug, Serialize)]
 pub(super) struct PageData<'a> {
     counts: Counts,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<&'a [AccountRow]>,
     findings: Vec<&'a FindingRow>,
     groups: Vec<Cow<'a, ReportGroup>>,
     nodes: Vec<ReportNode>,
@@ -201,6 +204,7 @@ pub(super) fn data<'a>(report: &'a ReportDocument, lengths: &Lengths, room: usiz
     let rules = rules.filter_map(|(place, group)| group.all_rules(place));
     PageData {
         counts: report.counts,
+        accounts: Some(&*report.accounts).filter(|accounts| !accounts.is_empty()),
         findings: at(&report.findings, &in_order(&lengths.findings, 0)),
         nodes,
         edges,

@@ -274,7 +274,8 @@ const TRANSIT_GATEWAY_ROW: &[u8] = b"6 TransitGateway";
 /// What CloudWatch Logs sends to test a subscription.
 const CONTROL_MESSAGE: &[u8] = b"CWL CONTROL MESSAGE";
 
-const NO_FORMAT: &str = "no header and no known format; give --log-format, or add the output of `aws ec2 describe-flow-logs` to the inventory";
+/// The reason of a [`MalformedSample`](super::MalformedSample) where nothing says which columns a line has.
+pub const NO_FORMAT: &str = "no header and no known format; give --log-format, or add the output of `aws ec2 describe-flow-logs` to the inventory";
 
 /// Whether a line can only be the default format: not by its number of values
 /// alone, but because each of them is what that format has at its place.

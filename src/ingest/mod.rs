@@ -40,6 +40,7 @@ pub use error::IngestError;
 pub use fields::{Column, DEFAULT, FIELDS, Field, field};
 pub use format::{LogFormat, LogFormatError};
 pub use intake::{Intake, MalformedSample, Settings, SourceIntake};
+pub use lines::NO_FORMAT;
 pub use read::{read, read_until};
 pub use row::{BadLine, Handshake, Interval, Line, PacketDirection, Row, parse_line};
 pub use sample::{SampleLimits, SourceSample, described_fields, sample};

@@ -5,6 +5,7 @@
 //! from being used, [`status()`] where each group stands, and [`desired()`] which rules it wants beside those that stand. [`decided()`]
 //! hands its decisions to the stage that suggests rules. `cli` reads and writes the directory.
 
+mod account;
 mod changed;
 mod check;
 mod decide;
@@ -20,6 +21,7 @@ mod status;
 mod update;
 mod write;
 
+pub use account::{NO_ACCOUNT, account_directory, is_account_directory, is_account_id};
 pub use check::{PolicyBasis, PolicyProblem, check};
 pub use decide::{DecisionFilter, EntryKind, PolicyDecision, decide};
 pub use decided::decided;

@@ -34,6 +34,16 @@ pub struct PolicyRun<'a> {
     pub change: &'a ChangeDocument,
     /// Its `audit.json`.
     pub audit: &'a AuditDocument<'a>,
+    /// The one account that the policy is of; none for a policy of all that the run has.
+    pub account: Option<&'a str>,
+}
+
+impl PolicyRun<'_> {
+    /// Whether the policy has a file for a group.
+    fn takes(&self, groups: &BTreeMap<&str, &GroupRow>, id: &str) -> bool {
+        let owner = || groups.get(id).map(|row| row.owner.as_str());
+        self.account.is_none_or(|account| owner() == Some(account))
+    }
 }
 
 /// What merging a run did.
@@ -50,6 +60,8 @@ pub struct UpdateSummary {
     pub unseen: Vec<(String, Option<i64>)>,
     /// Rules that were left out: open egress, and rules that nothing but quarantined connections need.
     pub left_out: usize,
+    /// Rules of groups of other accounts than the policy's.
+    pub elsewhere: usize,
 }
 
 /// A rule of the run that the policy has to have an entry for.
@@ -80,14 +92,14 @@ struct Seen<'a> {
 /// Merges a run. The error says what in the run can't be used.
 pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSummary, String> {
     let mut summary = UpdateSummary::default();
-    let needs = needs(policy, run, &mut summary)?;
-    let until = timestamp(run.audit.window.end);
     let groups: BTreeMap<&str, &GroupRow> = run
         .change
         .groups
         .iter()
         .map(|row| (row.id.as_str(), row))
         .collect();
+    let needs = needs(policy, run, &groups, &mut summary)?;
+    let until = timestamp(run.audit.window.end);
     let covered = cover(policy, run, &groups, until)?;
     let mut taken = policy.keys();
     for need in &needs {
@@ -124,6 +136,7 @@ pub fn update(policy: &mut PolicySet, run: &PolicyRun<'_>) -> Result<UpdateSumma
 fn needs<'a>(
     policy: &PolicySet,
     run: &'a PolicyRun<'a>,
+    groups: &BTreeMap<&str, &GroupRow>,
     summary: &mut UpdateSummary,
 ) -> Result<Vec<Need<'a>>, String> {
     let decisions = PriorDecisions::of(policy);
@@ -156,6 +169,10 @@ fn needs<'a>(
         let other = row.pair.as_deref().and_then(|id| by_id.get(id));
         if row.permission.direction == Direction::Ingress && other.is_some() {
             // Its egress half has the entry of both.
+            continue;
+        }
+        if !run.takes(groups, &row.group_id) {
+            summary.elsewhere += 1;
             continue;
         }
         let known = row.evidence.iter().filter_map(|id| accepted.get(id));
@@ -245,6 +262,7 @@ fn cover<'a>(
     let covered: BTreeSet<&str> = in_use
         .filter(|id| groups.contains_key(id))
         .chain(owners)
+        .filter(|id| run.takes(groups, id))
         .collect();
     for id in &covered {
         if !is_group_id(id) {

@@ -2,7 +2,7 @@
 //
 //     report.mjs PEERS CHROMIUM TASK...
 //
-// A task is JSON: {"kind": "page" | "hostile" | "large" | "mermaid", "file": …, "audit": …, "shots": …}. Prints a line of figures per task; ends
+// A task is JSON: {"kind": "page" | "hostile" | "accounts" | "large" | "mermaid", "file": …, "audit": …, "shots": …}. Prints a line of figures per task; ends
 // with 1 and the reasons if anything is not as it should be.
 
 import { createRequire } from "node:module";
@@ -154,6 +154,35 @@ const hostile = async ({ file }) => {
   console.log(`hostile: ${groups} groups opened`);
 };
 
+// An account that is chosen is the only one in the graph, the findings and the groups.
+const accounts = async ({ file, audit }) => {
+  const run = JSON.parse(readFileSync(audit, "utf8"));
+  const { page, context } = await open(file);
+  await fits(page, "with accounts");
+  await axe(page, "with accounts");
+  expect("accounts", await page.locator("#account-rows > tr > td:first-child").allInnerTexts(), run.accounts.map((row) => row.account_id));
+  const listed = (table) => page.locator(`#${table}-rows > tr`).count();
+  const hidden = () => page.locator("#picture .node[display=none]").count();
+  const rows = (findings) => new Set(findings.map((f) => f.family === "posture" ? `${f.kind} ${f.severity}` : f.id)).size;
+  let without = 0;
+  for (const row of run.accounts) {
+    await page.selectOption("#account", row.account_id);
+    expect(`groups of ${row.account_id}`, await listed("group"), row.groups);
+    expect(`findings of ${row.account_id}`, await listed("finding"), rows(run.findings.filter((f) => f.account_id === row.account_id)));
+    without += await hidden();
+  }
+  // Whoever is connected to all stays with all.
+  expect("nodes of other accounts", without > 0, true);
+  await page.selectOption("#account", "");
+  expect("all groups", await listed("group"), run.accounts.reduce((sum, row) => sum + row.groups, 0));
+  expect("all findings", await listed("finding"), rows(run.findings));
+  expect("hidden nodes", await hidden(), 0);
+  await page.locator("#account-rows a").last().click();
+  expect("chosen by its row", await page.locator("#account").inputValue(), run.accounts.at(-1).account_id);
+  await context.close();
+  console.log(`accounts: ${run.accounts.length}`);
+};
+
 const large = async ({ file }) => {
   const size = readFileSync(file).length;
   expect("size under 2 MB", size < 2_000_000, true);
@@ -193,7 +222,7 @@ const mermaid = async ({ file }) => {
   console.log(`mermaid: ${drawn.join(" nodes, ")} lines`);
 };
 
-const KINDS = { page: ordinary, hostile, large, mermaid };
+const KINDS = { page: ordinary, hostile, accounts, large, mermaid };
 for (const task of tasks.map((task) => JSON.parse(task))) {
   try { await KINDS[task.kind](task); } catch (error) { wrong.push(`${task.kind}: ${error.stack}`); }
 }

@@ -11,7 +11,8 @@ use crate::common::{audit_paths, root};
 use crate::emit::{audit, hostile_audit, text};
 use crate::peers::chromium;
 
-fn look(tasks: &[Value]) {
+/// Opens pages in Chromium, if it is there.
+pub(crate) fn look(tasks: &[Value]) {
     let Some(chromium) = chromium() else { return };
     let done = Command::new("node")
         .arg(root().join("tests/browser/report.mjs"))

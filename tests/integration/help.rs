@@ -7,9 +7,10 @@ use crate::common::{closegate, printed};
 /// Every command, as the program lists them.
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["init"],
+    &["doctor"],
     &["audit"],
     &["demo"],
-    &["doctor"],
     &["ingest"],
     &["store"],
     &["store", "verify"],

@@ -20,7 +20,9 @@ mod tables;
 // The command line as a user meets it: exit codes, messages, streams.
 mod cli;
 mod help;
+mod init;
 mod terminal;
+mod troubleshooting;
 
 // What can be read, what is missing, and the next command.
 mod doctor;
@@ -65,6 +67,9 @@ mod hits;
 // The list of connections that a team keeps, and what differs from it.
 mod drift;
 mod policy;
+
+// Several accounts, in a report and in a policy.
+mod accounts;
 
 // How far rules go beyond what was seen, and what AWS takes of them.
 mod level;

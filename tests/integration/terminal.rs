@@ -333,3 +333,116 @@ fn the_summary_fits_the_terminal() {
         "{piped}"
     );
 }
+
+/// What a command says behind its result on a terminal: the lines from "Next:" on.
+fn next_of(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+    let mut command = on_terminal(400, &dir.join("id"), arguments, variables);
+    let output = command.current_dir(dir).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let lines = screen(&shown).into_iter();
+    lines
+        .skip_while(|line| !line.starts_with("Next: "))
+        .collect()
+}
+
+/// The command that stands on a line of its own.
+fn command_in(lines: &[String]) -> Vec<&str> {
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("      "))
+        .collect()
+}
+
+/// A week of a policy, each command being the one that the last one proposed, with a path that a shell would take apart.
+#[test]
+fn each_command_ends_with_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = sample();
+    let (flows, inventory) = (sample.join("flows/custom"), sample.join("inventory"));
+    let (flows, inventory) = (flows.to_str().unwrap(), inventory.to_str().unwrap());
+    let arguments = [
+        "audit",
+        "--flows",
+        flows,
+        "--inventory",
+        inventory,
+        "--out",
+        "my run",
+    ];
+    let next = next_of(dir.path(), &arguments, &[]);
+    let commands = command_in(&next);
+    assert!(
+        commands[0].starts_with("closegate explain 'my run' f-"),
+        "{next:?}"
+    );
+    assert_eq!(
+        commands[1..],
+        ["closegate policy update 'my run' --policy policy"]
+    );
+    // Three days are too few.
+    let waits = next.iter().find(|line| line.starts_with("Then: ")).unwrap();
+    assert!(waits.contains("wait for more logs, and revoke nothing"));
+
+    // What is proposed does what it says, as a shell reads it.
+    let program = Path::new(env!("CARGO_BIN_EXE_closegate"));
+    let shell = |line: &str| {
+        let output = Command::new("/bin/sh")
+            .args(["-c", line])
+            .env_clear()
+            .env("PATH", program.parent().unwrap())
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {output:?}");
+    };
+    for command in &commands {
+        shell(command);
+    }
+    assert!(dir.path().join("policy/policy.toml").is_file());
+    let next = next_of(
+        dir.path(),
+        &["policy", "update", "my run", "--policy", "policy"],
+        &[],
+    );
+    assert_eq!(
+        command_in(&next),
+        ["closegate policy status --policy policy --run 'my run'"]
+    );
+    let next = next_of(dir.path(), &["policy", "status", "--policy", "policy"], &[]);
+    let decide = command_in(&next);
+    assert!(
+        decide[0].starts_with("closegate policy decide accept ")
+            && decide[0].ends_with(" --policy policy"),
+        "{next:?}"
+    );
+    shell(decide[0]);
+}
+
+#[test]
+fn nothing_is_proposed_where_nobody_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!next_of(dir.path(), &["demo"], &[]).is_empty());
+    for (arguments, variables) in [
+        (&["demo", "--quiet"][..], &[][..]),
+        (&["demo"], &[("CI", "true")]),
+        (&["completions", "bash"], &[]),
+        (&["schema", "audit"], &[]),
+        (&["tables", "list"], &[]),
+    ] {
+        let next = next_of(dir.path(), arguments, variables);
+        assert!(next.is_empty(), "{arguments:?}: {next:?}");
+    }
+    // A program reads JSON, and what is in a pipe.
+    let made = closegate()
+        .current_dir(dir.path())
+        .args(["demo", "--out", "run"])
+        .output()
+        .unwrap();
+    assert!(made.status.success() && made.stderr.is_empty(), "{made:?}");
+    let said = String::from_utf8(made.stdout).unwrap();
+    assert!(!said.contains("Next:"), "{said}");
+    assert!(!next_of(dir.path(), &["diff", "run", "run"], &[]).is_empty());
+    assert!(next_of(dir.path(), &["diff", "run", "run", "--json"], &[]).is_empty());
+    // An error says where to read more, and nothing of a next step.
+    assert!(next_of(dir.path(), &["explain", "run", "r-none"], &[]).is_empty());
+}

@@ -276,6 +276,7 @@ fn documents_name_paths_that_exist() {
         "docs/ci.md",
         "docs/release.md",
         "docs/install.md",
+        "docs/troubleshooting.md",
         "docs/usage.md",
         "sample-data/README.md",
     ];

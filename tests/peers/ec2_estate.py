@@ -100,6 +100,22 @@ def make(url, interfaces):
     )
 
 
+def log_vpcs(url):
+    """The default VPC of one region logs into a bucket, and that of another into a log group."""
+    client(url, "s3").create_bucket(Bucket="logs")
+    for region, destination in {
+        "us-east-1": {"LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::logs/by-hand"},
+        "eu-west-1": {
+            "LogGroupName": "/vpc/all of it",
+            "DeliverLogsPermissionArn": "arn:aws:iam::123456789012:role/flow-logs",
+        },
+    }.items():
+        ec2 = client(url, region=region)
+        client(url, "logs", region).create_log_group(logGroupName="/vpc/all of it")
+        vpcs = [vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["IsDefault"]]
+        ec2.create_flow_logs(ResourceIds=vpcs, ResourceType="VPC", TrafficType="ALL", **destination)
+
+
 def same(expected, found, where):
     if isinstance(expected, dict):
         assert set(expected) == set(found), f"{where}: {sorted(set(expected) ^ set(found))}"
@@ -133,4 +149,4 @@ def compare(url, snapshot):
 
 if __name__ == "__main__":
     url, what, *rest = sys.argv[1:]
-    {"make": make, "compare": compare}[what](url, *rest)
+    {"make": make, "log_vpcs": log_vpcs, "compare": compare}[what](url, *rest)

@@ -13,6 +13,7 @@ mod choices;
 mod doctor;
 mod drift;
 mod help;
+mod init;
 mod input;
 mod policy;
 mod rules;
@@ -26,6 +27,7 @@ pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs};
 pub(in crate::cli) use doctor::DoctorArgs;
 pub(in crate::cli) use drift::{CloseArg, DriftArgs, DriftFormatArg};
 use help::EXIT_CODES;
+pub(in crate::cli) use init::InitArgs;
 pub(in crate::cli) use input::InputArgs;
 pub(in crate::cli) use policy::{
     CheckPolicyArgs, DecideArgs, PolicyArgs, PolicyCommand, PolicyStatusArgs, UpdatePolicyArgs,
@@ -64,12 +66,14 @@ pub(in crate::cli) fn command() -> clap::Command {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
+    /// Find the account's flow logs, and print the commands that audit them
+    Init(InitArgs),
+    /// What can be read, what is missing and what that costs, and the next command
+    Doctor(DoctorArgs),
     /// Read flow logs and an inventory; write findings, rules and a report
     Audit(AuditArgs),
     /// Audit the sample data that is compiled in
     Demo(DemoArgs),
-    /// What can be read, what is missing and what that costs, and the next command
-    Doctor(DoctorArgs),
     /// Fold new logs into a connection store, which later audits read at once
     Ingest(IngestArgs),
     /// Look after a connection store
@@ -122,6 +126,26 @@ impl Command {
             Self::Drift(args) => args.input.threads,
             Self::Ingest(args) => args.threads,
             _ => None,
+        }
+    }
+
+    /// Whether standard output is for another program, as JSON or SARIF.
+    pub(in crate::cli) fn is_for_programs(&self) -> bool {
+        match self {
+            Self::Store(args) => {
+                let StoreCommand::Verify { json, .. } = &args.what;
+                *json
+            }
+            Self::Verify(args) => args.json,
+            Self::Can(args) => args.json,
+            Self::Diff(args) => args.json,
+            Self::Drift(args) => args.format != DriftFormatArg::Text,
+            Self::Policy(args) => match &args.what {
+                PolicyCommand::Check(args) => args.json,
+                PolicyCommand::Status(args) => args.json,
+                PolicyCommand::Update(_) | PolicyCommand::Decide(_) => false,
+            },
+            _ => false,
         }
     }
 }

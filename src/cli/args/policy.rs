@@ -34,6 +34,10 @@ pub(in crate::cli) struct UpdatePolicyArgs {
     /// Directory of the policy; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) policy: PathBuf,
+
+    /// Give each account a directory of its own in the policy; once is enough
+    #[arg(long)]
+    pub(in crate::cli) by_account: bool,
 }
 
 #[derive(Debug, clap::Args)]

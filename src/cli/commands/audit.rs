@@ -1,22 +1,24 @@
 //! `closegate audit`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
 use crate::audit::{self, Audit};
 use crate::cli::args::AuditArgs;
 use crate::cli::exit::{self, Exit, Failure};
+use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Evidence, Input};
+use crate::cli::trouble::Trouble;
 use crate::cli::{clock, past_run, progress, summary};
 use crate::config::Config;
 use crate::emit::day;
 use crate::findings::{self, Family, Finding, Severity};
 use crate::flow::FlowTable;
-use crate::ingest::{Intake, Settings, Source};
+use crate::ingest::{Intake, NO_FORMAT, Settings, Source};
 use crate::inventory::Inventory;
 use crate::net::{plural, thousands, visible};
 use crate::policy::PolicySet;
@@ -44,6 +46,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
         config.generalise.level = level.into();
     }
     config.generalise.narrow |= narrow;
+    let policy_dir = policy.clone();
     let policy = policy
         .map(|dir| PolicyDir::read(&dir)?.sound())
         .transpose()?;
@@ -55,6 +58,7 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     let run = OutDir::prepare(&out, Made::Run)?;
     let audit = audit(&evidence, inventory, &reading, (&config, policy.as_ref()))?;
     finish(&audit, Some((run, &out)))?;
+    next::propose(next_of(&audit, out, policy_dir));
     let families: Vec<Family> = fail_on_family.into_iter().map(Family::from).collect();
     let kinds = fail_on.map(|limit| tripping(&audit, limit.into(), &families));
     let exit = match kinds {
@@ -78,6 +82,22 @@ pub(in crate::cli) fn run(args: AuditArgs) -> Result<Exit, Failure> {
     // The program ends here, and the system takes its memory back faster than piece by piece.
     std::mem::forget(audit);
     Ok(exit)
+}
+
+/// What the run leads to.
+fn next_of(audit: &Audit, run: PathBuf, policy: Option<PathBuf>) -> Next {
+    let readiness = &audit.proof.readiness;
+    let new_threats = audit.findings.iter();
+    let new_threats = new_threats.filter(|f| f.is_threat() && f.known_since.is_none());
+    Next::Audited {
+        run,
+        policy,
+        ready: (
+            readiness.iter().filter(|group| group.is_ready()).count(),
+            readiness.len(),
+        ),
+        threat: new_threats.min_by_key(|f| f.severity).map(|f| f.id.clone()),
+    }
 }
 
 /// Reads and audits, against a policy if there is one, with progress.
@@ -144,7 +164,7 @@ fn gather(
             bar.finish_and_clear();
             // Logs that are there and could not be fetched are no evidence of nothing.
             if let Some(reason) = sources.iter().find_map(Source::failure) {
-                return Err(Failure::Aws(format!("AWS: {reason}; run it again")));
+                return Err(settings::broke_off(&reason));
             }
             read
         }
@@ -183,7 +203,7 @@ fn tripping(audit: &Audit, limit: Severity, families: &[Family]) -> BTreeMap<&'s
 /// What was wrong with the sources, in one sentence.
 pub(super) fn nothing_read(intake: &Intake) -> Failure {
     if let Some((first, last)) = intake.outside {
-        return Failure::NothingRead(format!(
+        return Failure::nothing_read(format!(
             "nothing in the window: --since and --until leave out {}; the logs cover {}{}",
             plural(intake.outside_window, "record"),
             span(first, last),
@@ -191,9 +211,15 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
                 0 => String::new(),
                 lines => format!(" (and {} can't be read)", plural(lines, "line")),
             },
-        ));
+        ))
+        .about(Trouble::NothingInWindow);
     }
-    Failure::NothingRead(match intake.samples.first() {
+    let first = intake.samples.first();
+    let trouble = match first {
+        Some(sample) if sample.reason == NO_FORMAT => Trouble::Format,
+        _ => Trouble::NothingRead,
+    };
+    Failure::nothing_read(match first {
         Some(sample) => format!(
             "nothing usable could be read from the flow sources: {}{}: {}{}",
             visible(&sample.source, 200),
@@ -206,6 +232,7 @@ pub(super) fn nothing_read(intake: &Intake) -> Failure {
         ),
         None => "nothing usable could be read from the flow sources: they are empty; check that they are the files the flow log delivered".to_owned(),
     })
+    .about(trouble)
 }
 
 /// From one time to another in UTC: days, or times where both are of one day.

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::cli::args::CanArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
+use crate::cli::trouble::Trouble;
 use crate::inventory::{Answer, Gates, Inventory, Packet, SideAnswer};
 use crate::net::{Protocol, Service, json, visible};
 
@@ -26,7 +28,8 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
     if answer.egress.is_none() && answer.ingress.is_none() {
         return Err(Failure::usage(anyhow!(
             "neither `{from}` nor `{to}` is in the inventory, so no group judges between them; name at least one end of yours"
-        )));
+        ))
+        .about(Trouble::NotInInventory));
     }
     let question = Question {
         from: inventory.describe(&sender, &receiver),
@@ -38,6 +41,9 @@ pub(in crate::cli) fn run(args: &CanArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&inventory, &question, &answer)
     })?;
+    if answer.allowed.is_none() {
+        next::propose(Next::CanNotTell);
+    }
     Ok(match answer.allowed {
         Some(true) => Exit::Done,
         Some(false) => Exit::Stands,

@@ -6,6 +6,7 @@ use crate::aws::{self, Account, Collected, SignIn};
 use crate::cli::args::{CollectArgs, CollectCommand, CollectInventoryArgs};
 use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::{progress, remote};
 use crate::net::{json, plural, visible};
@@ -28,6 +29,10 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
     } = args;
     let dir = OutDir::prepare(&out, Made::Snapshot)?;
     let now = seconds_now();
+    // It is shown if all goes well.
+    next::propose(Next::Collected {
+        snapshot: out.clone(),
+    });
     let mut collected = Collected::default();
     for sign_in in sign_ins(&profile, &role_arn, external_id.as_ref(), region.first()) {
         let account = Account::new(&sign_in).map_err(|error| remote::failure(&error))?;

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 
 use crate::cli::args::{ConfigArgs, ConfigCommand};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::settings::{self, Decided};
+use crate::cli::trouble::Trouble;
 use crate::config;
 use crate::net::visible;
 
@@ -38,10 +40,13 @@ fn init(file: &Path) -> Result<Exit, Failure> {
                 file.display()
             )
         })
-        .map_err(Failure::usage)?;
+        .map_err(|error| Failure::usage(error).about(Trouble::Configuration))?;
     print(format!(
         "{} written; nothing in it changes anything yet\n",
         visible(&file.display().to_string(), 300)
     ))?;
+    next::propose(Next::Configured {
+        file: file.to_path_buf(),
+    });
     Ok(Exit::Done)
 }

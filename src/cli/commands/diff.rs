@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::args::DiffArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::past_run::{self, connection_in_words, rule_in_words};
 use crate::documents::{
     AuditDocument, ConnectionRow, ExposureRow, FindingRow, Outcome, RevocationRow, RuleRow,
@@ -172,6 +173,12 @@ pub(in crate::cli) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&a, &b, &document)
     })?;
+    let new = document.findings.new.iter().map(|part| part.row);
+    let worst = new.min_by_key(|finding| finding.severity);
+    next::propose(Next::Differs {
+        run: args.b.clone(),
+        finding: worst.map(|finding| finding.id.clone()),
+    });
     Ok(Exit::Done)
 }
 

@@ -11,9 +11,11 @@ use crate::audit::{self, Judged};
 use crate::cli::args::{CloseArg, DriftArgs, DriftFormatArg};
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::output::OutFile;
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Input};
+use crate::cli::trouble::Trouble;
 use crate::drift::{self, DriftBasis, DriftTraffic, PlannedChange};
 use crate::emit::{self, DriftFacts};
 use crate::inventory::Inventory;
@@ -42,7 +44,10 @@ pub(in crate::cli) fn run(args: DriftArgs) -> Result<Exit, Failure> {
     let policy = read.readable()?;
     let out = OutFile::prepare(out.as_deref())?;
     let Decided { config, ranges } = settings::decide(config, None, &[])?;
-    let compared = if input.flows.is_empty() && input.store.is_none() {
+    let (snapshot, with_plan) = (input.inventory.clone(), plan.is_some());
+    let of_account = input.flows.is_empty() && input.store.is_none();
+    let audit = (!of_account).then(|| next::audit_of(&input));
+    let compared = if of_account {
         let account = Inventory::load_with(&input.inventory, ranges.as_deref(), std::iter::empty());
         Compared::Account(Box::new(account.map_err(Failure::usage)?))
     } else {
@@ -69,6 +74,7 @@ pub(in crate::cli) fn run(args: DriftArgs) -> Result<Exit, Failure> {
     let today = clock::now().to_zoned(TimeZone::UTC).date();
     let found = drift::drift(&DriftBasis {
         policy: &policy,
+        account: read.part_of(),
         inventory,
         today,
         closes_ingress: close == Some(CloseArg::Ingress),
@@ -89,6 +95,13 @@ pub(in crate::cli) fn run(args: DriftArgs) -> Result<Exit, Failure> {
         DriftFormatArg::Json => json::pretty(&document),
         DriftFormatArg::Sarif => emit::drift_sarif(&document),
     })?;
+    next::propose(Next::Policy(NextOfPolicy::Compared {
+        policy: dir,
+        inventory: snapshot,
+        differs: found.differs(),
+        with_plan,
+        audit,
+    }));
     Ok(if found.differs() {
         Exit::Stands
     } else {
@@ -106,7 +119,7 @@ fn planned(file: &Path, inventory: &Inventory) -> Result<PlannedChange, Failure>
     };
     read()
         .with_context(|| format!("plan `{}`", file.display()))
-        .map_err(Failure::usage)
+        .map_err(|error| Failure::usage(error).about(Trouble::Change))
 }
 
 /// A path as code scanning wants it: below the directory in which closegate runs, if it lies there.

@@ -5,6 +5,7 @@ use anyhow::anyhow;
 use super::explain_entry;
 use crate::cli::args::ExplainArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::past_run::{
     self, connection_in_words, outcome_in_words, rule_in_words, verdict_in_words,
 };
@@ -44,6 +45,10 @@ pub(in crate::cli) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         Failure::usage(anyhow!("`{id}` is not in this run; its ids begin with r- (rules), f- (findings), c- (connections) or p- (probes), see audit.json; with --policy, keys of its entries can be given too"))
     })?;
     print(text)?;
+    next::propose(Next::Explained {
+        run: args.run.clone(),
+        evidence: run.first_evidence(id),
+    });
     Ok(Exit::Done)
 }
 
@@ -94,6 +99,14 @@ impl<'a> Run<'a> {
 
     fn probes_by_id(&self, id: &str) -> Option<&'a ProbesRow<'a>> {
         self.audit.probes.iter().find(|probes| probes.id == id)
+    }
+
+    /// The first connection that a rule or a finding rests on.
+    fn first_evidence(&self, id: &str) -> Option<String> {
+        let of_rule = self.rule_by_id(id).map(|rule| &rule.evidence);
+        let of_finding = || self.finding_by_id(id).map(|finding| &finding.evidence);
+        let first = of_rule.or_else(of_finding)?.first()?;
+        Some(first.to_string())
     }
 
     fn any_rule(&self, id: &str) -> Option<String> {

@@ -22,6 +22,6 @@ pub(in crate::cli) fn run(args: &GraphArgs) -> Result<Exit, Failure> {
     };
     let text = text
         .context("the graph can't be written")
-        .map_err(Failure::Output)?;
+        .map_err(Failure::output)?;
     out.write(text)
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::cli::args::IngestArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
+use crate::cli::trouble::Trouble;
 use crate::cli::{progress, settings};
 use crate::ingest::Settings;
 use crate::inventory::Inventory;
@@ -23,6 +25,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         remote,
     } = args;
     let format = settings::format(log_format)?;
+    let snapshot = inventory.clone();
     let inventory = inventory
         .map(|dir| Inventory::load(&dir).map_err(Failure::usage))
         .transpose()?;
@@ -98,6 +101,10 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
         );
     }
     print(text)?;
+    next::propose(Next::Ingested {
+        store,
+        inventory: snapshot,
+    });
     Ok(Exit::Done)
 }
 
@@ -105,7 +112,7 @@ pub(in crate::cli) fn run(args: IngestArgs) -> Result<Exit, Failure> {
 /// to do about it either.
 fn failure(error: StoreError) -> Failure {
     match error {
-        StoreError::Unfetched { .. } => Failure::Aws(error.to_string()),
+        StoreError::Unfetched { .. } => Failure::aws(error.to_string()).about(Trouble::AwsBrokeOff),
         error => Failure::usage(error),
     }
 }

@@ -13,6 +13,7 @@ pub(super) mod explain;
 mod explain_entry;
 pub(super) mod graph;
 pub(super) mod ingest;
+pub(super) mod init;
 pub(super) mod policy;
 pub(super) mod print;
 pub(super) mod query;

@@ -9,6 +9,7 @@ use clap::Command;
 use crate::cli::args::{self, CompletionsArgs, ManArgs, SchemaArgs};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::OutFile;
+use crate::cli::trouble::Trouble;
 use crate::emit;
 use crate::net::json;
 
@@ -36,7 +37,7 @@ pub(in crate::cli) fn man(args: &ManArgs) -> Result<Exit, Failure> {
         Some(dir) => {
             fs::create_dir_all(dir)
                 .with_context(|| format!("`{}` can't be made; name a directory", dir.display()))
-                .map_err(Failure::usage)?;
+                .map_err(|error| Failure::usage(error).about(Trouble::OutputRefused))?;
             pages(command, dir)?;
         }
     }
@@ -61,6 +62,6 @@ fn page(command: Command) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut text)
-        .map_err(|error| Failure::Output(error.into()))?;
+        .map_err(Failure::output)?;
     Ok(text)
 }

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 
 use crate::cli::args::{QueryArgs, TableKindArg};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::settings;
 use crate::ingest::LogFormat;
 use crate::inventory::Inventory;
@@ -18,6 +19,7 @@ use crate::query::{
 pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
     let Some(name) = args.name.clone() else {
         print(list())?;
+        next::propose(Next::Listed);
         return Ok(Exit::Done);
     };
     let engine = Engine::from(args.engine);
@@ -45,6 +47,10 @@ pub(in crate::cli) fn run(args: QueryArgs) -> Result<Exit, Failure> {
         }));
     };
     print(fill(query, engine, args)?)?;
+    // CloudWatch Logs Insights answers a query of closegate's own, by `--flows insights:…`.
+    if name == "connections" && engine != Engine::Insights {
+        next::propose(Next::Asked);
+    }
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use crate::cli::args::{ReportArg, ReportArgs};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::next::{self, Next};
 use crate::cli::output::OutFile;
 use crate::cli::past_run;
 use crate::documents::ReportDocument;
@@ -38,9 +39,11 @@ pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
             .unwrap_or_default();
         rendered(&past_run::file(&run, "report.json")?, format, &places)
             .context("the report can't be written")
-            .map_err(Failure::Output)?
+            .map_err(Failure::output)?
     };
-    out.write(text)
+    let exit = out.write(text)?;
+    next::propose(Next::Reported { run });
+    Ok(exit)
 }
 
 fn rendered(report: &ReportDocument, format: ReportArg, places: &Places) -> anyhow::Result<String> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::cli::args::{StoreArgs, StoreCommand};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::documents::SCHEMA_VERSION;
 use crate::net::{json, plural, visible};
 use crate::store::{self, Fault, Verified};
@@ -19,13 +20,12 @@ pub(in crate::cli) fn run(args: &StoreArgs) -> Result<Exit, Failure> {
             } else {
                 as_text(&verified)
             })?;
-            Ok(
-                if verified.faults.is_empty() && verified.unlisted.is_empty() {
-                    Exit::Done
-                } else {
-                    Exit::Stands
-                },
-            )
+            let is_whole = verified.faults.is_empty() && verified.unlisted.is_empty();
+            next::propose(Next::StoreVerified {
+                store: store.clone(),
+                is_whole,
+            });
+            Ok(if is_whole { Exit::Done } else { Exit::Stands })
         }
     }
 }

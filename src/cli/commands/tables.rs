@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use crate::cli::args::{TablesArgs, TablesCommand};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::output::OutFile;
-use crate::cli::settings::{AWS_RANGES, RESOLVERS, TableFiles, parse_resolvers};
+use crate::cli::settings::{AWS_RANGES, RESOLVERS, TableFiles, parse_resolvers, table_refused};
 use crate::findings::Resolvers;
 use crate::inventory;
 use crate::net::{thousands, visible};
@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(args: TablesArgs) -> Result<Exit, Failure> {
                         tables.display()
                     )
                 })
-                .map_err(Failure::usage)?;
+                .map_err(table_refused)?;
             if let Some(file) = aws_ranges {
                 update(&file, &tables.join(AWS_RANGES), |bytes| {
                     inventory::published_on(bytes).map(|_| ())
@@ -57,10 +57,10 @@ fn update(
                 file.display()
             )
         })
-        .map_err(Failure::usage)?;
+        .map_err(table_refused)?;
     check(&bytes)
         .map_err(|what| anyhow!(what).context(format!("table `{}` can't be used", file.display())))
-        .map_err(Failure::usage)?;
+        .map_err(table_refused)?;
     if let Ok(there) = fs::read(place) {
         check(&there)
             .map_err(|what| {
@@ -69,7 +69,7 @@ fn update(
                     place.display()
                 ))
             })
-            .map_err(Failure::usage)?;
+            .map_err(table_refused)?;
     }
     OutFile::prepare(Some(place))?.write(bytes).map(|_| ())
 }

@@ -14,8 +14,10 @@ use crate::audit::{self, Judged};
 use crate::cli::args::VerifyArgs;
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Against, Next};
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided, Input};
+use crate::cli::trouble::Trouble;
 use crate::documents::{Confidence, SCHEMA_VERSION};
 use crate::inventory::Inventory;
 use crate::net::{ConnectionId, json, plural, thousands, visible};
@@ -40,6 +42,12 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
         "clap takes exactly one"
     );
     let Decided { config, ranges } = settings::decide(config, None, &[])?;
+    let against = match (&policy, current) {
+        (Some(dir), _) => Against::Policy(dir.clone()),
+        (None, true) => Against::Today,
+        (None, false) => Against::Rules,
+    };
+    let (audit, snapshot) = (next::audit_of(&input), input.inventory.clone());
     let policy = policy
         .map(|dir| PolicyDir::read(&dir)?.sound())
         .transpose()?;
@@ -67,6 +75,12 @@ pub(in crate::cli) fn run(args: VerifyArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&judged, &result, &unknown)
     })?;
+    next::propose(Next::Verified {
+        against,
+        lost: result.lost.len(),
+        audit,
+        inventory: snapshot,
+    });
     Ok(if result.lost.is_empty() {
         Exit::Done
     } else {
@@ -87,7 +101,7 @@ fn proposed(named: &Path, inventory: &Inventory) -> Result<(Change, Vec<String>)
         })
         .and_then(|bytes| Ok(replay::proposal(inventory, &bytes)?))
         .with_context(|| format!("rules file `{}`", file.display()))
-        .map_err(Failure::usage)
+        .map_err(|error| Failure::usage(error).about(Trouble::Change))
 }
 
 /// The side that would deny.

@@ -17,6 +17,7 @@ use super::system;
 use crate::audit::Audit;
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
+use crate::cli::trouble::Trouble;
 use crate::{documents, emit};
 
 /// What a directory holds.
@@ -122,9 +123,7 @@ impl OutDir {
                 named.display()
             )
         };
-        let place = followed(named)
-            .with_context(cannot)
-            .map_err(Failure::usage)?;
+        let place = followed(named).with_context(cannot).map_err(refused)?;
         let place = fs::canonicalize(&place).unwrap_or(place);
         if place.exists() {
             refuse_foreign(named, &place, made, None)?;
@@ -142,7 +141,7 @@ impl OutDir {
                 }
             })
             .with_context(cannot)
-            .map_err(Failure::usage)
+            .map_err(refused)
     }
 
     /// Writes a run's files and puts the directory in its place.
@@ -179,7 +178,7 @@ impl OutDir {
     }
 
     fn cannot_write(&self, error: anyhow::Error) -> Failure {
-        Failure::Output(error.context(format!(
+        Failure::output(error.context(format!(
             "{} directory `{}` can't be written",
             self.made.name(),
             self.named.display()
@@ -243,6 +242,11 @@ impl Drop for OutDir {
     }
 }
 
+/// A place that closegate must not or can't write.
+fn refused(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::OutputRefused)
+}
+
 /// The directories that lead to a path and are not there yet, the deepest first.
 fn missing(path: &Path) -> Vec<PathBuf> {
     path.ancestors()
@@ -284,10 +288,10 @@ fn refuse_foreign(
                 named.display()
             )
         })
-        .map_err(Failure::usage)?;
+        .map_err(refused)?;
     match foreign {
         None => Ok(()),
-        Some(path) => Err(Failure::usage(anyhow!(
+        Some(path) => Err(refused(anyhow!(
             "output directory `{}` holds `{}`, which is not part of a {} that closegate made; name a new directory, or move it away",
             named.display(),
             path.display(),

@@ -11,6 +11,7 @@ use super::place::{ASIDE, followed, parent};
 use super::system;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::interrupt;
+use crate::cli::trouble::Trouble;
 
 /// A place for one result. It is opened before the work starts, so that a bad path fails at once.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl OutFile {
         let to = to.with_context(|| cannot_write(named));
         Ok(Self {
             named: named.to_path_buf(),
-            to: to.map_err(Failure::usage)?,
+            to: to.map_err(refused)?,
         })
     }
 
@@ -57,9 +58,13 @@ impl OutFile {
         };
         written
             .with_context(|| cannot_write(&self.named))
-            .map_err(Failure::Output)?;
+            .map_err(Failure::output)?;
         Ok(Exit::Done)
     }
+}
+
+fn refused(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::OutputRefused)
 }
 
 fn cannot_write(named: &Path) -> String {

@@ -10,4 +10,4 @@ mod working;
 
 pub(super) use directory::{Made, OutDir};
 pub(super) use file::OutFile;
-pub(super) use working::write_rule_files;
+pub(super) use working::{other_accounts, write_account_rule_files, write_rule_files};

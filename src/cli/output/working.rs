@@ -10,7 +10,9 @@ use anyhow::{Context as _, anyhow};
 use super::place::{ASIDE, followed};
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
+use crate::cli::trouble::Trouble;
 use crate::emit::{self, RuleFileOrigin};
+use crate::policy::is_account_directory;
 
 /// How much of a file tells who wrote it.
 const BEGINNING: u64 = 4096;
@@ -21,28 +23,116 @@ pub(in crate::cli) fn write_rule_files(
     named: &Path,
     files: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
+    Prepared::new(named, files)?.put()
+}
+
+/// The same with a directory for each account. Files for all accounts together that an earlier run wrote are an error: a Terraform that
+/// runs there would take their going for rules that go.
+pub(in crate::cli) fn write_account_rule_files(
+    named: &Path,
+    accounts: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Result<(), Failure> {
+    let cannot = |error: anyhow::Error| refused(error.context(cannot_write(named)));
     let place = followed(named)
-        .with_context(|| cannot_write(named))
-        .map_err(Failure::usage)?;
-    if place.exists() && !place.is_dir() {
-        return Err(Failure::usage(anyhow!(
-            "`{}` is not a directory; name one for the files of the policy's rules",
-            named.display()
-        )));
+        .map_err(anyhow::Error::new)
+        .map_err(cannot)?;
+    for files in accounts.values() {
+        let mut names: Vec<PathBuf> = stale(&place, files)
+            .map_err(anyhow::Error::new)
+            .map_err(cannot)?;
+        let same = files.keys().map(|name| place.join(name));
+        names.extend(same.filter(|path| {
+            path.is_file() && origin(path).is_ok_and(|who| who == RuleFileOrigin::Policy)
+        }));
+        if let Some(found) = names.first() {
+            return Err(refused(anyhow!(
+                "`{}` is for all accounts together, and the policy has a directory for each by now; name a new directory, or move the file away",
+                found.display()
+            )));
+        }
     }
-    let stale = stale(&place, files)
-        .with_context(|| cannot_write(named))
-        .map_err(Failure::usage)?;
-    if let Some(name) = foreign(&place, files)
-        .map_err(|error| Failure::usage(error.context(cannot_write(named))))?
-    {
-        return Err(Failure::usage(anyhow!(
-            "`{}` holds `{name}`, which closegate did not write; move it away, or name another directory",
-            named.display()
-        )));
+    let mut prepared = Vec::new();
+    for (account, files) in accounts {
+        prepared.push(Prepared::new(&named.join(account), files)?);
     }
-    put(&place, files, &stale)
-        .map_err(|error| Failure::Output(anyhow::Error::new(error).context(cannot_write(named))))
+    prepared.into_iter().try_for_each(Prepared::put)
+}
+
+/// Directories of other accounts in which an earlier run wrote a policy's rules, by name, in order.
+pub(in crate::cli) fn other_accounts(
+    named: &Path,
+    accounts: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Vec<String> {
+    let entries = fs::read_dir(named).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let wrote = |name: &String| {
+        let files = fs::read_dir(named.join(name))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut files = files
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file());
+        files.any(|path| origin(&path).is_ok_and(|who| who == RuleFileOrigin::Policy))
+    };
+    let mut others: Vec<String> = names
+        .filter(|name| is_account_directory(name) && !accounts.contains_key(name))
+        .filter(wrote)
+        .collect();
+    others.sort();
+    others
+}
+
+/// Files that can be put into their directory.
+struct Prepared<'a> {
+    /// As it was named.
+    named: PathBuf,
+    /// Where its links lead.
+    place: PathBuf,
+    files: &'a BTreeMap<String, String>,
+    /// What goes.
+    stale: Vec<PathBuf>,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(named: &Path, files: &'a BTreeMap<String, String>) -> Result<Self, Failure> {
+        let place = followed(named)
+            .with_context(|| cannot_write(named))
+            .map_err(refused)?;
+        if place.exists() && !place.is_dir() {
+            return Err(refused(anyhow!(
+                "`{}` is not a directory; name one for the files of the policy's rules",
+                named.display()
+            )));
+        }
+        let stale = stale(&place, files)
+            .with_context(|| cannot_write(named))
+            .map_err(refused)?;
+        if let Some(name) = foreign(&place, files)
+            .map_err(|error| refused(error.context(cannot_write(named))))?
+        {
+            return Err(refused(anyhow!(
+                "`{}` holds `{name}`, which closegate did not write; move it away, or name another directory",
+                named.display()
+            )));
+        }
+        Ok(Self {
+            named: named.to_path_buf(),
+            place,
+            files,
+            stale,
+        })
+    }
+
+    fn put(self) -> Result<(), Failure> {
+        put(&self.place, self.files, &self.stale).map_err(|error| {
+            Failure::output(anyhow::Error::new(error).context(cannot_write(&self.named)))
+        })
+    }
+}
+
+fn refused(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::OutputRefused)
 }
 
 fn cannot_write(named: &Path) -> String {

@@ -3,13 +3,16 @@
 //! New files are written into a directory of their own, which then gets the name that says that it is whole: that rename is the one
 //! moment between old and new. The files are then moved to their places one by one. Whoever finds the whole directory moves what is left
 //! in it; whoever finds the unfinished one removes it. The policy's directory itself stays, with everything else that is in it.
+//!
+//! A policy may have a directory for each account. There, `ACCOUNT+NAME` waits for `ACCOUNT/NAME`, and an empty file `NAME.gone` says that
+//! the file of that name goes: so files also move from one place to another all together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::policy::{POLICY_MARKER, is_group_id};
+use crate::policy::{POLICY_MARKER, is_account_directory, is_group_id};
 
 /// New files that may not be whole.
 pub(super) const UNFINISHED: &str = ".closegate-update.new";
@@ -17,9 +20,40 @@ pub(super) const UNFINISHED: &str = ".closegate-update.new";
 /// New files that are whole.
 pub(super) const WHOLE: &str = ".closegate-update";
 
+/// What stands for the `/` behind an account in the names of waiting files. No name of a policy's file has it.
+const BELOW: char = '+';
+
+/// What ends the name of a waiting file that says that another one goes.
+const GONE: &str = ".gone";
+
+/// What becomes of files, by path below the policy's directory: the new text, or nothing for one that goes.
+pub(super) type Changes = BTreeMap<String, Option<String>>;
+
 /// Whether a file's name is one that closegate gives in a policy.
 fn is_policy_file(name: &str) -> bool {
     name == POLICY_MARKER || name.strip_suffix(".toml").is_some_and(is_group_id)
+}
+
+/// Whether a file's name is one that closegate gives to a waiting file.
+fn is_waiting_file(name: &str) -> bool {
+    let name = name.strip_suffix(GONE).unwrap_or(name);
+    match name.split_once(BELOW) {
+        Some((account, file)) => is_account_directory(account) && is_policy_file(file),
+        None => is_policy_file(name),
+    }
+}
+
+/// The name of a waiting file.
+fn waiting(path: &str, goes: bool) -> String {
+    let name = path.replace('/', &BELOW.to_string());
+    if goes { name + GONE } else { name }
+}
+
+/// The path below the policy's directory for which a file waits, and whether the file there goes.
+fn place_of(waiting: &str) -> (String, bool) {
+    let name = waiting.strip_suffix(GONE);
+    let path = name.unwrap_or(waiting).replacen(BELOW, "/", 1);
+    (path, name.is_some())
 }
 
 /// One change of the file system.
@@ -27,6 +61,8 @@ fn is_policy_file(name: &str) -> bool {
 pub(super) enum Step {
     /// Makes a directory.
     Make(PathBuf),
+    /// Makes a directory that may be there already.
+    Hold(PathBuf),
     /// Writes a new file with the permissions of another, if that is there, and waits until it is on disk.
     Write {
         to: PathBuf,
@@ -39,6 +75,8 @@ pub(super) enum Step {
     Rename(PathBuf, PathBuf),
     /// Removes a file.
     Remove(PathBuf),
+    /// Removes a file that may be gone already.
+    Forget(PathBuf),
     /// Removes an empty directory.
     RemoveDir(PathBuf),
 }
@@ -47,6 +85,7 @@ impl Step {
     pub(super) fn perform(&self) -> io::Result<()> {
         match self {
             Self::Make(dir) => fs::create_dir(dir),
+            Self::Hold(dir) => fs::create_dir_all(dir),
             Self::Write { to, content, like } => {
                 let mut file = OpenOptions::new().write(true).create_new(true).open(to)?;
                 file.write_all(content.as_bytes())?;
@@ -64,33 +103,63 @@ impl Step {
             }
             Self::Rename(from, to) => fs::rename(from, to),
             Self::Remove(file) => fs::remove_file(file),
+            Self::Forget(file) => match fs::remove_file(file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                gone => gone,
+            },
             Self::RemoveDir(dir) => fs::remove_dir(dir),
         }
     }
 }
 
-/// The steps that put new files, by name, into a directory.
-pub(super) fn replace(dir: &Path, files: &BTreeMap<String, String>) -> Vec<Step> {
+/// The steps that change files in a policy's directory.
+pub(super) fn replace(dir: &Path, changes: &Changes) -> Vec<Step> {
     let (unfinished, whole) = (dir.join(UNFINISHED), dir.join(WHOLE));
+    let names: Vec<String> = changes
+        .iter()
+        .map(|(path, change)| waiting(path, change.is_none()))
+        .collect();
     let mut steps = vec![Step::Make(unfinished.clone())];
-    steps.extend(files.iter().map(|(name, content)| Step::Write {
+    let written = changes.iter().zip(&names);
+    steps.extend(written.map(|((path, change), name)| Step::Write {
         to: unfinished.join(name),
-        content: content.clone(),
-        like: dir.join(name),
+        content: change.clone().unwrap_or_default(),
+        like: dir.join(path),
     }));
     steps.push(Step::Sync(unfinished.clone()));
     steps.push(Step::Rename(unfinished, whole));
     steps.push(Step::Sync(dir.to_path_buf()));
-    steps.extend(put(dir, files.keys()));
+    steps.extend(put(dir, &names));
     steps
 }
 
-/// The steps that move whole files to their places.
-fn put<'a>(dir: &Path, names: impl Iterator<Item = &'a String>) -> Vec<Step> {
+/// The steps that move whole files to their places, and then remove those that go.
+fn put(dir: &Path, names: &[String]) -> Vec<Step> {
     let whole = dir.join(WHOLE);
-    let moves = names.map(|name| Step::Rename(whole.join(name), dir.join(name)));
-    let mut steps: Vec<Step> = moves.collect();
-    steps.push(Step::Sync(dir.to_path_buf()));
+    let mut steps = Vec::new();
+    let mut places = BTreeSet::from([dir.to_path_buf()]);
+    let mut going = Vec::new();
+    for name in names {
+        let (path, goes) = place_of(name);
+        if goes {
+            going.push(Step::Forget(dir.join(path)));
+            going.push(Step::Remove(whole.join(name)));
+            continue;
+        }
+        if let Some((account, _)) = path.split_once('/') {
+            let place = dir.join(account);
+            if places.insert(place.clone()) {
+                steps.push(Step::Hold(place));
+            }
+        }
+        steps.push(Step::Rename(whole.join(name), dir.join(path)));
+    }
+    // What moves is in its new place, on disk, before it leaves the old one.
+    steps.extend(places.into_iter().map(Step::Sync));
+    if !going.is_empty() {
+        steps.extend(going);
+        steps.push(Step::Sync(dir.to_path_buf()));
+    }
     steps.push(Step::RemoveDir(whole));
     steps
 }
@@ -104,16 +173,73 @@ pub(super) fn recover(dir: &Path) -> io::Result<Vec<Step>> {
         steps.push(Step::RemoveDir(unfinished));
     }
     if let Some(names) = left_in(&dir.join(WHOLE))? {
-        steps.extend(put(dir, names.iter()));
+        steps.extend(put(dir, &names));
     }
     Ok(steps)
+}
+
+/// The files of a policy: by path below its directory, and where each is to be read. What an interrupted run left whole is read instead of
+/// the old files.
+pub(super) fn files_of(dir: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for account in accounts_in(dir)? {
+        let place = dir.join(&account);
+        let mut own = BTreeMap::new();
+        add(&place, &mut own)?;
+        let own = own.into_iter();
+        files.extend(own.map(|(name, path)| (format!("{account}/{name}"), path)));
+    }
+    add(dir, &mut files)?;
+    Ok(files)
+}
+
+/// Adds the files of one directory, and what waits there.
+fn add(dir: &Path, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
+    for name in names_in(dir)?.unwrap_or_default() {
+        let path = dir.join(&name);
+        files.insert(name, path);
+    }
+    let whole = dir.join(WHOLE);
+    for name in left_in(&whole)?.unwrap_or_default() {
+        let (path, goes) = place_of(&name);
+        if goes {
+            files.remove(&path);
+        } else {
+            files.insert(path, whole.join(name));
+        }
+    }
+    Ok(())
+}
+
+/// The directories of accounts that hold files of a policy, in order.
+pub(super) fn accounts_in(dir: &Path) -> io::Result<Vec<String>> {
+    let mut accounts = Vec::new();
+    for name in names_where(dir, is_account_directory)?.unwrap_or_default() {
+        let place = dir.join(&name);
+        if !place.is_dir() {
+            continue;
+        }
+        let holds =
+            names_in(&place)?.is_some_and(|names| !names.is_empty()) || place.join(WHOLE).is_dir();
+        if !holds {
+            continue;
+        }
+        if fs::symlink_metadata(&place)?.is_symlink() {
+            let place = place.display();
+            return Err(io::Error::other(format!(
+                "`{place}` is a link, and a policy has none"
+            )));
+        }
+        accounts.push(name);
+    }
+    Ok(accounts)
 }
 
 /// The policy files that an interrupted run left in a directory of its own, in order; nothing if it left none. Behind a link would lie
 /// files of somebody else.
 pub(super) fn left_in(dir: &Path) -> io::Result<Option<Vec<String>>> {
     match fs::symlink_metadata(dir) {
-        Ok(found) if found.is_dir() => names_in(dir),
+        Ok(found) if found.is_dir() => names_where(dir, is_waiting_file),
         Ok(_) => Err(io::Error::other(format!(
             "`{}` is not a directory that closegate made; remove it",
             dir.display()
@@ -125,7 +251,12 @@ pub(super) fn left_in(dir: &Path) -> io::Result<Option<Vec<String>>> {
 
 /// The policy files in a directory, in order; nothing if there is no such directory. What is not a file of a policy is not named, so that
 /// it is neither moved nor removed.
-pub(super) fn names_in(dir: &Path) -> io::Result<Option<Vec<String>>> {
+fn names_in(dir: &Path) -> io::Result<Option<Vec<String>>> {
+    names_where(dir, is_policy_file)
+}
+
+/// The names in a directory of which this holds, in order; nothing if there is no such directory.
+fn names_where(dir: &Path, is: fn(&str) -> bool) -> io::Result<Option<Vec<String>>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -134,11 +265,7 @@ pub(super) fn names_in(dir: &Path) -> io::Result<Option<Vec<String>>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        names.extend(
-            name.to_str()
-                .filter(|name| is_policy_file(name))
-                .map(str::to_owned),
-        );
+        names.extend(name.to_str().filter(|name| is(name)).map(str::to_owned));
     }
     names.sort();
     Ok(Some(names))
@@ -150,7 +277,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::{Step, recover, replace};
+    use super::{Changes, Step, files_of, recover, replace};
 
     fn files(of: &[(&str, &str)]) -> BTreeMap<String, String> {
         let owned = of
@@ -159,15 +286,27 @@ mod tests {
         owned.collect()
     }
 
-    /// Every file that a user sees.
+    fn changes(of: &[(&str, Option<&str>)]) -> Changes {
+        let owned = of
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.map(str::to_owned)));
+        owned.collect()
+    }
+
+    /// Every file that a user sees, by path.
     fn seen(dir: &Path) -> BTreeMap<String, String> {
-        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
-        entries
-            .map(|entry| {
-                let name = entry.file_name().into_string().unwrap();
-                (name, fs::read_to_string(entry.path()).unwrap())
-            })
-            .collect()
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().is_dir() {
+                let below = seen(&entry.path()).into_iter();
+                files.extend(below.map(|(file, text)| (format!("{name}/{file}"), text)));
+            } else {
+                files.insert(name, fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+        files
     }
 
     fn fill(dir: &Path, with: &BTreeMap<String, String>) {
@@ -188,7 +327,56 @@ mod tests {
         }
     }
 
-    /// Killed at any step and any byte of it, and again at any step of putting that right, the directory is the old one or the new one.
+    /// What closegate would read, by path.
+    fn read(dir: &Path) -> BTreeMap<String, String> {
+        let files = files_of(dir).unwrap().into_iter();
+        files
+            .map(|(path, place)| (path, fs::read_to_string(place).unwrap()))
+            .collect()
+    }
+
+    /// Killed at any step and any byte of it, and again at any step of putting that right, the directory is the old one or the new one,
+    /// and is read so before it is put right.
+    fn old_or_new(old: &BTreeMap<String, String>, changes: &Changes) {
+        let mut new = old.clone();
+        for (path, change) in changes {
+            match change {
+                Some(text) => new.insert(path.clone(), text.clone()),
+                None => new.remove(path),
+            };
+        }
+        let count = replace(Path::new("x"), changes).len();
+        let mut outcomes = [0, 0];
+        for at in 0..=count {
+            for bytes in 0..=4 {
+                for again in 0..12 {
+                    let dir = tempfile::tempdir().unwrap();
+                    fill(dir.path(), old);
+                    let steps = replace(dir.path(), changes);
+                    let long = match steps.get(at) {
+                        Some(Step::Write { content, .. }) => content.len() + 1,
+                        _ => 0,
+                    };
+                    killed(&steps, at, bytes.min(long));
+                    let before = read(dir.path());
+                    let recovery = recover(dir.path()).unwrap();
+                    killed(&recovery, again.min(recovery.len()), 0);
+                    assert_eq!(read(dir.path()), before, "{at} {bytes} {again}");
+                    for step in recover(dir.path()).unwrap() {
+                        step.perform().unwrap();
+                    }
+                    let found = seen(dir.path());
+                    assert!(found == *old || found == new, "{at} {bytes}: {found:?}");
+                    let mut policy = found.clone();
+                    policy.remove("CODEOWNERS");
+                    assert_eq!(policy, before, "{at} {bytes} {again}");
+                    outcomes[usize::from(found == new)] += 1;
+                }
+            }
+        }
+        assert!(outcomes.iter().all(|&count| count > 0), "{outcomes:?}");
+    }
+
     #[test]
     fn old_or_new_whenever_it_is_killed() {
         let old = files(&[
@@ -197,34 +385,18 @@ mod tests {
             ("sg-1.toml", "old 1"),
             ("sg-2.toml", "old 2"),
         ]);
-        let changes = files(&[("sg-1.toml", "new"), ("sg-3.toml", "3")]);
-        let mut new = old.clone();
-        new.extend(changes.clone());
-        let count = replace(Path::new("x"), &changes).len();
-        let mut outcomes = [0, 0];
-        for at in 0..=count {
-            for bytes in 0..=4 {
-                for again in 0..8 {
-                    let dir = tempfile::tempdir().unwrap();
-                    fill(dir.path(), &old);
-                    let steps = replace(dir.path(), &changes);
-                    let long = match steps.get(at) {
-                        Some(Step::Write { content, .. }) => content.len() + 1,
-                        _ => 0,
-                    };
-                    killed(&steps, at, bytes.min(long));
-                    let recovery = recover(dir.path()).unwrap();
-                    killed(&recovery, again.min(recovery.len()), 0);
-                    for step in recover(dir.path()).unwrap() {
-                        step.perform().unwrap();
-                    }
-                    let found = seen(dir.path());
-                    assert!(found == old || found == new, "{at} {bytes}: {found:?}");
-                    outcomes[usize::from(found == new)] += 1;
-                }
-            }
-        }
-        assert!(outcomes.iter().all(|&count| count > 0), "{outcomes:?}");
+        let edited = [("sg-1.toml", Some("new")), ("sg-3.toml", Some("3"))];
+        old_or_new(&old, &changes(&edited));
+        // Every group's file moves into its account's directory.
+        let moved = [
+            ("111122223333/policy.toml", Some("schema = 1\n")),
+            ("111122223333/sg-1.toml", Some("new")),
+            ("444455556666/policy.toml", Some("schema = 1\n")),
+            ("444455556666/sg-2.toml", Some("old 2")),
+            ("sg-1.toml", None),
+            ("sg-2.toml", None),
+        ];
+        old_or_new(&old, &changes(&moved));
     }
 
     /// A link in the place of closegate's own directories is never followed.
@@ -245,7 +417,7 @@ mod tests {
     #[test]
     fn a_foreign_file_among_new_ones_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let changes = files(&[("sg-1.toml", "new")]);
+        let changes = changes(&[("sg-1.toml", Some("new"))]);
         killed(&replace(dir.path(), &changes), 2, 0);
         let foreign = dir.path().join(super::UNFINISHED).join("notes.txt");
         fs::write(&foreign, "mine").unwrap();

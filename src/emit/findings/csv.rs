@@ -31,10 +31,12 @@ const COLUMNS: &[&str] = &[
     "destinations",
 ];
 
-/// The findings as a table.
+/// The findings as a table. Where the run has several accounts, the last column is a finding's account.
 pub fn csv(report: &ReportDocument) -> Result<String, crate::emit::RuleFormatError> {
     let mut table = ::csv::Writer::from_writer(Vec::new());
-    table.write_record(COLUMNS)?;
+    let has_accounts = !report.accounts.is_empty();
+    let last = has_accounts.then_some("account_id");
+    table.write_record(COLUMNS.iter().copied().chain(last))?;
     let groups = Groups::new(report);
     for f in &report.findings {
         let name = groups.of(f).map(|group| group.name.as_str());
@@ -64,6 +66,8 @@ pub fn csv(report: &ReportDocument) -> Result<String, crate::emit::RuleFormatErr
             f.count.to_string(),
             some(&f.pattern),
         ];
+        let last = has_accounts.then(|| some(&f.account_id));
+        let cells = cells.into_iter().chain(last);
         table.write_record(cells.map(|cell| inert(&cell)))?;
     }
     let bytes = table

@@ -36,10 +36,17 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// Account and region of a finding: those of its group, else of the first group that has them.
+/// Account and region of a finding: those of its group, else the account that the run names for it and a region of that, else those of the
+/// first group that has them.
 fn place<'a>(groups: &Groups<'a>, f: &FindingRow) -> (&'a str, &'a str) {
-    let own = groups.of(f).into_iter().chain(groups.all);
     let is_account = |id: &&str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    let named = f.account_id.as_deref();
+    let own = groups.of(f).into_iter();
+    let same = groups
+        .all
+        .iter()
+        .filter(|group| named == Some(group.owner.as_str()));
+    let own = own.chain(same).chain(groups.all);
     let account = own.clone().map(|g| g.owner.as_str()).find(is_account);
     let region = own
         .map(|g| g.region.as_str())

@@ -69,6 +69,9 @@ pub fn sarif(report: &ReportDocument, places: &Places) -> String {
             result["properties"]["count"] = f.count.into();
             result["properties"]["destinations"] = pattern.as_str().into();
         }
+        if let Some(account) = &f.account_id {
+            result["properties"]["account"] = account.as_str().into();
+        }
         result
     });
     let mut document = json!({

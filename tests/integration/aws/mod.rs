@@ -4,6 +4,7 @@ mod apply;
 mod collect;
 mod doctor;
 mod findings;
+mod init;
 mod peers;
 mod policies;
 mod policy_loop;

@@ -135,18 +135,21 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
     }
 
     // What can't be read ends the run; nothing is silently short.
-    for (rules, wanted) in [
+    for (rules, wanted, anchor) in [
         (
             r#"[{"op":"GetObject","kind":"error","code":"AccessDenied","status":403,"skip":1,"times":1}]"#,
             "AccessDenied",
+            "reading-from-aws-broke-off",
         ),
         (
             r#"[{"op":"GetObject","kind":"truncate","times":-1}]"#,
             "GetObject",
+            "reading-from-aws-broke-off",
         ),
         (
             r#"[{"op":"ListObjectsV2","kind":"error","code":"ExpiredToken","status":400,"times":-1}]"#,
             "sign in again",
+            "aws-refused",
         ),
     ] {
         proxy.break_with(rules);
@@ -154,6 +157,7 @@ fn objects_in_s3_are_read_as_files_whatever_breaks_on_the_way() {
         let done = run(&mut command, &[url], out).assert().code(4);
         let text = String::from_utf8(done.get_output().stderr.clone()).unwrap();
         assert!(text.contains(wanted), "{text}");
+        assert_eq!(crate::troubleshooting::parts(&text).1, anchor);
     }
 
     // Only what a window needs is fetched.

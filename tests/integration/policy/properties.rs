@@ -266,6 +266,7 @@ impl Files {
             name: &format!("run-{number}"),
             change: &change,
             audit: &audit,
+            account: None,
         };
         update(&mut policy, &run).unwrap();
         self.write(&policy);

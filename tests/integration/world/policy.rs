@@ -27,6 +27,7 @@ fn merge(policy: &mut PolicySet, audit: &Audit) {
         name: "run",
         change: &change,
         audit: &document,
+        account: None,
     };
     policy::update(policy, &run).unwrap();
 }

@@ -5,6 +5,7 @@ mod two_weeks;
 
 use crate::cli::args::{DemoArgs, SampleArg};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::settings::{Evidence, known_formats};
 use crate::config::Config;
@@ -20,7 +21,9 @@ pub(in crate::cli) fn run(args: DemoArgs, run_words: RunWords) -> Result<Exit, F
         format,
     } = args;
     if policy {
-        return two_weeks::run(out.as_deref(), run_words);
+        let exit = two_weeks::run(out.as_deref(), run_words)?;
+        next::propose(Next::Shown { with_policy: true });
+        return Ok(exit);
     }
     let inventory = Inventory::from_files(INVENTORY.iter().copied()).map_err(Failure::usage)?;
     let files = match format {
@@ -46,5 +49,6 @@ pub(in crate::cli) fn run(args: DemoArgs, run_words: RunWords) -> Result<Exit, F
         (&Config::default(), None),
     )?;
     super::audit::finish(&audit, run)?;
+    next::propose(Next::Shown { with_policy: false });
     Ok(Exit::Done)
 }

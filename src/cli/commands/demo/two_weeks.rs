@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::sample::{CUSTOM, DECISIONS, INVENTORY, SECOND_WEEK};
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::policy_dir::PolicyDir;
+use crate::cli::trouble::Trouble;
 use crate::net::visible;
 use crate::policy::PolicyMode;
 
@@ -154,11 +155,11 @@ impl Place {
         } else {
             let made = tempfile::tempdir()
                 .context("a temporary directory can't be made; name a directory with --out")
-                .map_err(Failure::usage)?;
+                .map_err(refused)?;
             (before.join(made.path()), Some(made))
         };
         if let Some(out) = out {
-            make_empty(out, &dir).map_err(Failure::usage)?;
+            make_empty(out, &dir).map_err(refused)?;
         }
         let place = Self {
             named: out.map(Path::to_path_buf),
@@ -168,7 +169,7 @@ impl Place {
         };
         place.fill().map_err(|error| {
             let dir = place.dir.display();
-            Failure::Output(anyhow::Error::new(error).context(format!("`{dir}` can't be written")))
+            Failure::output(anyhow::Error::new(error).context(format!("`{dir}` can't be written")))
         })?;
         Ok(place)
     }
@@ -193,7 +194,7 @@ impl Place {
         let dir = self.dir.display();
         env::set_current_dir(&self.dir)
             .with_context(|| format!("`{dir}` can't be entered; name another with --out"))
-            .map_err(Failure::usage)?;
+            .map_err(refused)?;
         print(match &self.named {
             Some(named) => format!("$ cd {}\n", visible(&named.display().to_string(), 300)),
             None => "closegate works in a temporary directory; --out DIR keeps it.\n".to_owned(),
@@ -214,6 +215,11 @@ impl Place {
         // The demo is over: nothing depends on it where this fails.
         let _ = env::set_current_dir(&self.before);
     }
+}
+
+/// A directory that the demo can't have.
+fn refused(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::OutputRefused)
 }
 
 /// Makes a directory unless there is an empty one.

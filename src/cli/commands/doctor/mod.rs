@@ -60,9 +60,9 @@ pub(in crate::cli) fn run(args: DoctorArgs) -> Result<Exit, Failure> {
     let typed = Typed {
         flows: &flows,
         inventory: inventory.as_deref(),
-        log_format: log_format.as_deref(),
-        since: since.as_deref(),
-        until: until.as_deref(),
+        log_format: log_format.as_ref(),
+        since: since.as_ref(),
+        until: until.as_ref(),
         remote: &remote,
     };
     let next = next::commands(&typed, snapshot.as_ref(), &looked);

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::snapshot::ReadSnapshot;
 use super::sources::Looked;
 use crate::cli::args::RemoteArgs;
-use crate::doctor::recommended_format;
+use crate::cli::command_line::CommandLine;
+use crate::cli::log_plan;
 use crate::documents::NextRow;
 use crate::emit::quoted;
 
@@ -22,9 +23,9 @@ const VPCS: usize = 20;
 pub(super) struct Typed<'a> {
     pub(super) flows: &'a [String],
     pub(super) inventory: Option<&'a Path>,
-    pub(super) log_format: Option<&'a str>,
-    pub(super) since: Option<&'a str>,
-    pub(super) until: Option<&'a str>,
+    pub(super) log_format: Option<&'a String>,
+    pub(super) since: Option<&'a String>,
+    pub(super) until: Option<&'a String>,
     pub(super) remote: &'a RemoteArgs,
 }
 
@@ -35,11 +36,10 @@ pub(super) fn commands(
     looked: &Looked,
 ) -> Vec<NextRow> {
     let mut next = Vec::new();
-    let inventory = typed.inventory.map(|dir| dir.display().to_string());
-    if inventory.is_none() {
+    if typed.inventory.is_none() {
         next.extend(collect(typed.remote));
     }
-    let dir = inventory.as_deref().unwrap_or(INVENTORY);
+    let dir = typed.inventory.unwrap_or(Path::new(INVENTORY));
     if looked.has_records() || looked.has_engines() {
         next.push(row(
             audit(typed, dir),
@@ -53,7 +53,7 @@ pub(super) fn commands(
         next.push(NextRow {
             command: format!(
                 "aws ec2 describe-flow-logs > {}",
-                quoted(&format!("{dir}/flow-logs.json"))
+                quoted(&dir.join("flow-logs.json").display().to_string())
             ),
             why: "the inventory has no FlowLogs: where the logs are delivered, and in which format"
                 .to_owned(),
@@ -63,18 +63,19 @@ pub(super) fn commands(
     let unrecorded = unrecorded(snapshot);
     if !unrecorded.is_empty() {
         next.push(row(
-            flow_logs(&unrecorded),
+            flow_logs(&unrecorded, typed),
             "no active flow log records some interfaces of these VPCs; replace BUCKET, and run it yourself: closegate changes nothing in AWS",
         ));
     } else if typed.flows.is_empty() {
+        let init = CommandLine::new(&["init"]).option("--inventory", dir);
         next.push(row(
-            words(["closegate", "doctor", "--flows", "s3://BUCKET/PREFIX", "--inventory", dir]),
-            "replace BUCKET/PREFIX with the place where flow logs are delivered (LogDestination of describe-flow-logs); for a log group, use cloudwatch:LOG_GROUP",
+            init.to_string(),
+            "prints where the flow logs are delivered, and the audit that reads them",
         ));
     }
     if looked.lacks_fields {
         next.push(row(
-            flow_logs(&vpcs(snapshot)),
+            flow_logs(&vpcs(snapshot), typed),
             "the format of a flow log can't be changed: this makes another one, with the fields that are missing; replace BUCKET, and run it yourself",
         ));
     }
@@ -88,21 +89,14 @@ fn row(command: String, why: &str) -> NextRow {
     }
 }
 
-fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
-    let words = words.into_iter().map(quoted);
-    words.collect::<Vec<String>>().join(" ")
-}
-
 /// How an account's configuration is saved.
 #[cfg(feature = "aws")]
 fn collect(remote: &RemoteArgs) -> Vec<NextRow> {
-    let mut command = vec!["closegate", "collect", "inventory"];
-    if let Some(profile) = &remote.profile {
-        command.extend(["--profile", profile.as_str()]);
-    }
-    command.extend(["--out", INVENTORY]);
+    let command = CommandLine::new(&["collect", "inventory"])
+        .values("--profile", &remote.profile)
+        .option("--out", Path::new(INVENTORY));
     vec![row(
-        words(command),
+        command.to_string(),
         "an audit needs the account's network configuration",
     )]
 }
@@ -116,7 +110,7 @@ fn collect(_: &RemoteArgs) -> Vec<NextRow> {
     };
     vec![
         row(
-            words(["mkdir", "-p", INVENTORY]),
+            format!("mkdir -p {INVENTORY}"),
             "for the account's network configuration",
         ),
         describe("security-groups", "an audit needs it"),
@@ -125,64 +119,22 @@ fn collect(_: &RemoteArgs) -> Vec<NextRow> {
 }
 
 /// The audit of what was typed.
-fn audit(typed: &Typed<'_>, inventory: &str) -> String {
-    let mut command = vec!["closegate", "audit", "--flows"];
-    command.extend(typed.flows.iter().map(String::as_str));
-    let options = [
-        ("--log-format", typed.log_format),
-        ("--since", typed.since),
-        ("--until", typed.until),
-        ("--profile", typed.remote.profile.as_deref()),
-        (
-            "--athena-workgroup",
-            typed.remote.athena_workgroup.as_deref(),
-        ),
-        ("--athena-output", typed.remote.athena_output.as_deref()),
-    ];
-    for (option, value) in options {
-        command.extend(value.into_iter().flat_map(|value| [option, value]));
-    }
-    let lists = [
-        ("--only-account", &typed.remote.only_account),
-        ("--only-region", &typed.remote.only_region),
-    ];
-    for (option, values) in lists {
-        if !values.is_empty() {
-            command.push(option);
-            command.extend(values.iter().map(String::as_str));
-        }
-    }
-    let flags = [
-        ("--athena-unload", typed.remote.athena_unload),
-        ("--requester-pays", typed.remote.requester_pays),
-    ];
-    command.extend(
-        flags
-            .iter()
-            .filter(|(_, is_on)| *is_on)
-            .map(|(flag, _)| *flag),
-    );
-    command.extend(["--inventory", inventory, "--out", RUN]);
-    words(command)
+fn audit(typed: &Typed<'_>, inventory: &Path) -> String {
+    let line = CommandLine::new(&["audit"])
+        .values("--flows", typed.flows)
+        .values("--log-format", typed.log_format)
+        .values("--since", typed.since)
+        .values("--until", typed.until)
+        .remote(typed.remote)
+        .option("--inventory", inventory)
+        .option("--out", Path::new(RUN));
+    line.to_string()
 }
 
 /// How flow logs are switched on, in a format that lacks nothing.
-fn flow_logs(vpcs: &[String]) -> String {
-    let format = recommended_format();
-    let mut command = vec![
-        "aws",
-        "ec2",
-        "create-flow-logs",
-        "--resource-type",
-        "VPC",
-        "--resource-ids",
-    ];
-    command.extend(vpcs.iter().take(VPCS).map(String::as_str));
-    command.extend(["--traffic-type", "ALL", "--max-aggregation-interval", "60"]);
-    command.extend(["--log-destination-type", "s3"]);
-    command.extend(["--log-destination", "arn:aws:s3:::BUCKET"]);
-    command.extend(["--log-format", format.as_str()]);
-    words(command)
+fn flow_logs(vpcs: &[String], typed: &Typed<'_>) -> String {
+    let vpcs: Vec<&str> = vpcs.iter().take(VPCS).map(String::as_str).collect();
+    log_plan::create_flow_logs(&vpcs, None, typed.remote.profile.as_deref())
 }
 
 /// VPCs with interfaces that no active flow log records.

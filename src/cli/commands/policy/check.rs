@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cli::args::CheckPolicyArgs;
 use crate::cli::clock;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
 use crate::cli::settings::{self, Decided};
@@ -42,6 +43,7 @@ pub(super) fn run(args: CheckPolicyArgs) -> Result<Exit, Failure> {
         config,
         json: as_json,
     } = args;
+    let asked = (dir.clone(), inventory.clone(), run.clone());
     let read = PolicyDir::read(&dir)?;
     let Decided { config, .. } = settings::decide(config, None, &[])?;
     let inventory = inventory.map(|dir| Inventory::load(&dir).map_err(Failure::usage));
@@ -84,6 +86,13 @@ pub(super) fn run(args: CheckPolicyArgs) -> Result<Exit, Failure> {
     } else {
         in_words(&policy, &problems, not_compared.len())
     })?;
+    let (policy, inventory, run) = asked;
+    next::propose(Next::Policy(NextOfPolicy::Checked {
+        policy,
+        inventory,
+        run,
+        is_valid: valid,
+    }));
     Ok(if valid { Exit::Done } else { Exit::Stands })
 }
 

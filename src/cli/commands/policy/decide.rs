@@ -10,7 +10,9 @@ use jiff::civil::Date;
 
 use crate::cli::args::{DecideArgs, VerbArg};
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::policy_dir::PolicyDir;
+use crate::cli::trouble::Trouble;
 use crate::net::{plural, visible};
 use crate::policy::{self, DecisionFilter, EntryState, PolicyDecision, PolicySet};
 
@@ -18,15 +20,15 @@ use crate::policy::{self, DecisionFilter, EntryState, PolicyDecision, PolicySet}
 const COLUMNS: &[&str] = &["key", "state", "reason", "owner", "ticket", "expires"];
 
 pub(super) fn run(args: DecideArgs) -> Result<Exit, Failure> {
-    let before = PolicyDir::open_existing(&args.policy)?;
+    let dir = args.policy.clone();
+    let before = PolicyDir::open_existing(&dir)?;
     let mut policy = before.set();
     let (decisions, left) = match (args.decisions.clone(), args.verb) {
-        (Some(file), _) => (from_file(&file).map_err(Failure::usage)?, Vec::new()),
+        (Some(file), _) => (from_file(&file).map_err(invalid)?, Vec::new()),
         (None, Some(verb)) => from_arguments(&policy, args, verb)?,
         (None, None) => (Vec::new(), Vec::new()),
     };
-    let changed =
-        policy::decide(&mut policy, &decisions).map_err(|what| Failure::usage(anyhow!(what)))?;
+    let changed = policy::decide(&mut policy, &decisions).map_err(|what| invalid(anyhow!(what)))?;
     before.write(&policy)?;
     let mut text = format!(
         "{} decided, {} changed\n",
@@ -43,7 +45,13 @@ pub(super) fn run(args: DecideArgs) -> Result<Exit, Failure> {
         .expect("writing to a string does not fail");
     }
     print(text)?;
+    next::propose(Next::Policy(NextOfPolicy::Decided { policy: dir }));
     Ok(Exit::Done)
+}
+
+/// Decisions that can't be recorded.
+fn invalid(error: anyhow::Error) -> Failure {
+    Failure::usage(error).about(Trouble::Policy)
 }
 
 fn entries(count: usize) -> String {

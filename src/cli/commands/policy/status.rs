@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::args::PolicyStatusArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, GroupCounts, Next, NextOfPolicy};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
 use crate::documents::SCHEMA_VERSION;
@@ -53,12 +54,13 @@ struct EntryRow<'a> {
 }
 
 pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
-    let policy = PolicyDir::read(&args.policy)?.readable()?;
+    let read = PolicyDir::read(&args.policy)?;
+    let policy = read.readable()?;
     let inventory = args.inventory.as_deref().map(Inventory::load);
     let inventory = inventory.transpose().map_err(Failure::usage)?;
     let audit = args.run.as_deref().map(past_run::load).transpose()?;
     let groups = policy::status(&policy, audit.as_ref());
-    let missing = inventory.map(|inventory| without_policy(&inventory, &policy));
+    let missing = inventory.map(|inventory| without_policy(&inventory, &policy, read.part_of()));
     print(if args.json {
         json::pretty(&StatusDocument {
             schema_version: SCHEMA_VERSION,
@@ -68,13 +70,39 @@ pub(super) fn run(args: &PolicyStatusArgs) -> Result<Exit, Failure> {
     } else {
         in_words(&groups, missing.as_deref(), audit.is_some())
     })?;
+    next::propose(Next::Policy(NextOfPolicy::Stands {
+        policy: args.policy.clone(),
+        inventory: args.inventory.clone(),
+        run: args.run.clone(),
+        groups: counts(&groups, &read),
+    }));
     Ok(Exit::Done)
 }
 
-/// Groups that interfaces carry and that the policy does not cover.
-fn without_policy(inventory: &Inventory, policy: &PolicySet) -> Vec<String> {
+/// What the groups wait for.
+fn counts(groups: &[GroupStatus<'_>], policy: &PolicyDir) -> GroupCounts {
+    let ready: Vec<&GroupStatus<'_>> = groups.iter().filter(|status| status.is_ready()).collect();
+    let entries = groups.iter().flat_map(|status| &status.group.entries);
+    let mut proposed = entries.filter(|entry| entry.state == EntryState::Proposed);
+    let waits = |status: &&GroupStatus<'_>| {
+        status.group.mode == PolicyMode::Learn && status.enough_evidence == Some(false)
+    };
+    let is_locked = |status: &&GroupStatus<'_>| status.group.mode == PolicyMode::Locked;
+    GroupCounts {
+        ready: ready
+            .first()
+            .map(|status| (policy.path(&status.group.group), ready.len())),
+        proposed: proposed.next().map(|entry| entry.key.clone()),
+        waiting: groups.iter().filter(waits).count(),
+        locked: (groups.iter().filter(is_locked).count(), groups.len()),
+    }
+}
+
+/// Groups that interfaces carry and that the policy does not cover; of one account, if the policy is of one.
+fn without_policy(inventory: &Inventory, policy: &PolicySet, account: Option<&str>) -> Vec<String> {
     let groups = inventory.groups().iter();
     groups
+        .filter(|group| account.is_none_or(|account| group.owner == account))
         .filter(|group| !group.members.is_empty() && !policy.groups.contains_key(&group.id))
         .map(|group| group.id.clone())
         .collect()

@@ -7,29 +7,46 @@ use anyhow::anyhow;
 
 use crate::cli::args::UpdatePolicyArgs;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next, NextOfPolicy};
 use crate::cli::past_run;
 use crate::cli::policy_dir::PolicyDir;
+use crate::cli::trouble::Trouble;
 use crate::documents::ChangeDocument;
 use crate::net::plural;
 use crate::policy::{self, PolicyRun, UpdateSummary};
 
 pub(super) fn run(args: &UpdatePolicyArgs) -> Result<Exit, Failure> {
-    let UpdatePolicyArgs { run, policy: dir } = args;
+    let UpdatePolicyArgs {
+        run,
+        policy: dir,
+        by_account,
+    } = args;
     let change: ChangeDocument = past_run::file(run, "rules/rules.json")?;
     past_run::holds_up(run, &change)?;
     let audit = past_run::load(run)?;
-    let before = PolicyDir::open_or_new(dir)?;
+    let mut before = PolicyDir::open_or_new(dir)?;
+    if *by_account {
+        before.divide()?;
+    }
     let mut policy = before.set();
     let name = name(run);
     let merged = PolicyRun {
         name: &name,
         change: &change,
         audit: &audit,
+        account: before.part_of(),
     };
     let summary = policy::update(&mut policy, &merged)
-        .map_err(|what| Failure::usage(anyhow!("`{}`: {what}", run.display())))?;
+        .map_err(|what| Failure::usage(anyhow!("`{}`: {what}", run.display())))
+        .map_err(|failure| failure.about(Trouble::Run))?;
     let files = before.write(&policy)?;
     print(in_words(&summary, files))?;
+    let proposed = summary.proposed.iter().chain(&summary.returned).next();
+    next::propose(Next::Policy(NextOfPolicy::Updated {
+        policy: dir.clone(),
+        run: run.clone(),
+        proposed: proposed.cloned(),
+    }));
     Ok(Exit::Done)
 }
 
@@ -51,6 +68,7 @@ fn in_words(summary: &UpdateSummary, files: usize) -> String {
         seen,
         unseen,
         left_out,
+        elsewhere,
     } = summary;
     let mut text = format!(
         "proposed    {}\n",
@@ -91,6 +109,10 @@ fn in_words(summary: &UpdateSummary, files: usize) -> String {
                 plural(*left_out as u64, "rule")
             ),
         );
+    }
+    if *elsewhere > 0 {
+        let rules = plural(*elsewhere as u64, "rule");
+        line("elsewhere", format!("{rules} of other accounts"));
     }
     line("changed", plural(files as u64, "file"));
     text

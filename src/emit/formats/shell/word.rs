@@ -28,3 +28,27 @@ pub(crate) fn quoted(word: &str) -> String {
     }
     out + "'"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_change_them() {
+        for (word, expected) in [
+            ("runs/week-1", "runs/week-1"),
+            ("s3://bucket/prefix/AWSLogs/", "s3://bucket/prefix/AWSLogs/"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("*.log", "'*.log'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~", "'~'"),
+            ("a\\b", "'a\\b'"),
+            ("a=b", "'a=b'"),
+            ("grün", "'grün'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The directories of a policy that has one for each account.
+
+/// The directory of groups whose account is not known.
+pub const NO_ACCOUNT: &str = "no-account";
+
+/// Whether a text is an account's id: twelve digits.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The directory for the groups of an account. What is no account's id, as foreign text may be, becomes no part of a path.
+pub fn account_directory(account: &str) -> &str {
+    if is_account_id(account) {
+        account
+    } else {
+        NO_ACCOUNT
+    }
+}
+
+/// Whether a directory's name is one that [`account_directory`] gives.
+pub fn is_account_directory(name: &str) -> bool {
+    is_account_id(name) || name == NO_ACCOUNT
+}

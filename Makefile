@@ -2,9 +2,10 @@
 
 CARGO ?= cargo
 PEERS := target/peers
+BOOK := target/docs-tools
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
+.PHONY: help demo test check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -15,11 +16,23 @@ demo: ## build without the AWS SDK and audit the sample data
 test: peers ## set up the peers under target/, then run every test
 	$(CARGO) test
 
-check: ## formatting, lints with warnings denied, documentation
+check: docs ## formatting, lints with warnings denied, documentation
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- --deny warnings
 	$(CARGO) clippy --all-targets --no-default-features -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --document-private-items
+
+docs: $(BOOK)/.ready ## the guides as a book, in target/docs; a broken link or another warning fails
+	$(BOOK)/bin/sphinx-build -c docs -d $(BOOK)/doctrees --fresh-env --quiet --fail-on-warning --keep-going . target/docs
+
+# The book's programs are their own environment: building it needs none of the peers.
+$(BOOK)/.ready: docs/requirements.txt
+	@python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "the documentation is built with Python 3.11 or later and its modules venv and ensurepip: python3 is missing or lacks them" >&2; exit 1; }
+	rm -rf $(BOOK)
+	python3 -m venv $(BOOK)
+	$(BOOK)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
+	touch $@
 
 worlds: ## a thousand random networks: our rules, and the naive method's
 	CLOSEGATE_SEEDS=1000 $(CARGO) test --test integration world -- --nocapture

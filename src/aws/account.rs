@@ -104,10 +104,29 @@ pub struct SignIn {
     pub region: Option<String>,
 }
 
+/// The runtime of an identity and of all that were made from it. The last holder may be one of its own tasks, which
+/// must not wait for the others.
+#[derive(Debug)]
+struct SharedRuntime(Option<Runtime>);
+
+impl SharedRuntime {
+    const fn get(&self) -> &Runtime {
+        self.0.as_ref().expect("only dropping takes it")
+    }
+}
+
+impl Drop for SharedRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// An identity that can make calls.
 #[derive(Clone, Debug)]
 pub struct Account {
-    runtime: Arc<Runtime>,
+    runtime: Arc<SharedRuntime>,
     pub(super) config: SdkConfig,
 }
 
@@ -122,18 +141,18 @@ impl Account {
             .map_err(|error| CallError::other("starting", error.to_string()))?;
         let config = runtime.block_on(config(sign_in));
         Ok(Self {
-            runtime: Arc::new(runtime),
+            runtime: Arc::new(SharedRuntime(Some(runtime))),
             config,
         })
     }
 
     /// Runs something to its end.
     pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
-        self.runtime.block_on(future)
+        self.runtime.get().block_on(future)
     }
 
     pub(super) fn handle(&self) -> &tokio::runtime::Handle {
-        self.runtime.handle()
+        self.runtime.get().handle()
     }
 
     /// The configured region.
@@ -151,6 +170,27 @@ impl Account {
         let own = self.config.service_config().zip(key.ok());
         self.config.endpoint_url().is_some()
             || own.is_some_and(|(config, key)| config.load_config(key).is_some())
+    }
+
+    /// A role of any account, with this identity's permission to assume it.
+    pub(super) async fn assume(
+        &self,
+        role: &str,
+        external_id: Option<&str>,
+    ) -> Result<Self, CallError> {
+        // The SDK asks again when it needs credentials, but reports a refusal as missing credentials, without AWS's code.
+        aws_sdk_sts::Client::new(&self.config)
+            .assume_role()
+            .role_arn(role)
+            .role_session_name(SESSION)
+            .set_external_id(external_id.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| CallError::new("AssumeRole", &error))?;
+        Ok(Self {
+            runtime: Arc::clone(&self.runtime),
+            config: with_role(&self.config, role, external_id).await,
+        })
     }
 
     /// The same identity elsewhere.
@@ -184,10 +224,18 @@ async fn config(sign_in: &SignIn) -> SdkConfig {
     let Some(role) = &sign_in.role else {
         return config;
     };
+    with_role(&config, role, sign_in.external_id.as_deref()).await
+}
+
+/// What CloudTrail calls the session of an assumed role.
+const SESSION: &str = "closegate";
+
+/// The configuration with the credentials of a role, which the SDK asks for when they are needed and before they expire.
+async fn with_role(config: &SdkConfig, role: &str, external_id: Option<&str>) -> SdkConfig {
     let mut assume = AssumeRoleProvider::builder(role)
-        .configure(&config)
-        .session_name("closegate");
-    if let Some(external_id) = &sign_in.external_id {
+        .configure(config)
+        .session_name(SESSION);
+    if let Some(external_id) = external_id {
         assume = assume.external_id(external_id);
     }
     let provider = assume.build().await;

@@ -12,6 +12,8 @@ pub struct Call {
     pub operation: &'static str,
     /// The action that allows it, where that is not the operation's own name.
     pub action: Option<&'static str>,
+    /// What it may touch, where that is not what the rest of its command may.
+    pub resource: Option<&'static str>,
     /// What is lost without it; empty where nothing goes without.
     pub cost: &'static str,
 }
@@ -23,6 +25,8 @@ pub enum Caller {
     CollectInventory,
     /// `closegate collect inventory --history`
     History,
+    /// `closegate collect inventory --organization`, beside what it calls in the account that is signed in
+    Organization,
     /// `--flows s3://…`, `--cloudtrail s3://…`
     S3,
     /// `--flows cloudwatch:…`
@@ -35,9 +39,10 @@ pub enum Caller {
 
 impl Caller {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CollectInventory,
         Self::History,
+        Self::Organization,
         Self::S3,
         Self::CloudWatch,
         Self::Athena,
@@ -49,6 +54,7 @@ impl Caller {
         match self {
             Self::CollectInventory => "collect-inventory",
             Self::History => "collect-history",
+            Self::Organization => "collect-organization",
             Self::S3 => "flows-s3",
             Self::CloudWatch => "flows-cloudwatch",
             Self::Athena => "flows-athena",
@@ -60,7 +66,7 @@ impl Caller {
     /// resources (service authorization reference, Amazon EC2).
     const fn resources(self) -> &'static [&'static str] {
         match self {
-            Self::CollectInventory | Self::History | Self::Athena => &["*"],
+            Self::CollectInventory | Self::History | Self::Organization | Self::Athena => &["*"],
             Self::S3 => &["arn:aws:s3:::BUCKET", "arn:aws:s3:::BUCKET/PREFIX/*"],
             Self::CloudWatch | Self::Insights => {
                 &["arn:aws:logs:REGION:ACCOUNT:log-group:LOG_GROUP:*"]
@@ -75,6 +81,7 @@ const fn ec2(operation: &'static str, cost: &'static str) -> Call {
         service: "ec2",
         operation,
         action: None,
+        resource: None,
         cost,
     }
 }
@@ -96,6 +103,7 @@ const fn call(command: Caller, service: &'static str, operation: &'static str) -
         service,
         operation,
         action: None,
+        resource: None,
         cost: "",
     }
 }
@@ -181,6 +189,12 @@ pub const CALLS: &[Call] = &[
         cost: "which groups interfaces carried before stays unknown",
         ..call(Caller::History, "cloudtrail", "LookupEvents")
     },
+    call(Caller::Organization, "organizations", "ListAccounts"),
+    Call {
+        resource: Some("arn:aws:iam::*:role/ROLE"),
+        cost: "the account's groups and interfaces are unknown",
+        ..call(Caller::Organization, "sts", "AssumeRole")
+    },
     Call {
         action: Some("ListBucket"),
         ..call(Caller::S3, "s3", "ListObjectsV2")
@@ -206,20 +220,33 @@ pub const CALLS: &[Call] = &[
 /// What an identity needs that makes the calls of a command, as a policy document
 /// (`reference_policies_elements.html` of the IAM user guide).
 pub fn policy(command: Caller) -> serde_json::Value {
-    let calls = CALLS.iter().filter(|call| call.command == command);
+    let calls = || CALLS.iter().filter(|call| call.command == command);
+    let common: Vec<&Call> = calls().filter(|call| call.resource.is_none()).collect();
+    let mut statements = vec![statement("Closegate", &common, command.resources())];
+    for call in calls() {
+        if let Some(resource) = call.resource {
+            let sid = format!("Closegate{}", call.operation);
+            statements.push(statement(&sid, &[call], &[resource]));
+        }
+    }
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": statements,
+    })
+}
+
+fn statement(sid: &str, calls: &[&Call], resources: &[&str]) -> serde_json::Value {
     let mut actions: Vec<String> = calls
+        .iter()
         .map(|call| format!("{}:{}", call.service, call.action.unwrap_or(call.operation)))
         .collect();
     actions.sort();
     actions.dedup();
     serde_json::json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Sid": "Closegate",
-            "Effect": "Allow",
-            "Action": actions,
-            "Resource": command.resources(),
-        }],
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": resources,
     })
 }
 

@@ -14,7 +14,9 @@ use super::account::{Account, CallError};
 use super::calls::cost;
 use super::{balancers, history, shapes, trail};
 use crate::documents::SCHEMA_VERSION;
-pub use crate::documents::{Answered, Identity, Refused, SnapshotManifest};
+pub use crate::documents::{
+    Answered, Identity, MemberAccount, MemberState, Refused, SnapshotManifest,
+};
 
 /// What was collected: files by path, and the account of it.
 #[derive(Debug, Default)]
@@ -148,73 +150,80 @@ pub fn collect(
     progress: impl Fn(&str, &str, usize) + Send + Sync + 'static,
 ) -> Result<Collected, CallError> {
     let progress: Arc<Progress> = Arc::new(progress);
-    account.wait(async {
-        let identity = identity(account).await?;
-        let mut manifest = SnapshotManifest {
-            schema_version: SCHEMA_VERSION,
-            collected_at: now,
-            ..SnapshotManifest::default()
-        };
-        let regions = match regions {
-            [] => enabled_regions(account, &identity, &mut manifest).await?,
-            named => named.to_vec(),
-        };
-        let mut collected = Collected {
-            manifest,
-            ..Collected::default()
-        };
-        let mut tasks = JoinSet::new();
-        for region in regions {
-            if history {
-                let (account, region, identity) =
-                    (account.clone(), region.clone(), identity.clone());
-                let events = (account.clone(), region.clone(), identity.account.clone());
-                tasks.spawn(async move { remembered(&account, &identity.account, &region).await });
-                tasks.spawn(async move { trail_of(&events.0, &events.2, &events.1).await });
-            }
-            let parts = (account.clone(), identity.account.clone(), region.clone());
-            let told = Arc::clone(&progress);
-            tasks.spawn(async move { balancers_of(&parts.0, &parts.1, &parts.2, &told).await });
-            let region = Region {
-                client: Client::new(&account.in_region(&region)),
-                account: identity.account.clone(),
-                at_once: Arc::new(Semaphore::new(AT_ONCE)),
-                progress: Arc::clone(&progress),
-                name: region,
-            };
-            tasks.spawn(async move { region.collect().await });
+    account.wait(snapshot(account, regions, history, now, &progress))
+}
+
+/// The same, for whoever collects several accounts at once.
+pub(super) async fn snapshot(
+    account: &Account,
+    regions: &[String],
+    history: bool,
+    now: u64,
+    progress: &Arc<Progress>,
+) -> Result<Collected, CallError> {
+    let identity = identity(account).await?;
+    let mut manifest = SnapshotManifest {
+        schema_version: SCHEMA_VERSION,
+        collected_at: now,
+        ..SnapshotManifest::default()
+    };
+    let regions = match regions {
+        [] => enabled_regions(account, &identity, &mut manifest).await?,
+        named => named.to_vec(),
+    };
+    let mut collected = Collected {
+        manifest,
+        ..Collected::default()
+    };
+    let mut tasks = JoinSet::new();
+    for region in regions {
+        if history {
+            let (account, region, identity) = (account.clone(), region.clone(), identity.clone());
+            let events = (account.clone(), region.clone(), identity.account.clone());
+            tasks.spawn(async move { remembered(&account, &identity.account, &region).await });
+            tasks.spawn(async move { trail_of(&events.0, &events.2, &events.1).await });
         }
-        // Dropping the set ends what is still under way.
-        while let Some(done) = tasks.join_next().await {
-            let part =
-                done.map_err(|error| CallError::other("collecting", error.to_string()))??;
-            collected.add(part);
-        }
-        collected.manifest.identities.push(identity);
-        for operation in NEEDED {
-            let manifest = &collected.manifest;
-            if !manifest
-                .calls
+        let parts = (account.clone(), identity.account.clone(), region.clone());
+        let told = Arc::clone(progress);
+        tasks.spawn(async move { balancers_of(&parts.0, &parts.1, &parts.2, &told).await });
+        let region = Region {
+            client: Client::new(&account.in_region(&region)),
+            account: identity.account.clone(),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            progress: Arc::clone(progress),
+            name: region,
+        };
+        tasks.spawn(async move { region.collect().await });
+    }
+    // Dropping the set ends what is still under way.
+    while let Some(done) = tasks.join_next().await {
+        let part = done.map_err(|error| CallError::other("collecting", error.to_string()))??;
+        collected.add(part);
+    }
+    collected.manifest.identities.push(identity);
+    for operation in NEEDED {
+        let manifest = &collected.manifest;
+        if !manifest
+            .calls
+            .iter()
+            .any(|call| call.operation == operation)
+            && let Some(refused) = manifest
+                .refused
                 .iter()
-                .any(|call| call.operation == operation)
-                && let Some(refused) = manifest
-                    .refused
-                    .iter()
-                    .find(|call| call.operation == operation)
-            {
-                return Err(CallError {
-                    operation: operation.to_owned(),
-                    code: Some(refused.code.clone()),
-                    message: format!(
-                        "{}: refused everywhere, and nothing can be concluded without it",
-                        refused.code
-                    ),
-                });
-            }
+                .find(|call| call.operation == operation)
+        {
+            return Err(CallError {
+                operation: operation.to_owned(),
+                code: Some(refused.code.clone()),
+                message: format!(
+                    "{}: refused everywhere, and nothing can be concluded without it",
+                    refused.code
+                ),
+            });
         }
-        collected.sort();
-        Ok(collected)
-    })
+    }
+    collected.sort();
+    Ok(collected)
 }
 
 impl Collected {
@@ -228,6 +237,7 @@ impl Collected {
             identities,
             calls,
             refused,
+            accounts,
         } = other.manifest;
         self.files.extend(other.files);
         let manifest = &mut self.manifest;
@@ -240,6 +250,7 @@ impl Collected {
         manifest.identities.extend(identities);
         manifest.calls.extend(calls);
         manifest.refused.extend(refused);
+        manifest.accounts.extend(accounts);
         self.sort();
     }
 
@@ -255,6 +266,7 @@ impl Collected {
         self.manifest.identities.dedup();
         self.manifest.calls.sort();
         self.manifest.refused.sort();
+        self.manifest.accounts.sort();
     }
 }
 
@@ -387,7 +399,8 @@ async fn trail_of(account: &Account, number: &str, region: &str) -> Result<Colle
     Ok(collected)
 }
 
-type Progress = dyn Fn(&str, &str, usize) + Send + Sync;
+/// What is told of every page.
+pub(super) type Progress = dyn Fn(&str, &str, usize) + Send + Sync;
 
 /// One region of one account.
 struct Region {

@@ -5,6 +5,9 @@
 //! Hive's names: `AWSLogs/aws-account-id={account}/aws-service=vpcflowlogs/aws-region={region}/year={yyyy}/month={MM}/day={dd}/hour={HH}/`.
 //! Trail files have the first, with `CloudTrail` as the service; those of an organization have its id before the account
 //! (get-and-view-cloudtrail-log-files.html).
+//!
+//! Security Lake has its own layout: `aws/VPC_FLOW/2.0/region={region}/accountId={account}/eventDay={yyyyMMdd}/`, and `ext/{source}/`
+//! with the same partitions for sources of one's own (custom-sources.html).
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Span};
@@ -54,6 +57,54 @@ fn parts(key: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Sources of Security Lake that hold no flow logs (internal-sources.html).
+const OTHER_SOURCES: [&str; 7] = [
+    "CLOUD_TRAIL_MGMT",
+    "EKS_AUDIT",
+    "LAMBDA_EXECUTION",
+    "ROUTE53",
+    "S3_DATA",
+    "SH_FINDINGS",
+    "WAF",
+];
+
+/// A partition is chosen by day, and may hold records of the day before or after: what files a record is not its own time.
+const LAKE_SLACK: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the folders of a key of Security Lake say, as far as they are there.
+#[derive(Debug, Default)]
+struct LakeFolders<'a> {
+    /// Nothing below it is a flow log.
+    is_other: bool,
+    region: Option<&'a str>,
+    account: Option<&'a str>,
+    day: Option<Date>,
+}
+
+impl<'a> LakeFolders<'a> {
+    fn of(prefix: &'a str) -> Self {
+        let mut found = Self::default();
+        let mut above = ["", "", ""];
+        // What is behind the last slash is a file's name, or nothing.
+        let (folders, _) = prefix.rsplit_once('/').unwrap_or_default();
+        for folder in folders.split('/') {
+            match folder.split_once('=') {
+                Some(("region", region)) => found.region = Some(region),
+                Some(("accountId", account)) => found.account = Some(account),
+                Some(("eventDay", day)) => found.day = Date::strptime("%Y%m%d", day).ok(),
+                _ => {
+                    let is_source = above[2] == "aws" && OTHER_SOURCES.contains(&folder);
+                    // Of the table, beside its files.
+                    let is_metadata = above[1] == "VPC_FLOW" && folder == "metadata";
+                    found.is_other |= is_source || is_metadata;
+                }
+            }
+            above = [above[1], above[2], folder];
+        }
+        found
+    }
+}
+
 /// The day that a prefix belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Day(Date);
@@ -63,7 +114,8 @@ impl Day {
         let parts = parts(prefix);
         let number = |at: usize| parts.get(YEAR + at)?.parse::<i16>().ok();
         let small = |at: usize| i8::try_from(number(at)?).ok();
-        Date::new(number(0)?, small(1)?, small(2)?).ok().map(Self)
+        let day = || Date::new(number(0)?, small(1)?, small(2)?).ok();
+        day().or_else(|| LakeFolders::of(prefix).day).map(Self)
     }
 }
 
@@ -114,6 +166,11 @@ pub(super) struct KeyFilter {
     regions: Vec<String>,
 }
 
+/// Whether a part of a key, if it is there, is one of those that are wanted; all are, if none is named.
+fn is_named(part: Option<&str>, wanted: &[String]) -> bool {
+    wanted.is_empty() || part.is_none_or(|part| wanted.iter().any(|name| name == part))
+}
+
 fn time(seconds: u64) -> Option<DateTime> {
     let seconds = i64::try_from(seconds).ok()?;
     let time = jiff::Timestamp::from_second(seconds).ok()?;
@@ -140,18 +197,38 @@ impl KeyFilter {
     /// Whether anything below a prefix may be wanted.
     pub(super) fn prefix(&self, prefix: &str) -> bool {
         let parts = parts(prefix);
-        let named = |at: usize, wanted: &[String]| {
-            wanted.is_empty()
-                || parts
-                    .get(at)
-                    .is_none_or(|part| wanted.iter().any(|name| name == part))
-        };
+        if parts.is_empty() {
+            return self.lake(&LakeFolders::of(prefix));
+        }
+        let named = |at: usize, wanted: &[String]| is_named(parts.get(at).copied(), wanted);
         named(ACCOUNT, &self.accounts)
             && parts
                 .get(SERVICE)
                 .is_none_or(|service| *service == self.service)
             && named(REGION, &self.regions)
             && Self::span(&parts).is_none_or(|(first, behind)| self.overlaps(first, behind))
+    }
+
+    /// The same for Security Lake, and for what has no layout at all.
+    fn lake(&self, folders: &LakeFolders<'_>) -> bool {
+        let LakeFolders {
+            is_other,
+            region,
+            account,
+            day,
+        } = folders;
+        let is_of_time = day.is_none_or(|day| {
+            let first = day.at(0, 0, 0, 0);
+            let behind = first.saturating_add(Span::new().days(1));
+            self.overlaps(
+                first.saturating_sub(LAKE_SLACK),
+                behind.saturating_add(LAKE_SLACK),
+            )
+        });
+        !is_other
+            && is_named(*region, &self.regions)
+            && is_named(*account, &self.accounts)
+            && is_of_time
     }
 
     /// Whether an object's rows may be wanted.
@@ -290,6 +367,58 @@ mod tests {
         ] {
             assert!(!wanted.prefix(prefix), "{prefix}");
         }
+    }
+
+    #[test]
+    fn security_lake_is_chosen_by_its_partitions() {
+        const LAKE: &str = "aws/VPC_FLOW/2.0/region=us-east-1/accountId=111122223333/";
+        let wanted = KeyFilter::new(&Selection {
+            since: Some(seconds("2026-11-02T10:00:00Z")),
+            until: Some(seconds("2026-11-03T00:00:00Z")),
+            regions: vec!["us-east-1".to_owned()],
+            accounts: vec!["111122223333".to_owned()],
+            ..Selection::default()
+        });
+        for prefix in [
+            "aws/",
+            "aws/VPC_FLOW/",
+            "aws/VPC_FLOW/2.0/",
+            "aws/VPC_FLOW/2.0/region=us-east-1/",
+            LAKE,
+            "ext/own/region=us-east-1/",
+            "copy/of/aws/VPC_FLOW/2.0/region=us-east-1/",
+        ] {
+            assert!(wanted.prefix(prefix), "{prefix}");
+        }
+        for prefix in [
+            "aws/ROUTE53/",
+            "copy/of/aws/EKS_AUDIT/2.0/",
+            "aws/VPC_FLOW/2.0/metadata/",
+            "aws/VPC_FLOW/2.0/region=eu-west-1/",
+            "ext/own/region=eu-west-1/",
+            "aws/VPC_FLOW/2.0/region=us-east-1/accountId=444455556666/",
+        ] {
+            assert!(!wanted.prefix(prefix), "{prefix}");
+        }
+        // A day more on either side: records are filed by other times than their own.
+        for (day, is_wanted) in [
+            ("20261031", false),
+            ("20261101", true),
+            ("20261102", true),
+            ("20261103", true),
+            ("20261104", true),
+            ("20261105", false),
+            ("20251102", false),
+            ("yesterday", true),
+        ] {
+            let prefix = format!("{LAKE}eventDay={day}/");
+            assert_eq!(wanted.prefix(&prefix), is_wanted, "{prefix}");
+            let object = format!("{prefix}a.gz.parquet");
+            assert_eq!(wanted.object(&object), is_wanted, "{object}");
+        }
+        let day = format!("{LAKE}eventDay=20261102/");
+        assert_eq!(Day::of(&day), Some(Day(Date::constant(2026, 11, 2))));
+        assert_eq!(Day::of(LAKE), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod history;
 mod insights;
 mod layout;
 mod logs;
+mod organization;
 mod permissions;
 mod query_progress;
 mod read_ahead;
@@ -22,12 +23,18 @@ mod trail;
 
 pub use account::{Account, CallError, SignIn};
 pub use athena::{Table, connections};
-pub use collect::{Answered, Collected, Identity, Refused, SnapshotManifest, collect};
+pub use collect::{
+    Answered, Collected, Identity, MemberAccount, MemberState, Refused, SnapshotManifest, collect,
+};
 pub use insights::{LogGroup, ask};
 pub use layout::{Delivery, Selection};
 pub use logs::{Span, events};
+pub use organization::{
+    CollectedMember, MemberRole, MemberSnapshots, OrganizationAccounts, SnapshotScope,
+    organization_accounts,
+};
 pub use permissions::{HeldCall, held};
 pub use query_progress::QueryProgress;
-pub use redact::redact;
+pub use redact::Redaction;
 pub use s3::objects;
 pub use setups::log_setups;

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::collect::Collected;
+use super::collect::{Collected, MemberAccount};
 use crate::net::is_public;
 
 /// Keys whose text people choose, and what stands for it.
@@ -42,36 +42,46 @@ const AWS_OWN: &[&str] = &[
     "amazon-",
 ];
 
-/// Replaces everything that identifies.
-pub fn redact(collected: &mut Collected) {
-    let mut redaction = Redaction::default();
-    for (path, content) in &mut collected.files {
-        redaction.value("", content);
-        *path = redaction.accounts(path);
-    }
-    collected.list_files();
-    let manifest = &mut collected.manifest;
-    for identity in &mut manifest.identities {
-        identity.account = redaction.accounts(&identity.account);
-        identity.arn = redaction.chosen("arn", &identity.arn);
-    }
-    for call in &mut manifest.calls {
-        call.account = redaction.accounts(&call.account);
-    }
-    for refused in &mut manifest.refused {
-        refused.account = redaction.accounts(&refused.account);
-    }
-}
-
-/// What stands for what, in the order of meeting.
-#[derive(Default)]
-struct Redaction {
+/// What stands for what, in the order of meeting: the same in all snapshots that one redaction is given.
+#[derive(Debug, Default)]
+pub struct Redaction {
     accounts: BTreeMap<String, String>,
     chosen: BTreeMap<(&'static str, String), String>,
     addresses: BTreeMap<IpAddr, IpAddr>,
 }
 
 impl Redaction {
+    /// Replaces everything that identifies.
+    pub fn snapshot(&mut self, collected: &mut Collected) {
+        for (path, content) in &mut collected.files {
+            self.value("", content);
+            *path = self.accounts(path);
+        }
+        collected.list_files();
+        let manifest = &mut collected.manifest;
+        for identity in &mut manifest.identities {
+            identity.account = self.accounts(&identity.account);
+            identity.arn = self.chosen("arn", &identity.arn);
+        }
+        for call in &mut manifest.calls {
+            call.account = self.accounts(&call.account);
+        }
+        for refused in &mut manifest.refused {
+            refused.account = self.accounts(&refused.account);
+        }
+        for member in &mut manifest.accounts {
+            self.member(member);
+        }
+    }
+
+    /// Replaces what identifies an account of an organization.
+    pub fn member(&mut self, member: &mut MemberAccount) {
+        member.account = self.accounts(&member.account);
+        let next = self.chosen.len() + 1;
+        let known = self.chosen.entry(("account", member.name.clone()));
+        member.name = known.or_insert_with(|| format!("account-{next}")).clone();
+    }
+
     fn value(&mut self, key: &str, value: &mut Value) {
         match value {
             Value::Object(object) => {
@@ -222,7 +232,7 @@ mod tests {
                 ..SnapshotManifest::default()
             },
         };
-        redact(&mut collected);
+        Redaction::default().snapshot(&mut collected);
         let text =
             format!("{:?}{}", collected.manifest, collected.files[0].1) + &collected.files[0].0;
         for secret in [

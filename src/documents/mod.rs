@@ -32,7 +32,9 @@ pub use graph::GraphDocument;
 pub use report::ReportDocument;
 pub use rules::ChangeDocument;
 #[cfg(feature = "aws")]
-pub use snapshot::{Answered, Identity, Refused, SnapshotManifest, ToolVersion};
+pub use snapshot::{
+    Answered, Identity, MemberAccount, MemberState, Refused, SnapshotManifest, ToolVersion,
+};
 pub use terms::{
     AfterState, Confidence, Direction, DriftKind, DriftLevel, DriftSubject, Family, HeldTerm,
     Outcome, Rating, Severity, Status, VerdictTerm,

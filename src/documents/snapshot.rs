@@ -21,6 +21,9 @@ pub struct SnapshotManifest {
     pub calls: Vec<Answered>,
     /// What was refused, in order.
     pub refused: Vec<Refused>,
+    /// The accounts of the organization, by number; none where the snapshot is not one of an organization.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<MemberAccount>,
 }
 
 /// The name of the program that wrote a document, and its version.
@@ -76,4 +79,35 @@ pub struct Refused {
     pub code: String,
     /// What it costs.
     pub cost: &'static str,
+}
+
+/// An account of an organization, and whether the snapshot has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct MemberAccount {
+    /// The account's number.
+    pub account: String,
+    /// The name that the organization has for it.
+    pub name: String,
+    /// Whether the snapshot has it.
+    pub state: MemberState,
+    /// The operation that was refused, for an account that refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// AWS's word for why it was left out: an error code, or the account's state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+/// Whether a snapshot has an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberState {
+    /// It has.
+    Collected,
+    /// The role could not be assumed, or the role may not describe groups and interfaces.
+    Refused,
+    /// It is suspended, closed, or about to be.
+    Inactive,
+    /// The command line leaves it out.
+    LeftOut,
 }

@@ -1,13 +1,14 @@
 //! Snapshots of one account and region that lie side by side: each in a directory with a manifest that has its time,
 //! and with the same files below it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::document::JsonFile;
+use super::gaps::Gaps;
 use super::json::{JsonPath, Wire};
 use super::{InventoryError, Note, wire};
 
@@ -20,6 +21,8 @@ pub(super) struct History {
     times: BTreeMap<PathBuf, u64>,
     /// By path below such a directory: the times of the snapshots that have the file, in order.
     files: BTreeMap<PathBuf, Vec<u64>>,
+    /// Accounts of which the inventory does not tell what joins their networks.
+    pub(super) unknown_joins: BTreeSet<String>,
 }
 
 /// What a file is to the others of its name.
@@ -39,6 +42,7 @@ pub(super) fn is_manifest(page: &Value) -> bool {
 impl History {
     pub(super) fn of(paths: &[PathBuf], notes: &mut Vec<Note>) -> Result<Self, InventoryError> {
         let mut history = Self::default();
+        let mut gaps = Gaps::default();
         for path in paths.iter().filter(|path| path.ends_with("manifest.json")) {
             let JsonFile::Pages(pages) = JsonFile::read(path)? else {
                 continue;
@@ -66,14 +70,17 @@ impl History {
             history
                 .times
                 .insert(dir.to_path_buf(), manifest.collected_at);
-            notes.extend(manifest.refused.into_iter().map(refused));
+            gaps.add(manifest);
         }
         for path in paths {
             if let Some((time, file)) = history.find(path) {
                 let times = history.files.entry(file.to_path_buf()).or_default();
                 times.push(time);
+                gaps.has(time, file);
             }
         }
+        history.unknown_joins = gaps.unknown_joins();
+        notes.extend(gaps.notes());
         for times in history.files.values_mut() {
             times.sort_unstable();
         }
@@ -106,18 +113,4 @@ impl History {
             },
         }
     }
-}
-
-fn refused(refused: wire::Refused) -> Note {
-    let wire::Refused {
-        account,
-        region,
-        operation,
-        code,
-        cost,
-    } = refused;
-    let separator = if cost.is_empty() { "" } else { ": " };
-    Note::new(format!(
-        "{operation} was refused in {account} {region} ({code}){separator}{cost}"
-    ))
 }

@@ -2,6 +2,9 @@
 //!
 //! Pages, accounts and snapshots overlap. The same thing twice with the same content is fine. With different content
 //! one of the two is out of date: closegate uses the newer, and a note names both files and says how it knows.
+//!
+//! What one account shares with others (subnets, groups, prefix lists), several accounts see, and not all see all of it:
+//! tags, for example, only its owner (vpc-share-limitations.html). closegate joins what they see.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -20,6 +23,8 @@ pub(super) struct Origin {
     pub(super) named: Option<u64>,
     /// When the file was modified, Unix seconds. Copying may change it, so it counts only where nothing better is there.
     pub(super) modified: Option<u64>,
+    /// The account whose snapshot it is of, by its directory.
+    pub(super) account: Option<u64>,
     /// The file's position in path order.
     pub(super) file: usize,
 }
@@ -28,6 +33,12 @@ impl Origin {
     /// What says when it was made, as far as that is written anywhere: pages of one answer agree in it.
     const fn written(&self) -> (Option<u64>, Option<u64>) {
         (self.time, self.named)
+    }
+
+    /// Whether the two are what different accounts saw.
+    fn is_of_other_account(&self, other: &Self) -> bool {
+        let both = self.account.zip(other.account);
+        both.is_some_and(|(one, other)| one != other)
     }
 
     /// The order of age, the oldest first.
@@ -62,7 +73,7 @@ impl Origin {
 }
 
 /// A kind of thing that the inventory lists.
-pub(super) trait Listed: Wire + Clone + PartialEq {
+pub(super) trait Listed: Wire + Clone + Ord {
     /// What one is called.
     const NAME: &'static str;
 
@@ -83,6 +94,9 @@ pub(super) trait Listed: Wire + Clone + PartialEq {
 
     /// Keeps what only the older answer knows.
     fn learn(&mut self, _older: &Self) {}
+
+    /// Adds what another account's answer has and this one lacks.
+    fn complete(&mut self, _other: &Self) {}
 }
 
 /// Things of one kind, with their origins.
@@ -191,12 +205,25 @@ impl<T: Listed> List<T> {
             }
             // Newest first.
             positions.sort_by(|&a, &b| self.age(b, a));
+            self.prefer(&mut positions);
             let newest = positions[0];
+            let origin = self.origins[newest];
+            for &older in &positions[1..] {
+                if origin.is_of_other_account(&self.origins[older]) {
+                    let thing = self.things[older].clone();
+                    self.things[newest].complete(&thing);
+                }
+            }
             let content = self.things[newest].content();
             let mut other = None;
             for &older in &positions[1..] {
                 dropped[older] = true;
-                if other.is_none() && self.things[older].content() != content {
+                let mut thing = self.things[older].content();
+                if origin.is_of_other_account(&self.origins[older]) {
+                    thing.complete(&content);
+                    thing.sort();
+                }
+                if other.is_none() && thing != content {
                     other = Some(older);
                 }
                 let thing = self.things[older].clone();
@@ -219,6 +246,22 @@ impl<T: Listed> List<T> {
         (self.things, self.origins) = kept.map(|(kept, _)| kept).unzip();
     }
 
+    /// Moves to the front, of what several accounts saw at one time, what comes first by content: files are in no order that
+    /// means anything, and were all written after that time.
+    fn prefer(&self, positions: &mut [usize]) {
+        let newest = positions[0];
+        let (origin, version) = (self.origins[newest], self.things[newest].version());
+        let is_rival = |at: usize| {
+            let rival = self.origins[at];
+            rival.written() == origin.written()
+                && self.things[at].version() == version
+                && (at == newest || rival.is_of_other_account(&origin))
+        };
+        let rivals = (0..positions.len()).filter(|&place| is_rival(positions[place]));
+        let best = rivals.max_by_key(|&place| self.things[positions[place]].content());
+        positions.swap(0, best.unwrap_or(0));
+    }
+
     fn age(&self, a: usize, b: usize) -> Ordering {
         let rank = |at: usize| (self.things[at].version(), self.origins[at].rank(), at);
         rank(a).cmp(&rank(b))
@@ -233,6 +276,11 @@ impl<T: Listed> List<T> {
                 "{name} {id} is twice in `{used}`, with different content: closegate uses the later one"
             ));
         }
+        if new.is_of_other_account(&old) && new.written() == old.written() {
+            return Note::new(format!(
+                "{name} {id} is in `{used}` and in `{unused}` with different content, for two accounts see it differently: closegate uses `{used}`"
+            ));
+        }
         let because = if self.things[newest].version() == self.things[other].version() {
             new.newer_because(&old)
         } else {
@@ -245,7 +293,7 @@ impl<T: Listed> List<T> {
 }
 
 macro_rules! kinds {
-    ($($kind:ident $name:literal: $thing:ident => $id:expr $(, version $version:ident)?;)*) => {$(
+    ($($kind:ident $name:literal: $thing:ident => $id:expr $(, version $version:ident)? $(, complete $complete:ident)?;)*) => {$(
         impl Listed for wire::$kind {
             const NAME: &'static str = $name;
 
@@ -257,28 +305,108 @@ macro_rules! kinds {
             $(fn version(&self) -> u64 {
                 self.$version
             })?
+
+            $(fn complete(&mut self, other: &Self) {
+                $complete(self, other);
+            })?
         }
     )*};
 }
 
 kinds! {
-    Group "security group": it => Some(it.group_id.clone());
-    GroupRule "security group rule": it => it.rule.rule_id.clone();
+    Group "security group": it => Some(it.group_id.clone()), complete complete_group;
+    GroupRule "security group rule": it => it.rule.rule_id.clone(), complete complete_rule;
     Vpc "VPC": it => Some(it.vpc_id.clone());
-    Subnet "subnet": it => Some(it.subnet_id.clone());
     // describe-prefix-lists prints the CIDRs, describe-managed-prefix-lists the rest: both are needed.
     PrefixList "prefix list": it => Some(format!("{}{}", it.prefix_list_id, if it.cidrs.is_empty() { "" } else { " with Cidrs" })), version version;
     Endpoint "VPC endpoint": it => it.vpc_endpoint_id.clone();
     Peering "peering connection": it => it.vpc_peering_connection_id.clone();
-    TransitGateway "transit gateway": it => Some(it.transit_gateway_id.clone());
-    TransitGatewayVpcAttachment "transit gateway attachment": it => it.transit_gateway_attachment_id.clone();
+    TransitGateway "transit gateway": it => Some(it.transit_gateway_id.clone()), complete complete_gateway;
+    TransitGatewayVpcAttachment "transit gateway attachment": it => it.transit_gateway_attachment_id.clone(), complete complete_attachment;
     NatGateway "NAT gateway": it => it.nat_gateway_id.clone();
-    RouteTable "route table": it => it.route_table_id.clone();
+    RouteTable "route table": it => it.route_table_id.clone(), complete complete_route_table;
     GroupVpc "association of": it => Some(format!("{} with {}", it.group_id, it.vpc_id));
     FlowLog "flow log": it => Some(it.flow_log_id.clone());
     Instance "instance": it => Some(it.instance_id.clone());
     LoadBalancer "load balancer": it => Some(it.load_balancer_arn.clone());
     TargetGroup "target group": it => Some(it.target_group_arn.clone());
+}
+
+/// Takes the other's list where this one is empty.
+fn fill<T: Clone>(list: &mut Vec<T>, other: &[T]) {
+    if list.is_empty() {
+        list.extend_from_slice(other);
+    }
+}
+
+fn complete_group(group: &mut wire::Group, other: &wire::Group) {
+    fill(&mut group.tags, &other.tags);
+    let rules = [
+        (&mut group.ip_permissions, &other.ip_permissions),
+        (
+            &mut group.ip_permissions_egress,
+            &other.ip_permissions_egress,
+        ),
+    ];
+    for (own, other) in rules {
+        if own.is_none() {
+            own.clone_from(other);
+        }
+    }
+}
+
+fn complete_rule(rule: &mut wire::GroupRule, other: &wire::GroupRule) {
+    fill(&mut rule.rule.tags, &other.rule.tags);
+}
+
+/// The options of a gateway or an attachment.
+fn complete_options(
+    options: &mut wire::TransitGatewayOptions,
+    other: &wire::TransitGatewayOptions,
+) {
+    let support = &mut options.security_group_referencing_support;
+    if support.is_empty() {
+        support.clone_from(&other.security_group_referencing_support);
+    }
+}
+
+fn complete_gateway(gateway: &mut wire::TransitGateway, other: &wire::TransitGateway) {
+    complete_options(&mut gateway.options, &other.options);
+}
+
+fn complete_attachment(
+    attachment: &mut wire::TransitGatewayVpcAttachment,
+    other: &wire::TransitGatewayVpcAttachment,
+) {
+    complete_options(&mut attachment.options, &other.options);
+}
+
+/// An account sees a table with the subnets that it may use.
+fn complete_route_table(table: &mut wire::RouteTable, other: &wire::RouteTable) {
+    table.associations.extend_from_slice(&other.associations);
+    table.associations.sort();
+    table.associations.dedup();
+}
+
+impl Listed for wire::Subnet {
+    const NAME: &'static str = "subnet";
+
+    fn id(&self) -> Option<String> {
+        Some(self.subnet_id.clone())
+    }
+
+    fn content(&self) -> Self {
+        let mut content = self.clone();
+        // Snapshots from before subnets were shared don't differ from later ones.
+        content.owner_id.clear();
+        content
+    }
+
+    fn learn(&mut self, older: &Self) {
+        if self.owner_id.is_empty() {
+            self.owner_id.clone_from(&older.owner_id);
+        }
+    }
 }
 
 impl Listed for wire::Interface {
@@ -299,5 +427,15 @@ impl Listed for wire::Interface {
     /// An interface that an older snapshot has too was there before.
     fn learn(&mut self, older: &Self) {
         self.absent_until = self.absent_until.min(older.absent_until);
+    }
+
+    fn complete(&mut self, other: &Self) {
+        fill(&mut self.tag_set, &other.tag_set);
+        if self.groups.is_none() {
+            self.groups.clone_from(&other.groups);
+        }
+        if self.attachment.is_none() {
+            self.attachment.clone_from(&other.attachment);
+        }
     }
 }

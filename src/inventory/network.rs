@@ -21,6 +21,7 @@ use super::ranges::ServiceRanges;
 use super::reach::{self, NetworkPath};
 use super::reserved::Reserved;
 use super::rules::Rule;
+use super::shared;
 use super::snapshot::Snapshot;
 use super::subnets::{Subnet, Subnets};
 use super::trail::{self, Birth, PastRule, RuleHistory};
@@ -131,6 +132,7 @@ impl Inventory {
         }
         let mut notes = std::mem::take(&mut snapshot.notes);
         notes.extend(lacking::notes(&snapshot));
+        notes.extend(shared::notes(&snapshot));
         for (key, cost) in OPTIONAL {
             if !snapshot.present.contains(key) {
                 notes.push(Note::new(format!("the inventory has no {key}: {cost}")));

@@ -173,10 +173,13 @@ pub(super) fn join(
             .expect("a chunk is never empty");
         let entries = snapshot.entries.iter().filter(|(list, _)| list == id);
         let inline = group.iter().flat_map(|l| &l.cidrs);
-        let prefixes: Vec<IpNet> = inline
+        let mut prefixes: Vec<IpNet> = inline
             .chain(entries.map(|(_, entry)| &entry.cidr))
             .copied()
             .collect();
+        // Every account that a list is shared with prints its entries.
+        prefixes.sort_unstable();
+        prefixes.dedup();
         let endpoint_vpcs = gateway_vpcs(snapshot, name);
         let aws_owned =
             group.iter().any(|l| l.owner_id == "AWS") || name.starts_with("com.amazonaws.");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::interfaces::Interface;
+use super::shared;
 use super::snapshot::Snapshot;
 use super::wire;
 use crate::documents::Direction;
@@ -79,6 +80,8 @@ pub(super) struct NetworkPaths {
     peerings: Vec<Peering>,
     /// Whether the inventory has everything that joins VPCs.
     complete: bool,
+    /// VPCs of which it has not.
+    unknown: Vec<String>,
     /// Transit gateways by VPC, and whether the attachment supports references.
     attachments: HashMap<String, Vec<(String, bool)>>,
     /// Transit gateways that are known not to support references.
@@ -99,6 +102,10 @@ impl NetworkPaths {
             complete: ["VpcPeeringConnections", "TransitGatewayVpcAttachments"]
                 .iter()
                 .all(|key| snapshot.present.contains(key)),
+            unknown: shared::unknown_joins(snapshot)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             ..Self::default()
         };
         paths.peerings.extend(peerings_of_rules(snapshot));
@@ -185,14 +192,19 @@ impl NetworkPaths {
     /// can be peered with each other (tgw-peering.html), which the inventory doesn't hold.
     pub(super) fn may_join(&self, a: &str, b: &str) -> bool {
         let attached = || [a, b].iter().all(|vpc| self.attachments.contains_key(*vpc));
-        let is_unknown = !self.complete || a.is_empty() || b.is_empty();
+        let is_unknown = self.is_unknown(a) || self.is_unknown(b);
         is_unknown || a == b || self.join(a, b) || attached()
     }
 
     /// Whether rules of the two VPCs may name each other's groups, for all that the inventory tells: not across transit gateways that are
     /// peered (tgw-vpc-attachments.html).
     pub(super) fn may_reference(&self, a: &str, b: &str) -> bool {
-        !self.complete || a.is_empty() || b.is_empty()
+        self.is_unknown(a) || self.is_unknown(b)
+    }
+
+    /// Whether the inventory does not tell what a VPC is joined to.
+    fn is_unknown(&self, vpc: &str) -> bool {
+        !self.complete || vpc.is_empty() || self.unknown.iter().any(|other| other == vpc)
     }
 
     /// The way between two interfaces; the same both paths.

@@ -1,5 +1,6 @@
 //! Reading the files: every top-level key of every page, whatever the file's name.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -48,6 +49,8 @@ pub(super) struct Snapshot {
     pub(super) listed_targets: Vec<String>,
     pub(super) ranges: Vec<wire::ServicePrefix>,
     pub(super) trail: Trail,
+    /// Accounts of which the inventory does not tell what joins their networks.
+    pub(super) unknown_joins: BTreeSet<String>,
     /// Top-level keys that were there at all, even with an empty list.
     pub(super) present: Vec<&'static str>,
     /// Those of them whose list was empty, with the file.
@@ -179,6 +182,7 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let paths = snapshot.find(dir)?;
         let history = History::of(&paths, &mut snapshot.notes)?;
+        snapshot.unknown_joins.clone_from(&history.unknown_joins);
         for path in &paths {
             let name = path.strip_prefix(dir).unwrap_or(path);
             let time = history.time(path);
@@ -296,6 +300,7 @@ impl Snapshot {
             time,
             named: date_in(name),
             modified,
+            account: account_in(name),
             file: self.files.len(),
         };
         self.files.push(name.display().to_string());
@@ -503,6 +508,15 @@ impl Snapshot {
             .keep_newest(target_group("targets"), files, notes);
         notes.extend(self.unread.note());
     }
+}
+
+/// The account whose directory a file lies in, as `closegate collect` names it.
+fn account_in(name: &Path) -> Option<u64> {
+    const DIGITS: usize = 12;
+    let mut folders = name.parent()?.iter().filter_map(|folder| folder.to_str());
+    let is_account =
+        |folder: &&str| folder.len() == DIGITS && folder.bytes().all(|b| b.is_ascii_digit());
+    folders.rfind(is_account)?.parse().ok()
 }
 
 /// When a file was modified, Unix seconds.

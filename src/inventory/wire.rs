@@ -99,7 +99,10 @@ wire! {
     Ipv6CidrBlock { ipv6_cidr_block = "Ipv6CidrBlock": may Option<IpNet> }
     CidrBlock { cidr_block = "CidrBlock": may Option<IpNet> }
     /// describe-subnets
-    Subnet { subnet_id = "SubnetId": must String, vpc_id = "VpcId": may String, cidr_block = "CidrBlock": may Option<IpNet> }
+    Subnet {
+        subnet_id = "SubnetId": must String, vpc_id = "VpcId": may String, owner_id = "OwnerId": may String,
+        cidr_block = "CidrBlock": may Option<IpNet>,
+    }
     /// describe-managed-prefix-lists, and describe-prefix-lists, which has the CIDRs inline
     PrefixList {
         prefix_list_id = "PrefixListId": must String, prefix_list_name = "PrefixListName": may String, owner_id = "OwnerId": may String,
@@ -173,7 +176,15 @@ wire! {
     /// One entry of ip-ranges.json (aws-ip-syntax.html).
     ServicePrefix { ip_prefix = "ip_prefix" | "ipv6_prefix": must IpNet, service = "service": must String, region = "region": may String }
     /// `manifest.json` of a snapshot that `closegate collect` made; its time is in Unix seconds.
-    Manifest { schema_version = "schema_version": may Option<u64>, collected_at = "collected_at": must u64, refused = "refused": may Vec<Refused> }
+    Manifest {
+        schema_version = "schema_version": may Option<u64>, collected_at = "collected_at": must u64, refused = "refused": may Vec<Refused>,
+        accounts = "accounts": may Vec<MemberAccount>,
+    }
+    /// An account of the organization that a snapshot is of.
+    MemberAccount {
+        account = "account": must String, name = "name": may String, state = "state": may String, operation = "operation": may String,
+        code = "code": may String,
+    }
     Refused {
         account = "account": must String, region = "region": must String, operation = "operation": must String,
         code = "code": may String, cost = "cost": may String,

@@ -96,6 +96,7 @@ mod inventory;
 mod inventory_damage;
 mod inventory_files;
 mod inventory_mutations;
+mod shared_vpc;
 
 // Who opened what, what that is worth, and what is counted together.
 mod probes;
@@ -145,6 +146,9 @@ mod aws;
 
 // The project's own pipelines, and those that people run.
 mod pipelines;
+
+// The guides: their commands, the output they show, their place in the book.
+mod guides;
 
 // The project's own rules about itself.
 mod imports;

@@ -190,7 +190,7 @@ fn a_table_without_the_columns_of_ports_is_refused() {
 }
 
 /// OCSF in Parquet; `port` is the receiver's, if there is such a column.
-fn ocsf(has_port: bool, port: Option<i64>) -> Vec<u8> {
+pub(crate) fn ocsf(has_port: bool, port: Option<i64>) -> Vec<u8> {
     let texts = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
     let numbers = |number: Option<i64>| -> ArrayRef { Arc::new(Int64Array::from(vec![number])) };
     let group = |members: Vec<(&str, ArrayRef)>| -> ArrayRef {

@@ -1,6 +1,8 @@
 //! What commands take that reach AWS.
 
 #[cfg(feature = "aws")]
+use std::num::NonZeroUsize;
+#[cfg(feature = "aws")]
 use std::path::PathBuf;
 
 #[cfg(feature = "aws")]
@@ -78,11 +80,11 @@ pub(in crate::cli) struct CollectInventoryArgs {
     pub(in crate::cli) profile: Vec<String>,
 
     /// Roles to assume, one account each
-    #[arg(long, num_args = 1.., value_name = "ARN")]
+    #[arg(long, num_args = 1.., value_name = "ARN", group = ASSUMED)]
     pub(in crate::cli) role_arn: Vec<String>,
 
     /// External id that the roles ask for
-    #[arg(long, value_name = "ID", requires = "role_arn")]
+    #[arg(long, value_name = "ID", requires = ASSUMED)]
     pub(in crate::cli) external_id: Option<String>,
 
     /// Replace account ids, names, tags, descriptions and public addresses, each by the same everywhere
@@ -92,7 +94,50 @@ pub(in crate::cli) struct CollectInventoryArgs {
     /// Also interfaces that are gone, from AWS Config, and CloudTrail's events of 90 days about interfaces and rules
     #[arg(long)]
     pub(in crate::cli) history: bool,
+
+    #[command(flatten)]
+    pub(in crate::cli) members: OrganizationArgs,
 }
+
+/// The options of which one has to name a role.
+#[cfg(feature = "aws")]
+const ASSUMED: &str = "assumed";
+
+/// How to collect every account of an organization.
+#[cfg(feature = "aws")]
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct OrganizationArgs {
+    /// Every active account of the organization, as its management account or a delegated administrator lists them
+    #[arg(long, requires = "role", help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) organization: bool,
+
+    /// Name of the role to assume in each account, with its path if it has one
+    #[arg(long, value_name = "NAME", requires = "organization", group = ASSUMED, help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) role: Option<String>,
+
+    /// Only these accounts
+    #[arg(long, num_args = 1.., value_name = "ID", requires = "organization", help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) account: Vec<String>,
+
+    /// None of these accounts
+    #[arg(long, num_args = 1.., value_name = "ID", requires = "organization", help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) exclude_account: Vec<String>,
+
+    /// Accounts to collect, and to hold in memory, at a time [default: 4]
+    #[arg(long, value_name = "N", requires = "organization", help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) concurrency: Option<NonZeroUsize>,
+
+    /// Assume the role in the account that is signed in, too [default: use the credentials there]
+    #[arg(long, requires = "organization", help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) role_in_own_account: bool,
+
+    /// Fail and write nothing if an account refuses [default: list it as missing]
+    #[arg(long, requires = "organization", help_heading = IN_ORGANIZATION)]
+    pub(in crate::cli) strict: bool,
+}
+
+#[cfg(feature = "aws")]
+const IN_ORGANIZATION: &str = "Organizations";
 
 /// Whatever is typed behind a command that this build lacks.
 #[cfg(not(feature = "aws"))]

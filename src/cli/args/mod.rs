@@ -23,7 +23,7 @@ mod terminal;
 pub(in crate::cli) use aws::NotInThisBuild;
 pub(in crate::cli) use aws::RemoteArgs;
 #[cfg(feature = "aws")]
-pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs};
+pub(in crate::cli) use aws::{CollectArgs, CollectCommand, CollectInventoryArgs, OrganizationArgs};
 pub(in crate::cli) use doctor::DoctorArgs;
 pub(in crate::cli) use drift::{CloseArg, DriftArgs, DriftFormatArg};
 use help::EXIT_CODES;

@@ -1,18 +1,20 @@
 //! `closegate collect`.
 
-use std::fmt::Write as _;
-
-use crate::aws::{self, Account, Collected, SignIn};
+use super::{collect_organization, collect_summary};
+use crate::aws::{self, Account, Collected, Redaction, SignIn};
 use crate::cli::args::{CollectArgs, CollectCommand, CollectInventoryArgs};
 use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::{progress, remote};
-use crate::net::{json, plural, visible};
+use crate::net::json;
 
 pub(in crate::cli) fn run(args: CollectArgs) -> Result<Exit, Failure> {
     match args.what {
+        CollectCommand::Inventory(args) if args.members.organization => {
+            collect_organization::run(args)
+        }
         CollectCommand::Inventory(args) => inventory(args),
     }
 }
@@ -26,6 +28,7 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         external_id,
         redact,
         history,
+        members: _,
     } = args;
     let dir = OutDir::prepare(&out, Made::Snapshot)?;
     let now = seconds_now();
@@ -48,7 +51,7 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         collected.add(found.map_err(|error| remote::failure(&error))?);
     }
     if redact {
-        aws::redact(&mut collected);
+        Redaction::default().snapshot(&mut collected);
     }
     dir.write(|write| {
         for (path, content) in &collected.files {
@@ -59,7 +62,8 @@ fn inventory(args: CollectInventoryArgs) -> Result<Exit, Failure> {
             json::pretty(&collected.manifest).as_bytes(),
         )
     })?;
-    print(summary(&collected, &out.display().to_string()))?;
+    let place = out.display().to_string();
+    print(collect_summary::summary(&collected.manifest, &place))?;
     Ok(Exit::Done)
 }
 
@@ -91,51 +95,4 @@ fn sign_ins(
         .iter()
         .flat_map(|base| roles.iter().map(|role| with_role(base, role)))
         .collect()
-}
-
-fn summary(collected: &Collected, place: &str) -> String {
-    let manifest = &collected.manifest;
-    let mut text = String::new();
-    let mut line = |label: &str, content: String| {
-        writeln!(text, "{label:<12}{content}").expect("writing to a string does not fail");
-    };
-    for identity in &manifest.identities {
-        line("signed in", visible(&identity.arn, 200));
-    }
-    let mut operations: Vec<(&str, usize)> = Vec::new();
-    for call in &manifest.calls {
-        match operations
-            .iter_mut()
-            .find(|(operation, _)| *operation == call.operation)
-        {
-            Some((_, items)) => *items += call.items,
-            None => operations.push((call.operation, call.items)),
-        }
-    }
-    for (operation, items) in operations {
-        line("", format!("{items:>8}  {operation}"));
-    }
-    for refused in &manifest.refused {
-        let cost = match refused.cost {
-            "" => String::new(),
-            cost => format!(": {cost}"),
-        };
-        line(
-            "refused",
-            format!(
-                "{} in {} ({}){cost}",
-                refused.operation,
-                refused.region,
-                visible(&refused.code, 60)
-            ),
-        );
-    }
-    line(
-        "snapshot",
-        format!(
-            "{place}: {}",
-            plural(collected.files.len() as u64 + 1, "file")
-        ),
-    );
-    text
 }

@@ -4,6 +4,10 @@ pub(super) mod audit;
 pub(super) mod can;
 #[cfg(feature = "aws")]
 pub(super) mod collect;
+#[cfg(feature = "aws")]
+mod collect_organization;
+#[cfg(feature = "aws")]
+mod collect_summary;
 pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod diff;

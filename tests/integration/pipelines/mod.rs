@@ -3,6 +3,7 @@
 mod action;
 mod installing;
 mod nightly;
+mod organization;
 mod packages;
 
 use std::fs;

@@ -8,7 +8,7 @@
 - maturin also writes the list of crates (a CycloneDX SBOM), which goes into every package.
 
 Both are built for this machine's processor. Tools come from packaging/requirements.txt into target/package/tools; umoci,
-skopeo, lintian, rpm and Node.js have to be there. --wheel and --static take what an earlier run built.
+skopeo, lintian, rpm, man, dpkg-dev and Node.js have to be there. --wheel and --static take what an earlier run built.
 """
 
 import argparse

@@ -255,3 +255,20 @@ fn binstall_finds_the_program() {
     let program = filled("bin-dir");
     assert!(members.lines().any(|member| member == program), "{members}");
 }
+
+/// `make package` packs with the programs that the tests packed with. zig links, which no test does.
+#[test]
+fn the_packers_are_those_of_the_tests() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let peers = read("tests/peers/requirements.txt");
+    let peers: BTreeSet<&str> = peers.lines().collect();
+    let packers = read("packaging/requirements.txt");
+    let others: Vec<&str> = packers
+        .lines()
+        .filter(|line| !peers.contains(line))
+        .collect();
+    assert!(
+        others.len() == 1 && others[0].starts_with("ziglang=="),
+        "{others:?}"
+    );
+}

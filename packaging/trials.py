@@ -70,7 +70,8 @@ def wheel(out: pathlib.Path, tools: str, top: pathlib.Path) -> None:
 def npm(out: pathlib.Path, tools: str, top: pathlib.Path) -> None:
     packages = sorted(out.glob("closegate-*.tgz"))
     expect(len(packages) >= 2, f"{out} has {len(packages)} npm packages")
-    environment = PATH | {"HOME": str(top), "npm_config_offline": "true"}
+    place = pathlib.Path(shutil.which("npm") or "/usr/bin/npm").parent
+    environment = {"PATH": f"{place}:{PATH['PATH']}", "HOME": str(top), "npm_config_offline": "true"}
     project.run("npm", "init", "--yes", cwd=top, env=environment)
     project.run("npm", "install", "--no-audit", "--no-fund", *[path.resolve() for path in packages], cwd=top, env=environment)
     works(["npx", "--no-install", "--prefix", top, "closegate"], top, environment)

@@ -48,16 +48,19 @@ def made(directory: pathlib.Path, end: str) -> pathlib.Path:
     return found[0]
 
 
-def packages(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, notices: pathlib.Path, tools: str) -> list[pathlib.Path]:
+def packages(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, notices: pathlib.Path, tools: pathlib.Path) -> list[pathlib.Path]:
     """Writes both packages; their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    time = str(project.source_date())
+    time = project.source_date()
     with tempfile.TemporaryDirectory() as directory:
         top = pathlib.Path(directory)
         view(top)
         files.write(program, top / "target/package/files", sbom, notices)
+        # The package for RPM has the times of its files.
+        for path in top.rglob("*"):
+            os.utime(path, (time, time))
         environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
-        environment |= {"SOURCE_DATE_EPOCH": time, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+        environment |= {"SOURCE_DATE_EPOCH": str(time), "PATH": f"{pathlib.Path(tools).resolve()}{os.pathsep}{os.environ['PATH']}"}
         result = top / "target/made"
         result.mkdir()
         project.run("cargo-deb", "--no-build", "--no-strip", "--output", f"{result}/", cwd=top, env=environment)
@@ -76,7 +79,7 @@ def main() -> None:
     parser.add_argument("out", type=pathlib.Path, help="directory to write to; made if it is not there")
     parser.add_argument("sbom", type=pathlib.Path, help="the list of crates")
     parser.add_argument("notices", type=pathlib.Path, help="what packaging/notices.py wrote")
-    parser.add_argument("--tools", default="", help="directory with cargo-deb and cargo-generate-rpm, if they are not on the path")
+    parser.add_argument("--tools", type=pathlib.Path, default=pathlib.Path("/usr/bin"), help="directory with cargo-deb and cargo-generate-rpm, if they are not on the path")
     arguments = parser.parse_args()
     for path in packages(arguments.program, arguments.out, arguments.sbom, arguments.notices, arguments.tools):
         print(path.name)

@@ -106,7 +106,7 @@ def packages(wheel: pathlib.Path, program: pathlib.Path, out: pathlib.Path, bins
         notices.write(TARGET, licences)
         dynamic = member(wheel, ".data/scripts/closegate", top / "closegate")
         dynamic.chmod(0o755)
-        linux.packages(dynamic, out, sbom, licences, str(bins))
+        linux.packages(dynamic, out, sbom, licences, bins)
         archive.write(program, TARGET, out, [sbom, licences])
         npm(out, out)
         script = project.ROOT / "packaging/image.py"

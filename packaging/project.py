@@ -33,7 +33,10 @@ def source_date() -> int:
 
 def run(*words: object, **more: object) -> str:
     """What a program prints on standard output; an error ends the script with both of its streams."""
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **more)
+    try:
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **more)
+    except FileNotFoundError as missing:
+        raise SystemExit(f"{missing.filename} is not on this machine") from missing
     if done.returncode != 0:
         line = " ".join(str(word) for word in words)
         raise SystemExit(f"`{line}` ended with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -50,7 +50,7 @@ impl OrganizationAccounts {
     }
 }
 
-/// The most accounts that a page of ListAccounts may hold (API reference).
+/// The most accounts that a page of `ListAccounts` may hold (API reference).
 const PAGE: i32 = 20;
 
 /// The accounts of the organization that an identity belongs to. The identity has to be of its management account, or of a
@@ -179,13 +179,16 @@ impl Iterator for MemberSnapshots {
     }
 }
 
+/// Takes an account, a region, a call, and how many more things it gave.
+type MemberProgress = dyn Fn(&str, &str, &str, usize) + Send + Sync;
+
 /// What is the same for all accounts.
 struct Asked {
     account: Account,
     own: Identity,
     role: MemberRole,
     scope: SnapshotScope,
-    progress: Box<dyn Fn(&str, &str, &str, usize) + Send + Sync>,
+    progress: Box<MemberProgress>,
 }
 
 impl Asked {

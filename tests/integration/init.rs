@@ -227,7 +227,7 @@ fn files_of_the_aws_cli_do_as_well() {
     let snapshot = dir.path().join("snapshot");
     fs::create_dir(&snapshot).unwrap();
     let logs = json!([flow_log("fl-1", "vpc-1", "logs/a")]);
-    for content in [json!({ "FlowLogs": logs }), logs.clone()] {
+    for content in [json!({ "FlowLogs": logs }), logs] {
         fs::write(snapshot.join("logs.json"), content.to_string()).unwrap();
         let said = init(dir.path());
         assert_eq!(

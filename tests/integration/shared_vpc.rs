@@ -126,7 +126,7 @@ fn write(dir: &Path, snapshots: &[(&str, Value)], at_once: bool) {
     if at_once {
         manifest(dir, 1_700_000_000);
     }
-    let mut modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_001_000);
+    let mut modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_001_001);
     for (position, (account, snapshot)) in (0_u64..).zip(snapshots) {
         let place = if at_once {
             dir.to_path_buf()

@@ -12,6 +12,7 @@ use crate::aws::{
 use crate::cli::args::{CollectInventoryArgs, OrganizationArgs};
 use crate::cli::clock::seconds_now;
 use crate::cli::exit::{Exit, Failure, print};
+use crate::cli::next::{self, Next};
 use crate::cli::output::{Made, OutDir};
 use crate::cli::{progress, remote};
 use crate::net::{json, plural};
@@ -50,6 +51,10 @@ pub(super) fn run(args: CollectInventoryArgs) -> Result<Exit, Failure> {
         now: seconds_now(),
     };
     let dir = OutDir::prepare(&out, Made::Snapshot)?;
+    // It is shown if all goes well.
+    next::propose(Next::Collected {
+        snapshot: out.clone(),
+    });
     let signed_in = sign_in(&profile, &scope)?;
     let accounts = accounts(&signed_in, &account, &exclude_account)?;
 
@@ -197,7 +202,7 @@ fn refusal(whole: &Collected, strict: bool) -> Option<Failure> {
         .filter(|member| member.state == MemberState::Refused)
         .map(collect_summary::left_out)
         .collect();
-    Some(Failure::Aws(format!(
+    Some(Failure::aws(format!(
         "AWS: {} of {} refused: {}; docs/aws.md says what the role in each account needs",
         refused,
         plural((refused + collected) as u64, "account"),

@@ -108,8 +108,8 @@ impl<'a> Prepared<'a> {
         let stale = stale(&place, files)
             .with_context(|| cannot_write(named))
             .map_err(refused)?;
-        if let Some(name) = foreign(&place, files)
-            .map_err(|error| refused(error.context(cannot_write(named))))?
+        if let Some(name) =
+            foreign(&place, files).map_err(|error| refused(error.context(cannot_write(named))))?
         {
             return Err(refused(anyhow!(
                 "`{}` holds `{name}`, which closegate did not write; move it away, or name another directory",

@@ -212,8 +212,10 @@ impl PolicyDir {
             let path = self.place(group);
             let named = self.dir.join(&path);
             let old = before.map(|file| (file.text.as_str(), &file.group));
-            let text = write_group(old, group)
-                .map_err(|what| Failure::usage(anyhow!("policy `{}`: {what}", named.display())).about(Trouble::Policy))?;
+            let text = write_group(old, group).map_err(|what| {
+                Failure::usage(anyhow!("policy `{}`: {what}", named.display()))
+                    .about(Trouble::Policy)
+            })?;
             // What closegate can't read again must not be written.
             parse_group(&text, &named).map_err(Failure::output)?;
             if let Some((account, _)) = path.split_once('/')

@@ -75,7 +75,7 @@ $(PEERS)/.ready: tests/peers/requirements.txt tests/browser/package-lock.json
 	rm -rf $(PEERS)
 	@if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
 		for pair in chromium:chromium shellcheck:shellcheck node:nodejs npm:npm jq:jq java:openjdk-17-jre-headless \
-			lintian:lintian rpm:rpm skopeo:skopeo umoci:umoci; do \
+			lintian:lintian man:man-db rpm:rpm skopeo:skopeo umoci:umoci; do \
 			command -v "$${pair%%:*}" >/dev/null || wanted="$$wanted $${pair##*:}"; done; \
 		test -z "$$wanted" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$wanted >/dev/null; } || \
 			echo "could not install:$$wanted"; fi

@@ -85,7 +85,8 @@ class Root:
 
     def dpkg(self, *words: object) -> None:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
-        project.run(*as_root("dpkg", f"--root={self.top}", *words), env=environment)
+        # This system may be one that leaves out documentation.
+        project.run(*as_root("dpkg", f"--root={self.top}", "--path-include=*", *words), env=environment)
 
     def rpm(self, *words: object) -> None:
         project.run(*as_root("rpm", f"--root={self.top}", "--dbpath=/var/lib/rpm", *words))

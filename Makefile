@@ -5,7 +5,7 @@ PEERS := target/peers
 BOOK := target/docs-tools
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test quick check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes
+.PHONY: help demo test quick check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -70,15 +70,19 @@ snippets: peers ## put the demo's output into the README, and make the report's 
 ec2-shapes: peers ## make the table of EC2's answers again, from the service model
 	$(PEERS)/bin/python tests/peers/ec2_shapes.py > src/aws/ec2-shapes.json
 
-# The peers: real programs that read what closegate writes. Python's and Node's come from their registries; browser, Node, Java, jq and
-# shellcheck from Debian, where this is root on one. Terraform and its AWS provider have to be there. A test whose peer is
-# missing says so, and fails where CI is set.
+package: ## build every package for this machine's kind of Linux under target/package/out, and try each; docs/release.md
+	python3 -B packaging/package.py
+
+# The peers: real programs that read what closegate writes. Python's and Node's come from their registries; browser, Node, Java, jq,
+# shellcheck, and what reads packages, from Debian, where this is root on one. Terraform and its AWS provider have to be there.
+# A test whose peer is missing says so, and fails where CI is set.
 peers: $(PEERS)/.ready
 
 $(PEERS)/.ready: tests/peers/requirements.txt tests/browser/package-lock.json
 	rm -rf $(PEERS)
 	@if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
-		for pair in chromium:chromium shellcheck:shellcheck node:nodejs npm:npm jq:jq java:openjdk-17-jre-headless; do \
+		for pair in chromium:chromium shellcheck:shellcheck node:nodejs npm:npm jq:jq java:openjdk-17-jre-headless \
+			lintian:lintian man:man-db rpm:rpm skopeo:skopeo umoci:umoci; do \
 			command -v "$${pair%%:*}" >/dev/null || wanted="$$wanted $${pair##*:}"; done; \
 		test -z "$$wanted" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$wanted >/dev/null; } || \
 			echo "could not install:$$wanted"; fi

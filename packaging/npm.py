@@ -10,9 +10,11 @@ import argparse
 import json
 import pathlib
 import tarfile
-import tomllib
 
-ROOT = pathlib.Path(__file__).parent.parent
+from project import ROOT, crate
+
+# The licences of the crates in the program.
+NOTICES = "LICENSE-THIRD-PARTY"
 # rustc's name of a target, and how Node names its platform and processor.
 TARGETS = {
     "x86_64-unknown-linux-gnu": ("linux", "x64"),
@@ -23,35 +25,30 @@ TARGETS = {
 }
 
 
-def crate() -> dict:
-    with open(ROOT / "Cargo.toml", "rb") as file:
-        return tomllib.load(file)["package"]
-
-
-def write(directory: pathlib.Path, description: dict, repository: str | None) -> None:
+def write(directory: pathlib.Path, description: dict, repository: str) -> None:
     """What every package has: its description, and the licence."""
     directory.mkdir(parents=True, exist_ok=True)
     shared = {key: crate()[key] for key in ["version", "license"]}
-    if repository:
-        shared["repository"] = {"type": "git", "url": f"git+{repository}.git"}
+    shared["repository"] = {"type": "git", "url": f"git+{repository}.git"}
     text = json.dumps({**description, **shared}, indent=2) + "\n"
     (directory / "package.json").write_text(text)
     (directory / "LICENSE").write_bytes((ROOT / "LICENSE").read_bytes())
 
 
-def platform_package(archive: pathlib.Path, target: str, out: pathlib.Path, repository: str | None) -> str:
+def platform_package(archive: pathlib.Path, target: str, out: pathlib.Path, repository: str) -> str:
     """Writes the package of a platform; its name."""
     system, processor = TARGETS[target]
     name = f"closegate-{system}-{processor}"
     program = "closegate.exe" if system == "win32" else "closegate"
+    (out / name / "bin").mkdir(parents=True)
+    top = archive.name.removesuffix(".tar.gz")
     with tarfile.open(archive) as tar:
-        content = tar.extractfile(f"{archive.name.removesuffix('.tar.gz')}/{program}").read()
-    file = out / name / "bin" / program
-    file.parent.mkdir(parents=True)
-    file.write_bytes(content)
-    file.chmod(0o755)
+        for member, path in [(program, f"bin/{program}"), (NOTICES, NOTICES)]:
+            if f"{top}/{member}" in tar.getnames():
+                (out / name / path).write_bytes(tar.extractfile(f"{top}/{member}").read())
+    (out / name / "bin" / program).chmod(0o755)
     description = f"{crate()['description']}: the program for {system} on {processor}"
-    platform = {"os": [system], "cpu": [processor], "files": ["bin"]}
+    platform = {"os": [system], "cpu": [processor], "files": ["bin", NOTICES]}
     write(out / name, {"name": name, "description": description, **platform}, repository)
     return name
 
@@ -60,7 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("archives", type=pathlib.Path, help="directory with what packaging/archive.py wrote")
     parser.add_argument("out", type=pathlib.Path, help="directory to write the packages to, which is not there yet")
-    parser.add_argument("--repository", help="address of the repository, which npm compares with the provenance")
+    repository = "address of the repository, which npm compares with the provenance; that of Cargo.toml without this"
+    parser.add_argument("--repository", default=crate()["repository"], help=repository)
     arguments = parser.parse_args()
     version = crate()["version"]
     names = []

@@ -29,7 +29,8 @@ pub(in crate::cli) fn completions(args: &CompletionsArgs) -> Result<Exit, Failur
 }
 
 pub(in crate::cli) fn man(args: &ManArgs) -> Result<Exit, Failure> {
-    let mut command = args::command();
+    // `closegate help COMMAND` prints the command's page, and needs none.
+    let mut command = args::command().disable_help_subcommand(true);
     command.build();
     match &args.out {
         None => print(page(command)?)?,

@@ -1,6 +1,7 @@
 //! The project's pipelines and those that people run: linters read the files, and the tests run their scripts.
 
 mod action;
+mod installing;
 mod nightly;
 mod organization;
 mod packages;

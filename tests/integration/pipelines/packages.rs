@@ -1,6 +1,8 @@
 //! What a release is packed with.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -167,5 +169,106 @@ fn a_release_has_notes() {
         notes(&tag, &changelog.replace("- a\n- b\n", "")),
         None,
         "no text"
+    );
+}
+
+/// Whoever builds the package of the crate has every file that this build read, and none that no build needs.
+#[test]
+fn the_crate_holds_what_it_is_compiled_from() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["package", "--list", "--allow-dirty"])
+        .current_dir(root());
+    let listed = succeeds(&mut cargo);
+    let listed: BTreeSet<&str> = listed.lines().collect();
+    // Cargo writes down which files a program was compiled from, with `\ ` for a space.
+    let program = Path::new(env!("CARGO_BIN_EXE_closegate"));
+    let read = fs::read_to_string(program.with_extension("d")).unwrap();
+    let (_, read) = read.trim().split_once(": ").unwrap();
+    let read = read.replace("\\ ", "\0");
+    let read: BTreeSet<String> = read
+        .split(' ')
+        .map(|path| {
+            let path = path.replace('\0', " ");
+            let below = Path::new(&path).strip_prefix(root()).expect(&path);
+            below.to_str().unwrap().to_owned()
+        })
+        .collect();
+    assert!(read.len() > 300, "{read:?}");
+    let missing: Vec<&String> = read
+        .iter()
+        .filter(|path| !listed.contains(&***path))
+        .collect();
+    assert!(missing.is_empty(), "add to `include`: {missing:?}");
+    let known = [
+        ".cargo_vcs_info.json",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "Cargo.toml.orig",
+        "LICENSE",
+        "README.md",
+    ];
+    // Other features and other systems read more of `src`.
+    let idle: Vec<&&str> = listed
+        .iter()
+        .filter(|path| !read.contains(**path) && !known.contains(path) && !path.starts_with("src/"))
+        .collect();
+    assert!(
+        idle.is_empty(),
+        "no build needs what `include` names: {idle:?}"
+    );
+}
+
+/// `cargo binstall` asks for the archive by the name that it has, and finds the program in it.
+#[test]
+fn binstall_finds_the_program() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let package = &manifest["package"];
+    let binstall = &package["metadata"]["binstall"];
+    let target = "x86_64-unknown-linux-gnu";
+    let filled = |key: &str| {
+        let mut text = binstall[key].as_str().unwrap().to_owned();
+        for (name, value) in [
+            ("repo", package["repository"].as_str().unwrap()),
+            ("name", "closegate"),
+            ("version", VERSION),
+            ("target", target),
+            ("bin", "closegate"),
+            ("binary-ext", ""),
+        ] {
+            text = text.replace(&format!("{{ {name} }}"), value);
+        }
+        assert!(!text.contains('{'), "{key}: {text}");
+        text
+    };
+    let place = Place::new(&[("closegate", "#!/bin/sh\n")]);
+    let name = archive(&place, target, "out");
+    let address = filled("pkg-url");
+    assert!(
+        address.ends_with(&format!("/releases/download/v{VERSION}/{name}")),
+        "{address}"
+    );
+    let mut tar = place.command("tar");
+    let members = succeeds(tar.arg("-tzf").arg(place.path("out").join(&name)));
+    let program = filled("bin-dir");
+    assert!(members.lines().any(|member| member == program), "{members}");
+}
+
+/// `make package` packs with the programs that the tests packed with. zig links, which no test does.
+#[test]
+fn the_packers_are_those_of_the_tests() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let peers = read("tests/peers/requirements.txt");
+    let peers: BTreeSet<&str> = peers.lines().collect();
+    let packers = read("packaging/requirements.txt");
+    let others: Vec<&str> = packers
+        .lines()
+        .filter(|line| !peers.contains(line))
+        .collect();
+    assert!(
+        others.len() == 1 && others[0].starts_with("ziglang=="),
+        "{others:?}"
     );
 }

@@ -5,7 +5,11 @@ PEERS := target/peers
 BOOK := target/docs-tools
 .DEFAULT_GOAL := help
 
+<<<<<<< HEAD
 .PHONY: help demo test check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
+=======
+.PHONY: help demo test quick check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes
+>>>>>>> main
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -15,6 +19,13 @@ demo: ## build without the AWS SDK and audit the sample data
 
 test: peers ## set up the peers under target/, then run every test
 	$(CARGO) test
+
+quick: ## formatting, unit tests, and the integration tests that need no peer; CI runs `make test`
+	@test -z "$$CI" || { echo "make quick leaves out tests; CI runs make check test"; exit 1; }
+	$(CARGO) fmt --check
+	$(CARGO) test --lib
+	CLOSEGATE_PEERS=none $(CARGO) test --test integration -- $$(sed '/^#/d; s/^/--skip /' tests/with-peers.txt)
+	@echo "NOT RUN: the tests in tests/with-peers.txt, which need peers"
 
 check: docs ## formatting, lints with warnings denied, documentation
 	$(CARGO) fmt --check

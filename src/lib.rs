@@ -4,7 +4,7 @@
 //!
 //! The modules are the pipeline, in order; each imports only from those above it:
 //!
-//! 1. [`net`]: leaf types. [`documents`]: the JSON files that closegate writes and reads again.
+//! 1. [`net`]: leaf types. `platform`: what differs between systems. [`documents`]: the JSON files that closegate writes and reads again.
 //! 2. [`inventory`]: `aws ec2 describe-*` JSON → groups, interfaces, gates.
 //! 3. [`ingest`]: log files → rows, and an account of every line.
 //! 4. [`flow`]: rows → folded flows, nothing decided.
@@ -26,6 +26,8 @@
 #![forbid(unsafe_code)]
 
 pub mod net;
+
+mod platform;
 
 pub mod documents;
 mod toml_file;

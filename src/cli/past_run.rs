@@ -16,6 +16,7 @@ use crate::documents::{
 };
 use crate::findings::Baseline;
 use crate::net::plural;
+use crate::platform;
 
 /// A run's `audit.json`.
 pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
@@ -25,7 +26,7 @@ pub(super) fn load(run: &Path) -> Result<AuditDocument<'static>, Failure> {
 /// What a run knew, for the runs after it.
 pub(super) fn baseline(run: &Path) -> Result<Baseline, Failure> {
     let audit = load(run).map_err(|failure| failure.of_option("--baseline"))?;
-    Ok(Baseline::new(&run.display().to_string(), audit))
+    Ok(Baseline::new(&platform::portable(run), audit))
 }
 
 /// Whether no rule of a run's change is one that the run's own proof says would permit what was denied. A run of a version that

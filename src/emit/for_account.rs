@@ -27,9 +27,10 @@ pub fn is_for_account(path: &str) -> bool {
     path.strip_prefix(PREFIX).and_then(account).is_some()
 }
 
-/// Accounts are numbers; AWS's own have names. Nothing else becomes part of a file's name.
+/// Accounts are numbers; AWS's own have names in small letters. Nothing else becomes part of a file's name: not every file system tells
+/// capital letters from small ones.
 fn is_plain(account: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=64).contains(&account.len()) && account.chars().all(is_plain)
 }
 

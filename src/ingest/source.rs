@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::error::IngestError;
 use crate::net::HashSet;
+use crate::platform;
 
 /// One thing to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +108,7 @@ impl Source {
 
     fn file(path: &Path) -> Self {
         Self {
-            name: path.display().to_string(),
+            name: platform::portable(path),
             origin: Origin::File(path.to_path_buf()),
             size: path.metadata().map_or(0, |m| m.len()),
         }

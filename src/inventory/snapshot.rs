@@ -14,6 +14,7 @@ use super::trail::Trail;
 use super::unread::Unread;
 use super::wire;
 use super::{InventoryError, Note};
+use crate::platform;
 
 /// Everything found in the files, in path order, not yet connected.
 #[derive(Debug, Default)]
@@ -303,7 +304,7 @@ impl Snapshot {
             account: account_in(name),
             file: self.files.len(),
         };
-        self.files.push(name.display().to_string());
+        self.files.push(platform::portable(name));
         if pages.is_empty() {
             self.unread.add(name, "empty");
         }
@@ -364,7 +365,7 @@ impl Snapshot {
                 Some(id) => self.read_entries(&id, entries, JsonPath::Top("Entries"), origin)?,
                 None => self.notes.push(Note::new(format!(
                     "{}: prefix list entries that do not say which list they belong to; put the list's id (pl-…) into the file's name",
-                    name.display()
+                    platform::portable(name)
                 ))),
             }
         }
@@ -415,7 +416,7 @@ impl Snapshot {
                 if key != "Attributes" || value.to_string().contains("preserve_client_ip") {
                     self.notes.push(Note::new(format!(
                         "{}: {key} that don't say which target group they belong to; put the end of its ARN, 16 hexadecimal digits, into the file's name",
-                        name.display()
+                        platform::portable(name)
                     )));
                 }
                 continue;

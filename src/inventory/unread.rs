@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Note;
 use crate::net::visible;
+use crate::platform;
 
 /// How many files are named before the rest is counted, and how many keys of a file.
 const NAMED: usize = 5;
@@ -18,8 +19,7 @@ pub(super) struct Unread {
 
 impl Unread {
     pub(super) fn add(&mut self, name: &Path, why: &str) {
-        self.files
-            .push((name.display().to_string(), why.to_owned()));
+        self.files.push((platform::portable(name), why.to_owned()));
     }
 
     /// A page without anything that is known.

@@ -18,6 +18,7 @@ use super::manifest::{FileEntry, StoreManifest, TableEntry};
 use super::workers;
 use crate::flow::FlowTable;
 use crate::net::{plural, thousands};
+use crate::platform;
 
 const MANIFEST: &str = "manifest.json";
 const NEW_MANIFEST: &str = "manifest.json.new";
@@ -195,7 +196,7 @@ impl Store {
             .filter(|entry| !entry.file_type().is_dir());
         let below = files.filter_map(|entry| {
             let path = entry.path().strip_prefix(&self.dir).ok()?.to_path_buf();
-            (!listed.contains(&path)).then(|| path.display().to_string())
+            (!listed.contains(&path)).then(|| platform::portable(&path))
         });
         below.collect()
     }
@@ -385,8 +386,9 @@ impl Store {
             let mut file = File::create(&aside)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
+            drop(file);
             fs::rename(&aside, self.dir.join(MANIFEST))?;
-            File::open(&self.dir)?.sync_all()
+            platform::sync_names(&self.dir)
         };
         self.io(NEW_MANIFEST, write())
     }

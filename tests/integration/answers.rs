@@ -1,8 +1,9 @@
 //! `--flows answers:PATH`: what an engine answered, audited without the logs.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -202,6 +203,26 @@ fn what_is_no_answer_is_refused() {
     );
 }
 
+/// Runs Spark jobs in one process, for starting Spark takes longer than a job: each line holds the arguments of one, and each answer
+/// what it printed, and its error if it failed.
+const JOBS: &str = r"
+import contextlib, importlib.util, io, json, sys, traceback
+spec = importlib.util.spec_from_file_location('connections', sys.argv[1])
+job = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(job)
+for line in sys.stdin:
+    sys.argv[1:] = json.loads(line)
+    out, error = io.StringIO(), None
+    with contextlib.redirect_stdout(out):
+        try:
+            job.main()
+        except SystemExit as end:
+            error = str(end.code)
+        except Exception:
+            error = traceback.format_exc()
+    print(json.dumps([out.getvalue(), error]), flush=True)
+";
+
 #[test]
 fn a_spark_job_asks_day_by_day_and_goes_on_where_it_ended() {
     if !has("java") {
@@ -215,20 +236,43 @@ fn a_spark_job_asks_day_by_day_and_goes_on_where_it_ended() {
         fs::copy(log, own.join("a.log.gz")).unwrap();
     }
     let out = dir.path().join("out");
-    let job = |glob: &str, until: &str| {
+    let script = root().join("queries/spark/connections.py");
+    let arguments = |glob: &str, until: &str| {
+        let logs = dir.path().join("logs").join(glob).display().to_string();
+        let program = env!("CARGO_BIN_EXE_closegate");
+        let out = out.display().to_string();
+        let words = ["--closegate", program, "--flows", &logs, "--out", &out];
+        let days = ["--since", "2026-11-01", "--until", until];
+        [&words[..], &days].concat().join("\n")
+    };
+    let python = || {
         let mut python = Command::new(peer("python"));
-        python.arg(root().join("queries/spark/connections.py"));
-        let logs = dir.path().join("logs").join(glob);
-        python.args(["--closegate", env!("CARGO_BIN_EXE_closegate"), "--flows"]);
-        python
-            .arg(logs)
-            .args(["--since", "2026-11-01", "--until", until]);
-        python.arg("--out").arg(&out).current_dir(dir.path());
+        python.current_dir(dir.path());
         python.env("PYSPARK_SUBMIT_ARGS", "--master local[1] --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 --conf spark.sql.shuffle.partitions=2 pyspark-shell");
-        python.output().unwrap()
+        python
     };
     let glob = "{day}/*.log.gz";
-    succeeds(&job(glob, "2026-11-03"));
+    // The first as people run it.
+    let first = arguments(glob, "2026-11-03");
+    let first = python().arg(&script).args(first.lines()).output();
+    succeeds(&first.unwrap());
+    let mut process = python()
+        .args(["-c", JOBS])
+        .arg(&script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut jobs = process.stdin.take().unwrap();
+    let mut ends = BufReader::new(process.stdout.take().unwrap());
+    let mut job = |glob: &str, until: &str| -> (String, Option<String>) {
+        let words: Vec<String> = arguments(glob, until).lines().map(str::to_owned).collect();
+        writeln!(jobs, "{}", serde_json::to_string(&words).unwrap()).unwrap();
+        let mut end = String::new();
+        ends.read_line(&mut end).unwrap();
+        serde_json::from_str(&end).unwrap()
+    };
     let day = |day: u8| out.join(format!("day=2026-11-0{day}"));
     let written = |at: u8| {
         fs::metadata(day(at).join("_SUCCESS"))
@@ -239,9 +283,8 @@ fn a_spark_job_asks_day_by_day_and_goes_on_where_it_ended() {
     let first = written(1);
     // A day that a stopped job left behind.
     fs::remove_file(day(2).join("_SUCCESS")).unwrap();
-    let done = job(glob, "2026-11-04");
-    succeeds(&done);
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let (said, error) = job(glob, "2026-11-04");
+    assert_eq!(error, None);
     assert!(said.contains("day=2026-11-01: done before"), "{said}");
     assert!(said.contains("day=2026-11-02: done\n"), "{said}");
     assert!(said.contains("day=2026-11-03: done\n"), "{said}");
@@ -255,16 +298,20 @@ fn a_spark_job_asks_day_by_day_and_goes_on_where_it_ended() {
     }
 
     // Answers to two questions don't add up, a day without logs is not passed over in silence, and a foreign file stays.
-    let refused = |output: &Output, says: &str| {
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && error.contains(says), "{error}");
+    let mut refused = |glob: &str, until: &str, says: &str| {
+        let (_, error) = job(glob, until);
+        let error = error.unwrap();
+        assert!(error.contains(says), "{error}");
     };
-    refused(&job("{day}/*.gz", "2026-11-04"), "another question");
-    refused(&job(glob, "2026-11-05"), "2026/11/04");
+    refused("{day}/*.gz", "2026-11-04", "another question");
+    refused(glob, "2026-11-05", "2026/11/04");
     let mine = day(4).join("mine.txt");
     fs::create_dir_all(day(4)).unwrap();
     fs::write(&mine, "mine").unwrap();
-    refused(&job(glob, "2026-11-05"), "mine.txt");
+    refused(glob, "2026-11-05", "mine.txt");
     assert!(mine.is_file());
-    refused(&job("*/*/*/*.log.gz", "2026-11-05"), "names no day");
+    refused("*/*/*/*.log.gz", "2026-11-05", "names no day");
+    // It ends with its standard input.
+    drop(jobs);
+    assert!(process.wait().unwrap().success());
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::fails;
 use crate::common::closegate;
+use crate::prepared::demo_run;
 
 /// Keeps a line for each rule in `standing`: group, direction, permission without description, id. `FAIL_AT` and `KILL_AT` are
 /// numbers of calls of EC2: AWS refuses the one, and the other is done, but the script is killed before it hears of it.
@@ -76,12 +77,7 @@ impl Account {
         let account = Self {
             dir: tempfile::tempdir().unwrap(),
         };
-        let run = account.path("run");
-        closegate()
-            .args(["demo", "--out"])
-            .arg(&run)
-            .assert()
-            .success();
+        demo_run(account.dir.path());
         let aws = account.path("aws");
         fs::write(&aws, AWS).unwrap();
         fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();

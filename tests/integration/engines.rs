@@ -18,7 +18,16 @@ use crate::queries::{custom, peer};
 
 /// Asks an engine, and gives back where each answer is; the end of its name says how it is kept.
 pub(crate) fn asked(engine: &str, dir: &Path, questions: &[(String, &str)]) -> Vec<PathBuf> {
-    let mut command = Command::new(peer("python"));
+    asked_by(Command::new(peer("python")), engine, dir, questions)
+}
+
+/// The same by a command that may have an environment of its own.
+fn asked_by(
+    mut command: Command,
+    engine: &str,
+    dir: &Path,
+    questions: &[(String, &str)],
+) -> Vec<PathBuf> {
     command
         .arg(root().join("tests/peers/engines.py"))
         .arg(engine);
@@ -185,7 +194,10 @@ fn engines_answer_the_other_questions_alike() {
             .map(|name| (usual.question(name, engine), ".json"))
             .collect();
         questions.push((hostile.question("unused-groups", engine), ".json"));
-        let answers = asked(engine, dir.path(), &questions);
+        // The connections are asked of a Spark of several processes; starting those takes longer than these questions.
+        let mut python = Command::new(peer("python"));
+        python.env("CLOSEGATE_SPARK", "local[2]");
+        let answers = asked_by(python, engine, dir.path(), &questions);
         let mut found: Vec<_> = answers.iter().map(|answer| rows(answer)).collect();
         let ids = found.pop().unwrap();
         let ids: BTreeSet<&str> = ids.iter().map(|row| row["group_id"].as_str()).collect();

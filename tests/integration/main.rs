@@ -5,6 +5,7 @@
 mod common;
 mod containers;
 mod peers;
+mod prepared;
 mod small;
 
 // The sample data's generator, to compare what it makes with what is checked in.

@@ -384,6 +384,23 @@ fn a_place_that_cannot_be_written_fails_before_the_work() {
     assert_eq!(tree(dir.path()), before);
 }
 
+/// A run that somebody looked at in the Finder of macOS is replaced like any other.
+#[test]
+fn what_the_finder_leaves_is_no_foreign_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let before = tree(&run);
+    for file in [".DS_Store", "rules/.DS_Store"] {
+        fs::write(run.join(file), "how it looked").unwrap();
+    }
+    audit(&run).assert().success();
+    assert!(tree(&run).keys().eq(before.keys()));
+    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    fs::create_dir(run.join(".DS_Store")).unwrap();
+    fails(audit(&run).assert(), 2, &[".DS_Store"]);
+}
+
 #[test]
 fn verify_refuses_rules_that_it_does_not_understand() {
     let dir = tempfile::tempdir().unwrap();

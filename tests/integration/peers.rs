@@ -6,14 +6,42 @@ use std::process::Command;
 
 use crate::common::root;
 
-/// A peer that this machine lacks.
+/// Whether the peers are left out, as `make quick` does by `CLOSEGATE_PEERS=none`. CI leaves nothing out.
+fn left_out() -> bool {
+    let Some(choice) = std::env::var_os("CLOSEGATE_PEERS") else {
+        return false;
+    };
+    assert!(
+        choice == "none" && std::env::var_os("CI").is_none(),
+        "CLOSEGATE_PEERS is `none` or not set, and CI runs every test"
+    );
+    true
+}
+
+/// A file that `make peers` makes, for a test that can't do without it.
+pub(crate) fn needed(file: PathBuf) -> PathBuf {
+    let shown = file.display();
+    assert!(
+        !left_out(),
+        "{shown} is left out: this test belongs in tests/with-peers.txt"
+    );
+    assert!(file.exists(), "{shown} is missing: run `make peers`");
+    file
+}
+
+/// A peer that this machine lacks, or that is left out.
 pub(crate) fn not_run(peer: &str) {
+    let why = if left_out() {
+        "is left out"
+    } else {
+        "is not on this machine"
+    };
     assert!(
         std::env::var_os("CI").is_none(),
         "{peer} is missing: run `make peers`, or install it"
     );
     // Not by a macro: a passing test keeps that output to itself.
-    let line = format!("NOT RUN: {peer} is not on this machine\n");
+    let line = format!("NOT RUN: {peer} {why}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
@@ -24,7 +52,7 @@ pub(crate) fn has(program: &str) -> bool {
     } else {
         "--version"
     };
-    let there = Command::new(program).arg(version).output().is_ok();
+    let there = !left_out() && Command::new(program).arg(version).output().is_ok();
     if !there {
         not_run(program);
     }
@@ -33,10 +61,8 @@ pub(crate) fn has(program: &str) -> bool {
 
 /// A package that `make peers` installs for Node.
 pub(crate) fn node_package(name: &str) -> bool {
-    let there = root()
-        .join("target/peers/browser/node_modules")
-        .join(name)
-        .is_dir();
+    let package = root().join("target/peers/browser/node_modules").join(name);
+    let there = !left_out() && package.is_dir();
     if !there {
         not_run(name);
     }
@@ -50,7 +76,8 @@ pub(crate) fn chromium() -> Option<PathBuf> {
         "/usr/bin/chromium-browser",
         "/usr/bin/google-chrome",
     ];
-    let found = places.iter().map(Path::new).find(|place| place.is_file());
+    let mut places = places.iter().map(Path::new);
+    let found = places.find(|place| !left_out() && place.is_file());
     if found.is_none() {
         not_run("chromium");
     }
@@ -63,7 +90,7 @@ pub(crate) fn chromium() -> Option<PathBuf> {
 pub(crate) fn terraform_with_provider() -> Option<String> {
     let places = "/opt/tf-plugins:/usr/share/terraform/plugins:/usr/local/share/terraform/plugins";
     let mirror = std::env::split_paths(places)
-        .find(|dir| dir.join("registry.terraform.io/hashicorp/aws").is_dir());
+        .find(|dir| !left_out() && dir.join("registry.terraform.io/hashicorp/aws").is_dir());
     if mirror.is_none() {
         not_run("Terraform's AWS provider");
     }

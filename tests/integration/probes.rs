@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{LazyLock, Mutex};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -102,14 +104,33 @@ fn audit_of(dir: TempDir, from: &[&str]) -> Run {
     Run { dir, audit }
 }
 
-/// Prints the table that is named as the first argument.
+/// Prints the table that each line names.
 const READ: &str = r"
 import duckdb, json, sys
 cursor = duckdb.connect()
-cursor.execute('SELECT * FROM read_parquet(?)', [sys.argv[1]])
-names = [column[0] for column in cursor.description]
-print(json.dumps([dict(zip(names, row)) for row in cursor.fetchall()]))
+for line in sys.stdin:
+    cursor.execute('SELECT * FROM read_parquet(?)', [line.rstrip('\n')])
+    names = [column[0] for column in cursor.description]
+    print(json.dumps([dict(zip(names, row)) for row in cursor.fetchall()]), flush=True)
 ";
+
+/// DuckDB, in one process for all tests: starting it takes longer than a table. It ends with its standard input.
+struct TableReader {
+    _process: Child,
+    files: ChildStdin,
+    tables: BufReader<ChildStdout>,
+}
+
+static READER: LazyLock<Mutex<TableReader>> = LazyLock::new(|| {
+    let mut python = Command::new(peer("python"));
+    python.args(["-c", READ]).stdin(Stdio::piped());
+    let mut process = python.stdout(Stdio::piped()).spawn().unwrap();
+    Mutex::new(TableReader {
+        files: process.stdin.take().unwrap(),
+        tables: BufReader::new(process.stdout.take().unwrap()),
+        _process: process,
+    })
+});
 
 fn sum(rows: &[Value], key: &str) -> u64 {
     rows.iter().map(|row| row[key].as_u64().unwrap()).sum()
@@ -149,14 +170,15 @@ impl Run {
 
     /// `connections.parquet`, by another reader.
     fn table(&self) -> Vec<Value> {
-        let output = Command::new(peer("python"))
-            .args(["-c", READ])
-            .arg(self.path().join("connections.parquet"))
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        let file = self.path().join("connections.parquet");
+        let mut table = String::new();
+        {
+            let mut reader = READER.lock().unwrap();
+            writeln!(reader.files, "{}", file.display()).unwrap();
+            reader.tables.read_line(&mut table).unwrap();
+        }
+        // Nothing is there if the reader ended; what it says is on standard error.
+        serde_json::from_str(&table).unwrap()
     }
 
     fn table_bytes(&self) -> Vec<u8> {

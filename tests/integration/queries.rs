@@ -8,16 +8,11 @@ use closegate::ingest;
 use closegate::query::{Engine, Over, Partials, QUERIES};
 
 use crate::common::{audit_paths, closegate, root, sample};
+use crate::peers::needed;
 
 /// A program of the peers that `make peers` sets up under target/.
 pub(crate) fn peer(program: &str) -> PathBuf {
-    let path = root().join("target/peers/bin").join(program);
-    assert!(
-        path.exists(),
-        "{} is missing: run `make peers`",
-        path.display()
-    );
-    path
+    needed(root().join("target/peers/bin").join(program))
 }
 
 const RUN: &str = r"

@@ -11,6 +11,7 @@ use crate::imports::Crate;
 /// The pipeline, in order; `net` is below everything.
 const ORDER: &[&str] = &[
     "net",
+    "platform",
     "documents",
     "toml_file",
     "inventory",
@@ -35,7 +36,8 @@ const ORDER: &[&str] = &[
     "cli",
 ];
 
-fn sources(below: &str) -> Vec<(PathBuf, String)> {
+/// The files below a directory of the project, in order.
+fn files(below: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut left = vec![root().join(below)];
     while let Some(path) = left.pop() {
@@ -45,13 +47,22 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
                     .unwrap()
                     .map(|entry| entry.unwrap().path()),
             );
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            files.push((path, text));
+        } else {
+            files.push(path);
         }
     }
     files.sort();
     files
+}
+
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let rust = files(below).into_iter();
+    let rust = rust.filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    rust.map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path, text)
+    })
+    .collect()
 }
 
 fn stage(path: &Path) -> Option<usize> {
@@ -147,7 +158,7 @@ fn no_stage_imports_from_a_later_one() {
     );
 }
 
-/// Only the ends of the pipeline touch files; only `cli` knows arguments,
+/// Only the ends of the pipeline, and what differs between systems, touch files; only `cli` knows arguments,
 /// terminals and errors without a type.
 #[test]
 fn the_core_does_no_input_or_output() {
@@ -165,7 +176,7 @@ fn the_core_does_no_input_or_output() {
     };
     only(
         &["std::fs", "File::", "walkdir", "glob::"],
-        &["inventory", "ingest", "store", "cli"],
+        &["platform", "inventory", "ingest", "store", "cli"],
     );
     only(
         &[
@@ -327,4 +338,96 @@ fn only_the_program_names_a_symbol() {
             );
         }
     }
+}
+
+/// What differs by system or processor is where `src/platform/mod.rs` says.
+#[test]
+fn code_for_one_target_is_in_few_places() {
+    let known = [
+        "src/cli/policy_dir/steps.rs",
+        "src/ingest/simd/delimiters.rs",
+        "src/main.rs",
+        "src/platform/mod.rs",
+        "src/platform/paths.rs",
+        "src/platform/unix.rs",
+        "src/platform/windows.rs",
+        "tests/integration/cli.rs",
+        "tests/integration/inventory_files.rs",
+        "tests/integration/sources.rs",
+    ];
+    // The test binary as a whole needs Unix: there only conditions count.
+    let is_specific = |path: &Path, line: &str| {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: Vec<&str> = line.split(|c| !is_word(c)).collect();
+        let system =
+            |word: &&str| ["unix", "windows"].contains(word) || word.starts_with("target_");
+        let is_condition = words.iter().any(|word| word.starts_with("cfg"));
+        let paths = ["std::os::", "std::arch::", "env::consts"];
+        is_condition && words.iter().any(system)
+            || !path.starts_with(root().join("tests"))
+                && paths.iter().any(|path| line.contains(path))
+    };
+    let mut found = Vec::new();
+    let folders = [
+        "src",
+        "tests",
+        "benches",
+        "examples",
+        "sample-data",
+        "fuzz/fuzz_targets",
+    ];
+    for below in folders {
+        for (path, text) in sources(below) {
+            let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+            if code(&text).any(|line| is_specific(&path, line)) {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, known);
+}
+
+/// Files that are compiled in or compared end their lines alike, also where Git would change them.
+#[test]
+fn lines_end_alike() {
+    let rules = std::fs::read_to_string(root().join(".gitattributes")).unwrap();
+    assert!(rules.lines().any(|rule| rule == "* text=auto eol=lf"));
+    for below in ["queries", "sample-data", "src", "templates"] {
+        for path in files(below) {
+            // What is not UTF-8 is compressed.
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                assert!(!text.contains('\r'), "{}", path.display());
+            }
+        }
+    }
+}
+
+/// What `make quick` leaves out is there: each line is a module, or a test in one.
+#[test]
+fn tests_with_peers_are_tests() {
+    let list = std::fs::read_to_string(root().join("tests/with-peers.txt")).unwrap();
+    let names = list.lines().filter(|line| !line.starts_with('#'));
+    let modules: BTreeMap<String, String> = sources("tests/integration")
+        .into_iter()
+        .map(|(path, text)| {
+            let below = path.strip_prefix(root().join("tests/integration")).unwrap();
+            let below = below.with_extension("");
+            let below = below.to_str().unwrap();
+            let module = below.strip_suffix("/mod").unwrap_or(below);
+            (module.replace('/', "::"), text)
+        })
+        .collect();
+    let mut count = 0;
+    for name in names {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let text = modules.get(module);
+        let text = text.unwrap_or_else(|| panic!("tests/with-peers.txt: no module {module}"));
+        assert!(
+            test.is_empty() || text.contains(&format!("fn {test}(")),
+            "tests/with-peers.txt: no test {name}"
+        );
+        count += 1;
+    }
+    assert!(count > 0);
 }

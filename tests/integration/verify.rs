@@ -6,15 +6,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::common::{closegate, sample};
+use crate::prepared::demo_run;
 
 /// A run of the sample data.
 fn run() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    closegate()
-        .args(["demo", "--out"])
-        .arg(dir.path().join("run"))
-        .assert()
-        .success();
+    demo_run(dir.path());
     dir
 }
 

@@ -20,6 +20,7 @@ use crate::drift::{self, DriftBasis, DriftTraffic, PlannedChange};
 use crate::emit::{self, DriftFacts};
 use crate::inventory::Inventory;
 use crate::net::json;
+use crate::platform;
 use crate::policy::POLICY_MARKER;
 use crate::replay;
 
@@ -128,5 +129,5 @@ fn relative(path: &Path) -> String {
     let below = here.and_then(|here| path.strip_prefix(here).ok());
     let below = below.unwrap_or(path);
     let below = below.strip_prefix(".").unwrap_or(below);
-    below.display().to_string()
+    platform::portable(below)
 }

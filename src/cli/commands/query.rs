@@ -12,6 +12,7 @@ use crate::cli::settings;
 use crate::ingest::LogFormat;
 use crate::inventory::Inventory;
 use crate::net::visible;
+use crate::platform;
 use crate::query::{
     self, DayPartition, Dialect, Engine, KeptPorts, Over, QUERIES, Query, QueryNames,
 };
@@ -85,12 +86,8 @@ fn fill(query: &Query, engine: Engine, args: QueryArgs) -> Result<String, Failur
             .join("\n"),
         (Over::Events, _) | (_, None) => query::over_events(query.text, &format, inventory),
         (Over::Run, Some(dialect)) => {
-            let file = args
-                .run
-                .unwrap_or_default()
-                .join("connections.parquet")
-                .display()
-                .to_string();
+            let file = args.run.unwrap_or_default().join("connections.parquet");
+            let file = platform::portable(&file);
             query.text.replace(
                 "'connections.parquet'",
                 &format!("read_parquet({})", dialect.quoted(&file)),

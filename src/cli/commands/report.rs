@@ -13,6 +13,7 @@ use crate::cli::past_run;
 use crate::documents::ReportDocument;
 use crate::emit::{self, Places};
 use crate::net::json;
+use crate::platform;
 
 pub(in crate::cli) fn run(args: ReportArgs) -> Result<Exit, Failure> {
     let ReportArgs {
@@ -74,12 +75,8 @@ fn places(dir: &Path) -> Result<Places, Failure> {
         let Ok(text) = fs::read_to_string(file.path()) else {
             continue;
         };
-        let below = file
-            .path()
-            .strip_prefix(dir)
-            .unwrap_or(file.path())
-            .display()
-            .to_string();
+        let below = file.path().strip_prefix(dir).unwrap_or(file.path());
+        let below = platform::portable(below);
         for (name, line) in emit::group_lines(&text) {
             places.entry(name).or_insert((below.clone(), line));
         }

@@ -13,12 +13,11 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use super::place::{ASIDE, followed, parent};
-use super::system;
 use crate::audit::Audit;
 use crate::cli::exit::Failure;
 use crate::cli::interrupt;
 use crate::cli::trouble::Trouble;
-use crate::{documents, emit};
+use crate::{documents, emit, platform};
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +68,9 @@ impl Made {
 fn for_other_accounts(place: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(place.join("rules")).into_iter().flatten();
     entries.filter_map(|entry| {
-        let path = Path::new("rules").join(entry.ok()?.file_name());
-        emit::is_for_account(path.to_str()?).then_some(path)
+        let name = entry.ok()?.file_name();
+        let path = format!("rules/{}", name.to_str()?);
+        emit::is_for_account(&path).then(|| PathBuf::from(path))
     })
 }
 
@@ -266,8 +266,10 @@ fn scratch(place: &Path) -> io::Result<TempDir> {
     let Some(beside) = place.parent() else {
         return make(place);
     };
-    let holds_this = std::env::current_dir().is_ok_and(|here| here.starts_with(place));
-    let can_move = system::on_one_file_system(&fs::metadata(place)?, &fs::metadata(beside)?);
+    // Both in their canonical form, which on Windows begins otherwise than what people type.
+    let here = std::env::current_dir().and_then(fs::canonicalize);
+    let holds_this = here.is_ok_and(|here| here.starts_with(place));
+    let can_move = platform::on_one_file_system(&fs::metadata(place)?, &fs::metadata(beside)?);
     if holds_this || !can_move {
         return make(place);
     }
@@ -320,7 +322,9 @@ fn foreign(place: &Path, made: Made, scratch: Option<&Path>) -> anyhow::Result<O
                 directory = Some(path.to_path_buf());
             }
         // A link is never ours, whatever its name: what it leads to lies elsewhere.
-        } else if !entry.file_type().is_file() || !own.contains(path) {
+        } else if !entry.file_type().is_file()
+            || !own.contains(path) && !platform::is_of_the_finder(path)
+        {
             return Ok(Some(path.to_path_buf()));
         }
     }
@@ -339,9 +343,10 @@ fn below(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Removes these files, and the directories that are empty then. What else is there stays.
+/// Removes these files, and the directories that are empty then. What else is there stays, but for what the Finder makes again.
 fn remove(dir: &Path, files: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
-    for path in below(dir)?.iter().filter(|path| files.contains(*path)) {
+    let goes = |path: &&PathBuf| files.contains(*path) || platform::is_of_the_finder(path);
+    for path in below(dir)?.iter().filter(goes) {
         fs::remove_file(dir.join(path))?;
     }
     for entry in WalkDir::new(dir).contents_first(true) {

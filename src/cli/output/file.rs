@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use super::place::{ASIDE, followed, parent};
-use super::system;
 use crate::cli::exit::{Exit, Failure, print};
 use crate::cli::interrupt;
 use crate::cli::trouble::Trouble;
+use crate::platform;
 
 /// A place for one result. It is opened before the work starts, so that a bad path fails at once.
 #[derive(Debug)]
@@ -93,12 +93,13 @@ fn open(named: &Path) -> io::Result<To> {
             if there.permissions().readonly() {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
-            if !system::is_replaceable(&there, &aside.as_file().metadata()?) {
+            if !platform::is_replaceable(&there, &aside.as_file().metadata()?) {
                 return in_place(&place);
             }
             aside.as_file().set_permissions(there.permissions())?;
             Ok(To::Whole { aside, place })
         }
+        Err(_) if platform::is_device(named) => in_place(named),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let place = followed(named)?;
             let aside = aside(&place)?;
@@ -112,7 +113,7 @@ fn open(named: &Path) -> io::Result<To> {
 fn aside(place: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(ASIDE);
-    system::for_a_new_file(&mut builder);
+    platform::for_a_new_file(&mut builder);
     let aside = builder.tempfile_in(parent(place))?;
     interrupt::guard(aside.path(), &[]);
     Ok(aside)

@@ -5,7 +5,6 @@
 mod directory;
 mod file;
 mod place;
-mod system;
 mod working;
 
 pub(super) use directory::{Made, OutDir};

@@ -12,6 +12,7 @@ use crate::cli::exit::Failure;
 use crate::cli::interrupt;
 use crate::cli::trouble::Trouble;
 use crate::emit::{self, RuleFileOrigin};
+use crate::platform;
 use crate::policy::is_account_directory;
 
 /// How much of a file tells who wrote it.
@@ -103,6 +104,11 @@ impl<'a> Prepared<'a> {
             return Err(refused(anyhow!(
                 "`{}` is not a directory; name one for the files of the policy's rules",
                 named.display()
+            )));
+        }
+        if let Some((first, second)) = platform::alike(files.keys()) {
+            return Err(refused(anyhow!(
+                "`{first}` and `{second}` would be one file on macOS and Windows, where names don't differ by capital letters; write one file for all groups"
             )));
         }
         let stale = stale(&place, files)

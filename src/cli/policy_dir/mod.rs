@@ -7,7 +7,7 @@
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use super::exit::Failure;
 use super::trouble::Trouble;
 use super::{interrupt, progress};
 use crate::net::visible;
+use crate::platform;
 use crate::policy::{
     GroupPolicy, NO_ACCOUNT, POLICY_MARKER, PolicyError, PolicySet, account_directory,
     is_account_directory, is_account_id, is_group_id, new_marker, parse_group, parse_marker,
@@ -203,6 +204,13 @@ impl PolicyDir {
 
     /// Writes what changed: all of it, or nothing. Says how many files did.
     pub(super) fn write(self, after: &PolicySet) -> Result<usize, Failure> {
+        if let Some((first, second)) = platform::alike(after.groups.keys()) {
+            return Err(Failure::usage(anyhow!(
+                "policy `{}`: groups {first} and {second} would have one file on macOS and Windows, where names don't differ by capital letters; leave one out",
+                self.dir.display()
+            ))
+            .about(Trouble::Policy));
+        }
         let mut changes = steps::Changes::new();
         if !self.markers.contains("") {
             changes.insert(POLICY_MARKER.to_owned(), Some(new_marker()));
@@ -290,27 +298,20 @@ fn cannot_write(dir: &Path, error: anyhow::Error) -> Failure {
 
 /// Keeps other runs from writing: by the policy's marker, and by the directory where that is still to come.
 fn lock(dir: &Path) -> Result<Option<File>, Failure> {
-    let marker = dir.join(POLICY_MARKER);
-    let (file, is_new) = match OpenOptions::new().read(true).write(true).open(&marker) {
-        Ok(file) => (file, false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match File::open(dir) {
-            Ok(file) => (file, true),
-            // Not every system lets a directory be opened.
-            Err(_) => return Ok(None),
-        },
-        Err(error) => return Err(cannot_write(dir, error.into())),
+    let claimed = match platform::claim(&dir.join(POLICY_MARKER)) {
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::NotFound => {
+            platform::claim_directory(dir)
+        }
+        claimed => claimed.map(Some),
     };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => Err(Failure::usage(anyhow!(
+    claimed.map_err(|error| match error {
+        TryLockError::WouldBlock => Failure::usage(anyhow!(
             "another closegate is writing the policy `{}`; wait until it is done",
             dir.display()
         ))
-        .about(Trouble::InUse)),
-        // Not every file system lets a directory be locked.
-        Err(fs::TryLockError::Error(_)) if is_new => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(cannot_write(dir, error.into())),
-    }
+        .about(Trouble::InUse),
+        TryLockError::Error(error) => cannot_write(dir, error.into()),
+    })
 }
 
 /// Finishes or undoes what an interrupted run left.

@@ -8,10 +8,11 @@
 //! the file of that name goes: so files also move from one place to another all together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::platform;
 use crate::policy::{POLICY_MARKER, is_account_directory, is_group_id};
 
 /// New files that may not be whole.
@@ -95,10 +96,8 @@ impl Step {
                 file.sync_all()
             }
             Self::Sync(dir) => {
-                // Not every system lets a directory be opened; there the order of renames is the system's.
-                if let Ok(open) = File::open(dir) {
-                    let _ = open.sync_all();
-                }
+                // Not every file system can do that; there the order of renames is its own.
+                let _ = platform::sync_names(dir);
                 Ok(())
             }
             Self::Rename(from, to) => fs::rename(from, to),

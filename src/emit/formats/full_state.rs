@@ -19,6 +19,7 @@ use super::terraform::{POLICY_MARK, Refs, module_block, notes, pair_entry, polic
 use super::terraform_json::declare;
 use crate::documents::{ChangeDocument, RuleRow};
 use crate::net::{identifier, json};
+use crate::platform;
 
 /// What a file is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +78,18 @@ fn stem(change: &ChangeDocument, split: Option<RuleFileSplit>, group: &str) -> S
         Some(RuleFileSplit::Vpc) => change.group(group).map_or("", |group| &group.vpc),
     };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() {
+    let stem = if name.is_empty() {
         "no-vpc".to_owned()
     } else if name.len() <= 100 && name.chars().all(is_plain) {
         name.to_owned()
     } else {
         identifier(name)
+    };
+    // No id of AWS is such a name.
+    if platform::is_reserved(&stem) {
+        return format!("no-vpc-{stem}");
     }
+    stem
 }
 
 /// What the files are called, without their endings; groups that nothing is written for have none.

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{closegate, root};
+use crate::peers::needed;
 
 /// A server that ends with the test.
 pub(super) struct Peer {
@@ -23,13 +24,7 @@ impl Drop for Peer {
 }
 
 fn python() -> Command {
-    let python = root().join("target/peers/bin/python");
-    assert!(
-        python.is_file(),
-        "{} is missing: run `make peers`",
-        python.display()
-    );
-    Command::new(python)
+    Command::new(needed(root().join("target/peers/bin/python")))
 }
 
 fn script(name: &str) -> PathBuf {

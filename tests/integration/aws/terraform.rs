@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::apply::{Estate, rules};
 use crate::common;
-use crate::emit::terraform::{terraform, validate};
+use crate::emit::terraform::{initialise, terraform};
 use crate::peers::terraform_with_provider;
 
 /// The provider, for the emulator.
@@ -70,7 +70,7 @@ fn the_module_is_applied_and_undone() {
     for name in ["mutual.tf", "other.tf"] {
         fs::copy(estate.path("run/rules").join(name), dir.join(name)).unwrap();
     }
-    validate(&dir, &mirror);
+    initialise(&dir, &mirror);
     fs::write(dir.join("provider.tf"), provider(&estate)).unwrap();
     apply(&dir);
     plans_no_change(&dir);
@@ -211,7 +211,7 @@ fn an_estate_of_three_styles_is_changed_in_its_own() {
     for (name, text) in [("estate.tf", ESTATE), ("mutual.tf", ""), ("other.tf", "")] {
         fs::write(dir.join(name), text).unwrap();
     }
-    validate(&dir, &mirror);
+    initialise(&dir, &mirror);
     fs::write(dir.join("provider.tf"), provider(&estate)).unwrap();
     apply(&dir);
     let before = estate.collect("before");

@@ -7,12 +7,14 @@ mod traffic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{closegate, printed, sample};
+use crate::prepared::{Prepared, demo_run};
 
 /// Groups of the sample.
 const WEB: &str = "sg-0a1b2c3d4e5f90002";
@@ -26,12 +28,20 @@ struct Kept {
     dir: TempDir,
 }
 
+static LEARNING: LazyLock<Prepared> = LazyLock::new(|| Prepared::of(Kept::new().dir.path()));
+
 impl Kept {
     /// With groups that learn.
     fn learning() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        LEARNING.copy_to(dir.path());
+        Self { dir }
+    }
+
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let kept = Self { dir };
-        printed(&mut kept.program(&["demo", "--out", "run"]));
+        demo_run(kept.dir.path());
         printed(&mut kept.program(&["policy", "update", "run", "--policy", "policy"]));
         printed(&mut kept.program(&[
             "policy", "decide", "accept", "--state", "proposed", "--policy", "policy",

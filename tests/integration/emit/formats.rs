@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{HOSTILE, audit, hostile_audit, json, text};
 use crate::common::root;
-use crate::peers::has;
+use crate::peers::{has, needed};
 
 /// Direction, group, protocol, ports and target.
 type Said = BTreeSet<String>;
@@ -499,12 +499,7 @@ fn cfn_lint_takes_the_templates() {
         }
     }
     let lint = root().join("target/peers/bin/cfn-lint");
-    assert!(
-        lint.is_file(),
-        "{} is missing: run `make peers`",
-        lint.display()
-    );
-    let done = Command::new(lint)
+    let done = Command::new(needed(lint))
         .args(["--regions", "us-east-1", "--template"])
         .args(
             std::fs::read_dir(dir.path())

@@ -254,7 +254,7 @@ fn verify_reads_a_plan_of_terraform() {
     let (module, _) = mutual.split_once("\nimport {").unwrap();
     std::fs::write(dir.join("mutual.tf"), module).unwrap();
     std::fs::write(dir.join("other.tf"), text(&audit, "rules/other.tf")).unwrap();
-    validate(dir, &mirror);
+    initialise(dir, &mirror);
     let provider = "provider \"aws\" {\n  region = \"us-east-1\"\n  access_key = \"test\"\n  secret_key = \"test\"\n  skip_credentials_validation = true\n  skip_requesting_account_id = true\n  skip_metadata_api_check = true\n  skip_region_validation = true\n}\n";
     std::fs::write(dir.join("provider.tf"), provider).unwrap();
     let open = |group: &str, rule: &str| {
@@ -303,9 +303,32 @@ fn verify_reads_a_plan_of_terraform() {
     assert!(verified() > 0);
 }
 
-/// The folder above `registry.terraform.io`, if the machine has a local mirror of
-/// the provider.
+/// Has Terraform validate our files in a directory.
 pub(crate) fn validate(dir: &Path, mirror: &str) {
+    initialise(dir, mirror);
+    terraform(dir, &["validate"]);
+}
+
+/// The same of several directories below one, as modules of one configuration: Terraform takes longer to load the provider than to
+/// validate any of them. Only a configuration, and no module, may have `import` blocks.
+pub(crate) fn validate_modules(dir: &Path, mirror: &str, modules: &[String]) {
+    let call = |module: &String| {
+        use_local_module(&dir.join(module));
+        format!("module \"{module}\" {{\n  source = \"./{module}\"\n}}\n")
+    };
+    let calls: Vec<String> = modules.iter().map(call).collect();
+    std::fs::write(dir.join("main.tf"), calls.concat()).unwrap();
+    use_provider(dir, mirror);
+    terraform(dir, &["validate"]);
+}
+
+/// Prepares a directory with our files for a plan. The mirror is the folder above `registry.terraform.io`.
+pub(crate) fn initialise(dir: &Path, mirror: &str) {
+    use_local_module(dir);
+    use_provider(dir, mirror);
+}
+
+fn use_local_module(dir: &Path) {
     let module = dir.join("module");
     std::fs::create_dir(&module).unwrap();
     std::fs::copy(
@@ -319,6 +342,9 @@ pub(crate) fn validate(dir: &Path, mirror: &str) {
         .replace("\"skwashd/mutual-security-groups/aws\"", "\"./module\"")
         .replace("  version = \">= 2.0.0, < 3.0.0\"\n", "");
     std::fs::write(dir.join("mutual.tf"), local).unwrap();
+}
+
+fn use_provider(dir: &Path, mirror: &str) {
     std::fs::write(
         dir.join("provider.tf"),
         "provider \"aws\" {\n  region = \"us-east-1\"\n}\n",
@@ -329,7 +355,6 @@ pub(crate) fn validate(dir: &Path, mirror: &str) {
     );
     std::fs::write(dir.join("terraform.rc"), config).unwrap();
     terraform(dir, &["init", "-backend=false", "-input=false"]);
-    terraform(dir, &["validate"]);
 }
 
 pub(crate) fn terraform(dir: &Path, arguments: &[&str]) -> Vec<u8> {

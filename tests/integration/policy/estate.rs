@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use assert_cmd::Command;
 use hcl_edit::expr::ObjectKey;
@@ -11,12 +12,21 @@ use serde_json::{Value, json};
 
 use super::{Place, file_of, texts};
 use crate::common::{closegate, printed, sample};
+use crate::prepared::Prepared;
 
 /// `web` in the sample.
 pub(super) const WEB: &str = "sg-0a1b2c3d4e5f90002";
 
+static ACCEPTED: LazyLock<Prepared> = LazyLock::new(|| Prepared::of(&made().path("")));
+
 /// The sample's policy with every entry accepted, and the sample's inventory to change.
 pub(super) fn accepted() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    ACCEPTED.copy_to(dir.path());
+    Place { dir }
+}
+
+fn made() -> Place {
     let place = Place::new();
     place.update(&place.path("run"), "policy");
     place

@@ -28,6 +28,27 @@ const HOSTILE: &[&str] = &[
     "名前 😀",
 ];
 
+/// Ids that differ by capital letters alone would be one file where a team's macOS or Windows has the policy.
+#[test]
+fn no_two_groups_have_one_file() {
+    let place = Place::new();
+    place.update(&place.path("run"), "policy");
+    let before = texts(&place.path("policy"));
+    let file = file_of(&place.path("policy"), "web");
+    let id = file.file_stem().unwrap().to_str().unwrap();
+    let capital = format!("sg-{}", id.trim_start_matches("sg-").to_uppercase());
+    assert_ne!(capital, id);
+    let run = place.changed("capital", |rules, audit| {
+        for document in [rules, audit] {
+            let text = document.to_string().replace(id, &capital);
+            *document = serde_json::from_str(&text).unwrap();
+        }
+    });
+    let mut again = place.command("update", "policy", &[run.to_str().unwrap()]);
+    fails(again.assert(), 2, &[id, &capital, "macOS and Windows"]);
+    assert_eq!(texts(&place.path("policy")), before);
+}
+
 #[test]
 fn hostile_names_stay_names() {
     let place = Place::new();

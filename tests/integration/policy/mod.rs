@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::common::{closegate, printed};
+use crate::prepared::demo_run;
 
 /// A day in seconds.
 const DAY: u64 = 86_400;
@@ -33,11 +34,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        printed(
-            closegate()
-                .args(["demo", "--out"])
-                .arg(dir.path().join("run")),
-        );
+        demo_run(dir.path());
         Self { dir }
     }
 

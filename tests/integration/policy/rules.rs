@@ -14,7 +14,7 @@ use super::estate::{
 use super::file_of;
 use crate::cli::fails;
 use crate::common::{closegate, printed};
-use crate::emit::terraform::{terraform, validate};
+use crate::emit::terraform::{terraform, validate_modules};
 use crate::peers::{has, terraform_with_provider};
 
 /// Every rule that the policy wants is in every format, once, whether it stands or not.
@@ -321,25 +321,28 @@ fn terraform_takes_the_files_of_a_policy() {
                 json!([{"Key": "team", "Value": "a"}, {"Key": "Cost Centre ${x}", "Value": "%{b"}]);
         }
     };
+    let mut modules = Vec::new();
     for (split, tags) in [(false, false), (true, false), (false, true)] {
         if tags {
             edit_inventory(&place, "security-group-rules.json", tagged);
         }
         for format in ["terraform-module", "terraform"] {
-            let out = format!("{format}-{split}-{tags}");
+            let module = format!("{format}-{split}-{tags}");
+            let out = format!("terraform/{module}");
             let arguments: &[&str] = if split { &["--split", "group"] } else { &[] };
             written(&place, format, &out, arguments);
             let dir = place.path(&out);
             terraform(&dir, &["fmt", "-check", "-diff"]);
-            if let Some(mirror) = terraform_with_provider() {
-                if format == "terraform" {
-                    fs::write(dir.join("mutual.tf"), "").unwrap();
-                }
-                // Importing asks AWS.
-                fs::remove_file(dir.join("imports.tf")).unwrap();
-                validate(&dir, &mirror);
+            if format == "terraform" {
+                fs::write(dir.join("mutual.tf"), "").unwrap();
             }
+            // Importing asks AWS.
+            fs::remove_file(dir.join("imports.tf")).unwrap();
+            modules.push(module);
         }
+    }
+    if let Some(mirror) = terraform_with_provider() {
+        validate_modules(&place.path("terraform"), &mirror, &modules);
     }
 }
 

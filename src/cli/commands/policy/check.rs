@@ -15,6 +15,7 @@ use crate::cli::settings::{self, Decided};
 use crate::documents::SCHEMA_VERSION;
 use crate::inventory::Inventory;
 use crate::net::{json, plural, visible};
+use crate::platform;
 use crate::policy::{self, EntryState, PolicyBasis, PolicySet, PolicyTarget};
 
 /// What `--json` prints.
@@ -57,14 +58,14 @@ pub(super) fn run(args: CheckPolicyArgs) -> Result<Exit, Failure> {
         quotas: config.quotas,
     };
     let unreadable = read.errors.iter().map(|error| ProblemRow {
-        file: error.path.display().to_string(),
+        file: platform::portable(&error.path),
         line: error.line,
         key: None,
         what: error.what.clone(),
     });
     let found = policy::check(&policy, &basis);
     let found = found.into_iter().map(|problem| ProblemRow {
-        file: read.path(&problem.group).display().to_string(),
+        file: platform::portable(&read.path(&problem.group)),
         line: problem.line,
         key: problem.key,
         what: problem.what,

@@ -5,11 +5,7 @@ PEERS := target/peers
 BOOK := target/docs-tools
 .DEFAULT_GOAL := help
 
-<<<<<<< HEAD
-.PHONY: help demo test check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
-=======
-.PHONY: help demo test quick check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes
->>>>>>> main
+.PHONY: help demo test quick check docs worlds bench compare growth billion fuzz sample-data snippets peers ec2-shapes package
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14

@@ -48,7 +48,9 @@ def made(directory: pathlib.Path, end: str) -> pathlib.Path:
     return found[0]
 
 
-def packages(program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, notices: pathlib.Path, tools: pathlib.Path) -> list[pathlib.Path]:
+def packages(
+    program: pathlib.Path, out: pathlib.Path, sbom: pathlib.Path, notices: pathlib.Path, tools: pathlib.Path
+) -> list[pathlib.Path]:
     """Writes both packages; their paths."""
     out.mkdir(parents=True, exist_ok=True)
     time = project.source_date()
@@ -79,7 +81,8 @@ def main() -> None:
     parser.add_argument("out", type=pathlib.Path, help="directory to write to; made if it is not there")
     parser.add_argument("sbom", type=pathlib.Path, help="the list of crates")
     parser.add_argument("notices", type=pathlib.Path, help="what packaging/notices.py wrote")
-    parser.add_argument("--tools", type=pathlib.Path, default=pathlib.Path("/usr/bin"), help="directory with cargo-deb and cargo-generate-rpm, if they are not on the path")
+    tools = "directory with cargo-deb and cargo-generate-rpm, if they are not on the path"
+    parser.add_argument("--tools", type=pathlib.Path, default=pathlib.Path("/usr/bin"), help=tools)
     arguments = parser.parse_args()
     for path in packages(arguments.program, arguments.out, arguments.sbom, arguments.notices, arguments.tools):
         print(path.name)

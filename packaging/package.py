@@ -125,10 +125,12 @@ def checksums(out: pathlib.Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=pathlib.Path, default=WORK / "out", help="directory for the packages, emptied first; target/package/out without this")
+    out = "directory for the packages, emptied first; target/package/out without this"
+    parser.add_argument("--out", type=pathlib.Path, default=WORK / "out", help=out)
     parser.add_argument("--wheel", type=pathlib.Path, help="a wheel that was built, instead of building one")
     parser.add_argument("--static", type=pathlib.Path, help="a static program that was built, instead of building one")
-    parser.add_argument("--tools", type=pathlib.Path, help="directory with the programs of packaging/requirements.txt, instead of installing them")
+    own = "directory with the programs of packaging/requirements.txt, instead of installing them"
+    parser.add_argument("--tools", type=pathlib.Path, help=own)
     parser.add_argument("--untried", action="store_true", help="make the packages without trying them")
     arguments = parser.parse_args()
     out = arguments.out

@@ -98,7 +98,11 @@ def completions(bash: pathlib.Path, zsh: pathlib.Path, fish: pathlib.Path) -> No
     """Bash completes a command and an option. The other shells read their files, where they are installed."""
     script = """
         source "$1" && complete -p closegate >/dev/null || exit
-        complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _closegate closegate "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"; echo "${COMPREPLY[@]}"; }
+        complete_words() {
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+            _closegate closegate "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[@]}"
+        }
         complete_words closegate au
         complete_words closegate audit --inv
     """

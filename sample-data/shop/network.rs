@@ -437,8 +437,8 @@ impl Network {
             (
                 "flow-logs",
                 json!({"FlowLogs": [
-                    {"FlowLogId": "fl-0a1b2c3d4e5f60030", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogFormat": braced(super::recorder::CUSTOM)},
-                    {"FlowLogId": "fl-0a1b2c3d4e5f60031", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogFormat": braced(super::recorder::DEFAULT)},
+                    {"FlowLogId": "fl-0a1b2c3d4e5f60030", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::shop-flow-logs/custom", "LogFormat": braced(super::recorder::CUSTOM)},
+                    {"FlowLogId": "fl-0a1b2c3d4e5f60031", "ResourceId": SHOP, "TrafficType": "ALL", "FlowLogStatus": "ACTIVE", "LogDestinationType": "s3", "LogDestination": "arn:aws:s3:::shop-flow-logs/default", "LogFormat": braced(super::recorder::DEFAULT)},
                 ]}),
             ),
         ]

@@ -37,7 +37,9 @@ pub(super) fn source(log: &FlowLogSetup) -> Result<String, String> {
             "it goes to Firehose, which can't be read; name the files that Firehose writes"
                 .to_owned(),
         ),
-        LogDestination::Unknown => Err("its destination is none that closegate knows".to_owned()),
+        LogDestination::Unknown => {
+            Err("the description names no destination that closegate knows".to_owned())
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What differs between systems: files here, and the names of files in what closegate writes.
 //!
 //! Each function in `unix.rs` has its counterpart in `windows.rs`. Only three other places ask for a target: the delimiter scan
-//! (`src/ingest/simd/delimiters.rs`) for its processor, `src/main.rs` for its allocator, and tests that make links. A test lists them.
+//! (`src/ingest/simd/delimiters.rs`) for its processor, `src/main.rs` for its allocator, and tests that make links or need a full
+//! disk. A test lists them.
 
 mod paths;
 

@@ -159,7 +159,7 @@ fn what_an_audit_cannot_use_is_named_with_the_reason() {
         "rejected traffic only",
         "of a Transit Gateway",
         "has no `dstaddr`",
-        "none that closegate knows",
+        "no destination that closegate knows",
     ] {
         assert!(said.contains(reason), "{reason}: {said}");
     }
@@ -243,7 +243,10 @@ fn files_of_the_aws_cli_do_as_well() {
         .args(["init", "--inventory"])
         .arg(sample().join("inventory"));
     let said = printed(&mut command);
-    assert!(said.contains("none that closegate knows"), "{said}");
+    assert!(
+        said.contains("no destination that closegate knows"),
+        "{said}"
+    );
 }
 
 /// Names are somebody else's: they are text, and a command with one that can't be shown is not shown.

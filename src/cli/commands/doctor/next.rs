@@ -73,9 +73,11 @@ pub(super) fn commands(
             "prints where the flow logs are delivered, and the audit that reads them",
         ));
     }
-    if looked.lacks_fields {
+    let mut recorded = vpcs(snapshot);
+    recorded.retain(|vpc| !unrecorded.contains(vpc));
+    if looked.lacks_fields && !recorded.is_empty() {
         next.push(row(
-            flow_logs(&vpcs(snapshot), typed),
+            flow_logs(&recorded, typed),
             "the format of a flow log can't be changed: this makes another one, with the fields that are missing; replace BUCKET, and run it yourself",
         ));
     }

@@ -37,7 +37,7 @@ const heads = (names) => make("tr", {}, ...names.map((name) => make("th", { scop
 const groupById = new Map(data.groups.map((group, index) => [group.id, index]));
 // Of several accounts one may be chosen; an empty text is all of them.
 const accounts = data.accounts || [];
-const UNKNOWN = "unknown";
+const UNKNOWN = "no known account";
 let account = "";
 const knownAccounts = new Set(accounts.map((row) => row.account_id || UNKNOWN));
 const ownerOf = (group) => knownAccounts.has(group.owner) ? group.owner : UNKNOWN;

@@ -39,7 +39,7 @@ impl AccountRow {
     /// The account's id, or what stands for it where it is not known.
     pub(crate) fn name(&self) -> &str {
         if self.account_id.is_empty() {
-            "unknown"
+            "no known account"
         } else {
             &self.account_id
         }

@@ -389,7 +389,9 @@ if (accounts.length) {
   $("account-tools").append(make("label", {}, "Show", make("select", { id: "account", onchange: (event) => choose(event.target.value) },
     make("option", { value: "" }, "all accounts"), ...accounts.map((row) => make("option", { value: nameOfAccount(row) }, nameOfAccount(row))))));
   $("account-head").append(heads(["account", "regions", "#VPCs", "#groups", "#open egress", "#critical", "#high", "#medium", "#rules to add", "#ready to lock", "#to other accounts", "not read"]));
-  $("account-rows").append(...accounts.map((of) => row(make("td", {}, make("a", { href: "#accounts", onclick: () => choose(nameOfAccount(of)) }, nameOfAccount(of))), cell(of.regions.join(", ")),
+  // What is of no account and only about the whole run has no figures here.
+  const hasFigures = (of) => of.account_id || of.groups + of.threats_critical + of.threats_high + of.threats_medium + of.rules_to_add;
+  $("account-rows").append(...accounts.filter(hasFigures).map((of) => row(make("td", {}, make("a", { href: "#accounts", onclick: () => choose(nameOfAccount(of)) }, nameOfAccount(of))), cell(of.regions.join(", ")),
     ...[of.vpcs, of.groups, of.open_groups, of.threats_critical, of.threats_high, of.threats_medium, of.rules_to_add].map((figure) => cell(number(figure), "number")),
     cell(`${number(of.groups_ready)} of ${number(of.groups_in_use)}`, "number"), cell(number(of.connections_to_others), "number"),
     cell([of.groups_unread ? `rules of ${number(of.groups_unread)} groups` : "", ...of.unread].filter(Boolean).join("; "), "wide"))));

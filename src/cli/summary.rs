@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table};
 
 use crate::audit::Audit;
+use crate::documents::AccountRow;
 use crate::emit::{
     Accounts, between_accounts, duration, thousands, threats_by_severity, unread_in_words,
 };
@@ -71,7 +72,8 @@ pub(super) fn render(audit: &Audit, out: Option<&Path>) -> String {
 
 /// The accounts, the worst first, where there are several; a blank line follows.
 fn accounts(owners: &Accounts<'_>, width: u16) -> String {
-    let rows = owners.rows();
+    let mut rows = owners.rows();
+    rows.retain(AccountRow::is_shown);
     if rows.is_empty() {
         return String::new();
     }

@@ -44,4 +44,10 @@ impl AccountRow {
             &self.account_id
         }
     }
+
+    /// Whether a table for people shows it: an account, or what is of none and more than findings about the whole run.
+    pub(crate) fn is_shown(&self) -> bool {
+        let threats = self.threats_critical + self.threats_high + self.threats_medium;
+        !self.account_id.is_empty() || self.groups + threats + self.rules_to_add > 0
+    }
 }

@@ -73,7 +73,8 @@ pub(super) fn render(audit: &Audit) -> String {
     let of = |f: &&&Finding| f.outcome == Some(Outcome::NotJudged);
     let not_judged: Vec<&Finding> = threats.iter().filter(of).copied().collect();
     let owners = Accounts::new(audit);
-    let rows = owners.rows();
+    let mut rows = owners.rows();
+    rows.retain(AccountRow::is_shown);
     let lists = [
         Rows::table(&rows, |_| 0, account).weighing(2),
         Rows::table(&threats, |_| 0, |f| threat(&owners, f))

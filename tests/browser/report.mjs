@@ -162,7 +162,7 @@ const accounts = async ({ file, audit }) => {
   const { page, context } = await open(file);
   await fits(page, "with accounts");
   await axe(page, "with accounts");
-  expect("accounts", await page.locator("#account-rows > tr > td:first-child").allInnerTexts(), run.accounts.map(shown));
+  expect("accounts", await page.locator("#account-rows > tr > td:first-child").allInnerTexts(), run.accounts.filter((row) => row.account_id).map(shown));
   const listed = (table) => page.locator(`#${table}-rows > tr`).count();
   const hidden = () => page.locator("#picture .node[display=none]").count();
   const rows = (findings) => new Set(findings.map((f) => f.family === "posture" ? `${f.kind} ${f.severity}` : f.id)).size;
@@ -180,7 +180,7 @@ const accounts = async ({ file, audit }) => {
   expect("all findings", await listed("finding"), rows(run.findings));
   expect("hidden nodes", await hidden(), 0);
   await page.locator("#account-rows a").last().click();
-  expect("chosen by its row", await page.locator("#account").inputValue(), shown(run.accounts.at(-1)));
+  expect("chosen by its row", await page.locator("#account").inputValue(), shown(run.accounts.filter((row) => row.account_id).at(-1)));
   await context.close();
   console.log(`accounts: ${run.accounts.length}`);
 };

@@ -179,11 +179,12 @@ fn files_of_this_build() -> BTreeSet<String> {
     let built = program.with_file_name("deps");
     let mut newest: Option<(SystemTime, String)> = None;
     for entry in fs::read_dir(built).unwrap().map(Result::unwrap) {
+        let path = entry.path();
         let name = entry.file_name().into_string().unwrap();
-        if !name.starts_with("closegate-") || !name.ends_with(".d") {
+        if !name.starts_with("closegate-") || path.extension().is_none_or(|end| end != "d") {
             continue;
         }
-        let text = fs::read_to_string(entry.path()).unwrap();
+        let text = fs::read_to_string(path).unwrap();
         let written = entry.metadata().unwrap().modified().unwrap();
         let is_newer = newest.as_ref().is_none_or(|(time, _)| written > *time);
         if text.contains(" src/lib.rs") && is_newer {

@@ -11,8 +11,8 @@ use crate::store::StoreError;
 /// The page, as it lies in the project.
 const FILE: &str = "docs/troubleshooting.md";
 
-/// Where the project's files are shown, as Cargo.toml says it; empty if it does not.
-const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+/// Where the files of the version that was built are shown. The workflow `release` sets it; other builds have none.
+const FILES: Option<&str> = option_env!("CLOSEGATE_FILES");
 
 macro_rules! troubles {
     ($($(#[$doc:meta])* $name:ident => $anchor:literal,)*) => {
@@ -96,12 +96,11 @@ impl Trouble {
         causes.find_map(of_cause).unwrap_or(Self::Argument)
     }
 
-    /// Where to read it: an address if the project has one, else the file in the project.
+    /// Where to read it: an address in a release, else the file in the project.
     pub(super) fn place(self) -> String {
         let anchor = self.anchor();
-        if REPOSITORY.starts_with("https://") {
-            let repository = REPOSITORY.trim_end_matches('/');
-            return format!("{repository}/blob/HEAD/{FILE}#{anchor}");
+        if let Some(files) = FILES {
+            return format!("{files}/{FILE}#{anchor}");
         }
         format!("{FILE}#{anchor}")
     }

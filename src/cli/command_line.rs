@@ -43,14 +43,16 @@ impl CommandLine {
     }
 
     /// Adds a path.
-    pub(super) fn path(mut self, path: &Path) -> Self {
+    pub(super) fn path(self, path: &Path) -> Self {
         match path.to_str() {
             // It would be taken for an option.
             Some(text) if text.starts_with('-') => self.word(&format!("./{text}")),
             Some(text) => self.word(text),
+            // Shown as well as it can be, where it is shown at all.
             None => {
-                self.is_exact = false;
-                self
+                let mut line = self.word(&path.to_string_lossy());
+                line.is_exact = false;
+                line
             }
         }
     }

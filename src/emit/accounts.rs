@@ -7,8 +7,7 @@ use crate::audit::Audit;
 use crate::documents::{AccountRow, Direction, Severity, Status};
 use crate::findings::Finding;
 use crate::inventory::{GroupIx, InterfaceIx};
-use crate::net::{plural, visible};
-use crate::policy::is_account_id;
+use crate::net::{is_account_id, plural, visible};
 use crate::resolve::End;
 
 /// Characters of a note that a row has room for.

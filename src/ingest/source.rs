@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::IngestError;
-use crate::net::HashSet;
+use crate::net::{HashSet, is_account_id};
 use crate::platform;
 
 /// One thing to read.
@@ -291,8 +291,7 @@ pub fn object_name(name: &str) -> Option<&str> {
     let [account, "vpcflowlogs", _, _, _, hash] = parts.as_slice() else {
         return None;
     };
-    let unique = account.len() == 12
-        && account.bytes().all(|digit| digit.is_ascii_digit())
+    let unique = is_account_id(account)
         && flow_log_id(name).is_some()
         && slot(name).is_some()
         && hash.find('.').is_some_and(|dot| dot > 0);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::note::Note;
 use super::wire;
-use crate::net::{plural, visible};
+use crate::net::{is_account_id, plural, visible};
 
 /// How many places a note names before the rest is counted.
 const PLACES: usize = 5;
@@ -71,10 +71,7 @@ impl Gaps {
     /// Adds a file of a snapshot, by its path below it.
     pub(super) fn has(&mut self, time: u64, file: &Path) {
         let mut folders = file.iter().filter_map(|folder| folder.to_str());
-        let is_account = |folder: &&str| {
-            folder.len() == ACCOUNT_DIGITS && folder.bytes().all(|b| b.is_ascii_digit())
-        };
-        if let Some(account) = folders.find(is_account) {
+        if let Some(account) = folders.find(|folder| is_account_id(folder)) {
             let newest = self.newest.entry(account.to_owned()).or_default();
             *newest = time.max(*newest);
         }
@@ -144,9 +141,6 @@ impl Gaps {
         notes.collect()
     }
 }
-
-/// The digits of an account's number.
-const ACCOUNT_DIGITS: usize = 12;
 
 /// Why a snapshot lacks an account.
 fn reason(member: &wire::MemberAccount) -> String {

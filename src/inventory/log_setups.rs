@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::InventoryError;
 use super::document::JsonFile;
 use super::json::{JsonPath, Misfit, Wire, may, must, object};
+use crate::net::is_account_id;
 
 /// Where a flow log is delivered to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -253,7 +254,7 @@ impl FilePlace {
             name.unwrap_or_default().to_owned()
         });
         let region = above.next().filter(|name| is_region(name));
-        let account = above.next().filter(|name| is_account(name));
+        let account = above.next().filter(|name| is_account_id(name));
         // One without the other is somebody's own name.
         match (account, region) {
             (Some(account), Some(region)) => Self {
@@ -266,10 +267,6 @@ impl FilePlace {
             },
         }
     }
-}
-
-fn is_account(name: &str) -> bool {
-    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Such as `us-east-1` and `us-gov-west-1`.

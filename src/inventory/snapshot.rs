@@ -14,6 +14,7 @@ use super::trail::Trail;
 use super::unread::Unread;
 use super::wire;
 use super::{InventoryError, Note};
+use crate::net::is_account_id;
 use crate::platform;
 
 /// Everything found in the files, in path order, not yet connected.
@@ -513,11 +514,8 @@ impl Snapshot {
 
 /// The account whose directory a file lies in, as `closegate collect` names it.
 fn account_in(name: &Path) -> Option<u64> {
-    const DIGITS: usize = 12;
     let mut folders = name.parent()?.iter().filter_map(|folder| folder.to_str());
-    let is_account =
-        |folder: &&str| folder.len() == DIGITS && folder.bytes().all(|b| b.is_ascii_digit());
-    folders.rfind(is_account)?.parse().ok()
+    folders.rfind(|folder| is_account_id(folder))?.parse().ok()
 }
 
 /// When a file was modified, Unix seconds.

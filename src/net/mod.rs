@@ -2,6 +2,7 @@
 //!
 //! Everything else imports from here; nothing here imports from the pipeline.
 
+mod account;
 mod address;
 mod count;
 mod id;
@@ -12,6 +13,7 @@ mod protocol;
 mod text;
 mod well_known;
 
+pub use account::is_account_id;
 pub use address::{AddressSet, is_internal, is_public, may_be_public, not_public, prefix_of};
 pub use count::{day, plural, thousands};
 pub use id::{ConnectionId, NoConnectionId, stable_id};

@@ -1,12 +1,9 @@
 //! The directories of a policy that has one for each account.
 
+use crate::net::is_account_id;
+
 /// The directory of groups whose account is not known.
 pub const NO_ACCOUNT: &str = "no-account";
-
-/// Whether a text is an account's id: twelve digits.
-pub fn is_account_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
 
 /// The directory for the groups of an account. What is no account's id, as foreign text may be, becomes no part of a path.
 pub fn account_directory(account: &str) -> &str {

@@ -21,7 +21,7 @@ mod status;
 mod update;
 mod write;
 
-pub use account::{NO_ACCOUNT, account_directory, is_account_directory, is_account_id};
+pub use account::{NO_ACCOUNT, account_directory, is_account_directory};
 pub use check::{PolicyBasis, PolicyProblem, check};
 pub use decide::{DecisionFilter, EntryKind, PolicyDecision, decide};
 pub use decided::decided;

@@ -16,12 +16,11 @@ use anyhow::{Context as _, anyhow};
 use super::exit::Failure;
 use super::trouble::Trouble;
 use super::{interrupt, progress};
-use crate::net::visible;
+use crate::net::{is_account_id, visible};
 use crate::platform;
 use crate::policy::{
     GroupPolicy, NO_ACCOUNT, POLICY_MARKER, PolicyError, PolicySet, account_directory,
-    is_account_directory, is_account_id, is_group_id, new_marker, parse_group, parse_marker,
-    write_group,
+    is_account_directory, is_group_id, new_marker, parse_group, parse_marker, write_group,
 };
 
 /// Names that a directory may hold and still become a policy: those of Git and of its hosts.

@@ -12,7 +12,7 @@ pub use sarif::{Places, sarif};
 pub(in crate::emit) use sarif::{message, uri};
 
 use crate::documents::{Family, FindingRow, ReportDocument, ReportGroup};
-use crate::net::{HashMap, visible};
+use crate::net::{HashMap, is_account_id, visible};
 
 /// The groups of a report.
 struct Groups<'a> {
@@ -39,7 +39,6 @@ impl<'a> Groups<'a> {
 /// Account and region of a finding: those of its group, else the account that the run names for it and a region of that, else those of the
 /// first group that has them.
 fn place<'a>(groups: &Groups<'a>, f: &FindingRow) -> (&'a str, &'a str) {
-    let is_account = |id: &&str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
     let named = f.account_id.as_deref();
     let own = groups.of(f).into_iter();
     let same = groups
@@ -47,7 +46,10 @@ fn place<'a>(groups: &Groups<'a>, f: &FindingRow) -> (&'a str, &'a str) {
         .iter()
         .filter(|group| named == Some(group.owner.as_str()));
     let own = own.chain(same).chain(groups.all);
-    let account = own.clone().map(|g| g.owner.as_str()).find(is_account);
+    let account = own
+        .clone()
+        .map(|g| g.owner.as_str())
+        .find(|id| is_account_id(id));
     let region = own
         .map(|g| g.region.as_str())
         .find(|region| !region.is_empty());

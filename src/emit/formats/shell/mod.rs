@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use self::word::quoted;
 use crate::documents::{ChangeDocument, PermissionRow, RevocationRow, Status, TargetRow};
-use crate::net::{aws_description, json, stable_id, visible};
+use crate::net::{aws_description, is_account_id, json, stable_id, visible};
 
 /// What both scripts do before a call and around it.
 const COMMON: &str = include_str!("../../../../templates/scripts/common.sh");
@@ -198,9 +198,8 @@ impl<'a> Script<'a> {
     fn group(&mut self, id: &str, stages: &[&str], kept: &str) {
         let group = self.change.group(id);
         // An account is a number of twelve digits. What is none can't be the caller's.
-        let is_account =
-            |owner: &&str| owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit());
-        let account = group.map(|group| group.owner.as_str()).filter(is_account);
+        let account = group.map(|group| group.owner.as_str());
+        let account = account.filter(|owner| is_account_id(owner));
         let loses = stages
             .iter()
             .any(|stage| matches!(*stage, "revoke" | "tighten"));
